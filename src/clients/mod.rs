@@ -1,0 +1,4 @@
+//! One submodule per outside system. A client knows its system and nothing of SLOs, policy or the journal.
+
+pub mod http;
+pub mod prometheus;

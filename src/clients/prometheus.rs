@@ -1,0 +1,1 @@
+//! Questions to the Prometheus HTTP API.

@@ -1,0 +1,1 @@
+//! The environment, parsed into types that cannot be wrong.

@@ -1,0 +1,5 @@
+//! Verdict, history and guards in; a plan out: pure values and functions.
+
+mod blackout;
+
+pub use blackout::{BlackoutError, BlackoutWindows};

@@ -1,0 +1,1 @@
+//! Launchers of real servers and strict stand-ins.
