@@ -1,7 +1,7 @@
 //! Budgets, burn rates, windows, verdicts: pure values and functions.
 
-mod objective;
 mod level;
+mod objective;
 
 pub use level::Level;
 pub use objective::ErrorBudget;

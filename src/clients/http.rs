@@ -1,1 +1,0 @@
-//! The HTTP client that every outside system shares.

@@ -1,0 +1,151 @@
+//! What a client needs to know before it can talk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Identity};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::HttpSettingsError;
+
+/// Shortest text that is taken out of quoted answers. Shorter header values (`X-Scope-OrgID: a`) are no secrets, and
+/// taking them out would make every quotation unreadable.
+const MIN_SECRET_LENGTH: usize = 4;
+
+/// Access and limits for one outside system.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// How requests are signed.
+    pub auth: Auth,
+    /// Headers sent with every request, such as `X-Scope-OrgID`.
+    pub headers: Vec<(String, SecretString)>,
+    /// PEM file with certificates that are trusted in addition to the platform's. Read for an `https` base only.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files with the client's certificate chain and its private key. Read for an `https` base only.
+    pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// Total time for one request or, where a client repeats requests, for all tries of one question together.
+    pub timeout: Duration,
+    /// Largest accepted body in bytes. Protects memory: reading stops and the request fails when it is exceeded.
+    pub max_body: usize,
+}
+
+/// How requests are signed.
+#[derive(Debug, Clone, Default)]
+pub enum Auth {
+    /// No `Authorization` header.
+    #[default]
+    None,
+    /// A bearer token.
+    Bearer(SecretString),
+    /// A user name with its password.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
+impl Default for HttpSettings {
+    /// No authentication, 10 s, 8 MiB.
+    fn default() -> Self {
+        Self {
+            auth: Auth::None,
+            headers: Vec::new(),
+            ca_file: None,
+            client_identity: None,
+            timeout: Duration::from_secs(10),
+            max_body: 8 * 1024 * 1024,
+        }
+    }
+}
+
+impl HttpSettings {
+    /// Adds the trusted certificates and the client's own to `builder`.
+    pub(super) fn trust(
+        &self,
+        mut builder: reqwest::ClientBuilder,
+    ) -> Result<reqwest::ClientBuilder, HttpSettingsError> {
+        if let Some(path) = &self.ca_file {
+            let certificates = Certificate::from_pem_bundle(&read(path)?)
+                .ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or_else(|| HttpSettingsError::Certificates { path: path.clone() })?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some((certificate, key)) = &self.client_identity {
+            let mut pem = read(certificate)?;
+            pem.push(b'\n');
+            pem.extend(read(key)?);
+            let identity = Identity::from_pem(&pem).map_err(|_| HttpSettingsError::Identity {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            })?;
+            builder = builder.identity(identity);
+        }
+        Ok(builder)
+    }
+
+    /// Returns the headers for every request, all of them marked as sensitive.
+    pub(super) fn header_map(
+        &self,
+        client: &reqwest::Client,
+    ) -> Result<HeaderMap, HttpSettingsError> {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let unusable = || HttpSettingsError::Header { name: name.clone() };
+            let key: HeaderName = name.parse().map_err(|_| unusable())?;
+            let mut value: HeaderValue = value.expose_secret().parse().map_err(|_| unusable())?;
+            value.set_sensitive(true);
+            map.append(key, value);
+        }
+        // The target is never contacted: building a request is how reqwest encodes credentials.
+        let request = client.get("http://localhost");
+        let signed = match &self.auth {
+            Auth::None => None,
+            Auth::Bearer(token) => Some(request.bearer_auth(token.expose_secret())),
+            Auth::Basic { username, password } => {
+                Some(request.basic_auth(username, Some(password.expose_secret())))
+            }
+        };
+        if let Some(signed) = signed {
+            let request = signed.build().map_err(|_| HttpSettingsError::Header {
+                name: AUTHORIZATION.as_str().to_owned(),
+            })?;
+            let value = request.headers().get(AUTHORIZATION);
+            map.extend(value.map(|value| (AUTHORIZATION, value.clone())));
+        }
+        Ok(map)
+    }
+
+    /// Returns every text that must not be repeated, longest first so that none leaves a piece of another behind.
+    pub(super) fn secrets(&self, authorization: Option<&HeaderValue>) -> Vec<SecretString> {
+        let credentials = match &self.auth {
+            Auth::None => None,
+            Auth::Bearer(token) => Some(token.clone()),
+            Auth::Basic { password, .. } => Some(password.clone()),
+        };
+        let header = authorization
+            .and_then(|value| value.to_str().ok())
+            .map(SecretString::from);
+        let mut secrets: Vec<_> = self
+            .headers
+            .iter()
+            .map(|(_, value)| value.clone())
+            .chain(credentials)
+            .chain(header)
+            .filter(|secret| secret.expose_secret().len() >= MIN_SECRET_LENGTH)
+            .collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+        secrets
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, HttpSettingsError> {
+    fs::read(path).map_err(|source| HttpSettingsError::File {
+        path: path.to_owned(),
+        source,
+    })
+}

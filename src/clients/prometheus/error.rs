@@ -1,0 +1,337 @@
+//! Why a question to Prometheus stays without an answer. None of the reasons says anything about the watched service.
+
+use std::time::Duration;
+
+use super::answer::{Unusable, Words};
+use super::retry::{Failure, Repeat};
+use crate::clients::http::{HttpError, HttpSettingsError, Response};
+
+/// Words by which servers say that a query is too expensive, whatever the status they send it with.
+const LIMIT_WORDS: [&str; 3] = ["too many samples", "query.max-samples", "err-mimir-max-"];
+
+/// A question to Prometheus without an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PrometheusError {
+    /// The settings cannot be used. Nothing was sent.
+    #[error("set up the Prometheus client")]
+    Settings(#[source] HttpSettingsError),
+    /// No answer arrived.
+    #[error("query Prometheus at {origin}: not reachable; check PROMETHEUS_URL and the network")]
+    Unreachable {
+        /// Scheme, host and port.
+        origin: String,
+        /// What happened.
+        source: HttpError,
+    },
+    /// Server and client do not trust each other.
+    #[error(
+        "query Prometheus at {origin}: no trusted connection; check PROMETHEUS_CA_FILE and PROMETHEUS_CLIENT_CERT_FILE"
+    )]
+    Untrusted {
+        /// Scheme, host and port.
+        origin: String,
+        /// What happened.
+        source: HttpError,
+    },
+    /// The credentials were refused.
+    #[error("query Prometheus at {origin}: access refused (HTTP {status}); {remedy}")]
+    Refused {
+        /// Scheme, host and port.
+        origin: String,
+        /// 401 or 403.
+        status: u16,
+        /// Which settings to look at.
+        remedy: &'static str,
+    },
+    /// There is no query API at this path.
+    #[error(
+        "query Prometheus at {origin}: no query API at {path} (HTTP {status}); check the path in PROMETHEUS_URL"
+    )]
+    NotFound {
+        /// Scheme, host and port.
+        origin: String,
+        /// The whole path that was tried.
+        path: String,
+        /// 404 or 406.
+        status: u16,
+    },
+    /// The server is starting or stopping.
+    #[error("query Prometheus at {origin}: starting or stopping (HTTP 503: {said})")]
+    Starting {
+        /// Scheme, host and port.
+        origin: String,
+        /// What it said.
+        said: String,
+    },
+    /// The server or a proxy before it has a problem or a limit on requests.
+    #[error("query Prometheus at {origin}: not available (HTTP {status}: {said})")]
+    Unavailable {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// The query is wrong.
+    #[error(
+        "query Prometheus at {origin}: query refused (HTTP {status}: {said}); check SLI_BAD_QUERY and SLI_TOTAL_QUERY"
+    )]
+    BadQuery {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status, usually 400.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// The query exceeds a limit or cannot be executed. A smaller question may succeed.
+    #[error("query Prometheus at {origin}: query not executed (HTTP {status}: {said})")]
+    TooExpensive {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status, usually 422.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// Something else than a Prometheus API answers.
+    #[error(
+        "query Prometheus at {origin}: {content_type} instead of a JSON answer (HTTP {status}); check that PROMETHEUS_URL leads to Prometheus and not to a login page"
+    )]
+    NotPrometheus {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status.
+        status: u16,
+        /// What came instead.
+        content_type: String,
+    },
+    /// The answer is JSON but not what the API promises.
+    #[error("query Prometheus at {origin}: unusable answer: {reason}")]
+    Malformed {
+        /// Scheme, host and port.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The answer exceeds a cap. The query groups by too much.
+    #[error("query Prometheus at {origin}: answer too large ({size}); aggregate in the query")]
+    TooLarge {
+        /// Scheme, host and port.
+        origin: String,
+        /// Which cap it exceeds.
+        size: String,
+    },
+    /// The answer was not complete within the total time.
+    #[error("query Prometheus at {origin}: no complete answer within {} s; see PROMETHEUS_TIMEOUT", limit.as_secs_f64())]
+    Timeout {
+        /// Scheme, host and port.
+        origin: String,
+        /// The total time for all tries.
+        limit: Duration,
+    },
+    /// The server wants to be asked elsewhere. Credentials do not follow.
+    #[error(
+        "query Prometheus at {origin}: redirected to {to} (HTTP {status}); set PROMETHEUS_URL to where it really is"
+    )]
+    Redirected {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status.
+        status: u16,
+        /// The origin of the new place.
+        to: String,
+    },
+}
+
+impl PrometheusError {
+    /// Says whether the same question may have an answer later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => source.is_transient(),
+            Self::Starting { .. } | Self::Unavailable { .. } | Self::Timeout { .. } => true,
+            Self::Settings(_)
+            | Self::Untrusted { .. }
+            | Self::Refused { .. }
+            | Self::NotFound { .. }
+            | Self::BadQuery { .. }
+            | Self::TooExpensive { .. }
+            | Self::NotPrometheus { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Redirected { .. } => false,
+        }
+    }
+
+    /// Names a fault of transport. `limit` is the total time of the question.
+    pub(super) fn from_fault(origin: String, limit: Duration, fault: HttpError) -> Self {
+        match fault {
+            HttpError::Connect(_) | HttpError::Broken(_) | HttpError::Request(_) => {
+                Self::Unreachable {
+                    origin,
+                    source: fault,
+                }
+            }
+            HttpError::Tls(_) => Self::Untrusted {
+                origin,
+                source: fault,
+            },
+            HttpError::Timeout { .. } => Self::Timeout { origin, limit },
+            HttpError::TooLarge { limit } => Self::TooLarge {
+                origin,
+                size: format!("more than {limit} bytes"),
+            },
+            HttpError::Redirect { status, to } => Self::Redirected { origin, status, to },
+        }
+    }
+
+    /// Names what is wrong with an answer. `quote` makes a reason safe to print.
+    pub(super) fn from_unusable(
+        origin: String,
+        unusable: Unusable,
+        quote: impl Fn(&str) -> String,
+    ) -> Self {
+        match unusable {
+            Unusable::Malformed(reason) => Self::Malformed {
+                origin,
+                reason: quote(&reason),
+            },
+            Unusable::TooMany { found, limit } => Self::TooLarge {
+                origin,
+                size: format!("{found} series, at most {limit} are read"),
+            },
+        }
+    }
+}
+
+/// An answer that is not a success.
+pub(super) struct Refusal<'a> {
+    pub(super) origin: String,
+    pub(super) path: String,
+    pub(super) remedy: &'static str,
+    pub(super) response: &'a Response,
+    /// What the server said if it spoke JSON.
+    pub(super) words: Option<Words>,
+}
+
+impl Refusal<'_> {
+    /// Tells the reason of a refusal and whether asking again may help. `quote` makes a text safe to print.
+    pub(super) fn classify(self, quote: impl Fn(&str) -> String) -> Failure<PrometheusError> {
+        let Self {
+            origin,
+            path,
+            remedy,
+            response,
+            words,
+        } = self;
+        let status = response.status.as_u16();
+        let is_json = words.is_some();
+        let words = words.unwrap_or_default();
+        let kind = words.kind.unwrap_or_default();
+        let said = match words.error {
+            Some(error) => quote(&error),
+            None => quote(&String::from_utf8_lossy(&response.body)),
+        };
+        let exceeds_limit =
+            is_json && status != 429 && LIMIT_WORDS.iter().any(|limit| said.contains(limit));
+        let not_prometheus = |origin| PrometheusError::NotPrometheus {
+            origin,
+            status,
+            content_type: match response.media_type() {
+                none if none.is_empty() => "no content type".to_owned(),
+                text => quote(&text),
+            },
+        };
+        let (error, repeat) = match (status, kind.as_str()) {
+            (401 | 403, _) => (
+                PrometheusError::Refused {
+                    origin,
+                    status,
+                    remedy,
+                },
+                Repeat::Never,
+            ),
+            (404 | 406, _) => (
+                PrometheusError::NotFound {
+                    origin,
+                    path,
+                    status,
+                },
+                Repeat::Never,
+            ),
+            _ if exceeds_limit => (
+                PrometheusError::TooExpensive {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Never,
+            ),
+            (422, _) | (200, "execution") if is_json => (
+                PrometheusError::TooExpensive {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Never,
+            ),
+            (400, _) | (200, "bad_data") if is_json => (
+                PrometheusError::BadQuery {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Never,
+            ),
+            (503, _) if is_json => (
+                PrometheusError::Unavailable {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Once,
+            ),
+            (503, _) if response.media_type() == "text/plain" => {
+                (PrometheusError::Starting { origin, said }, Repeat::Yes)
+            }
+            (408 | 429 | 502 | 503 | 504, _) => (
+                PrometheusError::Unavailable {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Yes,
+            ),
+            (499 | 500.., _) => (
+                PrometheusError::Unavailable {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Once,
+            ),
+            (200, "timeout" | "canceled" | "internal" | "unavailable") => (
+                PrometheusError::Unavailable {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Once,
+            ),
+            (_, _) if is_json => (
+                PrometheusError::Malformed {
+                    origin,
+                    reason: format!("HTTP {status}: {said}"),
+                },
+                Repeat::Never,
+            ),
+            (_, _) => (not_prometheus(origin), Repeat::Never),
+        };
+        Failure {
+            error,
+            repeat,
+            retry_after: response.retry_after(),
+        }
+    }
+}

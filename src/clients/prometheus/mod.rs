@@ -1,0 +1,260 @@
+//! Questions to the Prometheus HTTP API.
+//!
+//! Works with Prometheus, Thanos, Mimir and VictoriaMetrics. A question is repeated only where that may help and only
+//! within one total time. What the answer means is for the caller: no data is an empty answer, NaN stays NaN, and an
+//! answer that may be incomplete says so in [`Answer::partial`].
+
+mod answer;
+mod error;
+pub mod promql;
+mod retry;
+
+pub use answer::{Answer, Sample, Series};
+pub use error::PrometheusError;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use url::Url;
+
+use super::http::{
+    Auth, HttpClient, HttpError, HttpSettings, Method, Response, StatusCode, accept_json,
+};
+use answer::{Body, Unusable, Words};
+use error::Refusal;
+
+/// Share of the time left for a question that the server may use to evaluate it. The rest is for the network and for
+/// the server to say that it gave up.
+const EVALUATION_SHARE: f64 = 0.8;
+
+/// Thanos leaves out stores that do not answer unless told otherwise; downsampled data changes counts. Other servers
+/// ignore these parameters.
+const WHOLE_AND_RAW: [(&str, &str); 3] = [
+    ("partial_response", "false"),
+    ("dedup", "true"),
+    ("max_source_resolution", "0s"),
+];
+
+type Parameters<'a> = Vec<(&'a str, String)>;
+
+/// One Prometheus server.
+#[derive(Debug)]
+pub struct Prometheus {
+    http: HttpClient,
+    remedy: &'static str,
+    by_get: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Endpoint {
+    Query,
+    QueryRange,
+}
+
+impl Prometheus {
+    /// Prepares questions to the server at `base`. Reads the certificate files, sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`PrometheusError::Settings`] if `base` or `settings` cannot be used.
+    pub fn new(base: Url, settings: HttpSettings) -> Result<Self, PrometheusError> {
+        let remedy = match settings.auth {
+            Auth::None => "set PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
+            Auth::Bearer(_) => "check PROMETHEUS_TOKEN",
+            Auth::Basic { .. } => "check PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
+        };
+        Ok(Self {
+            http: HttpClient::new(base, &settings).map_err(PrometheusError::Settings)?,
+            remedy,
+            by_get: AtomicBool::new(false),
+        })
+    }
+
+    /// Returns the server's own clock, to the millisecond.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant`].
+    pub async fn server_time(&self) -> Result<DateTime<Utc>, PrometheusError> {
+        let parameters = vec![("query", "time()".to_owned())];
+        let answer = self.ask(Endpoint::Query, parameters, Body::scalar).await?;
+        answer::time_from_seconds(answer.value).map_err(|unusable| self.unusable(unusable))
+    }
+
+    /// Returns what `query` yields at `at`. A scalar comes back as one sample without labels; no data comes back as
+    /// an empty list. Values may be NaN or infinite.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be asked, refuses, or answers with anything but a complete vector or scalar of
+    /// numbers. No failure says anything about the service that is watched.
+    pub async fn instant(
+        &self,
+        query: &str,
+        at: DateTime<Utc>,
+    ) -> Result<Answer<Vec<Sample>>, PrometheusError> {
+        let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
+        self.ask(Endpoint::Query, parameters, Body::samples).await
+    }
+
+    /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant`]; the answer must be a matrix of numbers in order of time.
+    pub async fn range(
+        &self,
+        query: &str,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+        step: Duration,
+    ) -> Result<Answer<Vec<Series>>, PrometheusError> {
+        let parameters = vec![
+            ("query", query.to_owned()),
+            ("start", seconds(start)),
+            ("end", seconds(end)),
+            ("step", format!("{:.3}", step.as_secs_f64())),
+        ];
+        self.ask(Endpoint::QueryRange, parameters, Body::series)
+            .await
+    }
+
+    /// Returns how many HTTP requests were sent so far, repeated ones included.
+    pub fn requests(&self) -> u64 {
+        self.http.requests()
+    }
+
+    async fn ask<T>(
+        &self,
+        endpoint: Endpoint,
+        parameters: Parameters<'_>,
+        read: fn(Body) -> Result<Answer<T>, Unusable>,
+    ) -> Result<Answer<T>, PrometheusError> {
+        let deadline = Instant::now() + self.http.timeout();
+        let parameters = &parameters;
+        let body =
+            retry::within(deadline, || self.try_once(endpoint, parameters, deadline)).await?;
+        read(body).map_err(|unusable| self.unusable(unusable))
+    }
+
+    async fn try_once(
+        &self,
+        endpoint: Endpoint,
+        parameters: &Parameters<'_>,
+        deadline: Instant,
+    ) -> Result<Body, retry::Failure<PrometheusError>> {
+        let by_get = self.by_get.load(Ordering::Relaxed);
+        let mut response = self
+            .exchange(endpoint, by_get, parameters, deadline)
+            .await?;
+        if !by_get && refuses_post(response.status) {
+            response = self.exchange(endpoint, true, parameters, deadline).await?;
+            self.by_get
+                .store(!refuses_post(response.status), Ordering::Relaxed);
+        }
+        self.judge(endpoint, &response)
+    }
+
+    async fn exchange(
+        &self,
+        endpoint: Endpoint,
+        by_get: bool,
+        parameters: &Parameters<'_>,
+        deadline: Instant,
+    ) -> Result<Response, retry::Failure<PrometheusError>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut parameters = parameters.clone();
+        parameters.push((
+            "timeout",
+            format!("{:.3}", left.as_secs_f64() * EVALUATION_SHARE),
+        ));
+        parameters.extend(WHOLE_AND_RAW.map(|(name, value)| (name, value.to_owned())));
+        let request = if by_get {
+            self.http
+                .request(Method::GET, endpoint.segments())
+                .query(&parameters)
+        } else {
+            self.http
+                .request(Method::POST, endpoint.segments())
+                .form(&parameters)
+        };
+        self.http
+            .send_within(left, accept_json(request))
+            .await
+            .map_err(|fault| self.fault(fault))
+    }
+
+    fn fault(&self, fault: HttpError) -> retry::Failure<PrometheusError> {
+        let repeat = if fault.is_transient() {
+            retry::Repeat::Yes
+        } else {
+            retry::Repeat::Never
+        };
+        let error = PrometheusError::from_fault(self.http.origin(), self.http.timeout(), fault);
+        retry::Failure {
+            error,
+            repeat,
+            retry_after: None,
+        }
+    }
+
+    fn judge(
+        &self,
+        endpoint: Endpoint,
+        response: &Response,
+    ) -> Result<Body, retry::Failure<PrometheusError>> {
+        let words = match (response.media_type().as_str(), response.status.is_success()) {
+            ("application/json", true) => match Body::read(&response.body) {
+                Ok(body) if body.is_success() => return Ok(body),
+                Ok(body) => Some(body.into_words()),
+                Err(unusable) => {
+                    return Err(retry::Failure {
+                        error: self.unusable(unusable),
+                        repeat: retry::Repeat::Never,
+                        retry_after: None,
+                    });
+                }
+            },
+            ("application/json", false) => Some(Words::read(&response.body)),
+            _ => None,
+        };
+        let refusal = Refusal {
+            origin: self.http.origin(),
+            path: self.http.endpoint(endpoint.segments()).path().to_owned(),
+            remedy: self.remedy,
+            response,
+            words,
+        };
+        Err(refusal.classify(|text| self.http.quote(text.as_bytes())))
+    }
+
+    fn unusable(&self, unusable: Unusable) -> PrometheusError {
+        PrometheusError::from_unusable(self.http.origin(), unusable, |text| {
+            self.http.quote(text.as_bytes())
+        })
+    }
+}
+
+impl Endpoint {
+    fn segments(self) -> [&'static str; 3] {
+        match self {
+            Self::Query => ["api", "v1", "query"],
+            Self::QueryRange => ["api", "v1", "query_range"],
+        }
+    }
+}
+
+/// Says whether a status may mean that only reading by GET is allowed.
+fn refuses_post(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE
+    )
+}
+
+/// Formats a time as unix seconds with milliseconds.
+fn seconds(time: DateTime<Utc>) -> String {
+    format!("{:.3}", time.timestamp_millis() as f64 / 1000.0)
+}
