@@ -1,7 +1,33 @@
 //! Budgets, burn rates, windows, verdicts: pure values and functions.
+//!
+//! Every number is a fraction, never a percentage: an error ratio of 1 % is `0.01`. Nothing here reads a clock, asks the
+//! network or logs, and "not known" is a variant (`None`), never 0.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `objective.rs` | the error budget of a service |
+//! | `events.rs` | bad and total events of one window |
+//! | `budget.rs` | consumption of the budget, levels, time to exhaustion, coverage |
+//! | `burn.rs` | burn rates and the windows that judge them |
+//! | `sustained.rs` | a violation that holds over minutes |
+//! | `level.rs` | the words for how much is gone |
 
+mod budget;
+mod burn;
+mod events;
 mod level;
 mod objective;
+mod sustained;
 
+pub use budget::{
+    LevelThresholds, allowed_errors, consumption, consumption_of_part, coverage, errors_left,
+    level, remaining, remaining_displayed, time_to_exhaustion,
+};
+pub use burn::{
+    budget_share_at_trigger, burn_rate, can_fire, factor, multiwindow_fires, time_to_clear,
+    time_to_fire,
+};
+pub use events::Events;
 pub use level::Level;
 pub use objective::ErrorBudget;
+pub use sustained::{expected_points, min_points, sustained};
