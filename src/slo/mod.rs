@@ -9,12 +9,14 @@
 //! | `events.rs` | bad and total events of one window |
 //! | `budget.rs` | consumption of the budget, levels, time to exhaustion, coverage |
 //! | `burn.rs` | burn rates and the windows that judge them |
+//! | `latency.rs` | latency verdicts from cumulative buckets |
 //! | `sustained.rs` | a violation that holds over minutes |
 //! | `level.rs` | the words for how much is gone |
 
 mod budget;
 mod burn;
 mod events;
+mod latency;
 mod level;
 mod objective;
 mod sustained;
@@ -28,6 +30,7 @@ pub use burn::{
     time_to_fire,
 };
 pub use events::Events;
+pub use latency::{Histogram, LatencyState};
 pub use level::Level;
 pub use objective::ErrorBudget;
 pub use sustained::{expected_points, min_points, sustained};
