@@ -11,16 +11,21 @@
 //! | `burn.rs` | burn rates and the windows that judge them |
 //! | `latency.rs` | latency verdicts from cumulative buckets |
 //! | `sustained.rs` | a violation that holds over minutes |
+//! | `significance.rs` | whether counts prove what a ratio suggests |
+//! | `binomial.rs` | the exact binomial tail beneath it |
 //! | `level.rs` | the words for how much is gone |
 
+mod binomial;
 mod budget;
 mod burn;
 mod events;
 mod latency;
 mod level;
 mod objective;
+mod significance;
 mod sustained;
 
+pub use binomial::binomial_tail;
 pub use budget::{
     LevelThresholds, allowed_errors, consumption, consumption_of_part, coverage, errors_left,
     level, remaining, remaining_displayed, time_to_exhaustion,
@@ -33,4 +38,7 @@ pub use events::Events;
 pub use latency::{Histogram, LatencyState};
 pub use level::Level;
 pub use objective::ErrorBudget;
+pub use significance::{
+    Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
+};
 pub use sustained::{expected_points, min_points, sustained};
