@@ -22,6 +22,8 @@ mod events;
 mod latency;
 mod level;
 mod objective;
+#[cfg(test)]
+mod properties;
 mod significance;
 mod sustained;
 
