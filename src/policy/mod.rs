@@ -2,4 +2,4 @@
 
 mod blackout;
 
-pub use blackout::{BlackoutError, BlackoutWindows};
+pub use blackout::{ActiveBlackout, BlackoutError, BlackoutWindows};
