@@ -222,6 +222,9 @@ fn follows_clocks_that_jump_across_midnight() {
         "2010-11-07T02:30:00Z",
         "2010-11-07T09:30:00Z",
     );
+    let saturday_again =
+        windows("Sun 00:00-06:00 America/St_Johns").covers(at("2010-11-07T02:45:00Z"));
+    assert!(saturday_again.is_some(), "Sunday had begun already");
     // Samoa went from Thursday 2011-12-29 to Saturday 2011-12-31, at 10:00Z on the 30th.
     holds(
         "Thu 22:00-02:00 Pacific/Apia",
