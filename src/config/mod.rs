@@ -1,1 +1,164 @@
 //! The environment, parsed into types that cannot be wrong.
+//!
+//! Nothing else in the program reads the environment. Every variable and its default stand in [`VARIABLES`]; every
+//! problem is reported at once, in one [`ConfigError`], before anything outside is touched.
+
+use std::{env, path::PathBuf};
+
+mod address;
+mod argocd;
+mod duration;
+mod git_names;
+mod gitops;
+mod notify;
+mod policy;
+mod problems;
+mod prometheus;
+mod reader;
+mod remote;
+mod secret;
+mod service;
+mod sli;
+mod state;
+mod variables;
+
+pub use argocd::{ArgocdAuth, ArgocdConfig};
+pub use git_names::{BranchName, RepoPath};
+pub use gitops::{GithubApp, GitopsConfig, GitopsMode};
+pub use notify::{IncidentRepo, NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
+pub use policy::{LimitsConfig, PolicyConfig, VerifyConfig};
+pub use problems::{ConfigError, Invalid};
+pub use prometheus::{Auth, ClientIdentity, PrometheusConfig, TlsConfig};
+pub use remote::GitopsRepo;
+pub use service::{Namespace, ServiceConfig, ServiceName, SloConfig};
+pub use sli::{MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
+pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
+pub use variables::{VARIABLES, Variable};
+
+use problems::Checked;
+use reader::Reader;
+
+/// Everything that the program is told by its environment. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which service is watched.
+    pub service: ServiceConfig,
+    /// What the service promises.
+    pub slo: SloConfig,
+    /// Where Prometheus is.
+    pub prometheus: PrometheusConfig,
+    /// Where good and bad events are counted.
+    pub sli: SliConfig,
+    /// What counts as too much.
+    pub thresholds: ThresholdsConfig,
+    /// The GitOps repository; none when `GITOPS_REPO` is not set.
+    pub gitops: Option<GitopsConfig>,
+    /// Argo CD; none when `ARGOCD_SERVER` is not set.
+    pub argocd: Option<ArgocdConfig>,
+    /// What the decision may do.
+    pub policy: PolicyConfig,
+    /// How often and when anything is rolled back.
+    pub limits: LimitsConfig,
+    /// How long the proof may take.
+    pub verify: VerifyConfig,
+    /// Where the program remembers.
+    pub state: StateConfig,
+    /// Who is told.
+    pub notify: NotifyConfig,
+    /// When `check` blocks a deploy.
+    pub gate: GateConfig,
+    /// What a person's rollback goes back to.
+    pub manual: ManualConfig,
+    /// `SERVICES_DIR`, none by default: a folder of `*.env` files, one per service.
+    pub services_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once, also a value that is not UTF-8.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let mut variables = Vec::new();
+        let mut unreadable = Vec::new();
+        for (name, value) in env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| reader::is_known(name)) else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => variables.push((name.to_owned(), value)),
+                Err(_) => {
+                    unreadable.push(format!("{name} is not valid UTF-8; write it as plain text"))
+                }
+            }
+        }
+        Self::read(variables, unreadable)
+    }
+
+    /// Reads variables from pairs of name and value. Unknown names are ignored, an empty value counts as not set, and
+    /// of a name that occurs twice the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once.
+    pub fn from_vars(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        Self::read(variables, Vec::new())
+    }
+
+    fn read(
+        variables: impl IntoIterator<Item = (String, String)>,
+        problems: Vec<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(variables);
+        for problem in problems {
+            reader.report(problem);
+        }
+        match read_sections(&mut reader) {
+            Ok(config) if reader.is_clean() => Ok(config),
+            Ok(_) | Err(_) => Err(ConfigError::new(reader.into_problems())),
+        }
+    }
+}
+
+/// Reads every section before it uses any, so that no problem hides another.
+fn read_sections(reader: &mut Reader) -> Checked<Config> {
+    let service = service::read_service(reader);
+    let slo = service::read_slo(reader);
+    let prometheus = prometheus::read(reader);
+    let sli = sli::read_sli(reader);
+    let thresholds = sli::read_thresholds(reader);
+    let forge = gitops::read_forge(reader);
+    let gitops = gitops::read(reader, &forge);
+    let argocd = argocd::read(reader);
+    let policy = policy::read_policy(reader);
+    let limits = policy::read_limits(reader);
+    let verify = policy::read_verify(reader);
+    let state = state::read_state(reader);
+    let notify = notify::read(reader, &forge, &gitops);
+    let gate = state::read_gate(reader);
+    let manual = state::read_manual(reader);
+    let services_dir = reader.optional(&variables::SERVICES_DIR, |text| Ok(PathBuf::from(text)));
+    if let (Ok(slo), Ok(thresholds)) = (&slo, &thresholds) {
+        sli::check_reachable(reader, slo, thresholds);
+    }
+    Ok(Config {
+        service: service?,
+        slo: slo?,
+        prometheus: prometheus?,
+        sli: sli?,
+        thresholds: thresholds?,
+        gitops: gitops?,
+        argocd: argocd?,
+        policy: policy?,
+        limits: limits?,
+        verify: verify?,
+        state: state?,
+        notify: notify?,
+        gate: gate?,
+        manual: manual?,
+        services_dir: services_dir?,
+    })
+}

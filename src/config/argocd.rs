@@ -1,0 +1,146 @@
+//! Where Argo CD is and how it lets us in.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    address::{PlainHttp, base_url},
+    problems::{Checked, Invalid, Reported},
+    prometheus::{TlsConfig, read_user},
+    reader::Reader,
+    secret,
+    service::{rfc1123_label, rfc1123_name},
+    variables::{
+        ARGOCD_APP_NAME, ARGOCD_APP_NAMESPACE, ARGOCD_CA_FILE, ARGOCD_MAY_DISABLE_AUTO_SYNC,
+        ARGOCD_PASSWORD, ARGOCD_PLAINTEXT, ARGOCD_PROJECT, ARGOCD_SERVER, ARGOCD_TOKEN,
+        ARGOCD_USERNAME,
+    },
+};
+
+/// Where Argo CD is and which application deploys the service.
+#[derive(Debug, Clone)]
+pub struct ArgocdConfig {
+    /// `ARGOCD_SERVER`: `host[:port]` or a URL with its root path; its path ends in `/`.
+    pub server: Url,
+    /// `ARGOCD_APP_NAME`: the application.
+    pub app_name: String,
+    /// `ARGOCD_PROJECT`, none by default: the application's project.
+    pub project: Option<String>,
+    /// `ARGOCD_APP_NAMESPACE`, none by default: the application's namespace, where it is not Argo CD's own.
+    pub app_namespace: Option<String>,
+    /// `ARGOCD_TOKEN`, or `ARGOCD_USERNAME` and `ARGOCD_PASSWORD`.
+    pub auth: ArgocdAuth,
+    /// `ARGOCD_CA_FILE`; there is no client certificate.
+    pub tls: TlsConfig,
+    /// `ARGOCD_PLAINTEXT` (false): whether `http://` is accepted beyond loopback.
+    pub plaintext: bool,
+    /// `ARGOCD_MAY_DISABLE_AUTO_SYNC` (false): whether auto-sync may be switched off for a rollback.
+    pub may_disable_auto_sync: bool,
+}
+
+/// How Argo CD lets us in.
+#[derive(Debug, Clone)]
+pub enum ArgocdAuth {
+    /// With an API token.
+    Token(SecretString),
+    /// With a session made from a user and the password.
+    Password {
+        /// The user.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
+pub(super) fn read(reader: &mut Reader) -> Checked<Option<ArgocdConfig>> {
+    let complete = check_complete(reader);
+    let plaintext = reader.flag(&ARGOCD_PLAINTEXT);
+    let may_disable_auto_sync = reader.flag(&ARGOCD_MAY_DISABLE_AUTO_SYNC);
+    let accepts_plaintext = plaintext.unwrap_or(false);
+    let server = reader.optional(&ARGOCD_SERVER, |text| parse_server(text, accepts_plaintext));
+    let app_name = reader.optional(&ARGOCD_APP_NAME, rfc1123_name);
+    let project = reader.optional(&ARGOCD_PROJECT, rfc1123_name);
+    let app_namespace = reader.optional(&ARGOCD_APP_NAMESPACE, rfc1123_label);
+    let auth = read_auth(reader);
+    let ca_file = reader.file(&ARGOCD_CA_FILE);
+    complete?;
+    let (Some(server), Some(app_name), Some(auth)) = (server?, app_name?, auth?) else {
+        return Ok(None);
+    };
+    Ok(Some(ArgocdConfig {
+        server,
+        app_name,
+        project: project?,
+        app_namespace: app_namespace?,
+        auth,
+        tls: TlsConfig {
+            ca_file: ca_file?,
+            client_identity: None,
+        },
+        plaintext: plaintext?,
+        may_disable_auto_sync: may_disable_auto_sync?,
+    }))
+}
+
+/// Reports the parts of the group that are set without the others.
+fn check_complete(reader: &mut Reader) -> Checked<()> {
+    let together = reader.both_or_neither(&ARGOCD_SERVER, &ARGOCD_APP_NAME);
+    if reader.is_set(&ARGOCD_SERVER) || reader.is_set(&ARGOCD_APP_NAME) {
+        let proofs = [&ARGOCD_TOKEN, &ARGOCD_USERNAME, &ARGOCD_PASSWORD];
+        if !proofs.into_iter().any(|key| reader.is_set(key)) {
+            return Err(reader.report(
+                "ARGOCD_SERVER is set without credentials; set ARGOCD_TOKEN, or ARGOCD_USERNAME and ARGOCD_PASSWORD",
+            ));
+        }
+        return together;
+    }
+    let needing = [
+        &ARGOCD_TOKEN,
+        &ARGOCD_USERNAME,
+        &ARGOCD_PASSWORD,
+        &ARGOCD_PROJECT,
+        &ARGOCD_APP_NAMESPACE,
+        &ARGOCD_CA_FILE,
+    ];
+    let mut complete = together;
+    for key in needing {
+        complete = complete.and(reader.needs(key, &ARGOCD_SERVER));
+    }
+    complete
+}
+
+/// Parses `host[:port]`, or a URL with scheme and root path.
+fn parse_server(text: &str, plaintext: bool) -> Result<Url, Invalid> {
+    let credentials = "put them into ARGOCD_USERNAME and ARGOCD_PASSWORD";
+    let rule = PlainHttp::unless("ARGOCD_PLAINTEXT", plaintext);
+    if text.contains("://") {
+        return base_url(text, rule, credentials);
+    }
+    let scheme = if plaintext { "http" } else { "https" };
+    base_url(&format!("{scheme}://{text}"), rule, credentials)
+}
+
+fn read_auth(reader: &mut Reader) -> Checked<Option<ArgocdAuth>> {
+    let token = reader.secret(&ARGOCD_TOKEN, secret::header_token);
+    let user = read_user(reader, &ARGOCD_USERNAME, &ARGOCD_PASSWORD);
+    let one_way = not_both(reader);
+    let (token, user) = (token?, user?);
+    one_way?;
+    Ok(match (token, user) {
+        (Some(token), _) => Some(ArgocdAuth::Token(token)),
+        (None, Some((username, password))) => Some(ArgocdAuth::Password { username, password }),
+        (None, None) => None,
+    })
+}
+
+fn not_both(reader: &mut Reader) -> Result<(), Reported> {
+    if reader.is_set(&ARGOCD_TOKEN)
+        && (reader.is_set(&ARGOCD_USERNAME) || reader.is_set(&ARGOCD_PASSWORD))
+    {
+        return Err(reader.report(
+            "ARGOCD_TOKEN and ARGOCD_USERNAME or ARGOCD_PASSWORD are set; set the token or the user with its \
+             password, not both",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The GitOps repository: where it is, how it lets us in, and what in it belongs to the service.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    address::{PlainHttp, base_url},
+    duration::MINUTE,
+    git_names::{BranchName, RepoPath, parse_paths},
+    problems::{Checked, Invalid, quoted},
+    reader::Reader,
+    remote::{GitopsRepo, parse_repo},
+    secret,
+    variables::{
+        GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID, GITHUB_APP_PRIVATE_KEY, GITOPS_API_URL,
+        GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_MODE,
+        GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO, GITOPS_TIMEOUT, GITOPS_TOKEN, GITOPS_USERNAME,
+        INCIDENT_REPO,
+    },
+};
+
+/// The GitOps repository and what in it belongs to the service.
+#[derive(Debug, Clone)]
+pub struct GitopsConfig {
+    /// `GITOPS_REPO`: `owner/name` on GitHub, or the URL of any repository that git can push to over HTTPS.
+    pub repo: GitopsRepo,
+    /// `GITOPS_USERNAME` (x-access-token): the user that goes with the token.
+    pub username: String,
+    /// `GITOPS_TOKEN`, none by default.
+    pub token: Option<SecretString>,
+    /// `GITHUB_APP_ID`, `GITHUB_APP_INSTALLATION_ID`, `GITHUB_APP_PRIVATE_KEY`; never together with a token.
+    pub github_app: Option<GithubApp>,
+    /// `GITOPS_BRANCH` (main): the branch that is deployed.
+    pub branch: BranchName,
+    /// `GITOPS_PATH`: at least one path; none lies inside another.
+    pub paths: Vec<RepoPath>,
+    /// `GITOPS_MODE` (push): how a rollback reaches the branch.
+    pub mode: GitopsMode,
+    /// `GITOPS_PLAINTEXT` (false): whether `http://` is accepted beyond loopback.
+    pub plaintext: bool,
+    /// `GITOPS_CA_FILE`, none by default: a PEM file with more certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// `GITOPS_TIMEOUT` (60s), up to 10m: total deadline of one exchange.
+    pub timeout: Duration,
+    /// `GITOPS_AUTHOR_NAME` (error-budget-monitor): the author of our commits.
+    pub author_name: String,
+    /// `GITOPS_AUTHOR_EMAIL` (error-budget-monitor@localhost): the author's e-mail address.
+    pub author_email: String,
+}
+
+/// How a rollback reaches the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GitopsMode {
+    /// It is pushed, never with force.
+    Push,
+    /// It is proposed as a pull request, which a person merges.
+    PullRequest,
+}
+
+impl GitopsMode {
+    /// Returns the name that `GITOPS_MODE` uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::PullRequest => "pull-request",
+        }
+    }
+}
+
+impl fmt::Display for GitopsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A GitHub App, which signs in with its key instead of a token.
+#[derive(Debug, Clone)]
+pub struct GithubApp {
+    /// `GITHUB_APP_ID`: above 0.
+    pub app_id: u64,
+    /// `GITHUB_APP_INSTALLATION_ID`: above 0.
+    pub installation_id: u64,
+    /// `GITHUB_APP_PRIVATE_KEY`: PEM.
+    pub private_key: SecretString,
+}
+
+/// What the GitOps repository and the incident repository share.
+pub(super) struct Forge {
+    pub(super) api_url: Url,
+    pub(super) token: Option<SecretString>,
+    pub(super) github_app: Option<GithubApp>,
+    plaintext: bool,
+}
+
+/// Reads the credentials and the API's address once for both repositories.
+pub(super) fn read_forge(reader: &mut Reader) -> Checked<Forge> {
+    let plaintext = reader.flag(&GITOPS_PLAINTEXT);
+    let rule = PlainHttp::unless("GITOPS_PLAINTEXT", plaintext.unwrap_or(false));
+    let api_url = reader.required(&GITOPS_API_URL, |text| {
+        base_url(text, rule, "put the token into GITOPS_TOKEN")
+    });
+    let token = reader.secret(&GITOPS_TOKEN, secret::header_token);
+    let github_app = read_github_app(reader);
+    let (token, github_app) = (token?, github_app?);
+    if token.is_some() && github_app.is_some() {
+        return Err(reader.report(
+            "GITOPS_TOKEN and GITHUB_APP_ID are both set; set the token or the App, not both",
+        ));
+    }
+    Ok(Forge {
+        api_url: api_url?,
+        token,
+        github_app,
+        plaintext: plaintext?,
+    })
+}
+
+fn read_github_app(reader: &mut Reader) -> Checked<Option<GithubApp>> {
+    let app_id = reader.optional(&GITHUB_APP_ID, parse_id);
+    let installation_id = reader.optional(&GITHUB_APP_INSTALLATION_ID, parse_id);
+    let private_key = reader.secret(&GITHUB_APP_PRIVATE_KEY, secret::private_key);
+    let (app_id, installation_id, private_key) = (app_id?, installation_id?, private_key?);
+    match (app_id, installation_id, private_key) {
+        (Some(app_id), Some(installation_id), Some(private_key)) => Ok(Some(GithubApp {
+            app_id,
+            installation_id,
+            private_key,
+        })),
+        (None, None, None) => Ok(None),
+        (app_id, installation_id, private_key) => {
+            let parts = [
+                ("GITHUB_APP_ID", app_id.is_some()),
+                ("GITHUB_APP_INSTALLATION_ID", installation_id.is_some()),
+                ("GITHUB_APP_PRIVATE_KEY", private_key.is_some()),
+            ];
+            let named = |is_set: bool| {
+                let names: Vec<_> = parts
+                    .iter()
+                    .filter(|part| part.1 == is_set)
+                    .map(|part| part.0)
+                    .collect();
+                (
+                    names.join(" and "),
+                    if names.len() == 1 { "is" } else { "are" },
+                )
+            };
+            let ((set, set_verb), (missing, missing_verb)) = (named(true), named(false));
+            Err(reader.report(format!(
+                "{set} {set_verb} set but {missing} {missing_verb} not; set all three or none"
+            )))
+        }
+    }
+}
+
+fn parse_id(text: &str) -> Result<u64, Invalid> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
+        Invalid::because(format!(
+            "is {}; write the number that GitHub shows",
+            quoted(text)
+        ))
+    })
+}
+
+pub(super) fn read(reader: &mut Reader, forge: &Checked<Forge>) -> Checked<Option<GitopsConfig>> {
+    let complete = check_complete(reader);
+    let repo = match forge {
+        Ok(forge) => {
+            let rule = PlainHttp::unless("GITOPS_PLAINTEXT", forge.plaintext);
+            reader.optional(&GITOPS_REPO, |text| parse_repo(text, &forge.api_url, rule))
+        }
+        Err(reported) => Err(*reported),
+    };
+    let username = reader.required(&GITOPS_USERNAME, parse_username);
+    let branch = reader.required(&GITOPS_BRANCH, str::parse);
+    let paths = reader.optional(&GITOPS_PATH, parse_paths);
+    let mode = reader.required(&GITOPS_MODE, parse_mode);
+    let ca_file = reader.file(&GITOPS_CA_FILE);
+    let timeout = reader.duration(&GITOPS_TIMEOUT, Duration::from_millis(1)..=10 * MINUTE);
+    let author_name = reader.required(&GITOPS_AUTHOR_NAME, parse_author);
+    let author_email = reader.required(&GITOPS_AUTHOR_EMAIL, parse_author);
+    complete?;
+    let (Some(repo), Some(paths)) = (repo?, paths?) else {
+        return Ok(None);
+    };
+    let Ok(forge) = forge else { return Ok(None) };
+    let mode = mode?;
+    check_github(reader, &repo, mode, forge)?;
+    Ok(Some(GitopsConfig {
+        repo,
+        username: username?,
+        token: forge.token.clone(),
+        github_app: forge.github_app.clone(),
+        branch: branch?,
+        paths,
+        mode,
+        plaintext: forge.plaintext,
+        ca_file: ca_file?,
+        timeout: timeout?,
+        author_name: author_name?,
+        author_email: author_email?,
+    }))
+}
+
+/// Reports the parts of the group that are set without the others.
+fn check_complete(reader: &mut Reader) -> Checked<()> {
+    let mut complete = reader.both_or_neither(&GITOPS_REPO, &GITOPS_PATH);
+    complete = complete.and(reader.needs(&GITOPS_CA_FILE, &GITOPS_REPO));
+    if !reader.is_set(&INCIDENT_REPO) {
+        for key in [&GITOPS_TOKEN, &GITHUB_APP_PRIVATE_KEY] {
+            complete = complete.and(reader.needs(key, &GITOPS_REPO));
+        }
+    }
+    complete
+}
+
+/// Reports what only works on GitHub when the repository is elsewhere.
+fn check_github(
+    reader: &mut Reader,
+    repo: &GitopsRepo,
+    mode: GitopsMode,
+    forge: &Forge,
+) -> Checked<()> {
+    let GitopsRepo::Url(_) = repo else {
+        return Ok(());
+    };
+    let mut checked = Ok(());
+    if mode == GitopsMode::PullRequest {
+        checked = Err(reader.report(
+            "GITOPS_MODE is pull-request, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
+             owner/name, or set the mode to push",
+        ));
+    }
+    if forge.github_app.is_some() {
+        checked = Err(reader.report(
+            "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as owner/name, or \
+             use GITOPS_TOKEN",
+        ));
+    }
+    checked
+}
+
+fn parse_mode(text: &str) -> Result<GitopsMode, Invalid> {
+    match text {
+        "push" => Ok(GitopsMode::Push),
+        "pull-request" => Ok(GitopsMode::PullRequest),
+        _ => Err(Invalid::because(format!(
+            "is {}; write push or pull-request",
+            quoted(text)
+        ))),
+    }
+}
+
+/// Accepts a user of basic authentication.
+fn parse_username(text: &str) -> Result<String, Invalid> {
+    if text.chars().any(|c| c == ':' || c.is_control()) {
+        return Err(Invalid::because(
+            "holds a colon or a control character; write the user's name only",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Accepts what git can write into the author line of a commit.
+fn parse_author(text: &str) -> Result<String, Invalid> {
+    if text.chars().count() > 200 || text.chars().any(|c| c.is_control() || c == '<' || c == '>') {
+        return Err(Invalid::because(format!(
+            "is {}; write at most 200 characters without < > and control characters",
+            quoted(text)
+        )));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,209 @@
+//! Where Prometheus is and how it lets us in.
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    address::{PlainHttp, base_url},
+    duration::MINUTE,
+    problems::{Checked, Invalid},
+    reader::Reader,
+    secret,
+    variables::{
+        Key, PROMETHEUS_CA_FILE, PROMETHEUS_CLIENT_CERT_FILE, PROMETHEUS_CLIENT_KEY_FILE,
+        PROMETHEUS_HEADERS, PROMETHEUS_PASSWORD, PROMETHEUS_TIMEOUT, PROMETHEUS_TOKEN,
+        PROMETHEUS_URL, PROMETHEUS_USERNAME,
+    },
+};
+
+/// Where Prometheus is and how it lets us in.
+#[derive(Debug, Clone)]
+pub struct PrometheusConfig {
+    /// `PROMETHEUS_URL`, required: `http` or `https`, without user info, query or fragment; its path ends in `/`.
+    pub url: Url,
+    /// `PROMETHEUS_TOKEN`, or `PROMETHEUS_USERNAME` and `PROMETHEUS_PASSWORD`; none by default.
+    pub auth: Auth,
+    /// `PROMETHEUS_HEADERS`, none by default: more headers, names and values valid in HTTP.
+    pub headers: Vec<(String, SecretString)>,
+    /// `PROMETHEUS_CA_FILE`, `PROMETHEUS_CLIENT_CERT_FILE`, `PROMETHEUS_CLIENT_KEY_FILE`.
+    pub tls: TlsConfig,
+    /// `PROMETHEUS_TIMEOUT` (10s), up to 10m: total deadline of one query.
+    pub timeout: Duration,
+}
+
+/// How a request proves who sends it.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// With a bearer token.
+    Bearer(SecretString),
+    /// With basic authentication.
+    Basic {
+        /// The user, without a colon.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
+/// What TLS trusts and shows, beyond the platform's roots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// A PEM file with more certificate authorities; none by default.
+    pub ca_file: Option<PathBuf>,
+    /// A client certificate; none by default.
+    pub client_identity: Option<ClientIdentity>,
+}
+
+/// A client certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// PEM file with the certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file with the private key.
+    pub key_file: PathBuf,
+}
+
+pub(super) fn read(reader: &mut Reader) -> Checked<PrometheusConfig> {
+    let url = reader.required(&PROMETHEUS_URL, |text| {
+        let credentials = "put them into PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD";
+        base_url(text, PlainHttp::Anywhere, credentials)
+    });
+    let auth = read_auth(reader);
+    let headers = read_headers(reader);
+    let tls = read_tls(reader);
+    let timeout = reader.duration(&PROMETHEUS_TIMEOUT, Duration::from_millis(1)..=10 * MINUTE);
+    Ok(PrometheusConfig {
+        url: url?,
+        auth: auth?,
+        headers: headers?,
+        tls: tls?,
+        timeout: timeout?,
+    })
+}
+
+fn read_auth(reader: &mut Reader) -> Checked<Auth> {
+    let token = reader.secret(&PROMETHEUS_TOKEN, secret::header_token);
+    let user = read_user(reader, &PROMETHEUS_USERNAME, &PROMETHEUS_PASSWORD);
+    if reader.is_set(&PROMETHEUS_TOKEN)
+        && (reader.is_set(&PROMETHEUS_USERNAME) || reader.is_set(&PROMETHEUS_PASSWORD))
+    {
+        return Err(reader.report(
+            "PROMETHEUS_TOKEN and PROMETHEUS_USERNAME or PROMETHEUS_PASSWORD are set; set the token or the user \
+             with its password, not both",
+        ));
+    }
+    Ok(match (token?, user?) {
+        (Some(token), _) => Auth::Bearer(token),
+        (None, Some((username, password))) => Auth::Basic { username, password },
+        (None, None) => Auth::None,
+    })
+}
+
+/// Reads a user and the password: both, or neither.
+pub(super) fn read_user(
+    reader: &mut Reader,
+    username: &Key,
+    password: &Key,
+) -> Checked<Option<(String, SecretString)>> {
+    let together = reader.both_or_neither(username, password);
+    let username = reader.optional(username, |text| {
+        if text.chars().any(|c| c == ':' || c.is_control()) {
+            return Err(Invalid::because(
+                "holds a colon or a control character; write the user's name only",
+            ));
+        }
+        Ok(text.to_owned())
+    });
+    let password = reader.secret(password, secret::password);
+    together?;
+    Ok(username?.zip(password?))
+}
+
+fn read_headers(reader: &mut Reader) -> Checked<Vec<(String, SecretString)>> {
+    let mut headers = Vec::new();
+    reader.secret(&PROMETHEUS_HEADERS, |text| {
+        headers = parse_headers(text)?;
+        Ok(())
+    })?;
+    Ok(headers)
+}
+
+/// Parses `Name=value` pairs separated by `;`. A message counts the entries instead of quoting them.
+fn parse_headers(text: &str) -> Result<Vec<(String, SecretString)>, Invalid> {
+    /// Headers that the client sets itself.
+    const OURS: [&str; 5] = [
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+    ];
+    let mut headers: Vec<(String, SecretString)> = Vec::new();
+    let entries = text.split(';').map(str::trim).enumerate();
+    for (index, entry) in entries.filter(|(_, entry)| !entry.is_empty()) {
+        let refuse = |why: &str| {
+            Err(Invalid::because(format!(
+                "has an entry, number {}, {why}",
+                index + 1
+            )))
+        };
+        let Some((name, value)) = entry.split_once('=') else {
+            return refuse("without =; write Name=value, several separated by a semicolon");
+        };
+        let (name, value) = (name.trim(), value.trim());
+        if name.is_empty() || !name.bytes().all(is_header_name_byte) {
+            return refuse("whose name is not one of an HTTP header; write letters, digits and -");
+        }
+        if value.is_empty()
+            || !value
+                .bytes()
+                .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        {
+            return refuse(
+                "whose value is empty or not visible ASCII; write it without line breaks",
+            );
+        }
+        if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+            return refuse(
+                "that the client sets itself; for authorization use PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and \
+                 PROMETHEUS_PASSWORD",
+            );
+        }
+        if headers
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+        {
+            return refuse("whose name was there before; write each header once");
+        }
+        headers.push((name.to_owned(), SecretString::from(value)));
+    }
+    Ok(headers)
+}
+
+/// Returns whether the byte may be in the name of a header (RFC 9110, "token").
+fn is_header_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn read_tls(reader: &mut Reader) -> Checked<TlsConfig> {
+    let ca_file = reader.file(&PROMETHEUS_CA_FILE);
+    let together =
+        reader.both_or_neither(&PROMETHEUS_CLIENT_CERT_FILE, &PROMETHEUS_CLIENT_KEY_FILE);
+    let cert_file = reader.file(&PROMETHEUS_CLIENT_CERT_FILE);
+    let key_file = reader.file(&PROMETHEUS_CLIENT_KEY_FILE);
+    together?;
+    let client_identity = cert_file?
+        .zip(key_file?)
+        .map(|(cert_file, key_file)| ClientIdentity {
+            cert_file,
+            key_file,
+        });
+    Ok(TlsConfig {
+        ca_file: ca_file?,
+        client_identity,
+    })
+}

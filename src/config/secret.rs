@@ -1,0 +1,89 @@
+//! Secrets, from a variable or from the file that its `_FILE` form names.
+
+use std::{fs::File, io::Read};
+
+use secrecy::SecretString;
+
+use super::problems::Invalid;
+
+/// Largest secret file that is read, in bytes. It keeps a wrong path (a log, a device) from filling the memory; a
+/// private key of 16,384 bits is a fifth of it.
+const LARGEST: u64 = 64 * 1024;
+
+/// Reads a secret file; line breaks at its end are not part of the secret.
+pub(super) fn read_file(path: &str) -> Result<SecretString, Invalid> {
+    let shown = shown_path(path);
+    let file = File::open(path).map_err(|error| {
+        Invalid::because(format!("names {shown}, which cannot be opened ({error})"))
+    })?;
+    let mut content = String::new();
+    file.take(LARGEST + 1)
+        .read_to_string(&mut content)
+        .map_err(|error| {
+            Invalid::because(format!(
+                "names {shown}, which cannot be read as text ({error})"
+            ))
+        })?;
+    if content.len() as u64 > LARGEST {
+        return Err(Invalid::because(format!(
+            "names {shown}, which is larger than {LARGEST} bytes; name the file that holds only the secret"
+        )));
+    }
+    let secret = content.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Invalid::because(format!(
+            "names {shown}, which is empty; write the secret into it, or unset the variable"
+        )));
+    }
+    Ok(SecretString::from(secret))
+}
+
+/// Returns the path for a message. What does not look like a path may be the secret itself, put into the wrong
+/// variable.
+fn shown_path(path: &str) -> String {
+    if ["/", "./", "../"]
+        .iter()
+        .any(|start| path.starts_with(start))
+    {
+        path.escape_debug().to_string()
+    } else {
+        "a file by something that does not begin with / (not shown: it may be the secret itself)"
+            .to_owned()
+    }
+}
+
+/// Accepts what an HTTP header can carry as a token: visible ASCII without blanks.
+pub(super) fn header_token(secret: &str) -> Result<(), Invalid> {
+    if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(Invalid::because(
+            "holds a blank, a line break or another character that a token cannot have; remove it",
+        ))
+    }
+}
+
+/// Accepts every text without control characters.
+pub(super) fn password(secret: &str) -> Result<(), Invalid> {
+    if secret.chars().any(char::is_control) {
+        Err(Invalid::because(
+            "holds a line break or another control character; remove it",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Accepts a private key in PEM form.
+pub(super) fn private_key(secret: &str) -> Result<(), Invalid> {
+    let key = secret.trim();
+    let begins = key.starts_with("-----BEGIN ") && key.ends_with("PRIVATE KEY-----");
+    if begins && key.lines().count() > 2 && !key.contains("ENCRYPTED") {
+        Ok(())
+    } else {
+        Err(Invalid::because(
+            "is not an unencrypted private key in PEM form with real line breaks; mount the downloaded file and \
+             name it in GITHUB_APP_PRIVATE_KEY_FILE",
+        ))
+    }
+}

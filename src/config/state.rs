@@ -1,0 +1,138 @@
+//! Where the program remembers, and the switches of single commands.
+
+use std::path::PathBuf;
+
+use crate::slo::Level;
+
+use super::{
+    git_names::check_ref,
+    problems::{Checked, Invalid, quoted},
+    reader::{Reader, file_path},
+    variables::{
+        GATE_BLOCK_AT, GATE_ON_UNKNOWN, LOG_FILE, ROLLBACK_REASON, STATE_FILE, TARGET_COMMIT,
+        TARGET_REVISION,
+    },
+};
+
+/// Where the program remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateConfig {
+    /// `STATE_FILE` (`/var/lib/error-budget-monitor/state.json`): what is remembered between runs.
+    pub state_file: PathBuf,
+    /// `LOG_FILE`, off by default: a copy of the log.
+    pub log_file: Option<PathBuf>,
+}
+
+/// When `check` blocks a deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateConfig {
+    /// `GATE_BLOCK_AT` (warning): the lowest level that blocks; never `Level::Ok`.
+    pub block_at: Level,
+    /// `GATE_ON_UNKNOWN` (block): what happens when the budget cannot be measured.
+    pub on_unknown: OnUnknown,
+}
+
+/// What `check` does when the budget cannot be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// It blocks the deploy.
+    Block,
+    /// It lets the deploy go ahead.
+    Allow,
+}
+
+/// What a person's rollback goes back to; nothing is set by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ManualConfig {
+    /// `TARGET_COMMIT`: a commit id (4 to 64 hexadecimal digits) or the name of a branch or tag.
+    pub target_commit: Option<String>,
+    /// `TARGET_REVISION`: a revision as Argo CD shows it.
+    pub target_revision: Option<String>,
+    /// `ROLLBACK_REASON`: one line of at most 500 characters.
+    pub reason: Option<String>,
+}
+
+pub(super) fn read_state(reader: &mut Reader) -> Checked<StateConfig> {
+    let state_file = reader.required(&STATE_FILE, file_path);
+    let log_file = reader.file(&LOG_FILE);
+    let (state_file, log_file) = (state_file?, log_file?);
+    if log_file.as_ref() == Some(&state_file) {
+        return Err(
+            reader.report("LOG_FILE and STATE_FILE are the same file; give the log its own")
+        );
+    }
+    Ok(StateConfig {
+        state_file,
+        log_file,
+    })
+}
+
+pub(super) fn read_gate(reader: &mut Reader) -> Checked<GateConfig> {
+    let block_at = reader.required(&GATE_BLOCK_AT, |text| match text {
+        "warning" => Ok(Level::Warning),
+        "critical" => Ok(Level::Critical),
+        "emergency" => Ok(Level::Emergency),
+        _ => Err(Invalid::because(format!(
+            "is {}; write warning, critical or emergency",
+            quoted(text)
+        ))),
+    });
+    let on_unknown = reader.required(&GATE_ON_UNKNOWN, |text| match text {
+        "block" => Ok(OnUnknown::Block),
+        "allow" => Ok(OnUnknown::Allow),
+        _ => Err(Invalid::because(format!(
+            "is {}; write block or allow",
+            quoted(text)
+        ))),
+    });
+    Ok(GateConfig {
+        block_at: block_at?,
+        on_unknown: on_unknown?,
+    })
+}
+
+pub(super) fn read_manual(reader: &mut Reader) -> Checked<ManualConfig> {
+    let target_commit = reader.optional(&TARGET_COMMIT, parse_commit);
+    let target_revision = reader.optional(&TARGET_REVISION, parse_revision);
+    let reason = reader.optional(&ROLLBACK_REASON, parse_reason);
+    Ok(ManualConfig {
+        target_commit: target_commit?,
+        target_revision: target_revision?,
+        reason: reason?,
+    })
+}
+
+/// Accepts a commit id, whole or shortened, or the name of a branch or tag.
+pub(super) fn parse_commit(text: &str) -> Result<String, Invalid> {
+    let is_id = (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_id {
+        check_ref(text)?;
+    }
+    Ok(text.to_owned())
+}
+
+/// Accepts a revision of Argo CD: a commit id, a tag, a chart version or a number of its history.
+pub(super) fn parse_revision(text: &str) -> Result<String, Invalid> {
+    if text.len() <= 200
+        && !text.starts_with('-')
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        Ok(text.to_owned())
+    } else {
+        Err(Invalid::because(format!(
+            "is {}; write a revision as Argo CD shows it, without blanks",
+            quoted(text)
+        )))
+    }
+}
+
+/// Accepts one line of at most 500 characters.
+pub(super) fn parse_reason(text: &str) -> Result<String, Invalid> {
+    if text.chars().count() <= 500 && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(Invalid::because(
+            "has a line break or is longer than 500 characters; write one short line",
+        ))
+    }
+}
