@@ -1,0 +1,170 @@
+//! Just enough HTTP/1.1 for the helpers of the tests: one request per connection.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Protects a test from a client or server that stops talking: the connection is given up.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The longest line of a request or response head that is read; more is an error.
+const LINE_LIMIT: u64 = 64 * 1024;
+
+/// Sends a GET request and returns the status and the whole body.
+pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SILENCE_LIMIT))?;
+    // Version 1.0 keeps the answer unchunked and lets the end of the connection end the body.
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut reader = BufReader::new(stream);
+    let status_line = read_line(&mut reader)?;
+    let status = status_line
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| malformed("status line"))?;
+    while !read_line(&mut reader)?.is_empty() {}
+    let mut body = Vec::new();
+    reader.read_to_end(&mut body)?;
+    Ok((status, body))
+}
+
+/// Escapes `text` for use as a value in a query string.
+pub(crate) fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+/// The head of a request.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Reads a request head; the body stays in `reader`.
+    pub(crate) fn read(reader: &mut impl BufRead) -> io::Result<Self> {
+        let line = read_line(reader)?;
+        let mut words = line.split(' ');
+        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+            return Err(malformed("request line"));
+        };
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut head = Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: Vec::new(),
+        };
+        loop {
+            let line = read_line(reader)?;
+            if line.is_empty() {
+                return Ok(head);
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| malformed("header"))?;
+            head.headers
+                .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+    }
+
+    /// Returns the value of the header with the lowercase `name`.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the body as a stream that ends where the request ends.
+    pub(crate) fn body<'a, R: BufRead>(&self, reader: &'a mut R) -> io::Result<Body<'a, R>> {
+        if self
+            .header("transfer-encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        {
+            return Ok(Body {
+                reader,
+                left: 0,
+                framing: Framing::Chunked,
+            });
+        }
+        let left = match self.header("content-length") {
+            Some(length) => length.parse().map_err(|_| malformed("content length"))?,
+            None => 0,
+        };
+        Ok(Body {
+            reader,
+            left,
+            framing: Framing::Counted,
+        })
+    }
+}
+
+/// A request body without its framing.
+#[derive(Debug)]
+pub(crate) struct Body<'a, R> {
+    reader: &'a mut R,
+    left: u64,
+    framing: Framing,
+}
+
+#[derive(Debug, PartialEq)]
+enum Framing {
+    Counted,
+    Chunked,
+    ChunkOpen,
+}
+
+impl<R: BufRead> Read for Body<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 && self.framing != Framing::Counted {
+            if self.framing == Framing::ChunkOpen {
+                read_line(self.reader)?;
+            }
+            let line = read_line(self.reader)?;
+            let size = line.split(';').next().unwrap_or_default().trim();
+            self.left = u64::from_str_radix(size, 16).map_err(|_| malformed("chunk size"))?;
+            self.framing = Framing::ChunkOpen;
+            if self.left == 0 {
+                while !read_line(self.reader)?.is_empty() {}
+                self.framing = Framing::Counted;
+            }
+        }
+        let room = u64::try_from(buffer.len())
+            .unwrap_or(u64::MAX)
+            .min(self.left);
+        let room = usize::try_from(room).expect("no larger than the buffer");
+        if room == 0 {
+            return Ok(0);
+        }
+        let count = self.reader.read(&mut buffer[..room])?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// Reads one line and drops its line ending.
+pub(crate) fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    reader.take(LINE_LIMIT).read_line(&mut line)?;
+    if !line.ends_with('\n') {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    line.truncate(line.trim_end_matches(['\r', '\n']).len());
+    Ok(line)
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("malformed {what}"))
+}

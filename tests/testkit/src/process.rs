@@ -1,0 +1,60 @@
+//! Child processes that never outlive the test.
+
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A running child process; killed and reaped on drop, and also when the test process itself is killed.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    child: Child,
+    watchdog: Child,
+}
+
+impl Guarded {
+    /// Starts `command`; `folder` is removed by the watchdog if this process dies without cleaning up.
+    pub(crate) fn spawn(command: &mut Command, folder: &Path) -> Self {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}", missing(&program, &error)));
+        // The watchdog reads from a pipe that only this process holds open: the read ends when this process dies,
+        // whatever killed it. A static is never dropped, so this is also how the shared fixtures end.
+        let watchdog = Command::new("sh")
+            .args([
+                "-c",
+                "read -r _; kill -9 \"$1\"; sleep 0.2; rm -rf \"$2\"",
+                "watchdog",
+            ])
+            .arg(child.id().to_string())
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a POSIX shell is installed");
+        Self { child, watchdog }
+    }
+
+    /// Returns how the child ended, or nothing while it runs.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .expect("the child is ours to wait for")
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // The watchdog goes first: after the child is reaped its process id may belong to somebody else.
+        // A kill fails only when the process has already ended, which is what is wanted.
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Says what to do about a program that could not be started.
+pub(crate) fn missing(program: &str, error: &std::io::Error) -> String {
+    format!("cannot start `{program}` ({error}): run scripts/test.sh, which installs it")
+}

@@ -1,0 +1,217 @@
+//! Turns histories into Prometheus blocks.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
+
+use chrono::{DateTime, Utc};
+
+use super::history::{BOUNDS, Counters, History};
+use crate::process;
+
+/// How far apart samples are, by their age: old history is coarse so that a month is written in seconds.
+///
+/// A range in a query must span at least four samples to be reliable.
+#[derive(Clone, Copy, Debug)]
+pub struct Spacing {
+    /// Seconds between samples of the last [`RECENT_SECS`](Self::RECENT_SECS) and of the future.
+    pub recent_secs: i64,
+    /// Seconds between samples of the last [`DAY_SECS`](Self::DAY_SECS).
+    pub day_secs: i64,
+    /// Seconds between older samples.
+    pub old_secs: i64,
+}
+
+impl Spacing {
+    /// Age in seconds up to which samples are recent: 7 h, more than the longest burn-rate window of 6 h.
+    pub const RECENT_SECS: i64 = 7 * 3600;
+
+    /// Age in seconds up to which samples belong to the last day: 26 h, so that a window of 1 h or 2 h one day ago is fine-grained.
+    pub const DAY_SECS: i64 = 26 * 3600;
+
+    fn at_age(self, age_secs: i64) -> i64 {
+        if age_secs <= Self::RECENT_SECS {
+            self.recent_secs
+        } else if age_secs <= Self::DAY_SECS {
+            self.day_secs
+        } else {
+            self.old_secs
+        }
+    }
+}
+
+impl Default for Spacing {
+    /// Returns 15 s for recent samples, 60 s for the last day, 300 s for what is older.
+    fn default() -> Self {
+        Self {
+            recent_secs: 15,
+            day_secs: 60,
+            old_secs: 300,
+        }
+    }
+}
+
+/// The histories a Prometheus is started with.
+#[derive(Clone, Debug)]
+pub struct Backfill {
+    now: DateTime<Utc>,
+    spacing: Spacing,
+    services: Vec<History>,
+}
+
+impl Backfill {
+    /// Begins an empty backfill; `now` says which samples are recent and need a fine spacing.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            spacing: Spacing::default(),
+            services: Vec::new(),
+        }
+    }
+
+    /// Adds the history of a service.
+    pub fn service(mut self, history: History) -> Self {
+        self.services.push(history);
+        self
+    }
+
+    /// Replaces the spacing of the samples.
+    pub fn spacing(mut self, spacing: Spacing) -> Self {
+        self.spacing = spacing;
+        self
+    }
+
+    /// Returns the time that was given as now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Writes the histories as OpenMetrics text with timestamps.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_open_metrics(&self, out: &mut impl Write) -> io::Result<()> {
+        for history in &self.services {
+            self.write_history(history, out)?;
+        }
+        out.write_all(b"# EOF\n")
+    }
+
+    /// Turns the histories into blocks that Prometheus loads from the data folder `folder`.
+    ///
+    /// # Panics
+    /// If `promtool` is missing or refuses the history.
+    pub fn create_blocks(&self, folder: &Path) {
+        if self.services.is_empty() {
+            return;
+        }
+        let text = tempfile::NamedTempFile::new().expect("the temporary folder is writable");
+        let mut out =
+            BufWriter::with_capacity(1 << 20, File::create(text.path()).expect("our own file"));
+        self.write_open_metrics(&mut out)
+            .and_then(|()| out.flush())
+            .expect("the temporary folder has space");
+        // promtool reads the whole text once per block: few long blocks are much faster than many of two hours.
+        let output = Command::new("promtool")
+            .args([
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                "--quiet",
+                "--max-block-duration=9600h",
+            ])
+            .arg(text.path())
+            .arg(folder)
+            .output()
+            .unwrap_or_else(|error| panic!("{}", process::missing("promtool", &error)));
+        assert!(
+            output.status.success(),
+            "promtool refuses the history: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn write_history(&self, history: &History, out: &mut impl Write) -> io::Result<()> {
+        let (Some(first), Some(last)) = (history.segments.first(), history.segments.last()) else {
+            return Ok(());
+        };
+        let series = SeriesNames::new(history);
+        let now = self.now.timestamp();
+        let mut counters = Counters::default();
+        let mut before = first.from;
+        let mut time = first.from;
+        while time <= last.to {
+            history.advance(&mut counters, before, time);
+            if history.has_samples_at(time) {
+                series.write_samples(&counters, time, out)?;
+            }
+            before = time;
+            let spacing = self.spacing.at_age(now - time);
+            time = (time.div_euclid(spacing) + 1) * spacing;
+        }
+        Ok(())
+    }
+}
+
+/// The series of one service, up to and including the blank before the value.
+struct SeriesNames {
+    good: String,
+    bad: Option<String>,
+    latency: Option<LatencyNames>,
+}
+
+struct LatencyNames {
+    buckets: Vec<String>,
+    count: String,
+    sum: String,
+}
+
+impl SeriesNames {
+    fn new(history: &History) -> Self {
+        let mut labels = format!(
+            "namespace=\"{}\",service=\"{}\"",
+            history.labels.namespace, history.labels.service
+        );
+        for (name, value) in &history.extra_labels {
+            labels.push_str(&format!(",{name}=\"{value}\""));
+        }
+        let requests =
+            |status: u16| format!("http_requests_total{{{labels},status=\"{status}\"}} ");
+        let histogram = "http_request_duration_seconds";
+        Self {
+            good: requests(200),
+            bad: history.error_series.then(|| requests(500)),
+            latency: history.histogram.then(|| LatencyNames {
+                buckets: BOUNDS
+                    .into_iter()
+                    .chain(["+Inf"])
+                    .map(|bound| format!("{histogram}_bucket{{{labels},le=\"{bound}\"}} "))
+                    .collect(),
+                count: format!("{histogram}_count{{{labels}}} "),
+                sum: format!("{histogram}_sum{{{labels}}} "),
+            }),
+        }
+    }
+
+    fn write_samples(
+        &self,
+        counters: &Counters,
+        time: i64,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        writeln!(out, "{}{} {time}", self.good, counters.good as u64)?;
+        if let Some(bad) = &self.bad {
+            writeln!(out, "{bad}{} {time}", counters.bad as u64)?;
+        }
+        if let Some(names) = &self.latency {
+            let (buckets, sum) = counters.latency();
+            for (name, value) in names.buckets.iter().zip(buckets) {
+                writeln!(out, "{name}{value} {time}")?;
+            }
+            writeln!(out, "{}{} {time}", names.count, buckets[6])?;
+            writeln!(out, "{}{sum:.3} {time}", names.sum)?;
+        }
+        Ok(())
+    }
+}

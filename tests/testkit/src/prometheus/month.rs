@@ -1,0 +1,133 @@
+//! One month of history of several services, shared by the tests of a process.
+
+use std::sync::OnceLock;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::backfill::Backfill;
+use super::history::{History, ServiceLabels, Traffic};
+use super::server::Prometheus;
+
+/// A Prometheus with 31 days of history; all services are in the namespace [`Month::NAMESPACE`].
+///
+/// | service | history; 20 requests per second, 0.02 % errors, 0.2 % slower than 1 s unless said otherwise |
+/// |---|---|
+/// | `healthy` | nothing happens |
+/// | `never-failed` | no error, no series with status 500 |
+/// | `bad-release` | 20 % errors since [`Month::deployed_at`] |
+/// | `slow-release` | 10 % slower than 2.5 s since [`Month::deployed_at`] |
+/// | `exhausted` | 42 min of full outage ten days ago, healthy since: budget of 0.1 % almost gone, no burn |
+/// | `recovered` | 20 % errors from [`Month::deployed_at`] until 8 min before [`Month::now`] |
+/// | `always-bad` | 5 % errors all the time, also before [`Month::deployed_at`] |
+/// | `young` | first seen two days ago |
+/// | `idle` | no request since two hours before [`Month::now`] |
+/// | `stale` | no sample since ten minutes before [`Month::now`] |
+/// | `trickle` | 0.02 requests per second; every second one fails since [`Month::deployed_at`] |
+/// | `no-histogram` | as `healthy`, without a latency histogram |
+///
+/// All but `stale` go on for [`Month::FUTURE_MINUTES`] after [`Month::now`], so that the data are fresh while the tests run.
+#[derive(Debug)]
+pub struct Month {
+    /// The running server.
+    pub prometheus: Prometheus,
+    /// The time around which the history was made; whole seconds.
+    pub now: DateTime<Utc>,
+}
+
+impl Month {
+    /// Value of the label `namespace`.
+    pub const NAMESPACE: &'static str = "shop";
+
+    /// Minutes of history after [`Month::now`].
+    pub const FUTURE_MINUTES: i64 = 60;
+
+    /// Days of history before [`Month::now`]: one more than the usual SLO window of 30 days.
+    pub const DAYS: i64 = 31;
+
+    /// Returns when the bad releases began: 20 min before [`Month::now`].
+    pub fn deployed_at(&self) -> DateTime<Utc> {
+        deployed_at(self.now)
+    }
+
+    fn start() -> Self {
+        let now = DateTime::from_timestamp(Utc::now().timestamp(), 0)
+            .expect("the present is representable");
+        Self {
+            prometheus: Prometheus::start(&backfill(now)),
+            now,
+        }
+    }
+}
+
+/// Returns the month of history that all tests of this process share; the first call takes some seconds.
+///
+/// # Panics
+/// If `prometheus` or `promtool` is missing or does not start.
+pub fn shared_month() -> &'static Month {
+    static MONTH: OnceLock<Month> = OnceLock::new();
+    MONTH.get_or_init(Month::start)
+}
+
+fn deployed_at(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::minutes(20)
+}
+
+fn backfill(now: DateTime<Utc>) -> Backfill {
+    let begin = now - TimeDelta::days(Month::DAYS);
+    let end = now + TimeDelta::minutes(Month::FUTURE_MINUTES);
+    let deployed = deployed_at(now);
+    let healthy = Traffic::healthy(20.0);
+    let trickle = Traffic {
+        requests_per_second: 0.02,
+        ..healthy
+    };
+    let outage = now - TimeDelta::days(10);
+    let outage_end = outage + TimeDelta::minutes(42);
+    let service = |name: &str| History::new(ServiceLabels::new(Month::NAMESPACE, name));
+    let since_deploy = |name: &str, before: Traffic, after: Traffic| {
+        service(name)
+            .segment(begin, deployed, before)
+            .segment(deployed, end, after)
+    };
+    let fixed = now - TimeDelta::minutes(8);
+    let quiet = now - TimeDelta::hours(2);
+    Backfill::new(now)
+        .service(service("healthy").segment(begin, end, healthy))
+        .service(
+            service("never-failed")
+                .segment(begin, end, healthy.errors(0.0))
+                .without_error_series(),
+        )
+        .service(since_deploy("bad-release", healthy, healthy.errors(0.2)))
+        .service(since_deploy(
+            "slow-release",
+            healthy,
+            healthy.very_slow(0.1),
+        ))
+        .service(
+            service("exhausted")
+                .segment(begin, outage, healthy.errors(0.0))
+                .segment(outage, outage_end, healthy.errors(1.0))
+                .segment(outage_end, end, healthy.errors(0.0)),
+        )
+        .service(
+            service("recovered")
+                .segment(begin, deployed, healthy)
+                .segment(deployed, fixed, healthy.errors(0.2))
+                .segment(fixed, end, healthy),
+        )
+        .service(service("always-bad").segment(begin, end, healthy.errors(0.05)))
+        .service(service("young").segment(now - TimeDelta::days(2), end, healthy))
+        .service(service("idle").segment(begin, quiet, healthy).segment(
+            quiet,
+            end,
+            Traffic::idle(),
+        ))
+        .service(service("stale").segment(begin, now - TimeDelta::minutes(10), healthy))
+        .service(since_deploy("trickle", trickle, trickle.errors(0.5)))
+        .service(
+            service("no-histogram")
+                .segment(begin, end, healthy)
+                .without_histogram(),
+        )
+}

@@ -1,0 +1,260 @@
+//! The Prometheus process.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::backfill::Backfill;
+use crate::http;
+use crate::process::Guarded;
+
+/// Protects a test from a Prometheus that never gets ready: the start fails with the end of its log.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often a start that lost its port to another process is repeated before it fails.
+const START_ATTEMPTS: usize = 5;
+
+/// Time between two looks at a server that is starting.
+const READINESS_POLL: Duration = Duration::from_millis(20);
+
+/// A running Prometheus with its own data folder; stopped and removed on drop.
+#[derive(Debug)]
+pub struct Prometheus {
+    // Fields are dropped in this order: the process must end before its folder goes.
+    process: Guarded,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts a Prometheus that serves `backfill` and scrapes nothing.
+    ///
+    /// # Panics
+    /// If `prometheus` or `promtool` is missing or does not start.
+    pub fn start(backfill: &Backfill) -> Self {
+        Self::launch(backfill, "scrape_configs: []\n")
+    }
+
+    /// Starts a Prometheus that knows no series.
+    ///
+    /// # Panics
+    /// If `prometheus` is missing or does not start.
+    pub fn start_empty() -> Self {
+        Self::start(&Backfill::new(Utc::now()))
+    }
+
+    /// Starts a Prometheus that scrapes `targets` (`host:port`, path `/metrics`) every `interval`.
+    ///
+    /// # Panics
+    /// If `prometheus` is missing or does not start.
+    pub fn start_scraping<T: AsRef<str>>(targets: &[T], interval: Duration) -> Self {
+        Self::start_scraping_after(&Backfill::new(Utc::now()), targets, interval)
+    }
+
+    /// Starts a Prometheus that serves `backfill` and scrapes `targets` every `interval`.
+    ///
+    /// Prometheus refuses new samples older than the end of its blocks, so `backfill` must not reach into the future.
+    ///
+    /// # Panics
+    /// If `prometheus` or `promtool` is missing or does not start.
+    pub fn start_scraping_after<T: AsRef<str>>(
+        backfill: &Backfill,
+        targets: &[T],
+        interval: Duration,
+    ) -> Self {
+        let targets: Vec<&str> = targets.iter().map(AsRef::as_ref).collect();
+        // JSON is YAML, and quotes every target properly.
+        let config = serde_json::json!({
+            "scrape_configs": [{
+                "job_name": "services",
+                "scrape_interval": format!("{}ms", interval.as_millis()),
+                "scrape_timeout": format!("{}ms", interval.as_millis()),
+                "static_configs": [{ "targets": targets }],
+            }]
+        });
+        Self::launch(backfill, &config.to_string())
+    }
+
+    /// Returns the base URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns the address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the process; the port answers no more when this returns.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    /// Returns the `data` of an instant query evaluated now.
+    ///
+    /// # Panics
+    /// If Prometheus refuses the query.
+    pub fn query(&self, expression: &str) -> Value {
+        self.query_target(&format!("/api/v1/query?query={}", http::escape(expression)))
+    }
+
+    /// Returns the `data` of an instant query evaluated at a time.
+    ///
+    /// # Panics
+    /// If Prometheus refuses the query.
+    pub fn query_at(&self, expression: &str, at: DateTime<Utc>) -> Value {
+        self.query_target(&format!(
+            "/api/v1/query?query={}&time={}",
+            http::escape(expression),
+            at.timestamp()
+        ))
+    }
+
+    /// Returns the single number an expression has now; nothing when the answer is empty.
+    ///
+    /// # Panics
+    /// If Prometheus refuses the query or answers with several series.
+    pub fn number(&self, expression: &str) -> Option<f64> {
+        single_number(&self.query(expression))
+    }
+
+    /// Returns the single number an expression has at a time; nothing when the answer is empty.
+    ///
+    /// # Panics
+    /// If Prometheus refuses the query or answers with several series.
+    pub fn number_at(&self, expression: &str, at: DateTime<Utc>) -> Option<f64> {
+        single_number(&self.query_at(expression, at))
+    }
+
+    fn query_target(&self, target: &str) -> Value {
+        let (status, body) = http::get(self.address, target).expect("Prometheus answers");
+        let mut answer: Value =
+            serde_json::from_slice(&body).expect("Prometheus answers with JSON");
+        assert_eq!(status, 200, "Prometheus refuses {target}: {answer}");
+        answer["data"].take()
+    }
+
+    fn launch(backfill: &Backfill, config: &str) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("testkit-prometheus-")
+            .tempdir()
+            .expect("a temporary folder");
+        let (data, config_file, log) = (
+            folder.path().join("data"),
+            folder.path().join("prometheus.yml"),
+            folder.path().join("log"),
+        );
+        fs::create_dir(&data).expect("our own folder");
+        fs::write(&config_file, config).expect("our own folder");
+        backfill.create_blocks(&data);
+        for _ in 0..START_ATTEMPTS {
+            let address = free_address();
+            let mut process = Guarded::spawn(
+                Command::new("prometheus")
+                    .arg(format!("--config.file={}", config_file.display()))
+                    .arg(format!("--storage.tsdb.path={}", data.display()))
+                    .arg("--storage.tsdb.retention.time=400d")
+                    .arg(format!("--web.listen-address={address}"))
+                    .arg("--log.level=warn")
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(File::create(&log).expect("our own folder")),
+                folder.path(),
+            );
+            match wait_until_ready(&mut process, address, &data) {
+                Readiness::Ready => {
+                    return Self {
+                        process,
+                        address,
+                        _folder: folder,
+                    };
+                }
+                Readiness::PortTaken => {}
+                Readiness::Failed => panic!(
+                    "Prometheus did not get ready: {}",
+                    fs::read_to_string(&log).unwrap_or_else(|error| error.to_string())
+                ),
+            }
+        }
+        panic!(
+            "{START_ATTEMPTS} free ports in a row were taken before Prometheus could listen on them"
+        )
+    }
+
+    /// Tells whether the process is still running.
+    pub fn is_running(&mut self) -> bool {
+        self.process.ended().is_none()
+    }
+}
+
+enum Readiness {
+    Ready,
+    PortTaken,
+    Failed,
+}
+
+fn wait_until_ready(process: &mut Guarded, address: SocketAddr, data: &Path) -> Readiness {
+    let deadline = Instant::now() + START_LIMIT;
+    while Instant::now() < deadline {
+        if process.ended().is_some() {
+            // Somebody who answers on this port now is the one who took it.
+            let taken = TcpListener::bind(address).is_err();
+            return if taken {
+                Readiness::PortTaken
+            } else {
+                Readiness::Failed
+            };
+        }
+        if http::get(address, "/-/ready").is_ok_and(|(status, _)| status == 200) {
+            // Another Prometheus may have taken the port first and be the one that is ready.
+            return if serves_from(address, data) {
+                Readiness::Ready
+            } else {
+                Readiness::PortTaken
+            };
+        }
+        std::thread::sleep(READINESS_POLL);
+    }
+    Readiness::Failed
+}
+
+fn serves_from(address: SocketAddr, data: &Path) -> bool {
+    http::get(address, "/api/v1/status/flags")
+        .ok()
+        .and_then(|(_, body)| serde_json::from_slice::<Value>(&body).ok())
+        .is_some_and(|flags| {
+            flags["data"]["storage.tsdb.path"].as_str().map(Path::new) == Some(data)
+        })
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+    listener
+        .local_addr()
+        .expect("a bound listener has an address")
+}
+
+fn single_number(data: &Value) -> Option<f64> {
+    let value = match data["resultType"].as_str() {
+        Some("scalar") => &data["result"][1],
+        _ => {
+            let series = data["result"]
+                .as_array()
+                .expect("an instant query answers with a list");
+            assert!(series.len() <= 1, "one series was expected: {data}");
+            &series.first()?["value"][1]
+        }
+    };
+    Some(
+        value
+            .as_str()?
+            .parse()
+            .expect("Prometheus writes numbers as Rust reads them"),
+    )
+}
