@@ -18,10 +18,7 @@ fn assert_close(actual: Option<f64>, expected: f64) {
 
 #[test]
 fn a_month_of_history_is_served_as_it_was_made() {
-    let begin = Instant::now();
     let month = shared_month();
-    let took = begin.elapsed();
-    println!("31 days of 12 services: {took:?}");
     let prometheus = &month.prometheus;
     let total = |service: &str, window: &str| {
         format!(

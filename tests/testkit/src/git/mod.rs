@@ -1,1 +1,20 @@
-//! Git.
+//! Real git repositories behind a real smart-HTTP server.
+//!
+//! ```no_run
+//! use chrono::Utc;
+//! use testkit::git::GitServer;
+//!
+//! let server = GitServer::with_token("s3cret");
+//! let repo = server.create("platform/gitops");
+//! repo.commit("checkout: release v1", Utc::now(), &[("apps/checkout/deployment.yaml", Some("image: v1\n"))]);
+//! let url = server.url("platform/gitops"); // clone and push here as user `x-access-token`
+//! # let _ = url;
+//! ```
+
+mod mono_repo;
+mod repo;
+mod server;
+
+pub use mono_repo::{MonoRepo, deployment};
+pub use repo::{GitRepo, LogEntry, NewCommit};
+pub use server::{Fault, GitServer, RequestRecord, TOKEN_USER};
