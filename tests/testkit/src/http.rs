@@ -1,7 +1,10 @@
 //! Just enough HTTP/1.1 for the helpers of the tests: one request per connection.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Protects a test from a client or server that stops talking: the connection is given up.
@@ -39,6 +42,67 @@ pub(crate) fn escape(text: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+/// Accepts connections on a free loopback port; stops on drop.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    address: SocketAddr,
+    stopping: Arc<AtomicBool>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Starts to accept; `serve` handles each connection in a thread of its own.
+    pub(crate) fn start(
+        serve: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
+        let stopping = Arc::new(AtomicBool::new(false));
+        let acceptor = std::thread::spawn({
+            let stopping = Arc::clone(&stopping);
+            let serve = Arc::new(serve);
+            move || {
+                for stream in listener.incoming() {
+                    if stopping.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let Ok(stream) = stream else { continue };
+                    let serve = Arc::clone(&serve);
+                    std::thread::spawn(move || {
+                        let limits = stream
+                            .set_read_timeout(Some(SILENCE_LIMIT))
+                            .and_then(|()| stream.set_write_timeout(Some(SILENCE_LIMIT)));
+                        // A client that goes away in the middle is its own business.
+                        limits.and_then(|()| serve(&stream)).unwrap_or_default();
+                    });
+                }
+            }
+        });
+        Self {
+            address,
+            stopping,
+            acceptor: Some(acceptor),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        // The acceptor waits for a connection: this one tells it to look at `stopping`.
+        let _ = TcpStream::connect(self.address);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
 }
 
 /// The head of a request.

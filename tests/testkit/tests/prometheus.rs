@@ -1,6 +1,8 @@
 //! The launched Prometheus answers with the numbers that the history was made of.
 
-use std::time::Instant;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use testkit::prometheus::{
@@ -135,17 +137,52 @@ fn a_stopped_server_answers_no_more() {
     assert_eq!(prometheus.number("up"), None);
     let address = prometheus.address();
     prometheus.stop();
-    std::net::TcpStream::connect(address).expect_err("nobody listens any more");
+    TcpStream::connect(address).expect_err("nobody listens any more");
 }
 
 #[test]
 fn a_scraping_server_sees_its_target() {
     let observed = Prometheus::start_empty();
     let target = observed.address().to_string();
-    let prometheus = Prometheus::start_scraping(&[target], std::time::Duration::from_millis(200));
-    let deadline = Instant::now() + std::time::Duration::from_secs(20);
-    while prometheus.number("up") != Some(1.0) {
-        assert!(Instant::now() < deadline, "the target is never scraped");
-        std::thread::sleep(std::time::Duration::from_millis(50));
+    let prometheus = Prometheus::start_scraping(&[target], Duration::from_millis(200));
+    wait_until("the target is scraped", || {
+        prometheus.number("up") == Some(1.0)
+    });
+}
+
+#[test]
+fn a_server_ends_when_the_process_that_started_it_is_killed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let target = folder.path().join("target");
+    let address = folder.path().join("address");
+    std::fs::write(&target, "127.0.0.1:1").expect("our own folder");
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_demo-prometheus"))
+        .args([
+            "--namespace",
+            "shop",
+            "--service",
+            "checkout",
+            "--history-minutes",
+            "1",
+        ])
+        .arg("--target-file")
+        .arg(&target)
+        .arg("--address-file")
+        .arg(&address)
+        .spawn()
+        .expect("the demo's Prometheus starts");
+    wait_until("it listens", || address.exists());
+    owner.kill().expect("our own child");
+    owner.wait().expect("our own child");
+    let url = std::fs::read_to_string(&address).expect("an address");
+    let address = url.strip_prefix("http://").expect("a URL");
+    wait_until("it is gone", || TcpStream::connect(address).is_err());
+}
+
+fn wait_until(what: &str, reached: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !reached() {
+        assert!(Instant::now() < deadline, "{what}: never");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

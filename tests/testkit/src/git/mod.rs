@@ -15,6 +15,6 @@ mod mono_repo;
 mod repo;
 mod server;
 
-pub use mono_repo::{MonoRepo, deployment};
+pub use mono_repo::{MonoRepo, Release, deployment};
 pub use repo::{GitRepo, LogEntry, NewCommit};
 pub use server::{Fault, GitServer, RequestRecord, TOKEN_USER};

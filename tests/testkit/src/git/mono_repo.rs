@@ -97,6 +97,35 @@ spec:
     )
 }
 
+/// What a Deployment manifest says about the release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// Tag of the image.
+    pub version: String,
+    /// Share of requests that this version fails, from 0 to 1.
+    pub fail_ratio: f64,
+}
+
+impl Release {
+    /// Reads a manifest written by [`deployment`]; nothing if it names no image.
+    pub fn read(manifest: &str) -> Option<Self> {
+        let value = |key: &str| {
+            manifest
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(key))
+                .map(str::trim)
+        };
+        let (_, version) = value("image:")?.rsplit_once(':')?;
+        let fail_ratio = value("value:")
+            .and_then(|ratio| ratio.trim_matches('"').parse().ok())
+            .unwrap_or(0.0);
+        Some(Self {
+            version: version.to_owned(),
+            fail_ratio,
+        })
+    }
+}
+
 fn cluster_service(service: &str) -> String {
     format!(
         "apiVersion: v1
@@ -110,4 +139,22 @@ spec:
     - port: 80
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_release_that_was_written() {
+        let release = Release::read(&deployment("checkout", "v2", 0.25));
+        assert_eq!(
+            release,
+            Some(Release {
+                version: "v2".to_owned(),
+                fail_ratio: 0.25
+            })
+        );
+        assert_eq!(Release::read("kind: Namespace\n"), None);
+    }
 }

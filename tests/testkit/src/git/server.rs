@@ -2,25 +2,20 @@
 
 use std::fmt;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::repo::{GitRepo, git_command, git_environment};
-use crate::http::{Head, read_line};
+use crate::http::{Head, Listener, read_line};
 use crate::process;
 
 /// The user name that comes with a token, as on GitHub.
 pub const TOKEN_USER: &str = "x-access-token";
-
-/// Protects the server from a client that stops talking: its connection is closed.
-const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The most that is read from a client after its request was refused, so that it gets to read the answer.
 const DRAIN_LIMIT: u64 = 64 << 20;
@@ -74,8 +69,7 @@ impl fmt::Display for RequestRecord {
 #[derive(Debug)]
 pub struct GitServer {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    acceptor: Option<JoinHandle<()>>,
+    listener: Listener,
     _folder: Option<TempDir>,
 }
 
@@ -85,7 +79,6 @@ struct Shared {
     authorization: Option<String>,
     state: Mutex<State>,
     changed: Condvar,
-    stopping: AtomicBool,
 }
 
 struct State {
@@ -139,12 +132,15 @@ impl GitServer {
 
     /// Returns the URL of a repository with a user and a password in it, for the git command line.
     pub fn url_with_token(&self, name: &str, token: &str) -> String {
-        format!("http://{TOKEN_USER}:{token}@{}/{name}.git", self.address)
+        format!(
+            "http://{TOKEN_USER}:{token}@{}/{name}.git",
+            self.listener.address()
+        )
     }
 
     /// Returns the URL of the server, without a slash at the end.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listener.address())
     }
 
     /// Sets what the server does wrong from now on.
@@ -186,10 +182,6 @@ impl GitServer {
 
     fn launch(root: PathBuf, token: Option<&str>, folder: Option<TempDir>) -> Self {
         let backend = find_backend();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
         let authorization = token.map(|token| {
             format!(
                 "Basic {}",
@@ -208,16 +200,14 @@ impl GitServer {
             authorization,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            stopping: AtomicBool::new(false),
         });
-        let acceptor = std::thread::spawn({
+        let listener = Listener::start({
             let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
+            move |stream| serve_connection(stream, &shared)
         });
         Self {
             shared,
-            address,
-            acceptor: Some(acceptor),
+            listener,
             _folder: folder,
         }
     }
@@ -229,13 +219,8 @@ impl GitServer {
 
 impl Drop for GitServer {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        self.shared.changed.notify_all();
-        // The acceptor waits for a connection: this one tells it to look at `stopping`.
-        let _ = TcpStream::connect(self.address);
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
+        // Nobody waits out a delay for a server that is gone.
+        self.set_fault(Fault::None);
     }
 }
 
@@ -246,17 +231,13 @@ impl Shared {
             .expect("nothing panics while it holds this lock")
     }
 
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
-
     /// Waits as long as the fault says and returns what is still wrong then.
     fn fault(&self) -> Fault {
         let state = self.state();
         let Fault::Delay(delay) = state.fault else {
             return state.fault.clone();
         };
-        let waits = |state: &mut State| state.fault == Fault::Delay(delay) && !self.is_stopping();
+        let waits = |state: &mut State| state.fault == Fault::Delay(delay);
         let (state, timeout) = self
             .changed
             .wait_timeout_while(state, delay, waits)
@@ -295,21 +276,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.is_stopping() {
-            return;
-        }
-        let Ok(stream) = stream else { continue };
-        let shared = Arc::clone(shared);
-        // A client that goes away in the middle is its own business.
-        std::thread::spawn(move || serve_connection(&stream, &shared).unwrap_or_default());
-    }
-}
-
 fn serve_connection(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_read_timeout(Some(SILENCE_LIMIT))?;
-    stream.set_write_timeout(Some(SILENCE_LIMIT))?;
     let mut reader = BufReader::new(stream);
     let head = Head::read(&mut reader)?;
     let push = head.method == "POST" && is_push(&head.path);

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use chrono::{DateTime, Utc};
 
-use super::history::{BOUNDS, Counters, History};
+use super::counters::Counters;
+use super::exposition::SeriesNames;
+use super::history::History;
 use crate::process;
 
 /// How far apart samples are, by their age: old history is coarse so that a month is written in seconds.
@@ -144,73 +146,13 @@ impl Backfill {
         while time <= last.to {
             history.advance(&mut counters, before, time);
             if history.has_samples_at(time) {
-                series.write_samples(&counters, time, out)?;
+                series.each_sample(&counters, |name, value| {
+                    writeln!(out, "{name}{value} {time}")
+                })?;
             }
             before = time;
             let spacing = self.spacing.at_age(now - time);
             time = (time.div_euclid(spacing) + 1) * spacing;
-        }
-        Ok(())
-    }
-}
-
-/// The series of one service, up to and including the blank before the value.
-struct SeriesNames {
-    good: String,
-    bad: Option<String>,
-    latency: Option<LatencyNames>,
-}
-
-struct LatencyNames {
-    buckets: Vec<String>,
-    count: String,
-    sum: String,
-}
-
-impl SeriesNames {
-    fn new(history: &History) -> Self {
-        let mut labels = format!(
-            "namespace=\"{}\",service=\"{}\"",
-            history.labels.namespace, history.labels.service
-        );
-        for (name, value) in &history.extra_labels {
-            labels.push_str(&format!(",{name}=\"{value}\""));
-        }
-        let requests =
-            |status: u16| format!("http_requests_total{{{labels},status=\"{status}\"}} ");
-        let histogram = "http_request_duration_seconds";
-        Self {
-            good: requests(200),
-            bad: history.error_series.then(|| requests(500)),
-            latency: history.histogram.then(|| LatencyNames {
-                buckets: BOUNDS
-                    .into_iter()
-                    .chain(["+Inf"])
-                    .map(|bound| format!("{histogram}_bucket{{{labels},le=\"{bound}\"}} "))
-                    .collect(),
-                count: format!("{histogram}_count{{{labels}}} "),
-                sum: format!("{histogram}_sum{{{labels}}} "),
-            }),
-        }
-    }
-
-    fn write_samples(
-        &self,
-        counters: &Counters,
-        time: i64,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
-        writeln!(out, "{}{} {time}", self.good, counters.good as u64)?;
-        if let Some(bad) = &self.bad {
-            writeln!(out, "{bad}{} {time}", counters.bad as u64)?;
-        }
-        if let Some(names) = &self.latency {
-            let (buckets, sum) = counters.latency();
-            for (name, value) in names.buckets.iter().zip(buckets) {
-                writeln!(out, "{name}{value} {time}")?;
-            }
-            writeln!(out, "{}{} {time}", names.count, buckets[6])?;
-            writeln!(out, "{}{sum:.3} {time}", names.sum)?;
         }
         Ok(())
     }

@@ -14,6 +14,8 @@
 //! ```
 
 mod backfill;
+pub(crate) mod counters;
+pub(crate) mod exposition;
 mod history;
 mod month;
 mod server;

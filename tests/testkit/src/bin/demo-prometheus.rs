@@ -1,0 +1,48 @@
+//! The demo's Prometheus: begins with some hours of healthy history of one service, then scrapes it until killed.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use testkit::demo::{Arguments, publish};
+use testkit::prometheus::{Backfill, History, Prometheus, ServiceLabels, Spacing, Traffic};
+
+/// Time between two scrapes: the demo is in a hurry.
+const SCRAPE_EVERY: Duration = Duration::from_secs(1);
+
+fn main() {
+    let arguments = Arguments::from_env(&[
+        "target-file",
+        "namespace",
+        "service",
+        "requests-per-second",
+        "history-minutes",
+        "address-file",
+    ]);
+    let target_file = arguments.required("target-file");
+    let target = fs::read_to_string(target_file)
+        .unwrap_or_else(|error| panic!("cannot read {target_file}: {error}"));
+    let now = Utc::now();
+    let minutes = TimeDelta::minutes(arguments.number("history-minutes", 120.0) as i64);
+    let traffic = Traffic::healthy(arguments.number("requests-per-second", 40.0));
+    let labels = ServiceLabels::new(
+        arguments.required("namespace"),
+        arguments.required("service"),
+    );
+    let history = History::new(labels).segment(now - minutes, now, traffic);
+    let spacing = Spacing {
+        recent_secs: 5,
+        ..Spacing::default()
+    };
+    let backfill = Backfill::new(now).spacing(spacing).service(history);
+
+    let prometheus = Prometheus::start_scraping_after(&backfill, &[target.trim()], SCRAPE_EVERY);
+    publish(
+        Path::new(arguments.required("address-file")),
+        &prometheus.url(),
+    );
+    loop {
+        std::thread::park();
+    }
+}
