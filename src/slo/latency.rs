@@ -4,6 +4,8 @@
 //! the share can only be enclosed, so the verdict has a third value. An interpolated quantile is for display and never
 //! decides.
 
+use super::Events;
+
 /// How far bucket counts may fall from one bound to the next and still be float noise, as a share of all events. Anything
 /// larger means that the buckets come from different layouts, for instance old and new pods with other bounds.
 const MONOTONE_TOLERANCE: f64 = 1e-6;
@@ -94,6 +96,17 @@ impl Histogram {
             lower = (bound, count);
         }
         Some(highest)
+    }
+
+    /// Returns the events with those that are proven to be slower than the threshold (seconds) as the bad ones, or nothing
+    /// without events: what lies above the threshold's own bound, else above the next higher one, else none.
+    pub fn provably_slow(&self, threshold: f64) -> Option<Events> {
+        let slow = self
+            .finite
+            .iter()
+            .find(|(bound, _)| is_same_bound(*bound, threshold) || *bound > threshold)
+            .map_or(0.0, |&(_, count)| self.total - count);
+        Events::from_increase(Some(slow), self.total)
     }
 
     /// Returns the share of events slower than the threshold in seconds (ratio, 0..=1), or nothing when no bucket ends

@@ -14,7 +14,10 @@
 //! | `significance.rs` | whether counts prove what a ratio suggests |
 //! | `binomial.rs` | the exact binomial tail beneath it |
 //! | `level.rs` | the words for how much is gone |
+//! | `reading.rs` | what asking for a value can give |
+//! | `assess.rs` | from readings to a verdict |
 
+mod assess;
 mod binomial;
 mod budget;
 mod burn;
@@ -24,9 +27,14 @@ mod level;
 mod objective;
 #[cfg(test)]
 mod properties;
+mod reading;
 mod significance;
 mod sustained;
 
+pub use assess::{
+    Assessment, BudgetReport, Burn, BurnRates, Cause, MAX_SAMPLE_AGE, Measurement, Objective, Slo,
+    Unknown, Verdict, Violation, ViolationState, Weight, assess, is_calm,
+};
 pub use binomial::binomial_tail;
 pub use budget::{
     LevelThresholds, allowed_errors, consumption, consumption_of_part, coverage, errors_left,
@@ -40,6 +48,7 @@ pub use events::Events;
 pub use latency::{Histogram, LatencyState};
 pub use level::Level;
 pub use objective::ErrorBudget;
+pub use reading::Reading;
 pub use significance::{
     Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
 };

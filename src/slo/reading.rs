@@ -1,0 +1,67 @@
+//! What asking for a value can give. "No data" is a variant, never a number standing in.
+
+use std::time::Duration;
+
+/// One answer of the metrics back end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading<T> {
+    /// The value, complete and from the evaluation time of the run.
+    Measured(T),
+    /// The series exist and counted no event in the window: idle, neither healthy nor bad.
+    NoTraffic,
+    /// No series matched: the service is unknown, its name is wrong, or all of its instances are gone.
+    NoSeries,
+    /// The newest sample is too old to speak of now.
+    Stale {
+        /// Age of the newest sample.
+        age: Duration,
+    },
+    /// The back end answered, but said that something is missing.
+    Partial {
+        /// The back end's words.
+        why: String,
+    },
+    /// The answer contradicts itself or is not a number.
+    Invalid {
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl<T> Reading<T> {
+    /// Returns the value when it was measured.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Measured(value) => Some(value),
+            Self::NoTraffic
+            | Self::NoSeries
+            | Self::Stale { .. }
+            | Self::Partial { .. }
+            | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// Returns why there is no value, as a fragment for people; nothing when it was measured.
+    pub fn why_unknown(&self) -> Option<String> {
+        match self {
+            Self::Measured(_) => None,
+            Self::NoTraffic => Some("no event was counted in this window".to_owned()),
+            Self::NoSeries => Some("no series matches the service".to_owned()),
+            Self::Stale { age } => Some(format!("the newest sample is {} s old", age.as_secs())),
+            Self::Partial { why } => Some(format!("the answer is incomplete: {why}")),
+            Self::Invalid { why } => Some(why.clone()),
+        }
+    }
+
+    /// Applies a function to a measured value and keeps every other answer as it is.
+    pub fn map<U>(self, function: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Measured(value) => Reading::Measured(function(value)),
+            Self::NoTraffic => Reading::NoTraffic,
+            Self::NoSeries => Reading::NoSeries,
+            Self::Stale { age } => Reading::Stale { age },
+            Self::Partial { why } => Reading::Partial { why },
+            Self::Invalid { why } => Reading::Invalid { why },
+        }
+    }
+}
