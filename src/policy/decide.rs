@@ -1,0 +1,145 @@
+//! Puts the gates in order and lets the first failure speak.
+
+use chrono::{DateTime, Utc};
+
+use super::gates;
+use super::history::History;
+use super::plan::{Action, Decision, Gate, GateState, Plan};
+use super::reason::Reason;
+use super::settings::Settings;
+use super::target::{self, NoTarget, Wanted};
+use super::timeline::{BranchReading, Timeline};
+use crate::slo::Assessment;
+
+/// All that a decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The evaluation time.
+    pub now: DateTime<Utc>,
+    /// How the service stands.
+    pub assessment: &'a Assessment,
+    /// What was deployed when.
+    pub branch: &'a BranchReading,
+    /// What was done before, as the journal remembers it.
+    pub history: &'a History,
+    /// The guards.
+    pub settings: &'a Settings,
+}
+
+/// Tells whether a decision needs the branch: something burns, and the data are good enough to act on it. A healthy pass
+/// asks no repository.
+pub fn needs_branch(assessment: &Assessment, settings: &Settings) -> bool {
+    gates::data(assessment).state == GateState::Pass
+        && gates::burning(assessment, settings).state == GateState::Pass
+}
+
+/// Decides what to do. Every gate is evaluated where its inputs exist; the first that fails gives the reason, and a gate
+/// that could not be checked never lets a rollback through.
+pub fn decide(inputs: &Inputs<'_>) -> Decision {
+    let Inputs {
+        now,
+        assessment,
+        branch,
+        settings,
+        ..
+    } = *inputs;
+    let timeline = branch.timeline();
+    let history = ledger(inputs.history, timeline, settings, now);
+    let chosen =
+        timeline.map(|timeline| target::choose(timeline, &history, settings.max_revisions_back));
+    let plan = chosen.as_ref().and_then(|chosen| chosen.as_ref().ok());
+    let (attribution_gate, attribution) = gates::attribution(inputs);
+    let gates = vec![
+        gates::data(assessment),
+        gates::burning(assessment, settings),
+        gates::severity(assessment, settings),
+        gates::significance(assessment, settings),
+        attribution_gate,
+        gates::target(timeline, chosen.as_ref()),
+        gates::not_a_loop(timeline, plan, &history, now),
+        gates::limits(&history, settings, assessment.budget.acting_level, now),
+        gates::approval(settings),
+        gates::enabled(settings),
+    ];
+    let mut decision = conclude(gates, plan, Reason::Trigger);
+    decision.attribution = attribution;
+    decision
+}
+
+/// Decides on a person's rollback: their judgement replaces data, burn and attribution, while target, breaker and limits
+/// hold for them too.
+pub fn decide_manual(
+    now: DateTime<Utc>,
+    timeline: &Timeline,
+    history: &History,
+    settings: &Settings,
+    wanted: Option<&Wanted>,
+) -> Decision {
+    let history = ledger(history, Some(timeline), settings, now);
+    let chosen = match wanted {
+        Some(wanted) => target::wanted(timeline, wanted),
+        None => target::choose(timeline, &history, settings.max_revisions_back),
+    };
+    let gates = vec![
+        manual_target(&chosen),
+        gates::not_a_loop_manual(timeline, &history, now),
+        gates::limits(&history, settings, None, now),
+    ];
+    conclude(gates, chosen.as_ref().ok(), Reason::Manual)
+}
+
+fn manual_target(chosen: &Result<Plan, NoTarget>) -> Gate {
+    // A person may roll back a rollback, so the newest change is not looked at.
+    gates::target(None, Some(chosen))
+}
+
+fn ledger(
+    history: &History,
+    timeline: Option<&Timeline>,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> History {
+    timeline.map_or_else(
+        || history.clone(),
+        |timeline| history.joined_with(timeline, now, settings.verify_deadline),
+    )
+}
+
+fn conclude(gates: Vec<Gate>, plan: Option<&Plan>, reason: Reason) -> Decision {
+    let stopper = gates
+        .iter()
+        .find(|gate| gate.state == GateState::Fail)
+        .or_else(|| {
+            gates
+                .iter()
+                .find(|gate| gate.state == GateState::NotChecked)
+        });
+    let (action, reason, detail) = match (stopper, plan) {
+        (Some(gate), _) => {
+            let reason = gate.reason.unwrap_or(Reason::UnknownData);
+            let action = if reason == Reason::Healthy {
+                Action::Nothing
+            } else {
+                Action::Hold
+            };
+            (action, reason, gate.detail.clone())
+        }
+        (None, Some(plan)) => (
+            Action::RollBack(plan.clone()),
+            reason,
+            "every gate passed".to_owned(),
+        ),
+        (None, None) => (
+            Action::Hold,
+            Reason::NoTarget,
+            "there is nothing to go back to".to_owned(),
+        ),
+    };
+    Decision {
+        action,
+        reason,
+        detail,
+        gates,
+        attribution: None,
+    }
+}

@@ -1,0 +1,113 @@
+//! What this program has done to a service before, as far as deciding needs it.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::timeline::Timeline;
+
+/// How far a rollback came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PastOutcome {
+    /// Begun, and not yet proven to have helped or not.
+    Unverified,
+    /// The burn stopped.
+    Recovered,
+    /// The burn went on although the rollback took effect.
+    Ineffective,
+    /// It could not be carried out.
+    Failed,
+    /// The branch had moved on; nothing of ours is on it.
+    Superseded,
+}
+
+/// One rollback that was begun, automatic or by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastRollback {
+    /// Its id, as in the commit's trailer.
+    pub id: String,
+    /// The revision that was rolled back.
+    pub from: String,
+    /// Content of the watched paths at that revision, where it is known.
+    pub from_state: Option<String>,
+    /// The revision that was restored.
+    pub to: String,
+    /// When its intent was recorded, or its commit written.
+    pub begun_at: DateTime<Utc>,
+    /// Whether it counts for the limits: true once a push was attempted.
+    pub attempted: bool,
+    /// How it ended.
+    pub outcome: PastOutcome,
+}
+
+/// All rollbacks of one service that are remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    rollbacks: Vec<PastRollback>,
+}
+
+impl History {
+    /// Orders the rollbacks by time, oldest first.
+    pub fn new(mut rollbacks: Vec<PastRollback>) -> Self {
+        rollbacks.sort_by_key(|past| past.begun_at);
+        Self { rollbacks }
+    }
+
+    /// Adds the rollbacks that only the branch remembers: the larger of journal and trailers counts, so that losing
+    /// the state does not reset a limit. Such a rollback counts as verified once it is older than `deadline`.
+    pub fn joined_with(&self, timeline: &Timeline, now: DateTime<Utc>, deadline: Duration) -> Self {
+        let mut all = self.rollbacks.clone();
+        for change in &timeline.changes {
+            let Some(mark) = &change.rollback else {
+                continue;
+            };
+            if all.iter().any(|past| past.id == mark.id) {
+                continue;
+            }
+            let from_state = timeline
+                .changes
+                .iter()
+                .find(|other| other.revision == mark.from)
+                .map(|other| other.state.clone());
+            all.push(PastRollback {
+                id: mark.id.clone(),
+                from: mark.from.clone(),
+                from_state,
+                to: mark.to.clone(),
+                begun_at: change.committed_at,
+                attempted: true,
+                outcome: if now - change.committed_at >= deadline {
+                    PastOutcome::Recovered
+                } else {
+                    PastOutcome::Unverified
+                },
+            });
+        }
+        Self::new(all)
+    }
+
+    /// Returns all rollbacks, oldest first.
+    pub fn all(&self) -> &[PastRollback] {
+        &self.rollbacks
+    }
+
+    /// Returns the newest rollback.
+    pub fn newest(&self) -> Option<&PastRollback> {
+        self.rollbacks.last()
+    }
+
+    /// Returns the rollbacks that count for the limits and were begun within `span` before `now`, oldest first. One
+    /// that carries a later time than `now` counts as begun now: a clock that went backwards frees no limit.
+    pub fn attempted_within(&self, span: Duration, now: DateTime<Utc>) -> Vec<&PastRollback> {
+        self.rollbacks
+            .iter()
+            .filter(|past| past.attempted && now - past.begun_at < span)
+            .collect()
+    }
+
+    /// Tells whether a revision, or content equal to it, was rolled back before.
+    pub fn is_rolled_back(&self, revision: &str, state: &str) -> bool {
+        self.rollbacks.iter().any(|past| {
+            past.outcome != PastOutcome::Superseded
+                && (past.from == revision || past.from_state.as_deref() == Some(state))
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! What shall be done, and why or why not.
+
+use chrono::{DateTime, Utc};
+
+use super::reason::Reason;
+
+/// A rollback that may be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The bad revision: the newest change of the watched paths.
+    pub from: String,
+    /// Content of the watched paths that is judged bad.
+    pub from_state: String,
+    /// The revision whose content comes back.
+    pub to: String,
+    /// Content of the watched paths at that revision.
+    pub to_state: String,
+    /// Tip of the branch when it was judged.
+    pub tip: String,
+    /// When the bad revision was committed.
+    pub deployed_at: DateTime<Utc>,
+}
+
+/// What the program does with what it saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// All is well.
+    Nothing,
+    /// Something is not well, and nothing is done about it.
+    Hold,
+    /// The plan is carried out.
+    RollBack(Plan),
+}
+
+/// How one gate stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GateState {
+    /// It lets a rollback through.
+    Pass,
+    /// It stops a rollback.
+    Fail,
+    /// Its inputs do not exist, so it was not evaluated. It stops a rollback too.
+    NotChecked,
+}
+
+/// One gate, evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// Its name in the record.
+    pub name: GateName,
+    /// How it stands.
+    pub state: GateState,
+    /// The reason it gives when it is the first to fail.
+    pub reason: Option<Reason>,
+    /// The number or the fact that decided it.
+    pub detail: String,
+}
+
+impl Gate {
+    /// A gate that lets through.
+    pub fn pass(name: GateName, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            state: GateState::Pass,
+            reason: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// A gate that is switched off: it lets through and says so.
+    pub fn off(name: GateName) -> Self {
+        Self::pass(name, "off")
+    }
+
+    /// A gate that stops.
+    pub fn fail(name: GateName, reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            state: GateState::Fail,
+            reason: Some(reason),
+            detail: detail.into(),
+        }
+    }
+
+    /// A gate whose inputs do not exist.
+    pub fn not_checked(name: GateName, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            state: GateState::NotChecked,
+            reason: None,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// The gates, in the order in which the first failure gives the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GateName {
+    /// Every reading is fresh, complete and from one evaluation time.
+    Data,
+    /// The budget is being burnt now.
+    Burning,
+    /// It is bad enough.
+    Severity,
+    /// It is not chance.
+    Significance,
+    /// A deployment is to blame.
+    Attribution,
+    /// There is a good revision to go back to.
+    Target,
+    /// It would not be a rollback of a rollback.
+    NotALoop,
+    /// Cooldown, hourly and daily limit, blackout.
+    Limits,
+    /// A person has agreed, where that is required.
+    Approval,
+    /// Rollbacks are switched on.
+    Enabled,
+}
+
+impl GateName {
+    /// Returns the name used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Burning => "burning",
+            Self::Severity => "severity",
+            Self::Significance => "significance",
+            Self::Attribution => "attribution",
+            Self::Target => "target",
+            Self::NotALoop => "not_a_loop",
+            Self::Limits => "limits",
+            Self::Approval => "approval",
+            Self::Enabled => "enabled",
+        }
+    }
+}
+
+/// Which deployment is to blame, as far as that was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribution {
+    /// The deployment in question.
+    pub suspect: String,
+    /// What was found.
+    pub verdict: Blame,
+    /// Why.
+    pub why: String,
+}
+
+/// Whether a deployment is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// It is.
+    Deployment,
+    /// It is not.
+    NotDeployment,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// What was decided, with everything that stands in the way or speaks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What is done.
+    pub action: Action,
+    /// The first reason against it, or why it is done.
+    pub reason: Reason,
+    /// The same in a sentence fragment with its number.
+    pub detail: String,
+    /// Every gate, in order.
+    pub gates: Vec<Gate>,
+    /// Which deployment is to blame; nothing where nobody asked.
+    pub attribution: Option<Attribution>,
+}

@@ -1,0 +1,46 @@
+//! The guards, as configured.
+
+use chrono::Duration;
+
+use super::BlackoutWindows;
+
+/// What an operator allows; each field names its variable.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of the contract"
+)]
+pub struct Settings {
+    /// `ROLLBACK_ENABLED`, or true in a dry run, which decides as if it were.
+    pub rollback_enabled: bool,
+    /// `AUTO_ROLLBACK_CRITICAL`.
+    pub auto_rollback_critical: bool,
+    /// `AUTO_ROLLBACK_EMERGENCY`.
+    pub auto_rollback_emergency: bool,
+    /// `REQUIRE_APPROVAL`.
+    pub require_approval: bool,
+    /// `REQUIRE_ACTIVE_BURN`.
+    pub require_active_burn: bool,
+    /// `REQUIRE_ATTRIBUTION`.
+    pub require_attribution: bool,
+    /// `ATTRIBUTION_WINDOW`.
+    pub attribution_window: Duration,
+    /// `MAX_REVISIONS_BACK`.
+    pub max_revisions_back: u32,
+    /// `MIN_EVENTS`.
+    pub min_events: u64,
+    /// `MIN_BAD_EVENTS`.
+    pub min_bad_events: u64,
+    /// `COOLDOWN`.
+    pub cooldown: Duration,
+    /// `MAX_ROLLBACKS_PER_HOUR`.
+    pub max_per_hour: u32,
+    /// `MAX_ROLLBACKS_PER_DAY`.
+    pub max_per_day: u32,
+    /// `BLACKOUT_WINDOWS`.
+    pub blackout: BlackoutWindows,
+    /// `EMERGENCY_OVERRIDES_BLACKOUT`.
+    pub emergency_overrides_blackout: bool,
+    /// `VERIFY_DEADLINE`: when a rollback that only the branch remembers counts as verified.
+    pub verify_deadline: Duration,
+}
