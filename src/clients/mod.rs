@@ -1,4 +1,5 @@
 //! One submodule per outside system. A client knows its system and nothing of SLOs, policy or the journal.
 
+pub mod git;
 pub mod http;
 pub mod prometheus;

@@ -50,6 +50,15 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// An answer whose body is read piece by piece.
+pub struct Streaming {
+    /// The status, never a redirection.
+    pub status: StatusCode,
+    /// The headers as received.
+    pub headers: HeaderMap,
+    inner: reqwest::Response,
+}
+
 impl HttpClient {
     /// Builds the client for everything below `base`. Reads the certificate files, sends nothing.
     ///
@@ -147,7 +156,48 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: RequestBuilder) -> Result<Response, HttpError> {
-        let mut answer = request.send().await.map_err(HttpError::from_send)?;
+        let mut answer = self.open(request).await?;
+        let too_large = HttpError::TooLarge {
+            limit: self.max_body,
+        };
+        if answer.inner.content_length().is_some_and(|length| {
+            usize::try_from(length).map_or(true, |length| length > self.max_body)
+        }) {
+            return Err(too_large);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            if chunk.len() > self.max_body - body.len() {
+                return Err(too_large);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response {
+            status: answer.status,
+            headers: answer.headers,
+            body,
+        })
+    }
+
+    /// Sends a request and returns once status and headers of the answer are there, at the latest after `limit`. The
+    /// caller bounds the body.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`HttpClient::send`], but for the size of the body.
+    pub async fn open_within(
+        &self,
+        limit: Duration,
+        request: RequestBuilder,
+    ) -> Result<Streaming, HttpError> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        tokio::time::timeout(limit, self.open(request))
+            .await
+            .unwrap_or(Err(HttpError::Timeout { limit }))
+    }
+
+    async fn open(&self, request: RequestBuilder) -> Result<Streaming, HttpError> {
+        let answer = request.send().await.map_err(HttpError::from_send)?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(HttpError::Redirect {
@@ -155,26 +205,10 @@ impl HttpClient {
                 to: self.redirect_target(answer.headers().get(LOCATION)),
             });
         }
-        let too_large = HttpError::TooLarge {
-            limit: self.max_body,
-        };
-        if answer.content_length().is_some_and(|length| {
-            usize::try_from(length).map_or(true, |length| length > self.max_body)
-        }) {
-            return Err(too_large);
-        }
-        let headers = answer.headers().clone();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(HttpError::from_body)? {
-            if chunk.len() > self.max_body - body.len() {
-                return Err(too_large);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Response {
+        Ok(Streaming {
             status,
-            headers,
-            body,
+            headers: answer.headers().clone(),
+            inner: answer,
         })
     }
 
@@ -245,6 +279,24 @@ impl Response {
             .parse()
             .ok()
             .map(Duration::from_secs)
+    }
+}
+
+impl Streaming {
+    /// Returns the next piece of the body, or nothing at its end, at the latest after `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection breaks before the body is complete, or when the time is over.
+    pub async fn chunk_within(&mut self, limit: Duration) -> Result<Option<Vec<u8>>, HttpError> {
+        tokio::time::timeout(limit, self.chunk())
+            .await
+            .unwrap_or(Err(HttpError::Timeout { limit }))
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, HttpError> {
+        let chunk = self.inner.chunk().await.map_err(HttpError::from_body)?;
+        Ok(chunk.map(Vec::from))
     }
 }
 

@@ -1,0 +1,131 @@
+//! What can go wrong between this program and a git remote.
+
+use crate::clients::http::HttpError;
+
+/// A failure to talk to a remote, to read its history or to write to it.
+#[derive(Debug, thiserror::Error)]
+#[error("{tried} of {repo}: {fault}")]
+pub struct GitError {
+    /// What was tried.
+    pub tried: &'static str,
+    /// The repository, without credentials.
+    pub repo: String,
+    /// What happened.
+    pub fault: GitFault,
+}
+
+impl GitError {
+    /// Tells whether the same may succeed if it is tried again.
+    pub fn is_transient(&self) -> bool {
+        self.fault.is_transient()
+    }
+}
+
+/// What happened.
+#[derive(Debug, thiserror::Error)]
+pub enum GitFault {
+    /// The answer never came or was cut.
+    #[error("{}", with_cause(.0))]
+    Transport(HttpError),
+    /// The server answered with an error.
+    #[error("{}", status_text(*.0))]
+    Status(u16),
+    /// The server is not a git server: a login page, or a server without smart HTTP.
+    #[error("the server does not speak git over HTTP (content type {kind:?}); check GITOPS_REPO")]
+    NotGit {
+        /// The content type it sent.
+        kind: String,
+    },
+    /// The exchange took longer than it may.
+    #[error("not finished within GITOPS_TIMEOUT")]
+    Deadline,
+    /// More data than a rollback needs.
+    #[error("more than {limit} bytes")]
+    TooMuch {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The branch is not there.
+    #[error("there is no branch {branch:?}; check GITOPS_BRANCH")]
+    NoBranch {
+        /// The configured branch.
+        branch: String,
+    },
+    /// The paths are not there.
+    #[error("there is no {path:?} on branch {branch:?}; check GITOPS_PATH")]
+    NoPath {
+        /// The configured path.
+        path: String,
+        /// The configured branch.
+        branch: String,
+    },
+    /// A revision that a person named is not there.
+    #[error(
+        "there is no commit {revision:?} among the last {seen} commits of branch {branch:?}; check --to"
+    )]
+    NoRevision {
+        /// What was named.
+        revision: String,
+        /// The configured branch.
+        branch: String,
+        /// How many commits were looked at.
+        seen: usize,
+    },
+    /// A short id that fits more than one commit.
+    #[error("{revision:?} fits more than one commit; give more digits")]
+    AmbiguousRevision {
+        /// What was named.
+        revision: String,
+    },
+    /// Restoring would do something else than restore.
+    #[error("{why}")]
+    Refused {
+        /// What it would do.
+        why: String,
+    },
+    /// Anything else that libgit2 says.
+    #[error("{0}")]
+    Library(String),
+    /// The scratch folder.
+    #[error("the scratch folder cannot be used: {0}")]
+    Scratch(std::io::Error),
+}
+
+impl GitFault {
+    /// Tells whether the same may succeed if it is tried again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.is_transient(),
+            Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
+            Self::Deadline => true,
+            Self::NotGit { .. }
+            | Self::TooMuch { .. }
+            | Self::NoBranch { .. }
+            | Self::NoPath { .. }
+            | Self::NoRevision { .. }
+            | Self::AmbiguousRevision { .. }
+            | Self::Refused { .. }
+            | Self::Library(_)
+            | Self::Scratch(_) => false,
+        }
+    }
+}
+
+fn with_cause(error: &HttpError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error} ({cause})"),
+        None => error.to_string(),
+    }
+}
+
+fn status_text(status: u16) -> String {
+    let remedy = match status {
+        401 => "the credentials were refused; check GITOPS_TOKEN",
+        403 => "access was denied; GITOPS_TOKEN needs to read and write the repository's contents",
+        404 => "there is no such repository, or GITOPS_TOKEN may not see it; check GITOPS_REPO",
+        429 => "the server asks to slow down; the next run tries again",
+        500..=599 => "the server has a fault; the next run tries again",
+        _ => "the server refused the request",
+    };
+    format!("{remedy} (HTTP {status})")
+}

@@ -1,0 +1,387 @@
+//! The history of the watched paths: first parents, compared by tree ids.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use git2::{Commit, ErrorCode, Oid, Repository};
+
+use super::error::GitFault;
+use super::{GitSettings, Snapshot, Want, library};
+
+/// How many commits a search for a trailer looks at.
+const MAX_SEARCHED: usize = 5_000;
+
+/// A commit that changed the watched paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathChange {
+    /// Full commit id.
+    pub revision: String,
+    /// Committer time.
+    pub committed_at: DateTime<Utc>,
+    /// Content of the watched paths after it.
+    pub state: String,
+    /// First line of the message.
+    pub subject: String,
+    /// The trailers in the last paragraph of the message, in order.
+    pub trailers: Vec<(String, String)>,
+}
+
+/// Where a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// At the commit without parents.
+    Root,
+    /// Where enough changes were seen.
+    Enough,
+    /// At the deepest history that is fetched.
+    DepthLimit,
+}
+
+/// A revision that a person named, found on the branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Full commit id.
+    pub revision: String,
+    /// Content of the watched paths there; nothing when one of them is not there.
+    pub state: Option<String>,
+}
+
+pub(super) enum Walked {
+    NeedsDepth,
+    Seen {
+        tip: String,
+        tip_state: String,
+        changes: Vec<PathChange>,
+        end: End,
+        revision: Option<Resolved>,
+    },
+}
+
+/// One step towards older commits.
+enum Older<'repo> {
+    Parent(Commit<'repo>),
+    Root,
+    /// The boundary of a shallow history, where libgit2 says that a commit has no parents.
+    Boundary,
+}
+
+pub(super) fn walk(
+    repo: &Repository,
+    settings: &GitSettings,
+    want: &Want,
+    is_deepest: bool,
+) -> Result<Walked, GitFault> {
+    let tip = tip(repo, &settings.branch)?;
+    let tip_state = state(&tip, &settings.paths)?;
+    let Some(complete_tip) = complete(&tip_state) else {
+        return Err(missing_path(&tip_state, settings));
+    };
+    let mut seen = Seen {
+        want,
+        changes: Vec::new(),
+        matches: Vec::new(),
+        count: 0,
+    };
+    let mut commit = tip.clone();
+    let mut here = tip_state;
+    let end = loop {
+        seen.look_at(&commit, &here);
+        if seen.is_enough() {
+            break End::Enough;
+        }
+        match older(repo, &commit)? {
+            Older::Root => {
+                if here.iter().any(Option::is_some) {
+                    seen.change(&commit, &here)?;
+                }
+                break End::Root;
+            }
+            Older::Boundary if is_deepest => break End::DepthLimit,
+            Older::Boundary => return Ok(Walked::NeedsDepth),
+            Older::Parent(parent) => {
+                let before = state(&parent, &settings.paths)?;
+                if before != here {
+                    seen.change(&commit, &here)?;
+                }
+                here = before;
+                commit = parent;
+            }
+        }
+    };
+    let revision = seen.resolve(settings)?;
+    Ok(Walked::Seen {
+        tip: tip.id().to_string(),
+        tip_state: complete_tip,
+        changes: seen.changes,
+        end,
+        revision,
+    })
+}
+
+struct Seen<'want> {
+    want: &'want Want,
+    changes: Vec<PathChange>,
+    matches: Vec<Resolved>,
+    count: usize,
+}
+
+impl Seen<'_> {
+    fn look_at(&mut self, commit: &Commit<'_>, here: &[Option<Entry>]) {
+        self.count += 1;
+        let Some(wanted) = &self.want.revision else {
+            return;
+        };
+        let id = commit.id().to_string();
+        if id.starts_with(&wanted.to_ascii_lowercase()) {
+            self.matches.push(Resolved {
+                revision: id,
+                state: complete(here),
+            });
+        }
+    }
+
+    fn change(&mut self, commit: &Commit<'_>, here: &[Option<Entry>]) -> Result<(), GitFault> {
+        self.changes.push(PathChange {
+            revision: commit.id().to_string(),
+            committed_at: committed_at(commit)?,
+            state: write_state(here),
+            subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default())
+                .into_owned(),
+            trailers: trailers(&String::from_utf8_lossy(commit.message_bytes())),
+        });
+        Ok(())
+    }
+
+    /// A short id may turn out to be ambiguous further back, so only a full one ends the walk early.
+    fn is_enough(&self) -> bool {
+        let revision_is_settled = self.want.revision.as_ref().is_none_or(|wanted| {
+            self.matches.len() > 1 || (wanted.len() == 40 && !self.matches.is_empty())
+        });
+        self.changes.len() >= self.want.changes && revision_is_settled
+    }
+
+    fn resolve(&mut self, settings: &GitSettings) -> Result<Option<Resolved>, GitFault> {
+        let Some(wanted) = &self.want.revision else {
+            return Ok(None);
+        };
+        if self.matches.len() > 1 {
+            return Err(GitFault::AmbiguousRevision {
+                revision: wanted.clone(),
+            });
+        }
+        self.matches
+            .pop()
+            .map(Some)
+            .ok_or_else(|| GitFault::NoRevision {
+                revision: wanted.clone(),
+                branch: settings.branch.clone(),
+                seen: self.count,
+            })
+    }
+}
+
+impl Snapshot {
+    /// Returns the content of the watched paths at a commit; nothing when the commit was not fetched, lies beyond what is
+    /// known, or lacks one of the paths.
+    pub fn state_at(&self, revision: &str) -> Option<String> {
+        let commit = self.repo.find_commit(Oid::from_str(revision).ok()?).ok()?;
+        complete(&state(&commit, &self.git.settings.paths).ok()?)
+    }
+
+    /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
+    /// may have put it on a side line.
+    pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {
+        let mut open = vec![Oid::from_str(&self.tip).ok()?];
+        let mut known = std::collections::HashSet::new();
+        while let Some(id) = open.pop() {
+            if known.len() >= MAX_SEARCHED || !known.insert(id) {
+                continue;
+            }
+            let Ok(commit) = self.repo.find_commit(id) else {
+                continue;
+            };
+            let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+            if trailers(&message)
+                .iter()
+                .any(|(k, v)| k == key && v == value)
+            {
+                return Some(id.to_string());
+            }
+            open.extend(commit.parent_ids());
+        }
+        None
+    }
+
+    /// Tells what happened to the watched paths between an older tip and this one.
+    pub fn moved_since(&self, older_tip: &str) -> Moved {
+        let mut id = self.tip.clone();
+        let mut newer_state: Option<Option<String>> = None;
+        loop {
+            let Some(commit) = Oid::from_str(&id)
+                .ok()
+                .and_then(|oid| self.repo.find_commit(oid).ok())
+            else {
+                return Moved::Rewritten;
+            };
+            let Ok(entries) = state(&commit, &self.git.settings.paths) else {
+                return Moved::Rewritten;
+            };
+            let here = complete(&entries);
+            if newer_state.is_some_and(|newer| newer != here) {
+                return Moved::PathTouched;
+            }
+            if id == older_tip {
+                return if id == self.tip {
+                    Moved::Not
+                } else {
+                    Moved::Elsewhere
+                };
+            }
+            newer_state = Some(here);
+            match older(&self.repo, &commit) {
+                Ok(Older::Parent(parent)) => id = parent.id().to_string(),
+                Ok(Older::Root | Older::Boundary) | Err(_) => return Moved::Rewritten,
+            }
+        }
+    }
+}
+
+/// How the branch moved since it was last read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It did not.
+    Not,
+    /// Commits were added that leave the watched paths alone.
+    Elsewhere,
+    /// A commit touched the watched paths.
+    PathTouched,
+    /// The older tip is not on the branch's first-parent line any more.
+    Rewritten,
+}
+
+fn tip<'repo>(repo: &'repo Repository, branch: &str) -> Result<Commit<'repo>, GitFault> {
+    match repo.find_reference(&format!("refs/heads/{branch}")) {
+        Ok(reference) => reference.peel_to_commit().map_err(library),
+        Err(error) if error.code() == ErrorCode::NotFound => Err(GitFault::NoBranch {
+            branch: branch.to_owned(),
+        }),
+        Err(error) => Err(library(error)),
+    }
+}
+
+fn older<'repo>(repo: &'repo Repository, commit: &Commit<'repo>) -> Result<Older<'repo>, GitFault> {
+    let named = commit
+        .raw_header_bytes()
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(b"parent "))
+        .count();
+    if named != commit.parent_count() {
+        return Ok(Older::Boundary);
+    }
+    if named == 0 {
+        return Ok(Older::Root);
+    }
+    let id = commit.parent_id(0).map_err(library)?;
+    match repo.find_commit(id) {
+        Ok(parent) => Ok(Older::Parent(parent)),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(Older::Boundary),
+        Err(error) => Err(library(error)),
+    }
+}
+
+/// What lies at a path: object id and file mode.
+pub(super) type Entry = (Oid, i32);
+
+pub(super) fn state(commit: &Commit<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
+    let tree = commit.tree().map_err(library)?;
+    paths
+        .iter()
+        .map(|path| match tree.get_path(Path::new(path)) {
+            Ok(entry) => Ok(Some((entry.id(), entry.filemode_raw()))),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(library(error)),
+        })
+        .collect()
+}
+
+fn write_state(entries: &[Option<Entry>]) -> String {
+    let written: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.map_or_else(|| "-".to_owned(), |(id, mode)| format!("{mode:o}:{id}")))
+        .collect();
+    written.join(",")
+}
+
+/// Returns the state when every path is there.
+fn complete(entries: &[Option<Entry>]) -> Option<String> {
+    entries
+        .iter()
+        .all(Option::is_some)
+        .then(|| write_state(entries))
+}
+
+fn missing_path(entries: &[Option<Entry>], settings: &GitSettings) -> GitFault {
+    let missing = entries
+        .iter()
+        .zip(&settings.paths)
+        .find(|(entry, _)| entry.is_none())
+        .map(|(_, path)| path.clone());
+    GitFault::NoPath {
+        path: missing.unwrap_or_default(),
+        branch: settings.branch.clone(),
+    }
+}
+
+fn committed_at(commit: &Commit<'_>) -> Result<DateTime<Utc>, GitFault> {
+    DateTime::from_timestamp(commit.time().seconds(), 0)
+        .ok_or_else(|| GitFault::Library(format!("commit {} has an impossible time", commit.id())))
+}
+
+/// Reads the last paragraph as trailers: `Key: value`, one a line. A paragraph with any other line has none, so that
+/// prose which quotes a trailer is not one.
+fn trailers(message: &str) -> Vec<(String, String)> {
+    let message = message.trim_end();
+    let Some((_, last)) = message.rsplit_once("\n\n") else {
+        return Vec::new();
+    };
+    let parsed: Option<Vec<(String, String)>> = last
+        .lines()
+        .map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            let is_key = !key.is_empty()
+                && key
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            is_key.then(|| (key.to_owned(), value.trim().to_owned()))
+        })
+        .collect();
+    parsed.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trailers;
+
+    #[test]
+    fn reads_trailers_from_the_last_paragraph_only() {
+        let message = "subject\n\nbody: not a trailer here\n\nRolls-Back: abc\nRestores: def\n";
+        assert_eq!(
+            trailers(message),
+            vec![
+                ("Rolls-Back".to_owned(), "abc".to_owned()),
+                ("Restores".to_owned(), "def".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn prose_that_quotes_a_trailer_is_not_one() {
+        let reverted = "Revert \"x\"\n\nThis reverts a commit that said\nRolls-Back: abc\n";
+        assert_eq!(trailers(reverted), Vec::new());
+        assert_eq!(
+            trailers("Rolls-Back: abc"),
+            Vec::new(),
+            "a subject is not a trailer"
+        );
+    }
+}
