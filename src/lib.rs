@@ -3,5 +3,6 @@
 
 pub mod clients;
 pub mod config;
+pub mod journal;
 pub mod policy;
 pub mod slo;

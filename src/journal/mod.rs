@@ -1,0 +1,12 @@
+//! What the program remembers between runs, in one file.
+//!
+//! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation before),
+//! `STATE_FILE.lock` (held for a run), and for moments a temporary file beside them.
+
+mod record;
+mod store;
+mod transition;
+
+pub use record::{Origin, Rollback, ServiceState, State, Step, StepName, StepState};
+pub use store::{Journal, JournalError, read};
+pub use transition::{Event, IllegalEvent, Phase, next};

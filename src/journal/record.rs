@@ -1,0 +1,204 @@
+//! What is remembered.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::transition::{Event, IllegalEvent, Phase, next};
+
+/// How many ended rollbacks of a service are kept.
+const MAX_KEPT: usize = 200;
+
+/// How long an ended rollback is kept.
+const KEPT_FOR: Duration = Duration::days(90);
+
+/// The whole memory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// By `namespace/service`.
+    pub services: BTreeMap<String, ServiceState>,
+}
+
+/// The memory of one service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceState {
+    /// Every rollback that was begun, oldest first.
+    pub rollbacks: Vec<Rollback>,
+}
+
+/// Who wanted a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The program.
+    Automatic,
+    /// A person.
+    Manual,
+}
+
+/// One rollback, from its intent to its end. It holds all that a later run needs to finish it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// Its id, as in the commit's trailer.
+    pub id: String,
+    /// Who wanted it.
+    pub origin: Origin,
+    /// Why, in a sentence fragment.
+    pub why: String,
+    /// The bad revision.
+    pub from: String,
+    /// Content of the watched paths there.
+    pub from_state: String,
+    /// The restored revision.
+    pub to: String,
+    /// Content of the watched paths there.
+    pub to_state: String,
+    /// Tip of the branch when it was decided.
+    pub tip: String,
+    /// The commit's message: a later run writes the same commit.
+    pub message: String,
+    /// When it was begun; also the time of the commit.
+    pub begun_at: DateTime<Utc>,
+    /// Error ratio under which the burn has stopped (0..1).
+    pub recovery_ratio: f64,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Whether a push was attempted: then it counts for the limits.
+    pub attempted: bool,
+    /// The commit, once it is on the branch.
+    pub commit: Option<String>,
+    /// When it took effect.
+    pub effective_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What is done in a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// The commit that restores the watched paths.
+    GitopsRevert,
+    /// The proof that the burn stopped.
+    Verify,
+}
+
+impl StepName {
+    /// Returns the name used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GitopsRevert => "gitops_revert",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Recorded before it is done.
+    Intended,
+    /// Done, and seen to be done.
+    Done,
+    /// Not possible.
+    Failed,
+    /// Under way, or its result is not known: the next run looks.
+    Pending,
+}
+
+impl StepState {
+    /// Returns the name used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intended => "intended",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// One step and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Which step.
+    pub step: StepName,
+    /// How it stands.
+    pub state: StepState,
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// What was found or done.
+    pub detail: String,
+}
+
+impl Rollback {
+    /// Writes down how a step stands, in the place of what was known of it before.
+    pub fn note(
+        &mut self,
+        step: StepName,
+        state: StepState,
+        at: DateTime<Utc>,
+        detail: impl Into<String>,
+    ) {
+        let noted = Step {
+            step,
+            state,
+            at,
+            detail: detail.into(),
+        };
+        match self.steps.iter_mut().find(|known| known.step == step) {
+            Some(known) => *known = noted,
+            None => self.steps.push(noted),
+        }
+    }
+
+    /// Moves on to the phase after an event.
+    ///
+    /// # Errors
+    /// An event that cannot happen now leaves the rollback as it is.
+    pub fn see(&mut self, event: Event, at: DateTime<Utc>) -> Result<(), IllegalEvent> {
+        self.phase = next(self.phase, event)?;
+        if !self.phase.is_in_flight() {
+            self.ended_at = Some(at);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Returns the memory of one service, empty where there is none.
+    pub fn service(&self, key: &str) -> ServiceState {
+        self.services.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Forgets what is too old or too much; what is in flight stays.
+    pub(super) fn forget(&mut self, now: DateTime<Utc>) {
+        for service in self.services.values_mut() {
+            service.rollbacks.retain(|past| {
+                past.phase.is_in_flight() || past.ended_at.is_none_or(|end| now - end < KEPT_FOR)
+            });
+            let excess = service.rollbacks.len().saturating_sub(MAX_KEPT);
+            let mut dropped = 0;
+            service.rollbacks.retain(|past| {
+                let drop = dropped < excess && !past.phase.is_in_flight();
+                dropped += usize::from(drop);
+                !drop
+            });
+        }
+    }
+}
+
+impl ServiceState {
+    /// Returns the rollback that an earlier run did not finish.
+    pub fn in_flight(&self) -> Option<&Rollback> {
+        self.rollbacks.iter().find(|past| past.phase.is_in_flight())
+    }
+}
