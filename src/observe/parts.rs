@@ -1,0 +1,307 @@
+//! From the answers of Prometheus to readings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::queries::PART;
+use crate::clients::prometheus::{Answer, Sample, Series};
+use crate::slo::{Events, Histogram, Reading};
+
+/// One quantity of a combined answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Quantity {
+    /// No series.
+    Absent,
+    /// Exactly one finite number.
+    Number(f64),
+    /// Something else.
+    Invalid(String),
+}
+
+/// The quantities of a combined answer, by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parts {
+    values: BTreeMap<String, Vec<f64>>,
+    partial: Option<String>,
+}
+
+impl Parts {
+    /// Sorts the samples of a combined answer.
+    pub(super) fn of(answer: Answer<Vec<Sample>>) -> Self {
+        let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for sample in answer.value {
+            let name = sample.labels.get(PART).cloned().unwrap_or_default();
+            values.entry(name).or_default().push(sample.value);
+        }
+        Self {
+            values,
+            partial: answer.partial,
+        }
+    }
+
+    /// Returns one quantity.
+    pub(super) fn quantity(&self, name: &str) -> Quantity {
+        match self.values.get(name).map(Vec::as_slice) {
+            None | Some([]) => Quantity::Absent,
+            Some([value]) if value.is_finite() => Quantity::Number(*value),
+            Some([value]) => Quantity::Invalid(format!("the answer is {value}, not a number")),
+            Some(several) => Quantity::Invalid(format!(
+                "{} series answered where one is expected; sum them in the query",
+                several.len()
+            )),
+        }
+    }
+
+    /// Returns one quantity as a reading; absent means that no series matched.
+    pub(super) fn number(&self, name: &str) -> Reading<f64> {
+        if let Some(why) = &self.partial {
+            return Reading::Partial { why: why.clone() };
+        }
+        match self.quantity(name) {
+            Quantity::Absent => Reading::NoSeries,
+            Quantity::Number(value) => Reading::Measured(value),
+            Quantity::Invalid(why) => Reading::Invalid { why },
+        }
+    }
+
+    /// Returns the events of two quantities of this answer.
+    pub(super) fn events(&self, bad: &str, total: &str) -> Reading<Events> {
+        events(self, bad, self, total)
+    }
+}
+
+/// Returns the events of two quantities. The total decides: absent means no series, 0 means no traffic, and only with
+/// traffic does an absent bad count mean that nothing was bad.
+pub(super) fn events(bads: &Parts, bad: &str, totals: &Parts, total: &str) -> Reading<Events> {
+    if let Some(why) = totals.partial.as_ref().or(bads.partial.as_ref()) {
+        return Reading::Partial { why: why.clone() };
+    }
+    count(bads.quantity(bad), totals.quantity(total))
+}
+
+fn count(bad: Quantity, total: Quantity) -> Reading<Events> {
+    let total = match total {
+        Quantity::Absent => return Reading::NoSeries,
+        Quantity::Invalid(why) => return Reading::Invalid { why },
+        Quantity::Number(total) => total,
+    };
+    let bad = match bad {
+        Quantity::Absent => None,
+        Quantity::Invalid(why) => return Reading::Invalid { why },
+        Quantity::Number(bad) => Some(bad),
+    };
+    if total < 0.0 || bad.is_some_and(|bad| bad < 0.0) {
+        return Reading::Invalid {
+            why: "a number of events is negative".to_owned(),
+        };
+    }
+    if total == 0.0 {
+        return if bad.is_some_and(|bad| bad > 0.0) {
+            Reading::Invalid {
+                why: "bad events were counted, but no events at all".to_owned(),
+            }
+        } else {
+            Reading::NoTraffic
+        };
+    }
+    match Events::from_increase(bad, total) {
+        Some(events) => Reading::Measured(events),
+        None => Reading::Invalid {
+            why: format!("{bad:?} of {total} events make no count"),
+        },
+    }
+}
+
+/// The times at which slices were asked for, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grid {
+    /// Time of the first slice.
+    pub(super) start: DateTime<Utc>,
+    /// Distance between two.
+    pub(super) step: Duration,
+    /// How many.
+    pub(super) points: usize,
+}
+
+impl Grid {
+    /// Returns the grid of `points` slices whose last one lies at `end`.
+    pub(super) fn ending_at(end: DateTime<Utc>, step: Duration, points: usize) -> Self {
+        let span = step * u32::try_from(points.saturating_sub(1)).unwrap_or(u32::MAX);
+        Self {
+            start: end - span,
+            step,
+            points,
+        }
+    }
+
+    fn index(&self, at: DateTime<Utc>) -> Option<usize> {
+        let step = i64::try_from(self.step.as_millis()).ok()?;
+        let offset = (at - self.start).num_milliseconds();
+        // Servers round times to milliseconds; half a step is far from any neighbour.
+        let index = usize::try_from((offset + step / 2).div_euclid(step)).ok()?;
+        (index < self.points).then_some(index)
+    }
+}
+
+/// Returns one slice per point of the grid; nothing where a slice is missing, idle or not a number.
+pub(super) fn slices(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Option<Events>>> {
+    if let Some(why) = answer.partial {
+        return Reading::Partial { why };
+    }
+    let mut bad: Vec<Option<f64>> = vec![None; grid.points];
+    let mut total: Vec<Option<f64>> = vec![None; grid.points];
+    let (mut bads, mut totals) = (0, 0);
+    for series in &answer.value {
+        let (column, count) = match series.labels.get(PART).map(String::as_str) {
+            Some("bad") => (&mut bad, &mut bads),
+            Some("total") => (&mut total, &mut totals),
+            Some(_) | None => continue,
+        };
+        *count += 1;
+        for (at, value) in &series.points {
+            if let Some(index) = grid.index(*at) {
+                column[index] = Some(*value);
+            }
+        }
+    }
+    if bads > 1 || totals > 1 {
+        return Reading::Invalid {
+            why: "several series answered where one is expected; sum them in the query".to_owned(),
+        };
+    }
+    if totals == 0 {
+        return Reading::NoSeries;
+    }
+    let slices = bad
+        .into_iter()
+        .zip(total)
+        .map(|(bad, total)| match count(number(bad), number(total)) {
+            Reading::Measured(events) => Some(events),
+            Reading::NoTraffic
+            | Reading::NoSeries
+            | Reading::Stale { .. }
+            | Reading::Partial { .. }
+            | Reading::Invalid { .. } => None,
+        })
+        .collect();
+    Reading::Measured(slices)
+}
+
+fn number(value: Option<f64>) -> Quantity {
+    match value {
+        None => Quantity::Absent,
+        Some(value) if value.is_finite() => Quantity::Number(value),
+        Some(value) => Quantity::Invalid(value.to_string()),
+    }
+}
+
+/// Returns the latency histogram of each point of the grid; nothing where buckets are missing, idle or contradictory.
+pub(super) fn histograms(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Option<Histogram>>> {
+    if let Some(why) = answer.partial {
+        return Reading::Partial { why };
+    }
+    if answer.value.is_empty() {
+        return Reading::NoSeries;
+    }
+    let mut buckets: Vec<Vec<(f64, f64)>> = vec![Vec::new(); grid.points];
+    for series in &answer.value {
+        let Some(bound) = series.labels.get("le").and_then(|le| le.trim().parse::<f64>().ok()) else {
+            return Reading::Invalid {
+                why: "a latency bucket carries no bound".to_owned(),
+            };
+        };
+        for (at, value) in &series.points {
+            if let Some(index) = grid.index(*at) {
+                buckets[index].push((bound, *value));
+            }
+        }
+    }
+    Reading::Measured(buckets.into_iter().map(Histogram::from_cumulative).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(part: &str, value: f64) -> Sample {
+        Sample {
+            labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
+            value,
+        }
+    }
+
+    fn parts(samples: &[(&str, f64)]) -> Parts {
+        Parts::of(Answer {
+            value: samples.iter().map(|(part, value)| sample(part, *value)).collect(),
+            partial: None,
+            notes: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn the_total_decides_what_an_empty_answer_means() {
+        let measured = |bad, total| Reading::Measured(Events::new(bad, total).expect("a valid count"));
+        for (samples, expected) in [
+            (vec![("total", 100.0), ("bad", 3.0)], measured(3.0, 100.0)),
+            (vec![("total", 100.0)], measured(0.0, 100.0)),
+            (vec![("total", 0.0)], Reading::NoTraffic),
+            (vec![("total", 0.0), ("bad", 0.0)], Reading::NoTraffic),
+            (vec![], Reading::NoSeries),
+            (vec![("bad", 3.0)], Reading::NoSeries),
+        ] {
+            assert_eq!(parts(&samples).events("bad", "total"), expected, "{samples:?}");
+        }
+    }
+
+    #[test]
+    fn contradictions_and_non_numbers_are_never_a_count() {
+        for samples in [
+            vec![("total", f64::NAN)],
+            vec![("total", f64::INFINITY)],
+            vec![("total", 10.0), ("bad", f64::NAN)],
+            vec![("total", 10.0), ("total", 11.0)],
+            vec![("total", 10.0), ("bad", 1.0), ("bad", 1.0)],
+            vec![("total", 0.0), ("bad", 1.0)],
+            vec![("total", -1.0)],
+        ] {
+            let reading = parts(&samples).events("bad", "total");
+            assert!(matches!(reading, Reading::Invalid { .. }), "{samples:?} gave {reading:?}");
+        }
+    }
+
+    #[test]
+    fn a_partial_answer_is_partial_in_every_quantity() {
+        let mut answer = parts(&[("total", 100.0), ("bad", 50.0)]);
+        answer.partial = Some("a store did not answer".to_owned());
+        assert!(matches!(answer.events("bad", "total"), Reading::Partial { .. }));
+        assert!(matches!(answer.number("total"), Reading::Partial { .. }));
+    }
+
+    #[test]
+    fn slices_keep_their_place_when_points_are_missing() {
+        let grid = Grid::ending_at(DateTime::UNIX_EPOCH + Duration::from_secs(300), Duration::from_secs(30), 11);
+        let at = |seconds: u64| DateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let series = |part: &str, points: Vec<(DateTime<Utc>, f64)>| Series {
+            labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
+            points,
+        };
+        let answer = Answer {
+            value: vec![
+                series("total", vec![(at(0), 10.0), (at(270), 20.0), (at(300), 30.0)]),
+                series("bad", vec![(at(300), 6.0), (at(270), f64::NAN)]),
+            ],
+            partial: None,
+            notes: Vec::new(),
+        };
+        let Reading::Measured(slices) = slices(answer, grid) else {
+            panic!("the slices were measured");
+        };
+        let ratios: Vec<Option<f64>> = slices.iter().map(|slice| slice.map(Events::error_ratio)).collect();
+        let mut expected = vec![None; 11];
+        expected[0] = Some(0.0);
+        expected[10] = Some(0.2);
+        assert_eq!(ratios, expected, "NaN at 270 s is a missing point");
+    }
+}
