@@ -1,3 +1,4 @@
 //! Integration tests.
 
+mod prometheus_client;
 mod vectors;

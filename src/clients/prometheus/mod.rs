@@ -59,14 +59,14 @@ impl Prometheus {
     /// # Errors
     ///
     /// Fails with [`PrometheusError::Settings`] if `base` or `settings` cannot be used.
-    pub fn new(base: Url, settings: HttpSettings) -> Result<Self, PrometheusError> {
+    pub fn new(base: Url, settings: &HttpSettings) -> Result<Self, PrometheusError> {
         let remedy = match settings.auth {
             Auth::None => "set PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
             Auth::Bearer(_) => "check PROMETHEUS_TOKEN",
             Auth::Basic { .. } => "check PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
         };
         Ok(Self {
-            http: HttpClient::new(base, &settings).map_err(PrometheusError::Settings)?,
+            http: HttpClient::new(base, settings).map_err(PrometheusError::Settings)?,
             remedy,
             by_get: AtomicBool::new(false),
         })

@@ -14,3 +14,4 @@ mod http;
 mod process;
 pub mod prometheus;
 pub mod service;
+pub mod stub;

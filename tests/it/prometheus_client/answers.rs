@@ -1,0 +1,162 @@
+//! What is sent and how answers are read.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use error_budget_monitor::clients::prometheus::PrometheusError;
+use testkit::stub::{Reply, Stub};
+
+use super::{VECTOR_OF_ONE, ask, client, noon, patient, refusal};
+
+fn answers(body: &str) -> Stub {
+    Stub::sequence([Reply::json(200, body)])
+}
+
+#[tokio::test]
+async fn sends_a_form_below_the_base_path() {
+    for end in ["", "/"] {
+        let stub = answers(VECTOR_OF_ONE);
+        let prometheus = client(
+            &format!("{}/select/0/prometheus{end}", stub.url()),
+            &patient(),
+        );
+        prometheus
+            .instant(r#"up{a="ü&b=c"}"#, noon())
+            .await
+            .expect("an answer");
+        let [request] = &stub.requests()[..] else {
+            panic!("one request");
+        };
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str()),
+            ("POST", "/select/0/prometheus/api/v1/query")
+        );
+        assert_eq!(
+            request.header("content-type"),
+            Some("application/x-www-form-urlencoded")
+        );
+        assert_eq!(request.header("accept"), Some("application/json"));
+        let agent = concat!("error-budget-monitor/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(request.header("user-agent"), Some(agent));
+        for (name, value) in [
+            ("query", r#"up{a="ü&b=c"}"#),
+            ("time", "1700000000.123"),
+            ("partial_response", "false"),
+            ("dedup", "true"),
+            ("max_source_resolution", "0s"),
+        ] {
+            assert_eq!(request.parameter(name).as_deref(), Some(value), "{name}");
+        }
+        let timeout: f64 = request
+            .parameter("timeout")
+            .expect("a timeout")
+            .parse()
+            .expect("seconds");
+        assert!(
+            timeout > 0.0 && timeout < patient().timeout.as_secs_f64(),
+            "{timeout}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn asks_for_a_range_with_both_ends_and_the_step() {
+    let stub = answers(
+        r#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"a":"1"},"values":[[1700000000,"1"],[1700000060.5,"NaN"]]},{"metric":{"a":"2"},"values":[]}]}}"#,
+    );
+    let prometheus = client(&stub.url(), &patient());
+    let start = noon() - TimeDelta::minutes(5);
+    let answer = prometheus
+        .range("up", start, noon(), Duration::from_millis(1500))
+        .await
+        .expect("an answer");
+    let request = &stub.requests()[0];
+    assert_eq!(request.target, "/api/v1/query_range");
+    assert_eq!(
+        request.parameter("start").as_deref(),
+        Some("1699999700.123")
+    );
+    assert_eq!(request.parameter("end").as_deref(), Some("1700000000.123"));
+    assert_eq!(request.parameter("step").as_deref(), Some("1.500"));
+    let [first, second] = &answer.value[..] else {
+        panic!("two series");
+    };
+    assert_eq!(first.points[0].1, 1.0);
+    assert!(first.points[1].1.is_nan());
+    assert_eq!(first.points[1].0.timestamp_millis(), 1_700_000_060_500);
+    assert!(second.points.is_empty());
+}
+
+#[tokio::test]
+async fn reads_the_servers_clock_without_telling_it_the_time() {
+    let stub = answers(
+        r#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"1700000000.1234"]}}"#,
+    );
+    let prometheus = client(&stub.url(), &patient());
+    let time = prometheus.server_time().await.expect("a time");
+    assert_eq!(time, noon());
+    assert_eq!(stub.requests()[0].parameter("time"), None);
+    let stub = answers(r#"{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}"#);
+    let error = client(&stub.url(), &patient())
+        .server_time()
+        .await
+        .expect_err("NaN is no time");
+    assert!(
+        matches!(error, PrometheusError::Malformed { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn keeps_several_series_and_values_that_are_no_numbers() {
+    let stub = answers(
+        r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"pod":"a"},"value":[1,"NaN"]},{"metric":{"pod":"b"},"value":[1,"+Inf"]}]}}"#,
+    );
+    let answer = ask(&stub).await.expect("an answer");
+    assert_eq!(answer.value.len(), 2);
+    assert!(answer.value[0].value.is_nan());
+    assert_eq!(answer.value[1].value, f64::INFINITY);
+    assert_eq!(answer.value[1].labels["pod"], "b");
+    assert_eq!(answer.partial, None);
+}
+
+#[tokio::test]
+async fn says_when_the_data_may_be_incomplete() {
+    for (extra, expected) in [
+        (r#""warnings":["store b is down"]"#, "store b is down"),
+        (
+            r#""warnings":["results truncated due to limit"]"#,
+            "results truncated due to limit",
+        ),
+        (
+            r#""isPartial":true"#,
+            "the server marks the answer as partial",
+        ),
+    ] {
+        let stub = answers(&VECTOR_OF_ONE.replacen('{', &format!("{{{extra},"), 1));
+        let answer = ask(&stub).await.expect("an answer");
+        assert_eq!(answer.partial.as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_answer_is_malformed_and_not_asked_again() {
+    let cut = &VECTOR_OF_ONE[..VECTOR_OF_ONE.len() - 2];
+    for body in [
+        "",
+        "null",
+        "{}",
+        cut,
+        r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
+    ] {
+        let (error, requests) = refusal([Reply::json(200, body)]).await;
+        assert!(
+            matches!(error, PrometheusError::Malformed { .. }),
+            "{body}: {error:?}"
+        );
+        assert!(!error.is_transient());
+        assert_eq!(requests, 1);
+    }
+}
