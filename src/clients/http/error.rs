@@ -60,6 +60,11 @@ pub enum HttpSettingsError {
         /// The header's name.
         name: String,
     },
+    /// An `Authorization` header comes on top of other credentials; which of them counts would be the server's choice.
+    #[error(
+        "the extra headers hold an Authorization header beside a token or password; set only one of them"
+    )]
+    TwoCredentials,
     /// A file cannot be read.
     #[error("read {}", path.display())]
     File {

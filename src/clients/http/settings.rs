@@ -111,6 +111,9 @@ impl HttpSettings {
             }
         };
         if let Some(signed) = signed {
+            if map.contains_key(AUTHORIZATION) {
+                return Err(HttpSettingsError::TwoCredentials);
+            }
             let request = signed.build().map_err(|_| HttpSettingsError::Header {
                 name: AUTHORIZATION.as_str().to_owned(),
             })?;

@@ -160,3 +160,18 @@ async fn an_answer_that_is_no_answer_is_malformed_and_not_asked_again() {
         assert_eq!(requests, 1);
     }
 }
+
+#[tokio::test]
+async fn several_questions_can_be_asked_at_once_from_any_thread() {
+    fn is_send<T: Send>(question: T) -> T {
+        question
+    }
+    let stub = Stub::http(|_| Some(Reply::json(200, VECTOR_OF_ONE)));
+    let prometheus = client(&stub.url(), &patient());
+    let (first, second) = tokio::join!(
+        is_send(prometheus.instant("a", noon())),
+        is_send(prometheus.instant("b", noon()))
+    );
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(prometheus.requests(), 2);
+}

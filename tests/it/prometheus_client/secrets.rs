@@ -149,6 +149,10 @@ fn shows_no_secret_when_the_settings_are_unusable() {
             headers: vec![("X-Key".to_owned(), "canary\nkey".into())],
             ..patient()
         },
+        HttpSettings {
+            headers: vec![("authorization".to_owned(), "canary-second".into())],
+            ..with_basic(patient())
+        },
     ] {
         let error = build("http://h", &settings);
         assert_error_is_silent(&error);
