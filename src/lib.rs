@@ -1,8 +1,24 @@
 //! Watches a service's error budget and, when a deployment burns it, puts the GitOps repository back to the last
 //! good revision: safely, provably, once.
+//!
+//! The whole program is one sentence: read everything ([`observe`]), compute a value ([`slo`], [`policy`]), show it
+//! ([`notify`]), carry it out ([`act`]), prove it ([`verify`]), write it down ([`journal`]), tell people. [`commands`]
+//! joins these; [`clients`] know one outside system each; [`config`] is the only reader of the environment.
 
-pub mod clients;
 pub mod config;
-pub mod journal;
-pub mod policy;
 pub mod slo;
+pub mod policy;
+pub mod clients;
+pub mod journal;
+pub mod observe;
+
+/// Runs a function that blocks on a thread of its own.
+async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(function).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => unreachable!("blocking tasks are never cancelled"),
+        },
+    }
+}

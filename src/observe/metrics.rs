@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use tokio::try_join;
 
 use super::parts::{Grid, Parts, Quantity, events, histograms, slices};
-use super::queries::{PART, Queries, SCRAPE_RANGE, combine};
-use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Sample, Series};
+use super::queries::{Queries, SCRAPE_RANGE, combine};
+use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
 use crate::slo::{self, Events, Histogram, MAX_SAMPLE_AGE, Measurement, Objective, Reading};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -63,7 +63,13 @@ impl Metrics<'_> {
         let unlabelled = self.queries.labelled().is_some()
             && recent.quantity("labelled") == Quantity::Absent
             && recent.quantity("h6_total") != Quantity::Absent;
-        let checked = |reading: Reading<Events>| if unlabelled { reading.and_then_invalid() } else { reading };
+        let checked = |reading: Reading<Events>| match reading {
+            Reading::Measured(_) if unlabelled => Reading::Invalid {
+                why: "no series of http_requests_total carries a status or code label, so no request can be told to be bad"
+                    .to_owned(),
+            },
+            reading => reading,
+        };
         let measurement = Measurement {
             budget: checked(events(&budget_bad, "bad", &budget_total, "total")),
             coverage: covered(&coverage, coverage_slots),
@@ -74,7 +80,6 @@ impl Metrics<'_> {
             freshness: self.freshness(&recent, &slices, slice),
             slices,
             latency,
-            slice_window: slice,
             clock_skew: clock.skew,
         };
         Ok(Observation {
@@ -113,8 +118,12 @@ impl Metrics<'_> {
         let here = asked_at + (Utc::now() - asked_at) / 2;
         let parts = Parts::of(answer);
         let now = match parts.quantity("time") {
-            Quantity::Number(seconds) => self.prometheus.time_from_seconds(seconds)?,
-            Quantity::Absent | Quantity::Invalid(_) => self.prometheus.server_time().await?,
+            Quantity::Number(seconds) => DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64),
+            Quantity::Absent | Quantity::Invalid(_) => None,
+        };
+        let now = match now {
+            Some(now) => now,
+            None => self.prometheus.server_time().await?,
         };
         let scrape_interval = match parts.quantity("samples") {
             Quantity::Number(samples) if samples >= 1.0 => Some(SCRAPE_RANGE.div_f64(samples)),

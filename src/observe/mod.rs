@@ -5,6 +5,6 @@ mod metrics;
 mod parts;
 mod queries;
 
-pub use branch::{branch, timeline};
-pub use metrics::{Metrics, Observation};
+pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, timeline};
+pub use metrics::{Metrics, Observation, RecentSlices};
 pub use queries::Queries;

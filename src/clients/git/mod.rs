@@ -106,11 +106,9 @@ impl Git {
             settings.url.clone(),
             &HttpSettings {
                 auth,
-                headers: Vec::new(),
                 ca_file: settings.ca_file.clone(),
-                client_identity: None,
                 timeout: settings.timeout,
-                max_body: 0,
+                ..HttpSettings::default()
             },
         )?;
         Ok(Self {

@@ -99,6 +99,16 @@ impl Prometheus {
         self.ask(Endpoint::Query, parameters, Body::samples).await
     }
 
+    /// Returns what `query` yields at the server's own present: for questions about its clock.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant`].
+    pub async fn instant_now(&self, query: &str) -> Result<Answer<Vec<Sample>>, PrometheusError> {
+        let parameters = vec![("query", query.to_owned())];
+        self.ask(Endpoint::Query, parameters, Body::samples).await
+    }
+
     /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out.
     ///
     /// # Errors

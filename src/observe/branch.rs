@@ -1,0 +1,71 @@
+//! Asks the GitOps repository what was deployed when.
+
+use crate::clients::git::{self, Git, GitError, Snapshot, Want};
+use crate::policy::{Change, RollbackMark, Timeline};
+
+/// Trailer with the rollback's id.
+pub const TRAILER_ID: &str = "Error-Budget-Rollback";
+/// Trailer with the bad revision.
+pub const TRAILER_FROM: &str = "Rolls-Back";
+/// Trailer with the restored revision.
+pub const TRAILER_TO: &str = "Restores";
+
+/// Changes that are read beyond those that may be a target: the suspect, and room for revisions that are passed over.
+const MORE_CHANGES: u32 = 5;
+
+/// Reads the branch far enough to find a target at most `max_back` deployments back. `revision` is one that a person
+/// named.
+///
+/// # Errors
+/// Fails when the remote cannot be reached or refuses, or when branch, path or revision are not there.
+pub async fn branch(git: &Git, max_back: u32, revision: Option<String>) -> Result<Snapshot, GitError> {
+    let git = git.clone();
+    let want = Want {
+        changes: usize::try_from(max_back.saturating_add(MORE_CHANGES)).unwrap_or(usize::MAX),
+        revision,
+    };
+    crate::blocking(move || git.read(&want)).await
+}
+
+/// Translates what git says into the history of deployments.
+pub fn timeline(snapshot: &Snapshot) -> Timeline {
+    Timeline {
+        tip: snapshot.tip.clone(),
+        tip_state: snapshot.tip_state.clone(),
+        changes: snapshot
+            .changes
+            .iter()
+            .map(|change| Change {
+                revision: change.revision.clone(),
+                committed_at: change.committed_at,
+                state: change.state.clone(),
+                rollback: mark(snapshot, change),
+                subject: change.subject.clone(),
+            })
+            .collect(),
+        end: match snapshot.end {
+            git::End::Root => crate::policy::End::Root,
+            git::End::Enough => crate::policy::End::Enough,
+            git::End::DepthLimit => crate::policy::End::DepthLimit,
+        },
+    }
+}
+
+/// Reads our trailers, and believes them when the content agrees: a commit that quotes them and restores something else
+/// is not a rollback. Where the restored commit was not fetched the trailers are believed, because holding is safe.
+fn mark(snapshot: &Snapshot, change: &git::PathChange) -> Option<RollbackMark> {
+    let only = |wanted: &str| {
+        let mut values = change.trailers.iter().filter(|(key, _)| key == wanted);
+        let (_, value) = values.next()?;
+        values.next().is_none().then(|| value.clone())
+    };
+    let mark = RollbackMark {
+        id: only(TRAILER_ID)?,
+        from: only(TRAILER_FROM)?,
+        to: only(TRAILER_TO)?,
+    };
+    let is_confirmed = snapshot
+        .state_at(&mark.to)
+        .is_none_or(|restored| restored == change.state);
+    is_confirmed.then_some(mark)
+}
