@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Shows a bad release being rolled back: a real Prometheus, a real git server, a service that runs what git says, and
+# the program started every few seconds. Needs Rust; installs the rest with apt-get. Takes about two minutes after the build.
+set -euo pipefail
+
+scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+# shellcheck source=scripts/lib/packages.sh
+. "$scripts/lib/packages.sh"
+
+service=checkout
+namespace=shop
+manifest=apps/$service/deployment.yaml
+fail_ratio=0.25       # share of requests that v2 fails
+pass_every=3          # seconds between two starts of the program
+patience=120          # seconds after which the demo gives up on the rollback, and then on the recovery
+interrupted=130       # exit code after Ctrl-C
+recovered_below=0.01  # error ratio of the last 15 s at which the service counts as healthy
+
+main() {
+    ensure_programs prometheus=prometheus promtool=prometheus git=git curl=curl cc=gcc,libc6-dev \
+        /etc/ssl/certs/ca-certificates.crt=ca-certificates
+    ensure_cargo
+    printf 'Building (the first time takes some minutes) ...\n'
+    (cd -- "$scripts/.." && cargo build --quiet --locked --workspace --bins)
+    built=${CARGO_TARGET_DIR:-$scripts/../target}/debug
+
+    world=$(mktemp -d)
+    children=()
+    trap finish EXIT
+    trap 'exit "$interrupted"' INT TERM
+    start=$SECONDS
+
+    say "Starting a git server, the service and Prometheus with two hours of healthy history."
+    start_world
+    say "Git says $(version_in_git), and the service runs it. Prometheus: $prometheus_url"
+    wait_for "the service to be scraped" 30 0.5 is_scraped
+
+    say "First pass of the program: nothing is wrong, so nothing is done."
+    show_pass
+    expect_untouched "$released" "the service is healthy"
+
+    release_bad_version
+    say "The team releases v2, which fails $(percent "$fail_ratio") of its requests. Git says $(version_in_git)."
+    commit payments v7 0
+    say "Another team commits on top of it: only the checkout folder may be put back."
+    bad_tip=$(tip)
+
+    say "A dry run every few seconds, until the program would act:"
+    wait_for "a dry run that would roll back" "$patience" "$pass_every" would_roll_back
+    show_pass --dry-run
+    expect_untouched "$bad_tip" "a dry run"
+
+    say "Now for real. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
+    wait_for "the rollback" "$patience" "$pass_every" rolls_back
+    show <"$world/pass.log"
+    say "Git says $(version_in_git): one commit, on top of the other team's."
+    git_in_world --no-pager log --format='%h %an: %s' -5 main | show
+    git_in_world --no-pager diff --stat "$bad_tip" main | show
+
+    say "The next pass finds nothing left to do:"
+    rollback_tip=$(tip)
+    show_pass
+    expect_untouched "$rollback_tip" "the rollback is done"
+
+    say "Asking Prometheus, not the program, whether the service is healthy again:"
+    wait_for "the recovery" "$patience" 1 is_recovered
+    [[ $(version_in_git) == v1 && $(git_in_world rev-parse "main:apps/$service") == "$good_tree" ]] ||
+        fail "git does not hold the tree of v1"
+    [[ $(git_in_world rev-parse main:apps/payments) == "$(git_in_world rev-parse "$bad_tip:apps/payments")" ]] ||
+        fail "the other team's folder changed"
+    say "Recovered. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
+    succeeded=yes
+}
+
+start_world() {
+    mkdir "$world/repos" "$world/state"
+    head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$world/token"
+    repository=$world/repos/platform/gitops.git
+    background git-server demo-git-server --root "$world/repos" --token-file "$world/token" --seed platform/gitops \
+        --services checkout,payments,search --seed-age-minutes 115 --address-file "$world/git-address"
+    git_url=$(cat "$world/git-address")/platform/gitops.git
+    released=$(tip)
+    good_tree=$(git_in_world rev-parse "main:apps/$service")
+    background service demo-service --git-dir "$repository" --manifest "$manifest" --namespace "$namespace" \
+        --service "$service" --address-file "$world/service-address"
+    background prometheus demo-prometheus --target-file "$world/service-address" --namespace "$namespace" \
+        --service "$service" --history-minutes 120 --address-file "$world/prometheus-address"
+    prometheus_url=$(cat "$world/prometheus-address")
+}
+
+# Starts a program of the demo and waits until it has written its address.
+background() {
+    local log=$world/$1.log program=$2
+    shift 2
+    "$built/$program" "$@" >"$log" 2>&1 &
+    children+=("$!")
+    wait_for "$program" 30 0.1 test -e "${!#}"
+}
+
+# Starts the program once, with nothing of the caller's environment: the demo touches nobody's repository or channel.
+pass() {
+    env -i PATH="$PATH" HOME="$world" NO_COLOR=1 \
+        SERVICE_NAME="$service" NAMESPACE="$namespace" SLO_WINDOW=1h ERROR_BUDGET=0.001 \
+        PROMETHEUS_URL="$prometheus_url" \
+        GITOPS_REPO="$git_url" GITOPS_TOKEN_FILE="$world/token" GITOPS_PATH="apps/$service" \
+        ROLLBACK_ENABLED=true VIOLATION_FOR=20s ATTRIBUTION_WINDOW=30m COOLDOWN=10m BLACKOUT_WINDOWS=none \
+        STABILIZATION=10s VERIFY_TIMEOUT=60s VERIFY_DEADLINE=5m \
+        STATE_FILE="$world/state/state.json" \
+        "$built/error-budget-monitor" run --output "${output:-text}" "$@" 2>>"$world/program.log"
+}
+
+show_pass() {
+    pass "$@" | show || fail "the program ended with an error: $(tail -n 3 "$world/program.log")"
+}
+
+would_roll_back() {
+    output=json pass --dry-run >"$world/dry-run.json" || return 1
+    grep -Eq '"outcome": *"would_roll_back"' "$world/dry-run.json"
+}
+
+rolls_back() {
+    pass >"$world/pass.log" || fail "the program ended with code $?: $(cat "$world/pass.log")"
+    [[ $(tip) != "$bad_tip" ]]
+}
+
+release_bad_version() {
+    commit "$service" v2 "$fail_ratio"
+}
+
+# Commits another version of a service to main, as its team would, and pushes it.
+commit() {
+    local team=$1 version=$2 ratio=$3 copy=$world/team-$1
+    git clone -q "$repository" "$copy"
+    sed -i -e "s|\(image: .*:\).*|\1$version|" -e "s|value: .*|value: \"$ratio\"|" "$copy/apps/$team/deployment.yaml"
+    git -C "$copy" -c user.name="Team $team" -c user.email="$team@example.com" commit -qam "$team: release $version"
+    git -C "$copy" push -q origin main
+}
+
+git_in_world() { git --git-dir "$repository" "$@"; }
+tip() { git_in_world rev-parse main; }
+version_in_git() { git_in_world show "main:$manifest" | sed -n 's/.*image: .*:\(.*\)/\1/p'; }
+
+expect_untouched() {
+    [[ $(tip) == "$1" ]] || fail "git changed although $2"
+}
+
+# Prints the number an expression has now; nothing when the answer is empty.
+ask() {
+    curl -fsS --max-time 5 --data-urlencode "query=$1" "$prometheus_url/api/v1/query" |
+        sed -n 's/.*"value":\[[^,]*,"\([^"]*\)"\].*/\1/p'
+}
+
+is_scraped() {
+    [[ $(ask "count_over_time(up[10s]) >= 3") ]]
+}
+
+error_ratio() {
+    local labels="namespace=\"$namespace\",service=\"$service\""
+    ask "sum(rate(http_requests_total{$labels,status=\"500\"}[15s])) / (sum(rate(http_requests_total{$labels}[15s])) > 0)"
+}
+
+is_recovered() {
+    local ratio
+    ratio=$(error_ratio)
+    [[ $ratio ]] && awk -v ratio="$ratio" -v limit="$recovered_below" 'BEGIN { exit !(ratio < limit) }'
+}
+
+percent() { awk -v ratio="${1:-nan}" 'BEGIN { printf "%.1f %%", ratio * 100 }'; }
+
+# Repeats a command until it succeeds: what is awaited, seconds until the demo gives up, seconds between two tries, command.
+wait_for() {
+    local what=$1 deadline=$((SECONDS + $2)) interval=$3
+    shift 3
+    until "$@"; do
+        ((SECONDS < deadline)) || fail "no sign of $what"
+        sleep "$interval"
+    done
+}
+
+say() { printf '%4d s  %s\n' "$((SECONDS - start))" "$*"; }
+show() { sed 's/^/        | /'; }
+
+fail() {
+    printf '%4d s  FAILED: %s\n' "$((SECONDS - start))" "$1" >&2
+    exit 1
+}
+
+finish() {
+    local code=$?
+    trap - EXIT INT TERM
+    if ((${#children[@]})); then
+        kill "${children[@]}" 2>/dev/null || true
+        wait "${children[@]}" 2>/dev/null || true
+    fi
+    if [[ ${succeeded:-} == yes ]] || ((code == interrupted)); then
+        rm -rf "$world"
+    else
+        rm -f "$world/token"
+        printf 'The logs are in %s\n' "$world" >&2
+        code=$((code == 0 ? 1 : code))
+    fi
+    exit "$code"
+}
+
+main "$@"
