@@ -186,6 +186,7 @@ fn faults_come_and_go() {
     assert!(reads());
     server.set_fault(Fault::None);
     assert!(reads());
+    assert_eq!(server.push_attempts(), 0);
 }
 
 #[test]

@@ -118,6 +118,16 @@ fn a_restart_of_the_service_loses_no_requests() {
 }
 
 #[test]
+fn a_counter_of_another_family_grows_steadily() {
+    let now = Utc::now();
+    let series = "istio_requests_total{destination_workload=\"checkout\",response_code=\"503\"}";
+    let backfill = Backfill::new(now).counter(series, now - TimeDelta::hours(3), now, 2.5);
+    let prometheus = Prometheus::start(&backfill);
+    let increase = format!("increase({series}[1h])");
+    assert_close(prometheus.number_at(&increase, now), 2.5 * 3600.0);
+}
+
+#[test]
 fn a_gap_has_no_samples() {
     let now = Utc::now();
     let ago = |minutes| now - TimeDelta::minutes(minutes);

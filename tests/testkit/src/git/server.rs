@@ -84,6 +84,7 @@ struct Shared {
 struct State {
     fault: Fault,
     requests: Vec<RequestRecord>,
+    pushes: usize,
     before_push: Option<Box<dyn FnOnce() + Send>>,
     log: Option<RequestLog>,
 }
@@ -164,12 +165,9 @@ impl GitServer {
         self.shared.state().requests.clone()
     }
 
-    /// Counts the pushes that git was asked to carry out, including those it then refused.
+    /// Counts the pushes that reached git, including those that it then refused.
     pub fn push_attempts(&self) -> usize {
-        self.requests()
-            .iter()
-            .filter(|request| request.method == "POST" && is_push(&request.path))
-            .count()
+        self.shared.state().pushes
     }
 
     fn start_in_temporary_folder(token: Option<&str>) -> Self {
@@ -191,6 +189,7 @@ impl GitServer {
         let state = State {
             fault: Fault::None,
             requests: Vec::new(),
+            pushes: 0,
             before_push: None,
             log: None,
         };
@@ -249,6 +248,13 @@ impl Shared {
         }
     }
 
+    /// Counts a push and returns what is to happen before git looks at it.
+    fn begin_push(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        let mut state = self.state();
+        state.pushes += 1;
+        state.before_push.take()
+    }
+
     fn record(&self, head: &Head, status: Option<u16>) {
         let record = RequestRecord {
             method: head.method.clone(),
@@ -297,11 +303,7 @@ fn serve_connection(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             answer.refuse(401, &["WWW-Authenticate: Basic realm=\"git\""])?;
         }
         Fault::None | Fault::Delay(_) | Fault::LosePushAnswer => {
-            let action = if push {
-                shared.state().before_push.take()
-            } else {
-                None
-            };
+            let action = if push { shared.begin_push() } else { None };
             if let Some(action) = action {
                 action();
             }

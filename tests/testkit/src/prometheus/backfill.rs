@@ -60,6 +60,15 @@ pub struct Backfill {
     now: DateTime<Utc>,
     spacing: Spacing,
     services: Vec<History>,
+    counters: Vec<SteadyCounter>,
+}
+
+#[derive(Clone, Debug)]
+struct SteadyCounter {
+    series: String,
+    from: i64,
+    to: i64,
+    per_second: f64,
 }
 
 impl Backfill {
@@ -69,12 +78,31 @@ impl Backfill {
             now,
             spacing: Spacing::default(),
             services: Vec::new(),
+            counters: Vec::new(),
         }
     }
 
     /// Adds the history of a service.
     pub fn service(mut self, history: History) -> Self {
         self.services.push(history);
+        self
+    }
+
+    /// Adds a counter of any name that grows steadily from zero, such as
+    /// `istio_requests_total{response_code="503"}`.
+    pub fn counter(
+        mut self,
+        series: &str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        per_second: f64,
+    ) -> Self {
+        self.counters.push(SteadyCounter {
+            series: series.to_owned(),
+            from: from.timestamp(),
+            to: to.timestamp(),
+            per_second,
+        });
         self
     }
 
@@ -97,6 +125,12 @@ impl Backfill {
         for history in &self.services {
             self.write_history(history, out)?;
         }
+        for counter in &self.counters {
+            for time in self.sample_times(counter.from, counter.to) {
+                let value = ((time - counter.from) as f64 * counter.per_second) as u64;
+                writeln!(out, "{} {value} {time}", counter.series)?;
+            }
+        }
         out.write_all(b"# EOF\n")
     }
 
@@ -105,7 +139,7 @@ impl Backfill {
     /// # Panics
     /// If `promtool` is missing or refuses the history.
     pub fn create_blocks(&self, folder: &Path) {
-        if self.services.is_empty() {
+        if self.services.is_empty() && self.counters.is_empty() {
             return;
         }
         let text = tempfile::NamedTempFile::new().expect("the temporary folder is writable");
@@ -139,11 +173,9 @@ impl Backfill {
             return Ok(());
         };
         let series = SeriesNames::new(history);
-        let now = self.now.timestamp();
         let mut counters = Counters::default();
         let mut before = first.from;
-        let mut time = first.from;
-        while time <= last.to {
+        for time in self.sample_times(first.from, last.to) {
             history.advance(&mut counters, before, time);
             if history.has_samples_at(time) {
                 series.each_sample(&counters, |name, value| {
@@ -151,9 +183,17 @@ impl Backfill {
                 })?;
             }
             before = time;
-            let spacing = self.spacing.at_age(now - time);
-            time = (time.div_euclid(spacing) + 1) * spacing;
         }
         Ok(())
+    }
+
+    /// Returns `from` and all multiples of the spacing up to `to`, in unix seconds.
+    fn sample_times(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
+        let (now, spacing) = (self.now.timestamp(), self.spacing);
+        let next = move |time: &i64| {
+            let step = spacing.at_age(now - time);
+            Some((time.div_euclid(step) + 1) * step)
+        };
+        std::iter::successors(Some(from), next).take_while(move |time| *time <= to)
     }
 }
