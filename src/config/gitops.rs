@@ -184,7 +184,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Checked<Forge>) -> Checked<Optio
     let (Some(repo), Some(paths)) = (repo?, paths?) else {
         return Ok(None);
     };
-    let Ok(forge) = forge else { return Ok(None) };
+    let forge = forge.as_ref().map_err(|reported| *reported)?;
     let mode = mode?;
     check_github(reader, &repo, mode, forge)?;
     Ok(Some(GitopsConfig {
@@ -215,28 +215,41 @@ fn check_complete(reader: &mut Reader) -> Checked<()> {
     complete
 }
 
-/// Reports what only works on GitHub when the repository is elsewhere.
+/// Reports what only works on GitHub when the repository is elsewhere, and a pull request that nobody could open.
 fn check_github(
     reader: &mut Reader,
     repo: &GitopsRepo,
     mode: GitopsMode,
     forge: &Forge,
 ) -> Checked<()> {
-    let GitopsRepo::Url(_) = repo else {
-        return Ok(());
-    };
     let mut checked = Ok(());
-    if mode == GitopsMode::PullRequest {
-        checked = Err(reader.report(
-            "GITOPS_MODE is pull-request, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
-             owner/name, or set the mode to push",
-        ));
-    }
-    if forge.github_app.is_some() {
-        checked = Err(reader.report(
-            "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as owner/name, or \
-             use GITOPS_TOKEN",
-        ));
+    let mut report = |problem: &str| checked = Err(reader.report(problem));
+    match repo {
+        GitopsRepo::Github { .. } => {
+            if mode == GitopsMode::PullRequest
+                && forge.token.is_none()
+                && forge.github_app.is_none()
+            {
+                report(
+                    "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the \
+                     other two",
+                );
+            }
+        }
+        GitopsRepo::Url(_) => {
+            if mode == GitopsMode::PullRequest {
+                report(
+                    "GITOPS_MODE is pull-request, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it \
+                     as owner/name, or set the mode to push",
+                );
+            }
+            if forge.github_app.is_some() {
+                report(
+                    "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
+                     owner/name, or use GITOPS_TOKEN",
+                );
+            }
+        }
     }
     checked
 }

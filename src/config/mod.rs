@@ -3,7 +3,7 @@
 //! Nothing else in the program reads the environment. Every variable and its default stand in [`VARIABLES`]; every
 //! problem is reported at once, in one [`ConfigError`], before anything outside is touched.
 
-use std::{env, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 mod address;
 mod argocd;
@@ -80,20 +80,24 @@ impl Config {
     ///
     /// Every problem at once, also a value that is not UTF-8.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let mut variables = Vec::new();
-        let mut unreadable = Vec::new();
-        for (name, value) in env::vars_os() {
-            let Some(name) = name.to_str().filter(|name| reader::is_known(name)) else {
-                continue;
-            };
-            match value.into_string() {
-                Ok(value) => variables.push((name.to_owned(), value)),
-                Err(_) => {
-                    unreadable.push(format!("{name} is not valid UTF-8; write it as plain text"))
-                }
-            }
-        }
-        Self::read(variables, unreadable)
+        Self::from_env_with([])
+    }
+
+    /// Reads the process environment, with values that rank above it, such as `("DRY_RUN", "true")` for `--dry-run`.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once, also a value that is not UTF-8.
+    pub fn from_env_with(
+        overrides: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Self, ConfigError> {
+        let (mut variables, problems) = decode(env::vars_os());
+        variables.extend(
+            overrides
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Self::read(variables, problems)
     }
 
     /// Reads variables from pairs of name and value. Unknown names are ignored, an empty value counts as not set, and
@@ -112,15 +116,30 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
         problems: Vec<String>,
     ) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(variables);
-        for problem in problems {
-            reader.report(problem);
-        }
+        let mut reader = Reader::new(variables, problems);
         match read_sections(&mut reader) {
             Ok(config) if reader.is_clean() => Ok(config),
             Ok(_) | Err(_) => Err(ConfigError::new(reader.into_problems())),
         }
     }
+}
+
+/// Splits the variables of the contract into those that are UTF-8 and problems with those that are not.
+fn decode(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> (Vec<(String, String)>, Vec<String>) {
+    let mut readable = Vec::new();
+    let mut problems = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| reader::is_known(name)) else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => readable.push((name.to_owned(), value)),
+            Err(_) => problems.push(format!("{name} is not valid UTF-8; write it as plain text")),
+        }
+    }
+    (readable, problems)
 }
 
 /// Reads every section before it uses any, so that no problem hides another.

@@ -111,7 +111,7 @@ pub(super) fn read_limits(reader: &mut Reader) -> Checked<LimitsConfig> {
     let max_per_day = reader.count(&MAX_ROLLBACKS_PER_DAY, 0..=1000);
     let blackout = reader.required(&BLACKOUT_WINDOWS, |text| {
         if text.eq_ignore_ascii_case("none") {
-            return Ok(BlackoutWindows::default());
+            return Ok(Default::default());
         }
         text.parse::<BlackoutWindows>().map_err(|error| {
             Invalid::because(format!(

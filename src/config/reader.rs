@@ -23,7 +23,10 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Keeps the variables of the contract, spelled exactly, and drops all others.
-    pub(super) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(super) fn new(
+        variables: impl IntoIterator<Item = (String, String)>,
+        problems: Vec<String>,
+    ) -> Self {
         let known: BTreeMap<String, String> = variables
             .into_iter()
             .filter(|(name, _)| is_known(name))
@@ -32,7 +35,7 @@ impl Reader {
             .expect("every field is an optional text, and the map has each name once");
         Self {
             environment,
-            problems: Vec::new(),
+            problems,
         }
     }
 

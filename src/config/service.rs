@@ -11,6 +11,10 @@ use super::{
     variables::{ERROR_BUDGET, NAMESPACE, SERVICE_NAME, SLO_WINDOW},
 };
 
+/// Smallest error budget (ratio): one bad event in a billion. Below it no counter has enough events to tell, and the
+/// division by the budget would leave the range of floating-point numbers.
+const SMALLEST_BUDGET: f64 = 1e-9;
+
 /// Which service is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceConfig {
@@ -125,9 +129,9 @@ pub(super) fn read_service(reader: &mut Reader) -> Checked<ServiceConfig> {
 pub(super) fn read_slo(reader: &mut Reader) -> Checked<SloConfig> {
     let window = reader.duration(&SLO_WINDOW, HOUR..=366 * DAY);
     let error_budget = reader.required(&ERROR_BUDGET, |text| {
-        number(text).and_then(ErrorBudget::new).ok_or_else(|| {
+        number(text).filter(|ratio| *ratio >= SMALLEST_BUDGET).and_then(ErrorBudget::new).ok_or_else(|| {
             Invalid::because(format!(
-                "is {}; write it as a fraction above 0 and below 1, so 0.1 % is 0.001",
+                "is {}; write it as a fraction from {SMALLEST_BUDGET} and below 1, so 0.1 % is 0.001",
                 quoted(text)
             ))
         })

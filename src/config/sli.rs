@@ -192,17 +192,11 @@ fn parse_buckets(text: &str) -> Result<Vec<f64>, Invalid> {
 }
 
 pub(super) fn read_thresholds(reader: &mut Reader) -> Checked<ThresholdsConfig> {
-    let warning = ratio(reader, &BUDGET_WARNING, |share| share > 0.0 && share <= 1.0);
-    let critical = ratio(reader, &BUDGET_CRITICAL, |share| {
-        share > 0.0 && share <= 1.0
-    });
-    let emergency = ratio(reader, &BUDGET_EMERGENCY, |share| {
-        share > 0.0 && share <= 1.0
-    });
-    let min_availability = ratio(reader, &MIN_AVAILABILITY, |share| {
-        (0.0..1.0).contains(&share)
-    });
-    let max_error_rate = ratio(reader, &MAX_ERROR_RATE, |share| share > 0.0 && share <= 1.0);
+    let warning = ratio(reader, &BUDGET_WARNING, Share::Consumed);
+    let critical = ratio(reader, &BUDGET_CRITICAL, Share::Consumed);
+    let emergency = ratio(reader, &BUDGET_EMERGENCY, Share::Consumed);
+    let min_availability = ratio(reader, &MIN_AVAILABILITY, Share::Good);
+    let max_error_rate = ratio(reader, &MAX_ERROR_RATE, Share::Bad);
     let latency = Duration::from_millis(1)..=HOUR;
     let max_latency_p95 = reader.duration(&MAX_LATENCY_P95, latency.clone());
     let max_latency_p99 = reader.duration(&MAX_LATENCY_P99, latency);
@@ -260,16 +254,39 @@ pub(super) fn check_reachable(reader: &mut Reader, slo: &SloConfig, thresholds: 
     }
 }
 
-fn ratio(reader: &mut Reader, key: &Key, is_in_range: impl Fn(f64) -> bool) -> Checked<f64> {
+/// What a ratio is a share of, and so which ends of 0..1 make sense.
+#[derive(Debug, Clone, Copy)]
+enum Share {
+    /// Of the budget.
+    Consumed,
+    /// Of events that may be bad; 1 switches the check off.
+    Bad,
+    /// Of events that must be good; 0 switches the check off.
+    Good,
+}
+
+fn ratio(reader: &mut Reader, key: &Key, share: Share) -> Checked<f64> {
     reader.required(key, |text| {
-        number(text)
-            .filter(|share| is_in_range(*share))
-            .ok_or_else(|| {
-                Invalid::because(format!(
-                    "is {}; write it as a fraction between 0 and 1, so 99.9 % is 0.999",
-                    quoted(text)
-                ))
-            })
+        let (is_in_range, form): (fn(&f64) -> bool, &str) = match share {
+            Share::Consumed => (
+                |ratio| *ratio > 0.0 && *ratio <= 1.0,
+                "above 0 and at most 1, so 80 % is 0.8",
+            ),
+            Share::Bad => (
+                |ratio| *ratio > 0.0 && *ratio <= 1.0,
+                "above 0 and at most 1, so 0.1 % is 0.001",
+            ),
+            Share::Good => (
+                |ratio| *ratio >= 0.0 && *ratio < 1.0,
+                "from 0 and below 1, so 99.9 % is 0.999",
+            ),
+        };
+        number(text).filter(is_in_range).ok_or_else(|| {
+            Invalid::because(format!(
+                "is {}; write it as a fraction {form}",
+                quoted(text)
+            ))
+        })
     })
 }
 
