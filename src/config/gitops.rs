@@ -86,21 +86,42 @@ pub struct GithubApp {
     pub private_key: SecretString,
 }
 
-/// What the GitOps repository and the incident repository share.
+/// What the GitOps repository and the incident repository share. Each part stands alone, so that a problem of one does
+/// not hide those of the rest.
 pub(super) struct Forge {
-    pub(super) api_url: Url,
-    pub(super) token: Option<SecretString>,
-    pub(super) github_app: Option<GithubApp>,
-    plaintext: bool,
+    pub(super) api_url: Checked<Url>,
+    pub(super) credentials: Checked<Credentials>,
+    plaintext: Checked<bool>,
 }
 
-/// Reads the credentials and the API's address once for both repositories.
-pub(super) fn read_forge(reader: &mut Reader) -> Checked<Forge> {
+/// A token, a GitHub App, or neither.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    pub(super) token: Option<SecretString>,
+    pub(super) github_app: Option<GithubApp>,
+}
+
+impl Credentials {
+    pub(super) fn is_none(&self) -> bool {
+        self.token.is_none() && self.github_app.is_none()
+    }
+}
+
+/// Reads what both repositories share, once.
+pub(super) fn read_forge(reader: &mut Reader) -> Forge {
     let plaintext = reader.flag(&GITOPS_PLAINTEXT);
     let rule = PlainHttp::unless("GITOPS_PLAINTEXT", plaintext.unwrap_or(false));
     let api_url = reader.required(&GITOPS_API_URL, |text| {
         base_url(text, rule, "put the token into GITOPS_TOKEN")
     });
+    Forge {
+        api_url,
+        credentials: read_credentials(reader),
+        plaintext,
+    }
+}
+
+fn read_credentials(reader: &mut Reader) -> Checked<Credentials> {
     let token = reader.secret(&GITOPS_TOKEN, secret::header_token);
     let github_app = read_github_app(reader);
     let (token, github_app) = (token?, github_app?);
@@ -109,12 +130,7 @@ pub(super) fn read_forge(reader: &mut Reader) -> Checked<Forge> {
             "GITOPS_TOKEN and GITHUB_APP_ID are both set; set the token or the App, not both",
         ));
     }
-    Ok(Forge {
-        api_url: api_url?,
-        token,
-        github_app,
-        plaintext: plaintext?,
-    })
+    Ok(Credentials { token, github_app })
 }
 
 fn read_github_app(reader: &mut Reader) -> Checked<Option<GithubApp>> {
@@ -163,15 +179,9 @@ fn parse_id(text: &str) -> Result<u64, Invalid> {
     })
 }
 
-pub(super) fn read(reader: &mut Reader, forge: &Checked<Forge>) -> Checked<Option<GitopsConfig>> {
+pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsConfig>> {
     let complete = check_complete(reader);
-    let repo = match forge {
-        Ok(forge) => {
-            let rule = PlainHttp::unless("GITOPS_PLAINTEXT", forge.plaintext);
-            reader.optional(&GITOPS_REPO, |text| parse_repo(text, &forge.api_url, rule))
-        }
-        Err(reported) => Err(*reported),
-    };
+    let repo = read_repo(reader, forge);
     let username = reader.required(&GITOPS_USERNAME, parse_username);
     let branch = reader.required(&GITOPS_BRANCH, str::parse);
     let paths = reader.optional(&GITOPS_PATH, parse_paths);
@@ -184,23 +194,31 @@ pub(super) fn read(reader: &mut Reader, forge: &Checked<Forge>) -> Checked<Optio
     let (Some(repo), Some(paths)) = (repo?, paths?) else {
         return Ok(None);
     };
-    let forge = forge.as_ref().map_err(|reported| *reported)?;
-    let mode = mode?;
-    check_github(reader, &repo, mode, forge)?;
+    let (mode, credentials) = (mode?, forge.credentials.clone()?);
+    check_github(reader, &repo, mode, &credentials)?;
     Ok(Some(GitopsConfig {
         repo,
         username: username?,
-        token: forge.token.clone(),
-        github_app: forge.github_app.clone(),
+        token: credentials.token,
+        github_app: credentials.github_app,
         branch: branch?,
         paths,
         mode,
-        plaintext: forge.plaintext,
+        plaintext: forge.plaintext?,
         ca_file: ca_file?,
         timeout: timeout?,
         author_name: author_name?,
         author_email: author_email?,
     }))
+}
+
+fn read_repo(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsRepo>> {
+    let rule = PlainHttp::unless("GITOPS_PLAINTEXT", forge.plaintext.unwrap_or(false));
+    let github = Url::parse("https://api.github.com/").expect("it is a URL");
+    let api_url = forge.api_url.as_ref().unwrap_or(&github);
+    let repo = reader.optional(&GITOPS_REPO, |text| parse_repo(text, api_url, rule));
+    forge.api_url.as_ref().map_err(|reported| *reported)?;
+    repo
 }
 
 /// Reports the parts of the group that are set without the others.
@@ -220,16 +238,13 @@ fn check_github(
     reader: &mut Reader,
     repo: &GitopsRepo,
     mode: GitopsMode,
-    forge: &Forge,
+    credentials: &Credentials,
 ) -> Checked<()> {
     let mut checked = Ok(());
     let mut report = |problem: &str| checked = Err(reader.report(problem));
     match repo {
         GitopsRepo::Github { .. } => {
-            if mode == GitopsMode::PullRequest
-                && forge.token.is_none()
-                && forge.github_app.is_none()
-            {
+            if mode == GitopsMode::PullRequest && credentials.is_none() {
                 report(
                     "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the \
                      other two",
@@ -243,7 +258,7 @@ fn check_github(
                      as owner/name, or set the mode to push",
                 );
             }
-            if forge.github_app.is_some() {
+            if credentials.github_app.is_some() {
                 report(
                     "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
                      owner/name, or use GITOPS_TOKEN",

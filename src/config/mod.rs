@@ -22,6 +22,9 @@ mod sli;
 mod state;
 mod variables;
 
+#[cfg(test)]
+mod tests;
+
 pub use argocd::{ArgocdAuth, ArgocdConfig};
 pub use git_names::{BranchName, RepoPath};
 pub use gitops::{GithubApp, GitopsConfig, GitopsMode};
@@ -148,7 +151,7 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let slo = service::read_slo(reader);
     let prometheus = prometheus::read(reader);
     let sli = sli::read_sli(reader);
-    let thresholds = sli::read_thresholds(reader);
+    let thresholds = sli::read_thresholds(reader, &slo);
     let forge = gitops::read_forge(reader);
     let gitops = gitops::read(reader, &forge);
     let argocd = argocd::read(reader);
@@ -160,9 +163,6 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let gate = state::read_gate(reader);
     let manual = state::read_manual(reader);
     let services_dir = reader.optional(&variables::SERVICES_DIR, |text| Ok(PathBuf::from(text)));
-    if let (Ok(slo), Ok(thresholds)) = (&slo, &thresholds) {
-        sli::check_reachable(reader, slo, thresholds);
-    }
     Ok(Config {
         service: service?,
         slo: slo?,

@@ -87,7 +87,7 @@ pub struct WebhookConfig {
 
 pub(super) fn read(
     reader: &mut Reader,
-    forge: &Checked<Forge>,
+    forge: &Forge,
     gitops: &Checked<Option<GitopsConfig>>,
 ) -> Checked<NotifyConfig> {
     let slack = read_slack(reader);
@@ -160,7 +160,7 @@ fn read_pagerduty(reader: &mut Reader) -> Checked<Option<PagerdutyConfig>> {
 /// a token must not go to a host that it was not made for.
 fn read_incident_repo(
     reader: &mut Reader,
-    forge: &Checked<Forge>,
+    forge: &Forge,
     gitops: &Checked<Option<GitopsConfig>>,
 ) -> Checked<Option<IncidentRepo>> {
     let slug = reader.optional(&INCIDENT_REPO, |text| {
@@ -168,8 +168,8 @@ fn read_incident_repo(
             .ok_or_else(|| Invalid::because("is not owner/name; write it like acme/incidents"))
     });
     let Some(slug) = slug? else { return Ok(None) };
-    let forge = forge.as_ref().map_err(|reported| *reported)?;
-    if forge.token.is_none() && forge.github_app.is_none() {
+    let credentials = forge.credentials.clone()?;
+    if credentials.is_none() {
         return Err(reader.report(
             "INCIDENT_REPO is set without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the other two, with \
              permission to write issues",
@@ -188,9 +188,9 @@ fn read_incident_repo(
     Ok(Some(IncidentRepo {
         owner: slug.owner,
         name: slug.name,
-        api_url: forge.api_url.clone(),
-        token: forge.token.clone(),
-        github_app: forge.github_app.clone(),
+        api_url: forge.api_url.clone()?,
+        token: credentials.token,
+        github_app: credentials.github_app,
     }))
 }
 

@@ -10,7 +10,7 @@ use super::{
     duration,
     problems::{Checked, Invalid, Reported, quoted},
     secret,
-    variables::{Environment, Key, VARIABLES},
+    variables::{Environment, Key, VARIABLES, Variable},
 };
 
 /// The environment and the problems found in it so far.
@@ -69,15 +69,11 @@ impl Reader {
         match self.optional(key, parse)? {
             Some(value) => Ok(value),
             None => {
-                let Key { variable, .. } = key;
-                let help = variable
-                    .help
-                    .trim_end_matches('.')
-                    .trim_end_matches("; required");
-                Err(self.report(format!(
-                    "{} is not set; it is required: {help}",
-                    variable.name
-                )))
+                let Variable { name, help, .. } = key.variable;
+                let meaning = help.trim_end_matches("; required.");
+                let (first, rest) = meaning.split_at(1);
+                let first = first.to_lowercase();
+                Err(self.report(format!("{name} is not set; set it to the {first}{rest}")))
             }
         }
     }

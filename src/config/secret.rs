@@ -14,14 +14,16 @@ const LARGEST: u64 = 64 * 1024;
 pub(super) fn read_file(path: &str) -> Result<SecretString, Invalid> {
     let shown = shown_path(path);
     let file = File::open(path).map_err(|error| {
-        Invalid::because(format!("names {shown}, which cannot be opened ({error})"))
+        Invalid::because(format!(
+            "names {shown}, which cannot be opened ({error}); check the path and the mount"
+        ))
     })?;
     let mut content = String::new();
     file.take(LARGEST + 1)
         .read_to_string(&mut content)
         .map_err(|error| {
             Invalid::because(format!(
-                "names {shown}, which cannot be read as text ({error})"
+                "names {shown}, which cannot be read as text ({error}); write the secret into it as UTF-8"
             ))
         })?;
     if content.len() as u64 > LARGEST {
@@ -47,8 +49,7 @@ fn shown_path(path: &str) -> String {
     {
         path.escape_debug().to_string()
     } else {
-        "a file by something that does not begin with / (not shown: it may be the secret itself)"
-            .to_owned()
+        "a relative path (not shown: it may be the secret itself)".to_owned()
     }
 }
 

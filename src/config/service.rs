@@ -131,7 +131,7 @@ pub(super) fn read_slo(reader: &mut Reader) -> Checked<SloConfig> {
     let error_budget = reader.required(&ERROR_BUDGET, |text| {
         number(text).filter(|ratio| *ratio >= SMALLEST_BUDGET).and_then(ErrorBudget::new).ok_or_else(|| {
             Invalid::because(format!(
-                "is {}; write it as a fraction from {SMALLEST_BUDGET} and below 1, so 0.1 % is 0.001",
+                "is {}; write it as a fraction from {SMALLEST_BUDGET:e} and below 1, so 0.1 % is 0.001",
                 quoted(text)
             ))
         })

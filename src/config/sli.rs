@@ -191,7 +191,10 @@ fn parse_buckets(text: &str) -> Result<Vec<f64>, Invalid> {
         .ok_or_else(malformed)
 }
 
-pub(super) fn read_thresholds(reader: &mut Reader) -> Checked<ThresholdsConfig> {
+pub(super) fn read_thresholds(
+    reader: &mut Reader,
+    slo: &Checked<SloConfig>,
+) -> Checked<ThresholdsConfig> {
     let warning = ratio(reader, &BUDGET_WARNING, Share::Consumed);
     let critical = ratio(reader, &BUDGET_CRITICAL, Share::Consumed);
     let emergency = ratio(reader, &BUDGET_EMERGENCY, Share::Consumed);
@@ -203,7 +206,18 @@ pub(super) fn read_thresholds(reader: &mut Reader) -> Checked<ThresholdsConfig> 
     let violation_for = reader.duration(&VIOLATION_FOR, SECOND..=DAY);
     let burn_rate_fast = burn_rate(reader, &BURN_RATE_FAST);
     let burn_rate_slow = burn_rate(reader, &BURN_RATE_SLOW);
-    let thresholds = ThresholdsConfig {
+    check_levels(reader, [warning, critical, emergency]);
+    if let (Ok(fast), Ok(slow)) = (burn_rate_fast, burn_rate_slow)
+        && slow > fast
+    {
+        reader.report(format!(
+            "BURN_RATE_SLOW ({slow}) is above BURN_RATE_FAST ({fast}); the longer windows take the smaller factor"
+        ));
+    }
+    if let (Ok(fast), Ok(slo)) = (burn_rate_fast, slo) {
+        check_reachable(reader, fast, slo.error_budget.ratio());
+    }
+    Ok(ThresholdsConfig {
         warning: warning?,
         critical: critical?,
         emergency: emergency?,
@@ -214,38 +228,23 @@ pub(super) fn read_thresholds(reader: &mut Reader) -> Checked<ThresholdsConfig> 
         violation_for: violation_for?,
         burn_rate_fast: burn_rate_fast?,
         burn_rate_slow: burn_rate_slow?,
-    };
-    check_order(reader, &thresholds);
-    Ok(thresholds)
+    })
 }
 
-fn check_order(reader: &mut Reader, thresholds: &ThresholdsConfig) {
-    let ThresholdsConfig {
-        warning,
-        critical,
-        emergency,
-        burn_rate_fast,
-        burn_rate_slow,
-        ..
-    } = thresholds;
+fn check_levels(reader: &mut Reader, levels: [Checked<f64>; 3]) {
+    let [Ok(warning), Ok(critical), Ok(emergency)] = levels else {
+        return;
+    };
     if !(warning < critical && critical < emergency) {
         reader.report(format!(
             "BUDGET_WARNING ({warning}), BUDGET_CRITICAL ({critical}) and BUDGET_EMERGENCY ({emergency}) are not in \
              ascending order; make each larger than the one before"
         ));
     }
-    if burn_rate_slow > burn_rate_fast {
-        reader.report(format!(
-            "BURN_RATE_SLOW ({burn_rate_slow}) is above BURN_RATE_FAST ({burn_rate_fast}); the longer windows take the \
-             smaller factor"
-        ));
-    }
 }
 
-/// Reports a fast burn rate that even a service without one good event could not exceed.
-pub(super) fn check_reachable(reader: &mut Reader, slo: &SloConfig, thresholds: &ThresholdsConfig) {
-    let budget = slo.error_budget.ratio();
-    let fast = thresholds.burn_rate_fast;
+/// Reports a burn rate that even a service without one good event could not exceed.
+fn check_reachable(reader: &mut Reader, fast: f64, budget: f64) {
     if fast * budget >= 1.0 {
         reader.report(format!(
             "BURN_RATE_FAST ({fast}) times ERROR_BUDGET ({budget}) is not below 1, so not even a complete outage would \

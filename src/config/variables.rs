@@ -64,7 +64,7 @@ macro_rules! variables {
 variables! {
     "service" {
         SERVICE_NAME service_name, "Name of the service as its metrics know it; required.";
-        NAMESPACE namespace, "Kubernetes namespace of the service; required.";
+        NAMESPACE namespace, "Namespace of the service in Kubernetes; required.";
         SLO_WINDOW slo_window = "30d", "Length of the SLO window.";
         ERROR_BUDGET error_budget = "0.001", "Share of events that may be bad within the SLO window.";
         SERVICES_DIR services_dir, "Folder of *.env files, one per service, each overriding these variables.";

@@ -1,0 +1,368 @@
+//! What the environment may say, and what is answered when it says something else.
+
+mod addresses;
+mod names;
+mod problems;
+mod secrets;
+mod values;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Config, ConfigError, GitopsMode, VARIABLES, Variable, reader::is_known, variables::Environment,
+};
+
+/// The smallest environment that is complete.
+const MINIMAL: [(&str, &str); 3] = [
+    ("SERVICE_NAME", "checkout"),
+    ("NAMESPACE", "shop"),
+    ("PROMETHEUS_URL", "http://prometheus.monitoring:9090"),
+];
+
+/// A GitOps repository and its path.
+const GITOPS: [(&str, &str); 2] = [
+    ("GITOPS_REPO", "acme/deploy"),
+    ("GITOPS_PATH", "apps/checkout"),
+];
+
+/// Parses the smallest environment with changes.
+fn parse(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = MINIMAL.iter().chain(changes);
+    Config::from_vars(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+/// Parses what must be accepted.
+fn accepted(changes: &[(&str, &str)]) -> Config {
+    parse(changes).unwrap_or_else(|error| panic!("{changes:?}: {error}"))
+}
+
+/// Returns the problems of what must be refused.
+fn problems(changes: &[(&str, &str)]) -> Vec<String> {
+    match parse(changes) {
+        Ok(config) => panic!("{changes:?} is accepted: {config:#?}"),
+        Err(error) => error.problems().to_vec(),
+    }
+}
+
+/// Returns the one problem of what must be refused.
+fn problem(changes: &[(&str, &str)]) -> String {
+    let found = problems(changes);
+    assert_eq!(found.len(), 1, "{changes:?}: {found:#?}");
+    found.concat()
+}
+
+#[test]
+fn table_and_environment_name_the_same_variables() {
+    let fields =
+        serde_json::to_value(Environment::default()).expect("an empty environment is JSON");
+    let fields: BTreeSet<String> = fields
+        .as_object()
+        .expect("a struct")
+        .keys()
+        .map(|field| field.to_uppercase())
+        .collect();
+    let table: BTreeSet<String> = VARIABLES
+        .iter()
+        .flat_map(|variable| {
+            let file = variable.secret.then(|| format!("{}_FILE", variable.name));
+            [variable.name.to_owned()].into_iter().chain(file)
+        })
+        .collect();
+    assert_eq!(fields, table);
+    assert!(table.iter().all(|name| is_known(name)));
+    assert!(
+        !is_known("PROMETHEUS_URL_FILE"),
+        "an address is not a secret"
+    );
+    assert!(!is_known("service_name"), "names are spelled exactly");
+}
+
+#[test]
+fn table_is_fit_to_be_printed() {
+    for variable in VARIABLES {
+        assert!(variable.help.ends_with('.'), "{}", variable.name);
+        assert!(!variable.group.is_empty(), "{}", variable.name);
+        assert!(
+            !(variable.secret && variable.default.is_some()),
+            "{}",
+            variable.name
+        );
+    }
+}
+
+#[test]
+fn names_and_defaults_are_those_of_the_contract() {
+    let table: Vec<_> = VARIABLES
+        .iter()
+        .map(
+            |Variable {
+                 name,
+                 default,
+                 secret,
+                 ..
+             }| match (default, secret) {
+                (Some(default), _) => format!("{name} = {default}"),
+                (None, true) => format!("{name} (secret)"),
+                (None, false) => (*name).to_owned(),
+            },
+        )
+        .collect();
+    insta::assert_snapshot!(table.join("\n"), @r#"
+    SERVICE_NAME
+    NAMESPACE
+    SLO_WINDOW = 30d
+    ERROR_BUDGET = 0.001
+    SERVICES_DIR
+    PROMETHEUS_URL
+    PROMETHEUS_TOKEN (secret)
+    PROMETHEUS_USERNAME
+    PROMETHEUS_PASSWORD (secret)
+    PROMETHEUS_HEADERS (secret)
+    PROMETHEUS_CA_FILE
+    PROMETHEUS_CLIENT_CERT_FILE
+    PROMETHEUS_CLIENT_KEY_FILE
+    PROMETHEUS_TIMEOUT = 10s
+    METRICS_FAMILY = http
+    SLI_BAD_QUERY
+    SLI_TOTAL_QUERY
+    SLI_LATENCY_BUCKETS
+    BUDGET_WARNING = 0.5
+    BUDGET_CRITICAL = 0.8
+    BUDGET_EMERGENCY = 0.95
+    MIN_AVAILABILITY = 0.99
+    MAX_ERROR_RATE = 0.01
+    MAX_LATENCY_P95 = 1s
+    MAX_LATENCY_P99 = 2s
+    VIOLATION_FOR = 5m
+    BURN_RATE_FAST = 14.4
+    BURN_RATE_SLOW = 6
+    GITOPS_REPO
+    GITOPS_USERNAME = x-access-token
+    GITOPS_TOKEN (secret)
+    GITHUB_APP_ID
+    GITHUB_APP_INSTALLATION_ID
+    GITHUB_APP_PRIVATE_KEY (secret)
+    GITOPS_BRANCH = main
+    GITOPS_PATH
+    GITOPS_MODE = push
+    GITOPS_API_URL = https://api.github.com
+    GITOPS_PLAINTEXT = false
+    GITOPS_CA_FILE
+    GITOPS_TIMEOUT = 60s
+    GITOPS_AUTHOR_NAME = error-budget-monitor
+    GITOPS_AUTHOR_EMAIL = error-budget-monitor@localhost
+    ARGOCD_SERVER
+    ARGOCD_APP_NAME
+    ARGOCD_PROJECT
+    ARGOCD_APP_NAMESPACE
+    ARGOCD_TOKEN (secret)
+    ARGOCD_USERNAME
+    ARGOCD_PASSWORD (secret)
+    ARGOCD_CA_FILE
+    ARGOCD_PLAINTEXT = false
+    ARGOCD_MAY_DISABLE_AUTO_SYNC = false
+    ROLLBACK_ENABLED = false
+    AUTO_ROLLBACK_CRITICAL = true
+    AUTO_ROLLBACK_EMERGENCY = true
+    REQUIRE_APPROVAL = false
+    APPROVAL_TIMEOUT = 30m
+    DRY_RUN = false
+    REQUIRE_ACTIVE_BURN = true
+    REQUIRE_ATTRIBUTION = true
+    ATTRIBUTION_WINDOW = 60m
+    MAX_REVISIONS_BACK = 3
+    MIN_EVENTS = 50
+    MIN_BAD_EVENTS = 5
+    RESUME_MAX_AGE = 30m
+    COOLDOWN = 60m
+    MAX_ROLLBACKS_PER_HOUR = 1
+    MAX_ROLLBACKS_PER_DAY = 3
+    BLACKOUT_WINDOWS = Sat,Sun 00:00-06:00 UTC
+    EMERGENCY_OVERRIDES_BLACKOUT = false
+    VERIFY_TIMEOUT = 4m
+    VERIFY_DEADLINE = 15m
+    STABILIZATION = 2m
+    STATE_FILE = /var/lib/error-budget-monitor/state.json
+    LOG_FILE
+    SLACK_WEBHOOK (secret)
+    SLACK_BOT_TOKEN (secret)
+    SLACK_CHANNEL
+    PAGERDUTY_KEY (secret)
+    PAGERDUTY_EVENTS_URL = https://events.pagerduty.com/v2/enqueue
+    INCIDENT_REPO
+    INCIDENT_CLOSE = true
+    WEBHOOK_URL (secret)
+    WEBHOOK_SECRET (secret)
+    PUSHGATEWAY_URL
+    METRICS_TEXTFILE
+    GATE_BLOCK_AT = warning
+    GATE_ON_UNKNOWN = block
+    TARGET_COMMIT
+    TARGET_REVISION
+    ROLLBACK_REASON
+    "#);
+}
+
+#[test]
+fn defaults_reach_the_fields_they_belong_to() {
+    let Config {
+        slo,
+        prometheus,
+        sli,
+        thresholds,
+        policy,
+        limits,
+        verify,
+        state,
+        gate,
+        ..
+    } = accepted(&[]);
+    assert!((slo.error_budget.ratio() - 0.001).abs() < f64::EPSILON);
+    assert_eq!(
+        limits.blackout,
+        "Sat,Sun 00:00-06:00 UTC"
+            .parse()
+            .expect("it is the default")
+    );
+    let limits = (
+        limits.cooldown,
+        limits.max_per_hour,
+        limits.max_per_day,
+        limits.emergency_overrides_blackout,
+    );
+    insta::assert_snapshot!(
+        format!(
+            "{:?} {:?}\n{sli:?}\n{thresholds:#?}\n{policy:#?}\n{limits:?}\n{verify:?}\n{state:?}\n{gate:?}",
+            slo.window, prometheus.timeout
+        ),
+        @r#"
+        2592000s 10s
+        SliConfig { source: Family(Http), latency_buckets: None }
+        ThresholdsConfig {
+            warning: 0.5,
+            critical: 0.8,
+            emergency: 0.95,
+            min_availability: 0.99,
+            max_error_rate: 0.01,
+            max_latency_p95: 1s,
+            max_latency_p99: 2s,
+            violation_for: 300s,
+            burn_rate_fast: 14.4,
+            burn_rate_slow: 6.0,
+        }
+        PolicyConfig {
+            rollback_enabled: false,
+            auto_rollback_critical: true,
+            auto_rollback_emergency: true,
+            require_approval: false,
+            approval_timeout: 1800s,
+            dry_run: false,
+            require_active_burn: true,
+            require_attribution: true,
+            attribution_window: 3600s,
+            max_revisions_back: 3,
+            min_events: 50,
+            min_bad_events: 5,
+            resume_max_age: 1800s,
+        }
+        (3600s, 1, 3, false)
+        VerifyConfig { timeout: 240s, deadline: 900s, stabilization: 120s }
+        StateConfig { state_file: "/var/lib/error-budget-monitor/state.json", log_file: None }
+        GateConfig { block_at: Warning, on_unknown: Block }
+        "#
+    );
+}
+
+#[test]
+fn defaults_of_optional_groups_reach_the_fields_they_belong_to() {
+    let config = accepted(&[
+        GITOPS[0],
+        GITOPS[1],
+        ("ARGOCD_SERVER", "argocd.example.com"),
+        ("ARGOCD_APP_NAME", "checkout"),
+        ("ARGOCD_TOKEN", "t"),
+        ("PAGERDUTY_KEY", "k"),
+    ]);
+    let gitops = config.gitops.expect("it is configured");
+    assert_eq!(
+        (gitops.branch.as_str(), gitops.repo.to_string().as_str()),
+        ("main", "acme/deploy")
+    );
+    assert_eq!(
+        (gitops.username.as_str(), gitops.mode),
+        ("x-access-token", GitopsMode::Push)
+    );
+    assert_eq!(
+        (gitops.plaintext, gitops.timeout),
+        (false, Duration::from_secs(60))
+    );
+    assert_eq!(
+        (gitops.author_name.as_str(), gitops.author_email.as_str()),
+        ("error-budget-monitor", "error-budget-monitor@localhost")
+    );
+    let argocd = config.argocd.expect("it is configured");
+    assert!(!argocd.plaintext && !argocd.may_disable_auto_sync);
+    let pagerduty = config.notify.pagerduty.expect("it is configured");
+    assert_eq!(
+        pagerduty.events_url.as_str(),
+        "https://events.pagerduty.com/v2/enqueue"
+    );
+    assert!(config.notify.incident_close);
+}
+
+#[test]
+fn spelling_out_every_default_changes_nothing() {
+    let defaults: Vec<_> = VARIABLES
+        .iter()
+        .filter_map(|variable| Some((variable.name, variable.default?)))
+        .collect();
+    assert_eq!(
+        format!("{:?}", accepted(&defaults)),
+        format!("{:?}", accepted(&[]))
+    );
+}
+
+#[test]
+fn empty_counts_as_not_set() {
+    let empty: Vec<_> = VARIABLES
+        .iter()
+        .filter(|variable| !MINIMAL.iter().any(|(name, _)| *name == variable.name))
+        .map(|variable| (variable.name, ""))
+        .collect();
+    assert_eq!(
+        format!("{:?}", accepted(&empty)),
+        format!("{:?}", accepted(&[]))
+    );
+    assert_eq!(accepted(&[("LOG_FILE", "  ")]).state.log_file, None);
+}
+
+#[test]
+fn flags_of_the_command_line_rank_above_the_environment() {
+    let config = Config::read(
+        [("DRY_RUN", "false"), ("DRY_RUN", "true")]
+            .iter()
+            .chain(&MINIMAL)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        Vec::new(),
+    )
+    .expect("the environment is complete");
+    assert!(config.policy.dry_run);
+}
+
+#[cfg(unix)]
+#[test]
+fn values_that_are_not_utf8_are_reported_only_where_they_matter() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
+    let broken = || OsString::from_vec(vec![b'a', 0xff]);
+    let (readable, problems) = super::decode([
+        ("SERVICE_NAME".into(), broken()),
+        ("ANOTHER".into(), broken()),
+        (broken(), broken()),
+    ]);
+    assert!(readable.is_empty());
+    assert_eq!(
+        problems,
+        ["SERVICE_NAME is not valid UTF-8; write it as plain text"]
+    );
+}

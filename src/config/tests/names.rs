@@ -1,0 +1,181 @@
+//! Names of services, namespaces, branches, paths, revisions.
+
+use super::{GITOPS, accepted, problem};
+use crate::config::{BranchName, Namespace, RepoPath, ServiceName};
+
+#[test]
+fn service_and_namespace_are_kubernetes_names() {
+    for name in ["a", "checkout", "check-out.v2", "0", &"a".repeat(253)] {
+        name.parse::<ServiceName>()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let injection = "x\"}[5m])) or vector(1) or sum(rate(y{a=\"";
+    for name in [
+        "",
+        "Checkout",
+        "a_b",
+        "-a",
+        "a-",
+        ".a",
+        "a..b",
+        "a.-b",
+        "ä",
+        "a b",
+        injection,
+        &"a".repeat(254),
+    ] {
+        name.parse::<ServiceName>().expect_err(name);
+    }
+    "shop-1".parse::<Namespace>().expect("a label");
+    for name in ["a.b", "", "A", "nope|.*", &"a".repeat(64)] {
+        name.parse::<Namespace>().expect_err(name);
+    }
+    insta::assert_snapshot!(problem(&[("NAMESPACE", "team.shop")]), @r#"NAMESPACE is "team.shop"; write a Kubernetes label: lower-case letters, digits and -, beginning and ending with a letter or digit, at most 63 characters"#);
+}
+
+#[test]
+fn branches_follow_git_check_ref_format() {
+    for name in [
+        "main",
+        "release/1.2",
+        "a-b",
+        "feature/x@y",
+        "ünï",
+        "a.b",
+        "x{y",
+        "head",
+    ] {
+        name.parse::<BranchName>()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for name in [
+        "",
+        "-x",
+        "@",
+        "HEAD",
+        "refs/heads/main",
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.",
+        "a..b",
+        "a.lock",
+        "a.lock/b",
+        "a@{b",
+        "a b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a?",
+        "a*",
+        "a[b",
+        "a\\b",
+        "a\u{7f}",
+        "a\tb",
+        &"a".repeat(300),
+    ] {
+        name.parse::<BranchName>().expect_err(name);
+    }
+    insta::assert_snapshot!(problem(&[("GITOPS_BRANCH", "refs/heads/main")]), @r#"GITOPS_BRANCH begins with refs/heads/; write "main" alone"#);
+    insta::assert_snapshot!(problem(&[("GITOPS_BRANCH", "--force")]), @r#"GITOPS_BRANCH is "--force", which begins with -; write a name that git accepts"#);
+}
+
+#[test]
+fn paths_stay_inside_the_repository() {
+    for (text, path) in [
+        ("apps/checkout", "apps/checkout"),
+        ("apps/checkout/", "apps/checkout"),
+        (".gitlab", ".gitlab"),
+    ] {
+        assert_eq!(text.parse::<RepoPath>().expect(text).as_str(), path);
+    }
+    for text in [
+        "",
+        "/",
+        ".",
+        "./a",
+        "..",
+        "a/../b",
+        "/etc",
+        "a//b",
+        "a//",
+        ".git",
+        "a/.GIT/b",
+        "a\\b",
+        "a\nb",
+        "a\u{0}b",
+        ".github",
+        ".github/workflows",
+        ".GitHub/Workflows/ci.yml",
+    ] {
+        text.parse::<RepoPath>().expect_err(text);
+    }
+}
+
+#[test]
+fn paths_neither_repeat_nor_nest() {
+    let paths = |text| {
+        accepted(&[GITOPS[0], ("GITOPS_PATH", text)])
+            .gitops
+            .expect("it is configured")
+            .paths
+    };
+    let texts = |text| {
+        paths(text)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(texts("a, b/c ,ab"), ["a", "b/c", "ab"]);
+    for (text, expected) in [
+        ("a,a/", "twice"),
+        ("a,a/b", "one inside the other"),
+        ("a/b/c,a", "one inside the other"),
+        ("a,,b", "empty entry"),
+        ("a,", "empty entry"),
+    ] {
+        let problem = problem(&[GITOPS[0], ("GITOPS_PATH", text)]);
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+#[test]
+fn targets_are_commits_refs_or_revisions() {
+    for text in [
+        "abcd",
+        "0123456789abcdef0123456789abcdef01234567",
+        "v1.2.3",
+        "release/7",
+    ] {
+        assert_eq!(
+            accepted(&[("TARGET_COMMIT", text)])
+                .manual
+                .target_commit
+                .as_deref(),
+            Some(text)
+        );
+    }
+    for text in ["-x", "a b", "HEAD~1", "a..b", "@"] {
+        assert!(
+            problem(&[("TARGET_COMMIT", text)]).starts_with("TARGET_COMMIT is "),
+            "{text}"
+        );
+    }
+    for text in ["1.4.0", "abc123", "17"] {
+        assert_eq!(
+            accepted(&[("TARGET_REVISION", text)])
+                .manual
+                .target_revision
+                .as_deref(),
+            Some(text)
+        );
+    }
+    for text in ["-1", "a b", "é"] {
+        assert!(
+            problem(&[("TARGET_REVISION", text)]).starts_with("TARGET_REVISION is "),
+            "{text}"
+        );
+    }
+}

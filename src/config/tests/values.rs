@@ -1,0 +1,422 @@
+//! Numbers, durations, switches and choices.
+
+use std::time::Duration;
+
+use super::{GITOPS, accepted, problem, problems};
+use crate::{
+    config::{GitopsMode, MetricsFamily, OnUnknown, SliSource},
+    slo::Level,
+};
+
+#[test]
+fn durations_are_a_whole_number_and_a_unit() {
+    let cases = [
+        ("0s", 0),
+        ("0d", 0),
+        ("1ms", 1),
+        ("90s", 90_000),
+        ("5m", 300_000),
+        ("1h", 3_600_000),
+        ("30d", 2_592_000_000),
+        (" 007m ", 420_000),
+    ];
+    for (text, millis) in cases {
+        assert_eq!(
+            accepted(&[("COOLDOWN", text)]).limits.cooldown,
+            Duration::from_millis(millis),
+            "{text}"
+        );
+    }
+    for text in [
+        "5", "m", "5 m", "5min", "1h30m", "-5m", "+5m", "1.5h", "5M", "٣m", "5m;", "1e3s",
+    ] {
+        let problem = problem(&[("COOLDOWN", text)]);
+        assert!(
+            problem.starts_with("COOLDOWN is ") && problem.contains("such as 500ms, 90s"),
+            "{problem}"
+        );
+    }
+    for text in ["31d", "18446744073709551615d", "99999999999999999999999s"] {
+        let problem = problem(&[("COOLDOWN", text)]);
+        assert!(problem.ends_with("it must be from 0s to 30d"), "{problem}");
+    }
+}
+
+#[test]
+fn waits_may_be_zero_and_windows_may_not() {
+    for name in [
+        "COOLDOWN",
+        "APPROVAL_TIMEOUT",
+        "VERIFY_TIMEOUT",
+        "STABILIZATION",
+        "RESUME_MAX_AGE",
+    ] {
+        accepted(&[(name, "0s")]);
+    }
+    accepted(&[("VERIFY_DEADLINE", "0s"), ("STABILIZATION", "0s")]);
+    for name in [
+        "SLO_WINDOW",
+        "ATTRIBUTION_WINDOW",
+        "VIOLATION_FOR",
+        "PROMETHEUS_TIMEOUT",
+        "GITOPS_TIMEOUT",
+        "MAX_LATENCY_P95",
+        "MAX_LATENCY_P99",
+    ] {
+        assert!(problem(&[(name, "0s")]).starts_with(name));
+    }
+    assert!(problem(&[("SLO_WINDOW", "59m")]).ends_with("it must be from 1h to 366d"));
+    assert!(problem(&[("SLO_WINDOW", "367d")]).ends_with("it must be from 1h to 366d"));
+    accepted(&[("SLO_WINDOW", "366d")]);
+}
+
+#[test]
+fn proof_must_be_possible() {
+    insta::assert_snapshot!(problem(&[("VERIFY_DEADLINE", "90s")]), @"STABILIZATION (2m) is longer than VERIFY_DEADLINE (90s), so no rollback could ever count as recovered; shorten the first or lengthen the second");
+}
+
+#[test]
+fn switches_have_eight_spellings() {
+    for (text, expected) in [
+        ("true", true),
+        ("TRUE", true),
+        ("1", true),
+        ("Yes", true),
+        ("on", true),
+        ("false", false),
+        ("0", false),
+        ("NO", false),
+        ("Off", false),
+    ] {
+        assert_eq!(
+            accepted(&[("DRY_RUN", text)]).policy.dry_run,
+            expected,
+            "{text}"
+        );
+    }
+    for text in ["2", "y", "enabled", "true false"] {
+        assert!(
+            problem(&[("DRY_RUN", text)]).ends_with("; write true or false"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn counts_are_whole_and_bounded() {
+    assert_eq!(
+        accepted(&[("MAX_ROLLBACKS_PER_HOUR", "0")])
+            .limits
+            .max_per_hour,
+        0
+    );
+    assert_eq!(
+        accepted(&[("MIN_EVENTS", "1000000000")]).policy.min_events,
+        1_000_000_000
+    );
+    for (name, text) in [
+        ("MAX_REVISIONS_BACK", "0"),
+        ("MAX_REVISIONS_BACK", "101"),
+        ("MIN_EVENTS", "1.5"),
+        ("MIN_BAD_EVENTS", "-1"),
+        ("MAX_ROLLBACKS_PER_DAY", "99999999999"),
+    ] {
+        assert!(
+            problem(&[(name, text)]).contains("write a whole number from"),
+            "{name}={text}"
+        );
+    }
+}
+
+#[test]
+fn ratios_are_fractions() {
+    let budget = |text| {
+        accepted(&[("ERROR_BUDGET", text), ("BURN_RATE_FAST", "6")])
+            .slo
+            .error_budget
+            .ratio()
+    };
+    assert!((budget("0.001") - 0.001).abs() < f64::EPSILON);
+    assert!((budget("5e-2") - 0.05).abs() < f64::EPSILON);
+    for text in [
+        "99.9", "0.1%", "0,1", "0", "1", "-0.1", "NaN", "inf", "1e-300", "1e999",
+    ] {
+        let problem = problem(&[("ERROR_BUDGET", text)]);
+        assert!(problem.ends_with("so 0.1 % is 0.001"), "{problem}");
+    }
+    for (name, text) in [
+        ("MIN_AVAILABILITY", "99.9"),
+        ("MIN_AVAILABILITY", "1"),
+        ("MAX_ERROR_RATE", "0"),
+        ("MAX_ERROR_RATE", "1%"),
+        ("BUDGET_EMERGENCY", "95"),
+        ("BUDGET_WARNING", "0"),
+        ("BUDGET_CRITICAL", "nan"),
+    ] {
+        assert!(
+            problem(&[(name, text)]).contains("write it as a fraction"),
+            "{name}={text}"
+        );
+    }
+    accepted(&[("MIN_AVAILABILITY", "0"), ("MAX_ERROR_RATE", "1")]);
+}
+
+#[test]
+fn levels_ascend() {
+    for (warning, critical, emergency) in [
+        ("0.8", "0.8", "0.95"),
+        ("0.9", "0.8", "0.95"),
+        ("0.5", "0.95", "0.9"),
+    ] {
+        let problem = problem(&[
+            ("BUDGET_WARNING", warning),
+            ("BUDGET_CRITICAL", critical),
+            ("BUDGET_EMERGENCY", emergency),
+        ]);
+        assert!(problem.contains("not in ascending order"), "{problem}");
+    }
+}
+
+#[test]
+fn burn_rates_can_be_reached() {
+    insta::assert_snapshot!(problem(&[("ERROR_BUDGET", "0.1")]), @"BURN_RATE_FAST (14.4) times ERROR_BUDGET (0.1) is not below 1, so not even a complete outage would count as burning; lower one of them");
+    insta::assert_snapshot!(problem(&[("BURN_RATE_SLOW", "20")]), @"BURN_RATE_SLOW (20) is above BURN_RATE_FAST (14.4); the longer windows take the smaller factor");
+    accepted(&[("ERROR_BUDGET", "0.069")]);
+    accepted(&[("BURN_RATE_SLOW", "14.4")]);
+    for text in ["0", "-1", "nan", "inf", "fast"] {
+        assert!(
+            problem(&[("BURN_RATE_FAST", text)]).contains("write a number above 0"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn families_have_the_names_of_the_contract() {
+    for family in MetricsFamily::ALL {
+        let config = accepted(&[("METRICS_FAMILY", family.as_str())]);
+        assert_eq!(config.sli.source, SliSource::Family(family));
+    }
+    insta::assert_snapshot!(problem(&[("METRICS_FAMILY", "nginx")]), @r#"METRICS_FAMILY is "nginx"; write one of http, istio, ingress-nginx, envoy, linkerd, traefik, grpc, otel, spring"#);
+}
+
+#[test]
+fn own_queries_come_in_pairs_with_a_window() {
+    let (bad, total) = ("sum(increase(e[${WINDOW}]))", "sum(increase(r[${WINDOW}]))");
+    let config = accepted(&[("SLI_BAD_QUERY", bad), ("SLI_TOTAL_QUERY", total)]);
+    assert_eq!(
+        config.sli.source,
+        SliSource::Own {
+            bad: bad.to_owned(),
+            total: total.to_owned()
+        }
+    );
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (
+            &[("SLI_BAD_QUERY", bad)],
+            "SLI_BAD_QUERY is set but SLI_TOTAL_QUERY is not",
+        ),
+        (
+            &[("SLI_TOTAL_QUERY", total)],
+            "SLI_TOTAL_QUERY is set but SLI_BAD_QUERY is not",
+        ),
+        (
+            &[("SLI_BAD_QUERY", "e"), ("SLI_TOTAL_QUERY", total)],
+            "SLI_BAD_QUERY does not contain ${WINDOW}",
+        ),
+        (
+            &[("SLI_BAD_QUERY", bad), ("SLI_TOTAL_QUERY", bad)],
+            "are the same query",
+        ),
+        (
+            &[
+                ("SLI_BAD_QUERY", bad),
+                ("SLI_TOTAL_QUERY", total),
+                ("METRICS_FAMILY", "http"),
+            ],
+            "set the family or the two queries",
+        ),
+    ];
+    for (changes, expected) in cases {
+        let problem = problem(changes);
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+#[test]
+fn latency_buckets_ascend() {
+    let config = accepted(&[("SLI_LATENCY_BUCKETS", "0.1, 0.5,1,2.5")]);
+    assert_eq!(config.sli.latency_buckets, Some(vec![0.1, 0.5, 1.0, 2.5]));
+    for text in ["1,0.5", "1,1", "0,1", "1,,2", "a", "1,inf", "-1,1"] {
+        assert!(
+            problem(&[("SLI_LATENCY_BUCKETS", text)]).contains("ascending"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn choices_are_spelled_as_in_the_contract() {
+    let config = accepted(&[("GATE_BLOCK_AT", "emergency"), ("GATE_ON_UNKNOWN", "allow")]);
+    assert_eq!(
+        (config.gate.block_at, config.gate.on_unknown),
+        (Level::Emergency, OnUnknown::Allow)
+    );
+    assert!(problem(&[("GATE_BLOCK_AT", "ok")]).ends_with("write warning, critical or emergency"));
+    assert!(problem(&[("GATE_ON_UNKNOWN", "true")]).ends_with("write block or allow"));
+    let gitops = accepted(&[
+        GITOPS[0],
+        GITOPS[1],
+        ("GITOPS_MODE", "pull-request"),
+        ("GITOPS_TOKEN", "t"),
+    ])
+    .gitops;
+    assert_eq!(
+        gitops.expect("it is configured").mode,
+        GitopsMode::PullRequest
+    );
+    assert!(problem(&[("GITOPS_MODE", "pr")]).ends_with("write push or pull-request"));
+}
+
+#[test]
+fn blackouts_can_be_switched_off() {
+    accepted(&[("BLACKOUT_WINDOWS", "none")]);
+    accepted(&[("BLACKOUT_WINDOWS", "None")]);
+}
+
+#[test]
+fn files_have_a_name() {
+    assert_eq!(
+        accepted(&[("STATE_FILE", "state.json")])
+            .state
+            .state_file
+            .as_os_str(),
+        "state.json"
+    );
+    for text in ["/", "/var/lib/", "..", "."] {
+        assert!(
+            problem(&[("STATE_FILE", text)]).contains("does not name a file"),
+            "{text}"
+        );
+    }
+    let same = problem(&[("STATE_FILE", "/a/b"), ("LOG_FILE", "/a/b")]);
+    assert_eq!(
+        same,
+        "LOG_FILE and STATE_FILE are the same file; give the log its own"
+    );
+}
+
+#[test]
+fn a_reason_is_one_short_line() {
+    let long = "x".repeat(501);
+    for text in ["two\nlines", "bell\u{7}", long.as_str()] {
+        assert!(problem(&[("ROLLBACK_REASON", text)]).contains("write one short line"));
+    }
+    let reason = "checkout errors since 14:05 – see #incident";
+    assert_eq!(
+        accepted(&[("ROLLBACK_REASON", reason)])
+            .manual
+            .reason
+            .as_deref(),
+        Some(reason)
+    );
+}
+
+#[test]
+fn a_long_value_is_cut_in_its_message() {
+    let problem = problem(&[("SLO_WINDOW", &"9".repeat(10_000))]);
+    assert!(problem.len() < 200, "{problem}");
+}
+
+#[test]
+fn half_a_group_is_a_problem() {
+    let groups: [(&[(&str, &str)], &str); 13] = [
+        (
+            &[("PROMETHEUS_USERNAME", "u")],
+            "PROMETHEUS_USERNAME is set but PROMETHEUS_PASSWORD is not",
+        ),
+        (
+            &[("PROMETHEUS_PASSWORD", "p")],
+            "PROMETHEUS_PASSWORD is set but PROMETHEUS_USERNAME is not",
+        ),
+        (
+            &[("PROMETHEUS_CLIENT_KEY_FILE", "/k")],
+            "PROMETHEUS_CLIENT_KEY_FILE is set but PROMETHEUS_CLIENT_CERT_FILE",
+        ),
+        (
+            &[("GITOPS_REPO", "acme/deploy")],
+            "GITOPS_REPO is set but GITOPS_PATH is not",
+        ),
+        (
+            &[("GITOPS_PATH", "apps")],
+            "GITOPS_PATH is set but GITOPS_REPO is not",
+        ),
+        (
+            &[("GITOPS_TOKEN", "t")],
+            "GITOPS_TOKEN is set but GITOPS_REPO is not",
+        ),
+        (
+            &[GITOPS[0], GITOPS[1], ("GITHUB_APP_ID", "1")],
+            "GITHUB_APP_ID is set but GITHUB_APP_INSTALLATION_ID and",
+        ),
+        (
+            &[("ARGOCD_SERVER", "cd"), ("ARGOCD_TOKEN", "t")],
+            "ARGOCD_SERVER is set but ARGOCD_APP_NAME is not",
+        ),
+        (
+            &[("ARGOCD_TOKEN", "t")],
+            "ARGOCD_TOKEN is set but ARGOCD_SERVER is not; set both or neither",
+        ),
+        (
+            &[("ARGOCD_SERVER", "cd"), ("ARGOCD_APP_NAME", "a")],
+            "ARGOCD_SERVER is set without credentials",
+        ),
+        (
+            &[("SLACK_CHANNEL", "#a")],
+            "SLACK_CHANNEL is set but SLACK_BOT_TOKEN is not",
+        ),
+        (
+            &[("WEBHOOK_SECRET", "s")],
+            "WEBHOOK_SECRET is set but WEBHOOK_URL is not",
+        ),
+        (
+            &[("INCIDENT_REPO", "acme/incidents")],
+            "INCIDENT_REPO is set without credentials",
+        ),
+    ];
+    for (changes, expected) in groups {
+        let problem = problem(changes);
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+    assert_eq!(
+        problems(&[("ARGOCD_USERNAME", "u"), ("ARGOCD_PROJECT", "p")]).len(),
+        3
+    );
+}
+
+#[test]
+fn two_ways_in_are_a_problem() {
+    let argocd = [("ARGOCD_SERVER", "cd"), ("ARGOCD_APP_NAME", "a")];
+    let cases: [&[(&str, &str)]; 3] = [
+        &[
+            ("PROMETHEUS_TOKEN", "t"),
+            ("PROMETHEUS_USERNAME", "u"),
+            ("PROMETHEUS_PASSWORD", "p"),
+        ],
+        &[
+            argocd[0],
+            argocd[1],
+            ("ARGOCD_TOKEN", "t"),
+            ("ARGOCD_USERNAME", "u"),
+            ("ARGOCD_PASSWORD", "p"),
+        ],
+        &[
+            ("SLACK_WEBHOOK", "https://hooks.slack.com/x"),
+            ("SLACK_BOT_TOKEN", "xoxb"),
+            ("SLACK_CHANNEL", "#a"),
+        ],
+    ];
+    for changes in cases {
+        assert!(problem(changes).ends_with("not both"), "{changes:?}");
+    }
+}
