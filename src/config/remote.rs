@@ -56,13 +56,14 @@ impl fmt::Display for GitopsRepo {
 /// github.com and ghe.com. An Enterprise server has its API under a path (`/api/v3`) of the same host.
 fn web_url(api_url: &Url) -> Url {
     let mut url = api_url.clone();
-    let web_host = api_url
-        .host_str()
-        .filter(|_| api_url.path() == "/")
-        .and_then(|host| host.strip_prefix("api."));
-    if let Some(host) = web_host.map(str::to_owned) {
-        url.set_host(Some(&host))
-            .expect("a host without its first label is still a host");
+    if api_url.path() == "/"
+        && let Some(host) = api_url
+            .host_str()
+            .and_then(|host| host.strip_prefix("api."))
+        && host.contains(|c: char| c != '.')
+    {
+        // A rest that is not a host by itself leaves the address as it was.
+        url.set_host(Some(host)).ok();
     }
     url.set_path("/");
     url

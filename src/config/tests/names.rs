@@ -1,5 +1,7 @@
 //! Names of services, namespaces, branches, paths, revisions.
 
+use proptest::prelude::*;
+
 use super::{GITOPS, accepted, problem};
 use crate::config::{BranchName, Namespace, RepoPath, ServiceName};
 
@@ -177,5 +179,28 @@ fn targets_are_commits_refs_or_revisions() {
             problem(&[("TARGET_REVISION", text)]).starts_with("TARGET_REVISION is "),
             "{text}"
         );
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_accepted_branch_is_one_for_git(name in "[-a-c./@{~^:?* \\\\\\[\u{1}é]{1,8}(\\.lock)?") {
+        if name.parse::<BranchName>().is_ok() {
+            prop_assert!(git2::Reference::is_valid_name(&format!("refs/heads/{name}")), "{name:?}");
+        } else {
+            let refused_beyond_git = name.starts_with('-') || name == "@";
+            prop_assert!(
+                refused_beyond_git || !git2::Reference::is_valid_name(&format!("refs/heads/{name}")),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_accepted_path_stays_inside(text in "[ab./\\\\]{0,8}") {
+        if let Ok(path) = text.parse::<RepoPath>() {
+            let is_plain = |component: &str| !matches!(component, "" | "." | "..");
+            prop_assert!(path.as_str().split('/').all(is_plain), "{text:?}");
+        }
     }
 }

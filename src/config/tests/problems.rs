@@ -1,7 +1,9 @@
 //! What a person reads when the configuration is wrong.
 
+use proptest::prelude::*;
+
 use super::parse;
-use crate::config::Config;
+use crate::config::{Config, VARIABLES};
 
 #[test]
 fn required_variables_are_asked_for_together() {
@@ -77,4 +79,20 @@ fn text_error(changes: &[(&str, &str)]) -> String {
     parse(changes)
         .expect_err("the changes are wrong")
         .to_string()
+}
+
+proptest! {
+    #[test]
+    fn no_value_makes_it_panic(
+        index in 0..VARIABLES.len(),
+        value in r"(https?://|ssh://|git@)?(api\.)?[a-z0-9.:/@%,;=\-\[\] ${}]{0,12}\PC{0,4}",
+    ) {
+        // Accepted or refused: both are answers.
+        let name = VARIABLES[index].name;
+        let _ = parse(&[(name, &value), ("GITOPS_PATH", "apps"), ("GITOPS_REPO", "acme/deploy")]);
+        let _ = parse(&[("GITOPS_REPO", &value), ("GITOPS_API_URL", &value), ("GITOPS_PATH", "apps")])
+            .map(|config| config.gitops.map(|gitops| gitops.repo.remote_url()));
+        let _ = parse(&[("GITOPS_API_URL", &value), ("GITOPS_REPO", "acme/deploy"), ("GITOPS_PATH", "apps")])
+            .map(|config| config.gitops.map(|gitops| gitops.repo.remote_url()));
+    }
 }
