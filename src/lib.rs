@@ -5,12 +5,19 @@
 //! ([`notify`]), carry it out ([`act`]), prove it ([`verify`]), write it down ([`journal`]), tell people. [`commands`]
 //! joins these; [`clients`] know one outside system each; [`config`] is the only reader of the environment.
 
-pub mod config;
-pub mod slo;
-pub mod policy;
+pub mod act;
+pub mod cli;
 pub mod clients;
+pub mod commands;
+pub mod config;
+pub mod exit;
 pub mod journal;
+pub mod notify;
 pub mod observe;
+pub mod policy;
+pub mod record;
+pub mod slo;
+pub mod verify;
 
 /// Runs a function that blocks on a thread of its own.
 async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {

@@ -18,7 +18,11 @@ const MORE_CHANGES: u32 = 5;
 ///
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, or when branch, path or revision are not there.
-pub async fn branch(git: &Git, max_back: u32, revision: Option<String>) -> Result<Snapshot, GitError> {
+pub async fn branch(
+    git: &Git,
+    max_back: u32,
+    revision: Option<String>,
+) -> Result<Snapshot, GitError> {
     let git = git.clone();
     let want = Want {
         changes: usize::try_from(max_back.saturating_add(MORE_CHANGES)).unwrap_or(usize::MAX),

@@ -63,12 +63,14 @@ impl Metrics<'_> {
         let unlabelled = self.queries.labelled().is_some()
             && recent.quantity("labelled") == Quantity::Absent
             && recent.quantity("h6_total") != Quantity::Absent;
-        let checked = |reading: Reading<Events>| match reading {
+        let checked = |reading: Reading<Events>| {
+            match reading {
             Reading::Measured(_) if unlabelled => Reading::Invalid {
                 why: "no series of http_requests_total carries a status or code label, so no request can be told to be bad"
                     .to_owned(),
             },
             reading => reading,
+        }
         };
         let measurement = Measurement {
             budget: checked(events(&budget_bad, "bad", &budget_total, "total")),
@@ -103,7 +105,6 @@ impl Metrics<'_> {
         let (slices, latency) = try_join!(self.slices(slice, grid), self.latency(slice, grid))?;
         Ok(RecentSlices {
             evaluated_at: clock.now,
-            expected: grid.points,
             slice_window: slice,
             slices,
             latency,
@@ -118,7 +119,9 @@ impl Metrics<'_> {
         let here = asked_at + (Utc::now() - asked_at) / 2;
         let parts = Parts::of(answer);
         let now = match parts.quantity("time") {
-            Quantity::Number(seconds) => DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64),
+            Quantity::Number(seconds) => {
+                DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64)
+            }
             Quantity::Absent | Quantity::Invalid(_) => None,
         };
         let now = match now {
@@ -153,13 +156,28 @@ impl Metrics<'_> {
         Ok(Parts::of(answer))
     }
 
-    async fn part(&self, name: &'static str, query: String, now: DateTime<Utc>) -> Result<Parts, PrometheusError> {
-        let answer = self.prometheus.instant(&combine([(name, query)]), now).await?;
+    async fn part(
+        &self,
+        name: &'static str,
+        query: String,
+        now: DateTime<Utc>,
+    ) -> Result<Parts, PrometheusError> {
+        let answer = self
+            .prometheus
+            .instant(&combine([(name, query)]), now)
+            .await?;
         Ok(Parts::of(answer))
     }
 
-    async fn slices(&self, slice: Duration, grid: Grid) -> Result<Reading<Vec<Option<Events>>>, PrometheusError> {
-        let query = combine([("bad", self.queries.bad(slice)), ("total", self.queries.total(slice))]);
+    async fn slices(
+        &self,
+        slice: Duration,
+        grid: Grid,
+    ) -> Result<Reading<Vec<Option<Events>>>, PrometheusError> {
+        let query = combine([
+            ("bad", self.queries.bad(slice)),
+            ("total", self.queries.total(slice)),
+        ]);
         Ok(slices(self.range(&query, grid).await?, grid))
     }
 
@@ -175,8 +193,11 @@ impl Metrics<'_> {
     }
 
     async fn range(&self, query: &str, grid: Grid) -> Result<Answer<Vec<Series>>, PrometheusError> {
-        let end = grid.start + grid.step * u32::try_from(grid.points.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.prometheus.range(query, grid.start, end, grid.step).await
+        let end = grid.start
+            + grid.step * u32::try_from(grid.points.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.prometheus
+            .range(query, grid.start, end, grid.step)
+            .await
     }
 
     fn freshness(
@@ -187,7 +208,9 @@ impl Metrics<'_> {
     ) -> Reading<Duration> {
         if self.queries.age().is_some() {
             return match recent.number("age") {
-                Reading::Measured(age) => aged(Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX)),
+                Reading::Measured(age) => {
+                    aged(Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX))
+                }
                 other => other.map(|_| Duration::ZERO),
             };
         }
@@ -205,8 +228,6 @@ impl Metrics<'_> {
 pub struct RecentSlices {
     /// The back end's time.
     pub evaluated_at: DateTime<Utc>,
-    /// How many slices were asked for.
-    pub expected: usize,
     /// What each slice covers.
     pub slice_window: Duration,
     /// The slices, oldest first.
@@ -225,7 +246,11 @@ fn slice_window(objective: &Objective, scrape_interval: Option<Duration>) -> Dur
     let needed = scrape_interval.unwrap_or_default() * SCRAPES_PER_SLICE;
     let whole = Duration::from_secs(needed.as_secs_f64().ceil() as u64);
     // Samples are counted with both ends, so a 15 s scrape looks like 13 s or 15 s; a minute holds four of either.
-    objective.slice_window().max(if whole <= MINUTE { whole.min(MINUTE) } else { whole })
+    objective.slice_window().max(if whole <= MINUTE {
+        whole.min(MINUTE)
+    } else {
+        whole
+    })
 }
 
 fn aged(age: Duration) -> Reading<Duration> {

@@ -198,7 +198,10 @@ fn number(value: Option<f64>) -> Quantity {
 }
 
 /// Returns the latency histogram of each point of the grid; nothing where buckets are missing, idle or contradictory.
-pub(super) fn histograms(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Option<Histogram>>> {
+pub(super) fn histograms(
+    answer: Answer<Vec<Series>>,
+    grid: Grid,
+) -> Reading<Vec<Option<Histogram>>> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
     }
@@ -207,7 +210,11 @@ pub(super) fn histograms(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec
     }
     let mut buckets: Vec<Vec<(f64, f64)>> = vec![Vec::new(); grid.points];
     for series in &answer.value {
-        let Some(bound) = series.labels.get("le").and_then(|le| le.trim().parse::<f64>().ok()) else {
+        let Some(bound) = series
+            .labels
+            .get("le")
+            .and_then(|le| le.trim().parse::<f64>().ok())
+        else {
             return Reading::Invalid {
                 why: "a latency bucket carries no bound".to_owned(),
             };
@@ -218,7 +225,12 @@ pub(super) fn histograms(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec
             }
         }
     }
-    Reading::Measured(buckets.into_iter().map(Histogram::from_cumulative).collect())
+    Reading::Measured(
+        buckets
+            .into_iter()
+            .map(Histogram::from_cumulative)
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -234,7 +246,10 @@ mod tests {
 
     fn parts(samples: &[(&str, f64)]) -> Parts {
         Parts::of(Answer {
-            value: samples.iter().map(|(part, value)| sample(part, *value)).collect(),
+            value: samples
+                .iter()
+                .map(|(part, value)| sample(part, *value))
+                .collect(),
             partial: None,
             notes: Vec::new(),
         })
@@ -242,7 +257,8 @@ mod tests {
 
     #[test]
     fn the_total_decides_what_an_empty_answer_means() {
-        let measured = |bad, total| Reading::Measured(Events::new(bad, total).expect("a valid count"));
+        let measured =
+            |bad, total| Reading::Measured(Events::new(bad, total).expect("a valid count"));
         for (samples, expected) in [
             (vec![("total", 100.0), ("bad", 3.0)], measured(3.0, 100.0)),
             (vec![("total", 100.0)], measured(0.0, 100.0)),
@@ -251,7 +267,11 @@ mod tests {
             (vec![], Reading::NoSeries),
             (vec![("bad", 3.0)], Reading::NoSeries),
         ] {
-            assert_eq!(parts(&samples).events("bad", "total"), expected, "{samples:?}");
+            assert_eq!(
+                parts(&samples).events("bad", "total"),
+                expected,
+                "{samples:?}"
+            );
         }
     }
 
@@ -267,7 +287,10 @@ mod tests {
             vec![("total", -1.0)],
         ] {
             let reading = parts(&samples).events("bad", "total");
-            assert!(matches!(reading, Reading::Invalid { .. }), "{samples:?} gave {reading:?}");
+            assert!(
+                matches!(reading, Reading::Invalid { .. }),
+                "{samples:?} gave {reading:?}"
+            );
         }
     }
 
@@ -275,13 +298,20 @@ mod tests {
     fn a_partial_answer_is_partial_in_every_quantity() {
         let mut answer = parts(&[("total", 100.0), ("bad", 50.0)]);
         answer.partial = Some("a store did not answer".to_owned());
-        assert!(matches!(answer.events("bad", "total"), Reading::Partial { .. }));
+        assert!(matches!(
+            answer.events("bad", "total"),
+            Reading::Partial { .. }
+        ));
         assert!(matches!(answer.number("total"), Reading::Partial { .. }));
     }
 
     #[test]
     fn slices_keep_their_place_when_points_are_missing() {
-        let grid = Grid::ending_at(DateTime::UNIX_EPOCH + Duration::from_secs(300), Duration::from_secs(30), 11);
+        let grid = Grid::ending_at(
+            DateTime::UNIX_EPOCH + Duration::from_secs(300),
+            Duration::from_secs(30),
+            11,
+        );
         let at = |seconds: u64| DateTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let series = |part: &str, points: Vec<(DateTime<Utc>, f64)>| Series {
             labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
@@ -289,7 +319,10 @@ mod tests {
         };
         let answer = Answer {
             value: vec![
-                series("total", vec![(at(0), 10.0), (at(270), 20.0), (at(300), 30.0)]),
+                series(
+                    "total",
+                    vec![(at(0), 10.0), (at(270), 20.0), (at(300), 30.0)],
+                ),
                 series("bad", vec![(at(300), 6.0), (at(270), f64::NAN)]),
             ],
             partial: None,
@@ -298,7 +331,10 @@ mod tests {
         let Reading::Measured(slices) = slices(answer, grid) else {
             panic!("the slices were measured");
         };
-        let ratios: Vec<Option<f64>> = slices.iter().map(|slice| slice.map(Events::error_ratio)).collect();
+        let ratios: Vec<Option<f64>> = slices
+            .iter()
+            .map(|slice| slice.map(Events::error_ratio))
+            .collect();
         let mut expected = vec![None; 11];
         expected[0] = Some(0.0);
         expected[10] = Some(0.2);

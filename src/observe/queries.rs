@@ -62,7 +62,10 @@ impl Queries {
     pub(super) fn total(&self, window: Duration) -> String {
         match &self.events {
             EventQueries::Http { labels } => {
-                format!("sum(increase(http_requests_total{{{labels}}}[{}]))", range_seconds(window))
+                format!(
+                    "sum(increase(http_requests_total{{{labels}}}[{}]))",
+                    range_seconds(window)
+                )
             }
             EventQueries::Own { total, .. } => own(total, window),
         }
@@ -143,7 +146,10 @@ impl Queries {
 
 fn own(query: &str, window: Duration) -> String {
     // On lines of their own, so that a comment at the end of the operator's text ends there.
-    format!("(\n{}\n)", query.replace("${WINDOW}", &range_seconds(window)))
+    format!(
+        "(\n{}\n)",
+        query.replace("${WINDOW}", &range_seconds(window))
+    )
 }
 
 /// Joins several queries into one; each of their series carries its name in [`PART`].
@@ -181,8 +187,14 @@ mod tests {
 
     #[test]
     fn own_queries_get_their_window_and_nothing_else() {
-        let own = Queries::own("sum(increase(bad[${WINDOW}])) # all", "sum(increase(all[${WINDOW}]))");
-        assert_eq!(own.bad(Duration::from_secs(300)), "(\nsum(increase(bad[300s])) # all\n)");
+        let own = Queries::own(
+            "sum(increase(bad[${WINDOW}])) # all",
+            "sum(increase(all[${WINDOW}]))",
+        );
+        assert_eq!(
+            own.bad(Duration::from_secs(300)),
+            "(\nsum(increase(bad[300s])) # all\n)"
+        );
         assert_eq!(own.age(), None);
         assert_eq!(own.latency(Duration::from_secs(60)), None);
     }

@@ -1,0 +1,5 @@
+//! Carries out a plan, step by step. Each step looks first whether it is already done.
+
+mod gitops;
+
+pub use gitops::{Restoration, Restored, restore};

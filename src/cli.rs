@@ -1,0 +1,114 @@
+//! The commands and their arguments.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Watches a service's error budget and puts GitOps back to the last good revision when a deployment burns it.
+///
+/// Configured by environment variables; without a command it does one pass (`run`).
+#[derive(Debug, Clone, Parser)]
+#[command(name = "error-budget-monitor", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// How the result is printed: text for people, json for programs [default: text on a terminal, else json]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Decide as if rollbacks were enabled, show what would be done, change nothing, tell nobody
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// One pass: evaluate, decide, and roll back if every gate passes
+    Run,
+    /// The gate: evaluate, change nothing; the exit code says whether a deploy may go ahead
+    Check(Check),
+    /// A person's rollback: no trigger is needed, limits and journal hold
+    Rollback(Rollback),
+    /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
+    Status,
+}
+
+/// Arguments of the gate.
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// The commit that is about to be deployed; refused while it is on hold
+    #[arg(long, value_name = "SHA", value_parser = commit_id)]
+    pub commit: Option<String>,
+}
+
+/// Arguments of a person's rollback.
+#[derive(Debug, Clone, Args)]
+pub struct Rollback {
+    /// What to roll back
+    #[arg(value_enum, default_value_t = Way::Gitops)]
+    pub way: Way,
+    /// The revision to go back to [default: TARGET_COMMIT, else the last good one]
+    #[arg(long, value_name = "REV")]
+    pub to: Option<String>,
+    /// Why; written into the commit and the journal [default: ROLLBACK_REASON]
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// What to roll back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// The path in the GitOps repository.
+    Gitops,
+    /// The Argo CD application.
+    Argocd,
+}
+
+impl Cli {
+    /// Returns what the arguments say in the words of the environment, which they rank above.
+    pub fn overrides(&self) -> Vec<(&'static str, String)> {
+        let mut overrides = Vec::new();
+        if self.common.dry_run {
+            overrides.push(("DRY_RUN", "true".to_owned()));
+        }
+        if let Some(Command::Rollback(rollback)) = &self.command {
+            let target = match rollback.way {
+                Way::Gitops => "TARGET_COMMIT",
+                Way::Argocd => "TARGET_REVISION",
+            };
+            overrides.extend(rollback.to.clone().map(|to| (target, to)));
+            overrides.extend(
+                rollback
+                    .reason
+                    .clone()
+                    .map(|reason| ("ROLLBACK_REASON", reason)),
+            );
+        }
+        overrides
+    }
+}
+
+fn commit_id(text: &str) -> Result<String, String> {
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hex && (7..=64).contains(&text.len()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected 7 to 64 hexadecimal digits".to_owned())
+    }
+}

@@ -1,0 +1,411 @@
+//! From a decision to its outcome. From the recorded intent on, every failure is an outcome: recorded and told.
+
+use chrono::{DateTime, Utc};
+
+use super::Ended;
+use super::pass::Memory;
+use super::service::Service;
+use crate::act::{Restoration, Restored, restore};
+use crate::clients::git::{Draft, Git, GitError, Snapshot};
+use crate::exit::Exit;
+use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
+use crate::notify::{CommitStory, commit_message};
+use crate::policy::{Action, Decision, Plan, Reason};
+use crate::record::{Record, StepPart};
+use crate::verify::{Proof, Seen, watch};
+
+/// How many characters of the service's name stand in a rollback's id.
+const NAME_IN_ID: usize = 24;
+
+/// Who wants a rollback, and why.
+pub(super) struct Wish {
+    pub(super) origin: Origin,
+    pub(super) why: String,
+    pub(super) by: &'static str,
+    /// Error ratio under which the burn has stopped (0..1).
+    pub(super) recovery_ratio: f64,
+    /// How the program ends when the decision is to hold.
+    pub(super) when_held: Exit,
+}
+
+/// Does what was decided: nothing, a plan shown, or a rollback begun and followed to its outcome.
+pub(super) async fn carry_out(
+    service: &Service<'_>,
+    memory: Memory,
+    snapshot: Option<Snapshot>,
+    decision: &Decision,
+    record: Record,
+    wish: &Wish,
+) -> Ended {
+    tracing::info!(
+        slo.name = %service.key,
+        action = record.decision.action,
+        reason = record.decision.reason,
+        detail = %record.decision.detail,
+        "decided"
+    );
+    let plan = match &decision.action {
+        Action::Nothing => return Ended::with(Exit::Complete, record),
+        Action::Hold => return held(record, wish.when_held),
+        Action::RollBack(plan) => plan,
+    };
+    let (Some(git), Some(snapshot)) = (&service.git, snapshot) else {
+        return held(
+            record.holding(Reason::NoTarget, "no GitOps repository is configured"),
+            wish.when_held,
+        );
+    };
+    let draft = match snapshot.draft(&plan.to) {
+        Ok(draft) => draft,
+        Err(error) => {
+            return held(
+                record.holding(Reason::NoTarget, error.to_string()),
+                wish.when_held,
+            );
+        }
+    };
+    let at = now();
+    let id = rollback_id(service, plan, at);
+    match memory {
+        Memory::ReadOnly(_) => show(&snapshot, draft, git, plan, &id, record),
+        Memory::Writable(journal) => {
+            let rollback = intent(service, git, plan, &snapshot, wish, id, at);
+            begin(service, git, journal, rollback, snapshot, record).await
+        }
+    }
+}
+
+fn held(record: Record, exit: Exit) -> Ended {
+    let complaint = (exit != Exit::Complete).then(|| format!("held: {}", record.decision.detail));
+    let ended = Ended::with(exit, record);
+    match complaint {
+        Some(complaint) => ended.complaining(complaint),
+        None => ended,
+    }
+}
+
+/// Shows what a run without `--dry-run` would do.
+fn show(
+    snapshot: &Snapshot,
+    draft: Draft,
+    git: &Git,
+    plan: &Plan,
+    id: &str,
+    record: Record,
+) -> Ended {
+    let diff: Result<String, GitError> = snapshot.diff(draft);
+    match diff {
+        Ok(diff) => {
+            let step = StepPart {
+                step: StepName::GitopsRevert.as_str(),
+                state: "planned",
+                detail: format!(
+                    "one commit on {} of {} restores {}",
+                    git.branch(),
+                    git.name(),
+                    git.paths().join(", ")
+                ),
+            };
+            Ended::with(Exit::Complete, record.with_plan(id, plan, step, diff))
+        }
+        Err(error) => Ended::with(
+            Exit::Unavailable,
+            record.holding(Reason::UnknownData, error.to_string()),
+        )
+        .complaining(error.to_string()),
+    }
+}
+
+/// Names a rollback: the service, the moment, the bad revision. Lower case, digits and `-`, at most 64 characters, so that
+/// it may be a branch name too.
+fn rollback_id(service: &Service<'_>, plan: &Plan, at: DateTime<Utc>) -> String {
+    let name: String = service
+        .config
+        .service
+        .name
+        .as_str()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .take(NAME_IN_ID)
+        .collect();
+    format!(
+        "{}-{}-{}",
+        name.trim_matches('-'),
+        at.format("%Y%m%dt%H%M%Sz"),
+        plan.from.get(..8).unwrap_or(&plan.from)
+    )
+}
+
+fn intent(
+    service: &Service<'_>,
+    git: &Git,
+    plan: &Plan,
+    snapshot: &Snapshot,
+    wish: &Wish,
+    id: String,
+    at: DateTime<Utc>,
+) -> Rollback {
+    let subject = snapshot
+        .changes
+        .iter()
+        .find(|change| change.revision == plan.from)
+        .map_or("", |change| change.subject.as_str());
+    let message = commit_message(&CommitStory {
+        service: &service.key,
+        id: &id,
+        from: &plan.from,
+        from_subject: subject,
+        to: &plan.to,
+        paths: git.paths(),
+        why: &wish.why,
+        by: wish.by,
+    });
+    Rollback {
+        id,
+        origin: wish.origin,
+        why: wish.why.clone(),
+        from: plan.from.clone(),
+        from_state: plan.from_state.clone(),
+        to: plan.to.clone(),
+        to_state: plan.to_state.clone(),
+        tip: plan.tip.clone(),
+        message,
+        begun_at: at,
+        recovery_ratio: wish.recovery_ratio,
+        phase: Phase::Begun,
+        attempted: false,
+        commit: None,
+        effective_at: None,
+        ended_at: None,
+        steps: Vec::new(),
+    }
+}
+
+async fn begin(
+    service: &Service<'_>,
+    git: &Git,
+    mut journal: Journal,
+    rollback: Rollback,
+    snapshot: Snapshot,
+    record: Record,
+) -> Ended {
+    if let Err(error) = journal.put(&service.key, &rollback, rollback.begun_at) {
+        return Ended::with(
+            Exit::PersonNeeded,
+            record.holding(Reason::UnknownData, error.to_string()),
+        )
+        .complaining(error.to_string());
+    }
+    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
+    let mut journey = Journey::new(service, journal, rollback);
+    let unreachable = journey.put_back(git, Some(snapshot)).await;
+    if unreachable.is_none() {
+        journey.prove().await;
+    }
+    journey.ended(record, unreachable)
+}
+
+/// A rollback under way, with the journal in which every step is written down.
+pub(super) struct Journey<'a> {
+    service: &'a Service<'a>,
+    journal: Journal,
+    pub(super) rollback: Rollback,
+    trouble: Option<String>,
+}
+
+impl<'a> Journey<'a> {
+    pub(super) fn new(service: &'a Service<'a>, journal: Journal, rollback: Rollback) -> Self {
+        Self {
+            service,
+            journal,
+            rollback,
+            trouble: None,
+        }
+    }
+
+    /// Puts the watched paths back. Returns why the branch could not be read, when nothing was sent because of that.
+    pub(super) async fn put_back(
+        &mut self,
+        git: &Git,
+        snapshot: Option<Snapshot>,
+    ) -> Option<GitError> {
+        let work = Restoration {
+            id: self.rollback.id.clone(),
+            from_state: self.rollback.from_state.clone(),
+            to: self.rollback.to.clone(),
+            tip: self.rollback.tip.clone(),
+            message: self.rollback.message.clone(),
+            at: self.rollback.begun_at,
+        };
+        let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
+        let restored = restore(git, &work, snapshot, |commit| {
+            rollback.attempted = true;
+            rollback.note(
+                StepName::GitopsRevert,
+                StepState::Intended,
+                now(),
+                format!("commit {commit} is pushed"),
+            );
+            journal.put(key, rollback, now())
+        })
+        .await;
+        match restored {
+            Restored::Landed { commit } => self.landed(git, commit, now()),
+            Restored::MovedOn { why } => self.ends(
+                StepName::GitopsRevert,
+                StepState::Failed,
+                Event::MovedOn,
+                why,
+            ),
+            Restored::Refused { why } => self.ends(
+                StepName::GitopsRevert,
+                StepState::Failed,
+                Event::Refused,
+                why,
+            ),
+            Restored::Unknown { why } => {
+                self.rollback.note(
+                    StepName::GitopsRevert,
+                    StepState::Pending,
+                    now(),
+                    format!("the push may have landed ({why}); the next run looks"),
+                );
+                self.write_down();
+            }
+            Restored::Unreachable(error) => {
+                self.rollback.note(
+                    StepName::GitopsRevert,
+                    StepState::Pending,
+                    now(),
+                    error.to_string(),
+                );
+                self.write_down();
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    /// Notes that the commit is on the branch.
+    pub(super) fn landed(&mut self, git: &Git, commit: String, effective_at: DateTime<Utc>) {
+        let detail = format!("commit {commit} is on {} of {}", git.branch(), git.name());
+        self.rollback.commit = Some(commit);
+        self.rollback.effective_at = Some(effective_at);
+        self.ends(
+            StepName::GitopsRevert,
+            StepState::Done,
+            Event::Landed,
+            detail,
+        );
+    }
+
+    /// Looks whether the burn stopped, where the commit is on the branch.
+    pub(super) async fn prove(&mut self) {
+        let (Phase::Verifying, Some(effective_at)) =
+            (self.rollback.phase, self.rollback.effective_at)
+        else {
+            return;
+        };
+        let verify = &self.service.config.verify;
+        let proof = Proof {
+            effective_at,
+            recovery_ratio: self.rollback.recovery_ratio,
+            stabilization: verify.stabilization,
+            min_events: self.service.settings.min_events,
+            timeout: verify.timeout,
+            deadline: verify.deadline,
+        };
+        match watch(&self.service.metrics(), &self.service.objective, &proof).await {
+            Seen::BurnStopped(what) => {
+                self.ends(StepName::Verify, StepState::Done, Event::BurnStopped, what)
+            }
+            Seen::DeadlinePassed(what) => {
+                let what = format!("VERIFY_DEADLINE is over: {what}");
+                self.ends(
+                    StepName::Verify,
+                    StepState::Failed,
+                    Event::DeadlinePassed,
+                    what,
+                );
+            }
+            Seen::NotYet(what) => {
+                self.rollback
+                    .note(StepName::Verify, StepState::Pending, now(), what);
+                self.write_down();
+            }
+        }
+    }
+
+    /// Notes how a step stands, moves on, and writes it down.
+    pub(super) fn ends(&mut self, step: StepName, state: StepState, event: Event, detail: String) {
+        let at = now();
+        self.rollback.note(step, state, at, detail);
+        if let Err(illegal) = self.rollback.see(event, at) {
+            self.is_in_trouble(illegal.to_string());
+        }
+        self.write_down();
+    }
+
+    pub(super) fn write_down(&mut self) {
+        if let Err(error) = self.journal.put(&self.service.key, &self.rollback, now()) {
+            self.is_in_trouble(error.to_string());
+        }
+    }
+
+    fn is_in_trouble(&mut self, why: String) {
+        tracing::error!(rollback.id = %self.rollback.id, error = %why, "the journal could not be kept");
+        self.trouble.get_or_insert(why);
+    }
+
+    /// Ends the run with what became of the rollback.
+    pub(super) fn ended(self, record: Record, unreachable: Option<GitError>) -> Ended {
+        let rollback = &self.rollback;
+        let last = rollback
+            .steps
+            .last()
+            .map_or("", |step| step.detail.as_str());
+        tracing::info!(rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last, "rollback");
+        let record = record.with_rollback(rollback);
+        let (exit, complaint) = match rollback.phase {
+            Phase::Begun | Phase::Verifying | Phase::Recovered | Phase::Superseded => {
+                (Exit::Complete, None)
+            }
+            Phase::Ineffective => (
+                Exit::PersonNeeded,
+                Some(format!("rollback {} did not help: {last}", rollback.id)),
+            ),
+            Phase::Failed => (
+                Exit::PersonNeeded,
+                Some(format!("rollback {} failed: {last}", rollback.id)),
+            ),
+        };
+        let (exit, complaint) = match (unreachable, self.trouble) {
+            (_, Some(trouble)) => (
+                Exit::PersonNeeded,
+                Some(format!(
+                    "rollback {} could not be written down: {trouble}",
+                    rollback.id
+                )),
+            ),
+            (Some(error), None) => (Exit::Unavailable, Some(error.to_string())),
+            (None, None) => (exit, complaint),
+        };
+        let ended = Ended::with(exit, record);
+        match complaint {
+            Some(complaint) => ended.complaining(complaint),
+            None => ended,
+        }
+    }
+}
+
+/// The time in whole seconds: what a commit can carry.
+fn now() -> DateTime<Utc> {
+    let now = Utc::now();
+    DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+}

@@ -1,0 +1,167 @@
+//! The gate: the same evaluation, no change, and an exit code for the pipeline.
+
+use super::Ended;
+use super::pass::{Known, evaluate, without_state};
+use super::service::{Service, history, with_sources};
+use crate::config::OnUnknown;
+use crate::exit::Exit;
+use crate::journal::{self, ServiceState};
+use crate::observe;
+use crate::policy::{BranchReading, Inputs, Reason, decide};
+use crate::record::{Heading, Record};
+use crate::slo::{Assessment, Level, Weight};
+
+/// Says whether a deploy may go ahead. The state is read without its lock and nothing is written.
+pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Option<&str>) -> Ended {
+    let state = match journal::read(&service.config.state.state_file) {
+        Ok(state) => state.service(&service.key),
+        Err(error) => return without_state(&error),
+    };
+    let mut known = match evaluate(service, heading).await {
+        Ok(known) => known,
+        Err(not_evaluated) if service.config.gate.on_unknown == OnUnknown::Allow => {
+            return Ended::with(Exit::Complete, not_evaluated.record);
+        }
+        Err(not_evaluated) => return not_evaluated.ended(),
+    };
+    if let (Some(git), Some(_), None) = (&service.git, commit, &known.snapshot) {
+        match observe::branch(git, service.settings.max_revisions_back, None).await {
+            Ok(snapshot) => {
+                known.branch = BranchReading::Known(observe::timeline(&snapshot));
+                known.snapshot = Some(snapshot);
+            }
+            Err(error) => {
+                let why = with_sources(&error);
+                let record = record_of(service, heading, &known, &state)
+                    .holding(Reason::UnknownData, why.clone())
+                    .not_knowing("git", why.clone());
+                return Ended::with(Exit::Unavailable, record).complaining(why);
+            }
+        }
+    }
+    let record = record_of(service, heading, &known, &state);
+    if let Some((reason, why)) = on_hold(service, &state, &known, commit) {
+        return Ended::with(Exit::BlockedHold, record.holding(reason, why.clone()))
+            .complaining(why);
+    }
+    let exit = gate(&known.assessment, service);
+    let ended = Ended::with(exit, record);
+    match exit {
+        Exit::Complete => ended,
+        _ => ended.complaining(blocked(&known.assessment, exit)),
+    }
+}
+
+fn record_of(
+    service: &Service<'_>,
+    heading: &Heading,
+    known: &Known,
+    state: &ServiceState,
+) -> Record {
+    let decision = decide(&Inputs {
+        now: known.observation.evaluated_at,
+        assessment: &known.assessment,
+        branch: &known.branch,
+        history: &history(state),
+        settings: &service.settings,
+    });
+    Record::unknown(heading, &service.objective, known.observation.evaluated_at)
+        .with_assessment(&known.assessment)
+        .with_deployment(known.branch.timeline())
+        .with_decision(&decision)
+}
+
+/// Says why a deploy has to wait for a rollback, or why this commit must not come back.
+fn on_hold(
+    service: &Service<'_>,
+    state: &ServiceState,
+    known: &Known,
+    commit: Option<&str>,
+) -> Option<(Reason, String)> {
+    if let Some(rollback) = state.in_flight() {
+        return Some((
+            Reason::DeploymentInProgress,
+            format!("rollback {} is not finished", rollback.id),
+        ));
+    }
+    let commit = commit?;
+    let remembered = history(state);
+    let ledger = match known.branch.timeline() {
+        Some(timeline) => remembered.joined_with(
+            timeline,
+            known.observation.evaluated_at,
+            service.settings.verify_deadline,
+        ),
+        None => remembered,
+    };
+    let state_there = known
+        .snapshot
+        .as_ref()
+        .and_then(|snapshot| snapshot.state_at(commit));
+    let held = ledger.all().iter().find(|past| {
+        past.from.starts_with(commit) || (state_there.is_some() && past.from_state == state_there)
+    })?;
+    Some((
+        Reason::AlreadyRolledBack,
+        format!("{commit} was rolled back by {} and is on hold", held.id),
+    ))
+}
+
+/// Returns the exit code of the gate: what cannot be known first, then the worse of level and violation.
+fn gate(assessment: &Assessment, service: &Service<'_>) -> Exit {
+    let config = &service.config.gate;
+    let unknown = assessment.budget.level.is_none()
+        || assessment
+            .unknowns
+            .iter()
+            .any(|unknown| unknown.weight == Weight::Everything);
+    if unknown {
+        return match config.on_unknown {
+            OnUnknown::Block => Exit::BlockedUnknown,
+            OnUnknown::Allow => Exit::Complete,
+        };
+    }
+    let level = assessment.budget.acting_level.unwrap_or(Level::Ok);
+    if level >= config.block_at {
+        match level {
+            Level::Emergency => return Exit::BlockedEmergency,
+            Level::Critical => return Exit::BlockedCritical,
+            Level::Warning if !assessment.is_violated() => return Exit::BlockedWarning,
+            Level::Warning | Level::Ok => {}
+        }
+    }
+    if assessment.is_violated() && config.block_at != Level::Emergency {
+        return Exit::BlockedCritical;
+    }
+    Exit::Complete
+}
+
+fn blocked(assessment: &Assessment, exit: Exit) -> String {
+    let violated: Vec<&str> = assessment
+        .violations
+        .iter()
+        .filter(|violation| violation.state == crate::slo::ViolationState::Violated)
+        .map(|violation| violation.slo.as_str())
+        .collect();
+    if exit == Exit::BlockedUnknown {
+        let unknown: Vec<String> = assessment
+            .unknowns
+            .iter()
+            .filter(|unknown| unknown.weight == Weight::Everything)
+            .map(|unknown| format!("{}: {}", unknown.source, unknown.why))
+            .collect();
+        return format!(
+            "blocked: the budget cannot be measured: {}",
+            unknown.join("; ")
+        );
+    }
+    let consumed = assessment.budget.consumed.unwrap_or_default() * 100.0;
+    if violated.is_empty() {
+        format!("blocked: {consumed:.1} % of the error budget is consumed")
+    } else {
+        format!(
+            "blocked: {} violated, {consumed:.1} % of the error budget consumed",
+            violated.join(" and ")
+        )
+    }
+}

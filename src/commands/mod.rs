@@ -1,0 +1,102 @@
+//! The commands: each joins observing, deciding and acting for a list of services.
+
+mod carry_out;
+mod check;
+mod pass;
+mod resume;
+mod rollback;
+mod service;
+mod status;
+
+pub use service::{Service, SetupError};
+pub use status::{Hold, Limits, PastPart, Status};
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::{Cli, Command, Way};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::record::{Heading, Record};
+
+/// What a command prints.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// A decision record.
+    Record(Box<Record>),
+    /// A status.
+    Status(Box<Status>),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The exit code.
+    pub exit: Exit,
+    /// What is printed; nothing where there is nothing but the error.
+    pub report: Option<Report>,
+    /// One sentence for a person, where something is wrong.
+    pub complaint: Option<String>,
+}
+
+impl Ended {
+    pub(crate) fn with(exit: Exit, record: Record) -> Self {
+        Self {
+            exit,
+            report: Some(Report::Record(Box::new(record))),
+            complaint: None,
+        }
+    }
+
+    pub(crate) fn complaining(mut self, complaint: impl Into<String>) -> Self {
+        self.complaint = Some(complaint.into());
+        self
+    }
+
+    pub(crate) fn only(exit: Exit, complaint: impl Into<String>) -> Self {
+        Self {
+            exit,
+            report: None,
+            complaint: Some(complaint.into()),
+        }
+    }
+}
+
+/// Carries out one command.
+pub async fn execute(cli: &Cli, config: &Config) -> Ended {
+    let command = cli.command.as_ref().unwrap_or(&Command::Run);
+    let service = match Service::new(config) {
+        Ok(service) => service,
+        Err(error) => return Ended::only(Exit::Configuration, error.to_string()),
+    };
+    let started_at = Utc::now();
+    let heading = |command: &'static str| Heading {
+        run_id: run_id(started_at),
+        command,
+        service: config.service.name.to_string(),
+        namespace: config.service.namespace.to_string(),
+        dry_run: config.policy.dry_run,
+    };
+    match command {
+        Command::Run => pass::run(&service, &heading("run")).await,
+        Command::Check(check) => {
+            check::check(&service, &heading("check"), check.commit.as_deref()).await
+        }
+        Command::Rollback(rollback) => match rollback.way {
+            Way::Gitops => rollback::gitops(&service, &heading("rollback")).await,
+            Way::Argocd => Ended::only(
+                Exit::Unavailable,
+                "this version does not talk to Argo CD yet; nothing was done: use `rollback gitops`, or `argocd app rollback`",
+            ),
+        },
+        Command::Status => status::status(&service).await,
+    }
+}
+
+/// Identifies one run in logs and records: when it started, and which process it was.
+fn run_id(started_at: DateTime<Utc>) -> String {
+    format!(
+        "{}-{}",
+        started_at.format("%Y%m%dt%H%M%Sz"),
+        std::process::id()
+    )
+}

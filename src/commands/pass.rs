@@ -1,0 +1,195 @@
+//! One pass: read, decide, act, prove, write down.
+
+use chrono::Utc;
+
+use super::Ended;
+use super::carry_out::{Wish, carry_out};
+use super::resume::resume;
+use super::service::{Service, history, with_sources};
+use crate::clients::git::Snapshot;
+use crate::exit::Exit;
+use crate::journal::{self, Journal, JournalError, Origin, ServiceState};
+use crate::observe::{self, Observation};
+use crate::policy::{BranchReading, GateName, Inputs, Reason, decide, needs_branch};
+use crate::record::{Heading, Record};
+use crate::slo::{Assessment, Cause, assess};
+
+/// What the run remembers of earlier ones, and whether it may add to it.
+pub(super) enum Memory {
+    /// Locked for this run.
+    Writable(Journal),
+    /// Read for a dry run, which writes nothing.
+    ReadOnly(journal::State),
+}
+
+impl Memory {
+    /// Opens the state as far as a run may change it.
+    pub(super) fn open(service: &Service<'_>) -> Result<Self, JournalError> {
+        let file = &service.config.state.state_file;
+        if service.config.policy.dry_run {
+            journal::read(file).map(Self::ReadOnly)
+        } else {
+            Journal::open(file).map(Self::Writable)
+        }
+    }
+
+    pub(super) fn of(&self, service: &Service<'_>) -> ServiceState {
+        match self {
+            Self::Writable(journal) => journal.state().service(&service.key),
+            Self::ReadOnly(state) => state.service(&service.key),
+        }
+    }
+}
+
+/// Ends a run whose state cannot be used.
+pub(super) fn without_state(error: &JournalError) -> Ended {
+    let exit = match error {
+        JournalError::Locked { .. } => Exit::TryAgain,
+        JournalError::Folder { .. }
+        | JournalError::Read { .. }
+        | JournalError::Damaged { .. }
+        | JournalError::Newer { .. } => Exit::Configuration,
+        JournalError::Write { .. } => Exit::PersonNeeded,
+    };
+    Ended::only(exit, error.to_string())
+}
+
+/// Everything that is known of a service at one moment.
+pub(super) struct Known {
+    pub(super) observation: Observation,
+    pub(super) assessment: Assessment,
+    pub(super) branch: BranchReading,
+    /// The branch as it was judged, for the one who acts on it.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+/// Why a service could not be evaluated: something did not answer, and nothing was touched.
+pub(super) struct NotEvaluated {
+    pub(super) record: Record,
+    pub(super) why: String,
+}
+
+impl NotEvaluated {
+    fn new(record: Record, source: &str, why: String) -> Box<Self> {
+        let record = record
+            .holding(Reason::UnknownData, why.clone())
+            .not_knowing(source, why.clone());
+        Box::new(Self { record, why })
+    }
+
+    pub(super) fn ended(self) -> Ended {
+        Ended::with(Exit::Unavailable, self.record).complaining(self.why)
+    }
+}
+
+/// Asks Prometheus.
+pub(super) async fn measure(
+    service: &Service<'_>,
+    heading: &Heading,
+) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
+    match service.metrics().observe(&service.objective).await {
+        Ok(observation) => {
+            let assessment = assess(&observation.measurement, &service.objective);
+            tracing::info!(
+                slo.name = %service.key,
+                verdict = ?assessment.verdict,
+                consumed = assessment.budget.consumed,
+                window = "1h",
+                burn_rate = assessment.burn_rates.h1,
+                requests = service.prometheus_requests(),
+                "evaluated"
+            );
+            Ok((observation, assessment))
+        }
+        Err(error) => Err(NotEvaluated::new(
+            Record::unknown(heading, &service.objective, Utc::now()),
+            "prometheus",
+            with_sources(&error),
+        )),
+    }
+}
+
+/// Asks Prometheus and, where the decision needs it, the repository.
+pub(super) async fn evaluate(
+    service: &Service<'_>,
+    heading: &Heading,
+) -> Result<Known, Box<NotEvaluated>> {
+    let (observation, assessment) = measure(service, heading).await?;
+    let (branch, snapshot) = match &service.git {
+        None => (BranchReading::NotConfigured, None),
+        Some(_) if !needs_branch(&assessment, &service.settings) => (BranchReading::NotAsked, None),
+        Some(git) => match observe::branch(git, service.settings.max_revisions_back, None).await {
+            Ok(snapshot) => (
+                BranchReading::Known(observe::timeline(&snapshot)),
+                Some(snapshot),
+            ),
+            Err(error) => {
+                let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
+                    .with_assessment(&assessment);
+                return Err(NotEvaluated::new(record, "git", with_sources(&error)));
+            }
+        },
+    };
+    Ok(Known {
+        observation,
+        assessment,
+        branch,
+        snapshot,
+    })
+}
+
+/// One pass over one service: finishes what an earlier run began, else evaluates, decides and carries out.
+pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
+    let memory = match Memory::open(service) {
+        Ok(memory) => memory,
+        Err(error) => return without_state(&error),
+    };
+    let state = memory.of(service);
+    let memory = match (memory, state.in_flight()) {
+        (Memory::Writable(journal), Some(unfinished)) => {
+            return resume(service, heading, journal, unfinished.clone()).await;
+        }
+        (memory, _) => memory,
+    };
+    let known = match evaluate(service, heading).await {
+        Ok(known) => known,
+        Err(not_evaluated) => return not_evaluated.ended(),
+    };
+    let decision = decide(&Inputs {
+        now: known.observation.evaluated_at,
+        assessment: &known.assessment,
+        branch: &known.branch,
+        history: &history(&state),
+        settings: &service.settings,
+    });
+    let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
+        .with_assessment(&known.assessment)
+        .with_deployment(known.branch.timeline())
+        .with_decision(&decision);
+    let burning = decision
+        .gates
+        .iter()
+        .find(|gate| gate.name == GateName::Burning);
+    let wish = Wish {
+        origin: Origin::Automatic,
+        why: burning.map_or_else(String::new, |gate| gate.detail.clone()),
+        by: "error-budget-monitor",
+        recovery_ratio: recovery_ratio(&known.assessment, service),
+        when_held: Exit::Complete,
+    };
+    carry_out(service, memory, known.snapshot, &decision, record, &wish).await
+}
+
+/// Returns the error ratio under which this burn has stopped: the SLO's, or the burn rate's where that is stricter and
+/// no SLO was violated.
+fn recovery_ratio(assessment: &Assessment, service: &Service<'_>) -> f64 {
+    let allowed = service.objective.max_bad_ratio();
+    assessment
+        .burns
+        .iter()
+        .map(|burn| match burn.cause {
+            Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => burn.ratio,
+            Cause::Violation(_) => allowed,
+        })
+        .fold(allowed, f64::min)
+}

@@ -1,0 +1,111 @@
+//! A person's rollback: no trigger is needed, limits and journal hold.
+
+use chrono::Utc;
+
+use super::Ended;
+use super::carry_out::{Wish, carry_out};
+use super::pass::{Memory, measure, without_state};
+use super::service::{Service, history, with_sources};
+use crate::exit::Exit;
+use crate::journal::Origin;
+use crate::observe;
+use crate::policy::{Reason, Wanted, decide_manual};
+use crate::record::{Heading, Record};
+
+/// Rolls the GitOps path back, to a revision that a person named or to the last good one. Prometheus is asked for the
+/// record and for the proof only: a person may roll back while it is down.
+pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
+    let Some(git) = &service.git else {
+        return Ended::only(
+            Exit::Configuration,
+            "there is nothing to roll back: set GITOPS_REPO and GITOPS_PATH",
+        );
+    };
+    let memory = match Memory::open(service) {
+        Ok(memory) => memory,
+        Err(error) => return without_state(&error),
+    };
+    let state = memory.of(service);
+    let (record, now) = match measure(service, heading).await {
+        Ok((observation, assessment)) => (
+            Record::unknown(heading, &service.objective, observation.evaluated_at)
+                .with_assessment(&assessment),
+            observation.evaluated_at,
+        ),
+        Err(not_evaluated) => {
+            tracing::warn!(error = %not_evaluated.why, "a person's rollback goes on without Prometheus");
+            (not_evaluated.record, Utc::now())
+        }
+    };
+    if let Some(unfinished) = state.in_flight() {
+        let why = format!(
+            "rollback {} is unfinished; let `run` finish it first",
+            unfinished.id
+        );
+        return Ended::with(
+            Exit::PersonNeeded,
+            record
+                .holding(Reason::DeploymentInProgress, why.clone())
+                .with_rollback(unfinished),
+        )
+        .complaining(why);
+    }
+    let manual = &service.config.manual;
+    let back = service.settings.max_revisions_back;
+    let snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            let why = with_sources(&error);
+            return Ended::with(
+                Exit::Unavailable,
+                record
+                    .holding(Reason::UnknownData, why.clone())
+                    .not_knowing("git", why.clone()),
+            )
+            .complaining(why);
+        }
+    };
+    let wanted = match &snapshot.revision {
+        None => None,
+        Some(resolved) => match &resolved.state {
+            Some(state) => Some(Wanted {
+                revision: resolved.revision.clone(),
+                state: state.clone(),
+            }),
+            None => {
+                let why = format!(
+                    "{} does not exist at {}: restoring would delete it",
+                    git.paths().join(", "),
+                    resolved.revision
+                );
+                return Ended::with(
+                    Exit::PersonNeeded,
+                    record.holding(Reason::NoTarget, why.clone()),
+                )
+                .complaining(why);
+            }
+        },
+    };
+    let timeline = observe::timeline(&snapshot);
+    let decision = decide_manual(
+        now,
+        &timeline,
+        &history(&state),
+        &service.settings,
+        wanted.as_ref(),
+    );
+    let record = record
+        .with_deployment(Some(&timeline))
+        .with_decision(&decision);
+    let wish = Wish {
+        origin: Origin::Manual,
+        why: manual
+            .reason
+            .clone()
+            .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
+        by: "error-budget-monitor for a person",
+        recovery_ratio: service.objective.max_bad_ratio(),
+        when_held: Exit::PersonNeeded,
+    };
+    carry_out(service, memory, Some(snapshot), &decision, record, &wish).await
+}

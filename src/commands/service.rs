@@ -1,0 +1,256 @@
+//! One watched service: its settings, its clients, its memory's key.
+
+use std::time::Duration;
+
+use crate::clients::git::{Git, GitSettings};
+use crate::clients::http::{Auth, HttpSettings, HttpSettingsError};
+use crate::clients::prometheus::{Prometheus, PrometheusError};
+use crate::config::{
+    self, Config, GitopsConfig, GitopsMode, MetricsFamily, PrometheusConfig, SliSource,
+};
+use crate::journal::{Phase, ServiceState};
+use crate::observe::{Metrics, Queries};
+use crate::policy::{History, PastOutcome, PastRollback, Settings};
+use crate::slo::{LevelThresholds, Objective};
+
+/// Why a service cannot be watched with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The settings ask for something that this version does not have. Doing something else instead would be wrong.
+    #[error("{0}")]
+    NotBuilt(&'static str),
+    /// Prometheus's settings cannot be used.
+    #[error("{}", with_sources(.0))]
+    Prometheus(#[from] PrometheusError),
+    /// The repository's settings cannot be used.
+    #[error("prepare to reach the GitOps repository: {}", with_sources(.0))]
+    Git(#[from] HttpSettingsError),
+    /// A duration is longer than a calendar can hold.
+    #[error("{0} is too long")]
+    TooLong(&'static str),
+}
+
+/// One watched service.
+pub struct Service<'a> {
+    /// Its configuration.
+    pub config: &'a Config,
+    /// What it promises.
+    pub objective: Objective,
+    /// The guards.
+    pub settings: Settings,
+    /// Its key in the state: `namespace/service`.
+    pub key: String,
+    /// The GitOps repository, where one is configured.
+    pub git: Option<Git>,
+    prometheus: Prometheus,
+    queries: Queries,
+}
+
+impl<'a> Service<'a> {
+    /// Prepares the clients of a service; sends nothing.
+    ///
+    /// # Errors
+    /// Fails when the settings ask for something that is not built, or when a certificate file cannot be used.
+    pub fn new(config: &'a Config) -> Result<Self, SetupError> {
+        refuse_what_is_not_built(config)?;
+        Ok(Self {
+            config,
+            objective: objective(config),
+            settings: settings(config)?,
+            key: format!("{}/{}", config.service.namespace, config.service.name),
+            git: config.gitops.as_ref().map(git).transpose()?,
+            prometheus: prometheus(&config.prometheus)?,
+            queries: queries(config),
+        })
+    }
+
+    /// Returns how its metrics are asked for.
+    pub fn metrics(&self) -> Metrics<'_> {
+        Metrics {
+            prometheus: &self.prometheus,
+            queries: &self.queries,
+        }
+    }
+
+    /// Returns how many requests Prometheus was sent.
+    pub fn prometheus_requests(&self) -> u64 {
+        self.prometheus.requests()
+    }
+}
+
+fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
+    if config.services_dir.is_some() {
+        return Err(SetupError::NotBuilt(
+            "SERVICES_DIR is not supported by this version; run it once per service",
+        ));
+    }
+    match &config.sli.source {
+        SliSource::Own { .. } | SliSource::Family(MetricsFamily::Http) => {}
+        SliSource::Family(
+            MetricsFamily::Istio
+            | MetricsFamily::IngressNginx
+            | MetricsFamily::Envoy
+            | MetricsFamily::Linkerd
+            | MetricsFamily::Traefik
+            | MetricsFamily::Grpc
+            | MetricsFamily::Otel
+            | MetricsFamily::Spring,
+        ) => {
+            return Err(SetupError::NotBuilt(
+                "this version knows METRICS_FAMILY=http only; for another one set SLI_BAD_QUERY and SLI_TOTAL_QUERY",
+            ));
+        }
+    }
+    let Some(gitops) = &config.gitops else {
+        return Ok(());
+    };
+    match gitops.mode {
+        GitopsMode::Push => {}
+        GitopsMode::PullRequest => {
+            return Err(SetupError::NotBuilt(
+                "GITOPS_MODE=pull-request is not supported by this version; use push, or DRY_RUN=true to only see the plan",
+            ));
+        }
+    }
+    if gitops.github_app.is_some() {
+        return Err(SetupError::NotBuilt(
+            "GITHUB_APP_ID is not supported by this version; set GITOPS_TOKEN instead",
+        ));
+    }
+    Ok(())
+}
+
+fn objective(config: &Config) -> Objective {
+    let thresholds = &config.thresholds;
+    Objective {
+        window: config.slo.window,
+        budget: config.slo.error_budget,
+        levels: LevelThresholds::new(
+            thresholds.warning,
+            thresholds.critical,
+            thresholds.emergency,
+        )
+        .expect("the configuration checks that the thresholds rise"),
+        min_availability: thresholds.min_availability,
+        max_error_rate: thresholds.max_error_rate,
+        max_latency_p95: thresholds.max_latency_p95,
+        max_latency_p99: thresholds.max_latency_p99,
+        violation_for: thresholds.violation_for,
+        burn_rate_fast: thresholds.burn_rate_fast,
+        burn_rate_slow: thresholds.burn_rate_slow,
+    }
+}
+
+fn settings(config: &Config) -> Result<Settings, SetupError> {
+    let policy = &config.policy;
+    let limits = &config.limits;
+    Ok(Settings {
+        rollback_enabled: policy.rollback_enabled || policy.dry_run,
+        auto_rollback_critical: policy.auto_rollback_critical,
+        auto_rollback_emergency: policy.auto_rollback_emergency,
+        require_approval: policy.require_approval,
+        require_active_burn: policy.require_active_burn,
+        require_attribution: policy.require_attribution,
+        attribution_window: calendar("ATTRIBUTION_WINDOW", policy.attribution_window)?,
+        max_revisions_back: policy.max_revisions_back,
+        min_events: policy.min_events,
+        min_bad_events: policy.min_bad_events,
+        cooldown: calendar("COOLDOWN", limits.cooldown)?,
+        max_per_hour: limits.max_per_hour,
+        max_per_day: limits.max_per_day,
+        blackout: limits.blackout.clone(),
+        emergency_overrides_blackout: limits.emergency_overrides_blackout,
+        verify_deadline: calendar("VERIFY_DEADLINE", config.verify.deadline)?,
+    })
+}
+
+fn calendar(name: &'static str, duration: Duration) -> Result<chrono::Duration, SetupError> {
+    chrono::Duration::from_std(duration).map_err(|_| SetupError::TooLong(name))
+}
+
+fn prometheus(config: &PrometheusConfig) -> Result<Prometheus, PrometheusError> {
+    let identity = config.tls.client_identity.as_ref();
+    let settings = HttpSettings {
+        auth: match &config.auth {
+            config::Auth::None => Auth::None,
+            config::Auth::Bearer(token) => Auth::Bearer(token.clone()),
+            config::Auth::Basic { username, password } => Auth::Basic {
+                username: username.clone(),
+                password: password.clone(),
+            },
+        },
+        headers: config.headers.clone(),
+        ca_file: config.tls.ca_file.clone(),
+        client_identity: identity.map(|files| (files.cert_file.clone(), files.key_file.clone())),
+        timeout: config.timeout,
+        ..HttpSettings::default()
+    };
+    Prometheus::new(config.url.clone(), &settings)
+}
+
+fn git(config: &GitopsConfig) -> Result<Git, HttpSettingsError> {
+    let settings = GitSettings {
+        url: config.repo.remote_url(),
+        name: config.repo.to_string(),
+        username: config.username.clone(),
+        token: config.token.clone(),
+        branch: config.branch.as_str().to_owned(),
+        paths: config
+            .paths
+            .iter()
+            .map(|path| path.as_str().to_owned())
+            .collect(),
+        ca_file: config.ca_file.clone(),
+        timeout: config.timeout,
+        author_name: config.author_name.clone(),
+        author_email: config.author_email.clone(),
+    };
+    Git::new(settings, tokio::runtime::Handle::current())
+}
+
+fn queries(config: &Config) -> Queries {
+    match &config.sli.source {
+        SliSource::Own { bad, total } => Queries::own(bad, total),
+        SliSource::Family(_) => Queries::http(
+            config.service.namespace.as_str(),
+            config.service.name.as_str(),
+        ),
+    }
+}
+
+/// Translates the journal's memory for the policy.
+pub(super) fn history(state: &ServiceState) -> History {
+    History::new(
+        state
+            .rollbacks
+            .iter()
+            .map(|past| PastRollback {
+                id: past.id.clone(),
+                from: past.from.clone(),
+                from_state: Some(past.from_state.clone()),
+                to: past.to.clone(),
+                begun_at: past.begun_at,
+                attempted: past.attempted,
+                outcome: match past.phase {
+                    Phase::Begun | Phase::Verifying => PastOutcome::Unverified,
+                    Phase::Recovered => PastOutcome::Recovered,
+                    Phase::Ineffective => PastOutcome::Ineffective,
+                    Phase::Failed => PastOutcome::Failed,
+                    Phase::Superseded => PastOutcome::Superseded,
+                },
+            })
+            .collect(),
+    )
+}
+
+/// Writes an error with everything below it, in one line.
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(below) = source {
+        text.push_str(": ");
+        text.push_str(&below.to_string());
+        source = below.source();
+    }
+    text
+}

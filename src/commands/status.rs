@@ -1,0 +1,180 @@
+//! Budget, burn, limits left, what is in flight, holds and the last rollbacks.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+
+use super::pass::{measure, without_state};
+use super::service::{Service, history};
+use super::{Ended, Report};
+use crate::exit::Exit;
+use crate::journal;
+use crate::policy::{GateState, limits};
+use crate::record::{
+    BudgetPart, BurnRatesPart, Heading, Record, RollbackPart, UnknownPart, ViolationPart, rfc3339,
+};
+
+/// How many ended rollbacks are shown.
+const SHOWN: usize = 10;
+
+/// How a service stands and what is remembered of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it was asked.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// As in the decision record.
+    pub verdict: &'static str,
+    /// As in the decision record.
+    pub budget: BudgetPart,
+    /// As in the decision record.
+    pub burn_rates: BurnRatesPart,
+    /// As in the decision record.
+    pub violations: Vec<ViolationPart>,
+    /// What is left of the limits.
+    pub limits: Limits,
+    /// The rollback that is not finished.
+    pub in_flight: Option<RollbackPart>,
+    /// The plan that waits for approval; this version never has one.
+    pub pending: Option<RollbackPart>,
+    /// Revisions that were rolled back and must not come back.
+    pub holds: Vec<Hold>,
+    /// The last rollbacks, newest first.
+    pub rollbacks: Vec<PastPart>,
+    /// Where the memory comes from.
+    pub source: &'static str,
+    /// As in the decision record.
+    pub unknowns: Vec<UnknownPart>,
+}
+
+/// What is left of the limits.
+#[derive(Debug, Clone, Serialize)]
+pub struct Limits {
+    /// Rollbacks begun in the last hour.
+    pub hour_used: usize,
+    /// `MAX_ROLLBACKS_PER_HOUR`.
+    pub hour_max: u32,
+    /// Rollbacks begun in the last 24 hours.
+    pub day_used: usize,
+    /// `MAX_ROLLBACKS_PER_DAY`.
+    pub day_max: u32,
+    /// Whether a rollback would be let through now.
+    pub open: bool,
+    /// Which limit holds, or that none does.
+    pub detail: String,
+}
+
+/// A revision on hold.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hold {
+    /// The revision.
+    pub revision: String,
+    /// The rollback that put it on hold.
+    pub rollback: String,
+}
+
+/// A rollback that was begun.
+#[derive(Debug, Clone, Serialize)]
+pub struct PastPart {
+    /// Its id.
+    pub id: String,
+    /// When it was begun.
+    #[serde(serialize_with = "rfc3339")]
+    pub begun_at: DateTime<Utc>,
+    /// The bad revision.
+    pub from: String,
+    /// The restored revision.
+    pub to: String,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Why it was begun.
+    pub why: String,
+}
+
+/// Shows how a service stands. The state is read without its lock and nothing is written.
+pub(super) async fn status(service: &Service<'_>) -> Ended {
+    let state = match journal::read(&service.config.state.state_file) {
+        Ok(state) => state.service(&service.key),
+        Err(error) => return without_state(&error),
+    };
+    let heading = Heading {
+        run_id: String::new(),
+        command: "status",
+        service: service.config.service.name.to_string(),
+        namespace: service.config.service.namespace.to_string(),
+        dry_run: false,
+    };
+    let (record, level, exit, complaint) = match measure(service, &heading).await {
+        Ok((observation, assessment)) => (
+            Record::unknown(&heading, &service.objective, observation.evaluated_at)
+                .with_assessment(&assessment),
+            assessment.budget.acting_level,
+            Exit::Complete,
+            None,
+        ),
+        Err(not_evaluated) => (
+            not_evaluated.record,
+            None,
+            Exit::Unavailable,
+            Some(not_evaluated.why),
+        ),
+    };
+    let at = Utc::now();
+    let remembered = history(&state);
+    let gate = limits(&remembered, &service.settings, level, at);
+    let status = Status {
+        schema: record.schema,
+        service: record.service,
+        namespace: record.namespace,
+        at,
+        verdict: record.verdict,
+        budget: record.budget,
+        burn_rates: record.burn_rates,
+        violations: record.violations,
+        limits: Limits {
+            hour_used: remembered.attempted_within(Duration::hours(1), at).len(),
+            hour_max: service.settings.max_per_hour,
+            day_used: remembered.attempted_within(Duration::hours(24), at).len(),
+            day_max: service.settings.max_per_day,
+            open: gate.state == GateState::Pass,
+            detail: gate.detail,
+        },
+        in_flight: state.in_flight().map(RollbackPart::from),
+        pending: None,
+        holds: state
+            .rollbacks
+            .iter()
+            .filter(|past| past.phase != journal::Phase::Superseded)
+            .map(|past| Hold {
+                revision: past.from.clone(),
+                rollback: past.id.clone(),
+            })
+            .collect(),
+        rollbacks: state
+            .rollbacks
+            .iter()
+            .rev()
+            .take(SHOWN)
+            .map(|past| PastPart {
+                id: past.id.clone(),
+                begun_at: past.begun_at,
+                from: past.from.clone(),
+                to: past.to.clone(),
+                outcome: crate::record::outcome(past.phase),
+                why: past.why.clone(),
+            })
+            .collect(),
+        source: "state",
+        unknowns: record.unknowns,
+    };
+    Ended {
+        exit,
+        report: Some(Report::Status(Box::new(status))),
+        complaint,
+    }
+}

@@ -1,0 +1,54 @@
+//! Every exit code of the program.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: the pass is complete, or a deploy may go ahead.
+    Complete,
+    /// 1: a rollback failed, did not help or was refused to a person: a person is needed.
+    PersonNeeded,
+    /// 1: the gate blocks at warning level.
+    BlockedWarning,
+    /// 2: the gate blocks at critical level, or because an SLO is violated.
+    BlockedCritical,
+    /// 3: the gate blocks at emergency level.
+    BlockedEmergency,
+    /// 4: the gate blocks because the budget cannot be measured.
+    BlockedUnknown,
+    /// 5: the gate blocks because the commit is on hold or a rollback is in flight.
+    BlockedHold,
+    /// 64: the arguments are wrong.
+    Usage,
+    /// 69: Prometheus, git or Argo CD could not be reached or refused; nothing was done.
+    Unavailable,
+    /// 75: another run holds the lock.
+    TryAgain,
+    /// 78: the configuration or the state cannot be used; no network call was made.
+    Configuration,
+}
+
+impl Exit {
+    /// Returns the number of the contract.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::PersonNeeded | Self::BlockedWarning => 1,
+            Self::BlockedCritical => 2,
+            Self::BlockedEmergency => 3,
+            Self::BlockedUnknown => 4,
+            Self::BlockedHold => 5,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::TryAgain => 75,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,7 @@
+//! All human text in one place.
+
+mod commit;
+mod text;
+
+pub use commit::{CommitStory, commit_message};
+pub use text::{record, status};

@@ -1,0 +1,300 @@
+//! The decision record and the status, as a person reads them.
+
+use std::fmt::Write;
+
+use crate::commands::Status;
+use crate::record::{BudgetPart, BurnRatesPart, Record, RollbackPart, ViolationPart};
+
+/// Writes a record as a table: the decision first, then the numbers behind it.
+pub fn record(record: &Record) -> String {
+    let mut text = String::new();
+    line(
+        &mut text,
+        "service",
+        &format!(
+            "{}/{}  ({}{}, {})",
+            record.namespace,
+            record.service,
+            record.command,
+            if record.dry_run { ", dry run" } else { "" },
+            record.evaluated_at.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
+    );
+    line(&mut text, "verdict", record.verdict);
+    line(
+        &mut text,
+        "decision",
+        &format!(
+            "{} ({}): {}",
+            record.decision.action, record.decision.reason, record.decision.detail
+        ),
+    );
+    numbers(
+        &mut text,
+        &record.budget,
+        &record.burn_rates,
+        &record.violations,
+    );
+    if let Some(deployment) = &record.deployment {
+        line(
+            &mut text,
+            "deployed",
+            &format!(
+                "{} at {} ({})",
+                short(&deployment.revision),
+                deployment.deployed_at.format("%Y-%m-%d %H:%M:%S UTC"),
+                deployment.source
+            ),
+        );
+    }
+    if !record.decision.gates.is_empty() {
+        text.push('\n');
+        for gate in &record.decision.gates {
+            let state = match gate.state {
+                "not_checked" => "not checked",
+                state => state,
+            };
+            let _ = writeln!(text, "  {state:<11}  {:<12}  {}", gate.gate, gate.detail);
+        }
+    }
+    if let Some(rollback) = &record.rollback {
+        write_rollback(&mut text, rollback);
+    }
+    write_unknowns(&mut text, record);
+    text
+}
+
+/// Writes the status of a service.
+pub fn status(status: &Status) -> String {
+    let mut text = String::new();
+    line(
+        &mut text,
+        "service",
+        &format!(
+            "{}/{}  (status, {})",
+            status.namespace,
+            status.service,
+            status.at.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
+    );
+    line(&mut text, "verdict", status.verdict);
+    numbers(
+        &mut text,
+        &status.budget,
+        &status.burn_rates,
+        &status.violations,
+    );
+    line(
+        &mut text,
+        "limits",
+        &format!(
+            "{} of {} in the last hour, {} of {} in the last 24 hours; {}",
+            status.limits.hour_used,
+            status.limits.hour_max,
+            status.limits.day_used,
+            status.limits.day_max,
+            status.limits.detail
+        ),
+    );
+    match &status.in_flight {
+        Some(rollback) => write_rollback(&mut text, rollback),
+        None => line(&mut text, "in flight", "nothing"),
+    }
+    line(&mut text, "pending", "nothing");
+    if status.holds.is_empty() {
+        line(&mut text, "on hold", "nothing");
+    }
+    for hold in &status.holds {
+        line(
+            &mut text,
+            "on hold",
+            &format!("{} (rollback {})", short(&hold.revision), hold.rollback),
+        );
+    }
+    for rollback in &status.rollbacks {
+        line(
+            &mut text,
+            "rollback",
+            &format!(
+                "{} {}: {} → {}, {}",
+                rollback.begun_at.format("%Y-%m-%d %H:%M:%S UTC"),
+                rollback.id,
+                short(&rollback.from),
+                short(&rollback.to),
+                rollback.outcome
+            ),
+        );
+    }
+    for unknown in &status.unknowns {
+        line(
+            &mut text,
+            "unknown",
+            &format!("{}: {}", unknown.source, unknown.why),
+        );
+    }
+    text
+}
+
+fn numbers(
+    text: &mut String,
+    budget: &BudgetPart,
+    rates: &BurnRatesPart,
+    violations: &[ViolationPart],
+) {
+    line(
+        text,
+        "budget",
+        &format!(
+            "{} consumed of {} over {}, {} bad of {} events, coverage {}: {}{}",
+            percent(budget.consumed),
+            percent(Some(budget.error_budget)),
+            span(budget.window_seconds as f64),
+            count(budget.bad_events),
+            count(budget.total_events),
+            percent(budget.coverage),
+            budget.level,
+            budget
+                .seconds_to_exhaustion
+                .filter(|seconds| *seconds > 0.0)
+                .map(|seconds| format!(", gone in {}", span(seconds)))
+                .unwrap_or_default()
+        ),
+    );
+    line(
+        text,
+        "burn rate",
+        &format!(
+            "5m {}  30m {}  1h {}  6h {}",
+            rate(rates.m5),
+            rate(rates.m30),
+            rate(rates.h1),
+            rate(rates.h6)
+        ),
+    );
+    for violation in violations {
+        let (value, threshold) = if violation.name.starts_with("latency") {
+            (seconds(violation.value), seconds(Some(violation.threshold)))
+        } else {
+            (percent(violation.value), percent(Some(violation.threshold)))
+        };
+        line(
+            text,
+            violation.name,
+            &format!(
+                "{} ({value}, threshold {threshold}, {} of {} slices{})",
+                violation.state,
+                violation.points,
+                violation.points_expected,
+                if violation.for_seconds > 0 {
+                    format!(", over it for {} s", violation.for_seconds)
+                } else {
+                    String::new()
+                }
+            ),
+        );
+    }
+}
+
+fn write_rollback(text: &mut String, rollback: &RollbackPart) {
+    text.push('\n');
+    line(
+        text,
+        "rollback",
+        &format!(
+            "{}: {} → {}, {}",
+            rollback.id,
+            short(&rollback.from),
+            short(&rollback.to),
+            rollback.outcome
+        ),
+    );
+    if let Some(commit) = &rollback.commit {
+        line(text, "commit", commit);
+    }
+    for step in &rollback.steps {
+        let _ = writeln!(
+            text,
+            "  {:<11}  {:<13}  {}",
+            step.state, step.step, step.detail
+        );
+    }
+    if let Some(diff) = &rollback.diff {
+        let _ = write!(text, "\n{}", printable(diff));
+    }
+}
+
+fn write_unknowns(text: &mut String, record: &Record) {
+    if record.unknowns.is_empty() {
+        return;
+    }
+    text.push('\n');
+    for unknown in &record.unknowns {
+        line(
+            text,
+            "unknown",
+            &format!("{}: {}", unknown.source, unknown.why),
+        );
+    }
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "{name:<13}  {value}");
+}
+
+/// Replaces what could move the cursor or hide text of a terminal; manifests are untrusted.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+fn short(revision: &str) -> &str {
+    revision.get(..10).unwrap_or(revision)
+}
+
+fn percent(ratio: Option<f64>) -> String {
+    ratio.map_or_else(
+        || "unknown".to_owned(),
+        |ratio| format!("{} %", trim(ratio * 100.0)),
+    )
+}
+
+/// Two decimals, more where the value is small.
+fn trim(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.1 {
+        format!("{value:.4}").trim_end_matches('0').to_owned()
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+fn seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3} s"))
+}
+
+fn count(events: Option<f64>) -> String {
+    events.map_or_else(
+        || "an unknown number".to_owned(),
+        |events| events.to_string(),
+    )
+}
+
+fn rate(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "unknown".to_owned(), |rate| format!("{rate:.2}"))
+}
+
+fn span(seconds: f64) -> String {
+    if seconds < 7200.0 {
+        format!("{:.0} min", seconds / 60.0)
+    } else if seconds < 172_800.0 {
+        format!("{:.1} h", seconds / 3600.0)
+    } else {
+        format!("{:.1} d", seconds / 86_400.0)
+    }
+}

@@ -1,0 +1,420 @@
+//! The decision record: what `run`, `check`, `rollback` and a dry run print. Its layout is a contract and only grows.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::journal;
+use crate::policy::{self, Action, Attribution, Blame, Decision, GateState, Reason, Timeline};
+use crate::slo::{Assessment, Level, Objective, Unknown, Verdict, ViolationState};
+
+/// Version of the layout.
+const SCHEMA: u32 = 1;
+
+/// One evaluation of one service, and what was done about it. A number that cannot be known is `null`.
+#[derive(Debug, Clone, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the names are those of the contract, DESIGN section 3.4"
+)]
+pub struct Record {
+    pub schema: u32,
+    pub run_id: String,
+    pub command: &'static str,
+    pub service: String,
+    pub namespace: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub evaluated_at: DateTime<Utc>,
+    pub dry_run: bool,
+    pub budget: BudgetPart,
+    pub burn_rates: BurnRatesPart,
+    pub violations: Vec<ViolationPart>,
+    pub deployment: Option<DeploymentPart>,
+    pub attribution: Option<AttributionPart>,
+    pub verdict: &'static str,
+    pub decision: DecisionPart,
+    pub rollback: Option<RollbackPart>,
+    pub unknowns: Vec<UnknownPart>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct BudgetPart {
+    pub window_seconds: u64,
+    pub error_budget: f64,
+    pub bad_events: Option<f64>,
+    pub total_events: Option<f64>,
+    pub consumed: Option<f64>,
+    pub remaining: Option<f64>,
+    pub coverage: Option<f64>,
+    pub seconds_to_exhaustion: Option<f64>,
+    pub level: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct BurnRatesPart {
+    #[serde(rename = "5m")]
+    pub m5: Option<f64>,
+    #[serde(rename = "30m")]
+    pub m30: Option<f64>,
+    #[serde(rename = "1h")]
+    pub h1: Option<f64>,
+    #[serde(rename = "6h")]
+    pub h6: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct ViolationPart {
+    pub name: &'static str,
+    pub state: &'static str,
+    pub value: Option<f64>,
+    pub threshold: f64,
+    pub for_seconds: u64,
+    pub points: usize,
+    pub points_expected: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct DeploymentPart {
+    pub revision: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub deployed_at: DateTime<Utc>,
+    pub source: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct AttributionPart {
+    pub suspect: String,
+    pub onset: Option<String>,
+    pub lag_seconds: Option<i64>,
+    pub bad_before: Option<f64>,
+    pub total_before: Option<f64>,
+    pub bad_after: Option<f64>,
+    pub total_after: Option<f64>,
+    pub p_value: Option<f64>,
+    pub verdict: &'static str,
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct DecisionPart {
+    pub action: &'static str,
+    pub reason: &'static str,
+    pub detail: String,
+    pub gates: Vec<GatePart>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct GatePart {
+    pub gate: &'static str,
+    pub state: &'static str,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct RollbackPart {
+    pub id: String,
+    pub from: String,
+    pub to: String,
+    pub steps: Vec<StepPart>,
+    pub outcome: &'static str,
+    /// The commit on the branch, once there is one.
+    pub commit: Option<String>,
+    /// What the commit would change, in a dry run.
+    pub diff: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct StepPart {
+    pub step: &'static str,
+    pub state: &'static str,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct UnknownPart {
+    pub source: String,
+    pub why: String,
+}
+
+/// What every record of a run has in common.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    /// Identifies the run in logs and records.
+    pub run_id: String,
+    /// The command.
+    pub command: &'static str,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Whether nothing may change.
+    pub dry_run: bool,
+}
+
+impl Record {
+    /// Starts a record in which nothing is known and nothing is done.
+    pub fn unknown(heading: &Heading, objective: &Objective, at: DateTime<Utc>) -> Self {
+        Self {
+            schema: SCHEMA,
+            run_id: heading.run_id.clone(),
+            command: heading.command,
+            service: heading.service.clone(),
+            namespace: heading.namespace.clone(),
+            evaluated_at: at,
+            dry_run: heading.dry_run,
+            budget: BudgetPart {
+                window_seconds: objective.window.as_secs(),
+                error_budget: objective.budget.ratio(),
+                bad_events: None,
+                total_events: None,
+                consumed: None,
+                remaining: None,
+                coverage: None,
+                seconds_to_exhaustion: None,
+                level: "unknown",
+            },
+            burn_rates: BurnRatesPart::default(),
+            violations: Vec::new(),
+            deployment: None,
+            attribution: None,
+            verdict: "unknown",
+            decision: DecisionPart {
+                action: "hold",
+                reason: Reason::UnknownData.as_str(),
+                detail: String::new(),
+                gates: Vec::new(),
+            },
+            rollback: None,
+            unknowns: Vec::new(),
+        }
+    }
+
+    /// Adds how the service stands.
+    pub fn with_assessment(mut self, assessment: &Assessment) -> Self {
+        let budget = &assessment.budget;
+        self.budget = BudgetPart {
+            bad_events: budget.events.map(|events| events.bad()),
+            total_events: budget.events.map(|events| events.total()),
+            consumed: budget.consumed,
+            remaining: budget.remaining,
+            coverage: budget.coverage,
+            seconds_to_exhaustion: budget.to_exhaustion.map(|time| time.as_secs_f64()),
+            level: level(budget.level),
+            ..self.budget
+        };
+        let rates = assessment.burn_rates;
+        self.burn_rates = BurnRatesPart {
+            m5: rates.m5,
+            m30: rates.m30,
+            h1: rates.h1,
+            h6: rates.h6,
+        };
+        self.violations = assessment
+            .violations
+            .iter()
+            .map(|violation| ViolationPart {
+                name: violation.slo.as_str(),
+                state: match violation.state {
+                    ViolationState::Ok => "ok",
+                    ViolationState::Violated => "violated",
+                    ViolationState::Uncertain => "uncertain",
+                    ViolationState::Unknown => "unknown",
+                },
+                value: violation.value,
+                threshold: violation.threshold,
+                for_seconds: violation.lasting.as_secs(),
+                points: violation.points,
+                points_expected: violation.points_expected,
+            })
+            .collect();
+        self.verdict = match assessment.verdict {
+            Verdict::Healthy => "healthy",
+            Verdict::Burning => "burning",
+            Verdict::Exhausted => "exhausted",
+            Verdict::Unknown => "unknown",
+        };
+        self.unknowns
+            .extend(assessment.unknowns.iter().map(unknown));
+        self
+    }
+
+    /// Adds the newest deployment.
+    pub fn with_deployment(mut self, timeline: Option<&Timeline>) -> Self {
+        self.deployment = timeline
+            .and_then(|timeline| timeline.changes.first())
+            .map(|newest| DeploymentPart {
+                revision: newest.revision.clone(),
+                deployed_at: newest.committed_at,
+                source: "git",
+            });
+        self
+    }
+
+    /// Adds what was decided.
+    pub fn with_decision(mut self, decision: &Decision) -> Self {
+        self.attribution = decision.attribution.as_ref().map(attribution);
+        self.decision = DecisionPart {
+            action: match decision.action {
+                Action::Nothing => "none",
+                Action::Hold => "hold",
+                Action::RollBack(_) => "rollback",
+            },
+            reason: decision.reason.as_str(),
+            detail: decision.detail.clone(),
+            gates: decision.gates.iter().map(gate).collect(),
+        };
+        self
+    }
+
+    /// Says that the run goes on with what an earlier one began.
+    pub fn with_resumption(mut self, detail: impl Into<String>) -> Self {
+        self.decision = DecisionPart {
+            action: "resume",
+            reason: Reason::Resumed.as_str(),
+            detail: detail.into(),
+            gates: Vec::new(),
+        };
+        self
+    }
+
+    /// Holds for a reason of its own, keeping the gates.
+    pub fn holding(mut self, reason: Reason, detail: impl Into<String>) -> Self {
+        self.decision.action = "hold";
+        self.decision.reason = reason.as_str();
+        self.decision.detail = detail.into();
+        self
+    }
+
+    /// Adds a value that could not be known.
+    pub fn not_knowing(mut self, source: &str, why: impl Into<String>) -> Self {
+        self.unknowns.push(UnknownPart {
+            source: source.to_owned(),
+            why: why.into(),
+        });
+        self
+    }
+
+    /// Adds a rollback as the journal knows it.
+    pub fn with_rollback(mut self, rollback: &journal::Rollback) -> Self {
+        self.rollback = Some(rollback.into());
+        self
+    }
+
+    /// Adds what a run without `--dry-run` would do.
+    pub fn with_plan(
+        mut self,
+        id: &str,
+        plan: &policy::Plan,
+        step: StepPart,
+        diff: String,
+    ) -> Self {
+        self.rollback = Some(RollbackPart {
+            id: id.to_owned(),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            steps: vec![step],
+            outcome: "would_roll_back",
+            commit: None,
+            diff: Some(diff),
+        });
+        self
+    }
+}
+
+impl From<&journal::Rollback> for RollbackPart {
+    fn from(rollback: &journal::Rollback) -> Self {
+        Self {
+            id: rollback.id.clone(),
+            from: rollback.from.clone(),
+            to: rollback.to.clone(),
+            steps: rollback
+                .steps
+                .iter()
+                .map(|step| StepPart {
+                    step: step.step.as_str(),
+                    state: step.state.as_str(),
+                    detail: step.detail.clone(),
+                })
+                .collect(),
+            outcome: outcome(rollback.phase),
+            commit: rollback.commit.clone(),
+            diff: None,
+        }
+    }
+}
+
+/// Returns the outcome in the words of the contract.
+pub(crate) fn outcome(phase: journal::Phase) -> &'static str {
+    match phase {
+        journal::Phase::Begun | journal::Phase::Verifying => "verifying",
+        journal::Phase::Recovered => "recovered",
+        journal::Phase::Ineffective => "ineffective",
+        journal::Phase::Failed => "failed",
+        journal::Phase::Superseded => "superseded",
+    }
+}
+
+fn level(level: Option<Level>) -> &'static str {
+    match level {
+        None => "unknown",
+        Some(Level::Ok) => "ok",
+        Some(Level::Warning) => "warning",
+        Some(Level::Critical) => "critical",
+        Some(Level::Emergency) => "emergency",
+    }
+}
+
+fn unknown(unknown: &Unknown) -> UnknownPart {
+    UnknownPart {
+        source: unknown.source.clone(),
+        why: unknown.why.clone(),
+    }
+}
+
+fn gate(gate: &policy::Gate) -> GatePart {
+    GatePart {
+        gate: gate.name.as_str(),
+        state: match gate.state {
+            GateState::Pass => "pass",
+            GateState::Fail => "fail",
+            GateState::NotChecked => "not_checked",
+        },
+        detail: gate.detail.clone(),
+    }
+}
+
+fn attribution(attribution: &Attribution) -> AttributionPart {
+    AttributionPart {
+        suspect: attribution.suspect.clone(),
+        onset: None,
+        lag_seconds: None,
+        bad_before: None,
+        total_before: None,
+        bad_after: None,
+        total_after: None,
+        p_value: None,
+        verdict: match attribution.verdict {
+            Blame::Deployment => "deployment",
+            Blame::NotDeployment => "not_deployment",
+            Blame::Unknown => "unknown",
+        },
+        why: attribution.why.clone(),
+    }
+}
+
+/// Writes a time as RFC 3339 with whole seconds in UTC.
+pub(crate) fn rfc3339<S: Serializer>(
+    time: &DateTime<Utc>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}

@@ -1,0 +1,251 @@
+//! Looks whether the burn stopped after a rollback took effect. It changes nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use crate::clients::prometheus::PrometheusError;
+use crate::observe::{Metrics, RecentSlices};
+use crate::slo::{Events, LatencyState, Objective, Reading, is_calm};
+
+/// Longest span that is looked at. A burn that stopped is calm at its newest end.
+const MAX_SPAN: Duration = Duration::from_secs(1800);
+
+/// Bounds of the pause between two looks.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// What has to be seen before a burn counts as stopped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Proof {
+    /// When the rollback took effect.
+    pub effective_at: DateTime<Utc>,
+    /// Error ratio that no slice may exceed (0..1).
+    pub recovery_ratio: f64,
+    /// `STABILIZATION`: for how long.
+    pub stabilization: Duration,
+    /// `MIN_EVENTS`: how many events must have been seen in that time.
+    pub min_events: u64,
+    /// `VERIFY_TIMEOUT`: how long this run looks.
+    pub timeout: Duration,
+    /// `VERIFY_DEADLINE`: how long after the effect the burn may go on.
+    pub deadline: Duration,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The service stayed calm for long enough.
+    BurnStopped(String),
+    /// Not yet, and the deadline is not over: the next run goes on.
+    NotYet(String),
+    /// The deadline is over.
+    DeadlinePassed(String),
+}
+
+/// Looks until the proof is there, the deadline is over, or this run's time is.
+pub async fn watch(metrics: &Metrics<'_>, objective: &Objective, proof: &Proof) -> Seen {
+    let stop = Instant::now() + proof.timeout;
+    let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
+    loop {
+        let not_yet = match look(metrics, objective, proof).await {
+            Ok(Ok(calm)) => return Seen::BurnStopped(calm),
+            Ok(Err(why)) => why,
+            Err(error) => error.to_string(),
+        };
+        if is_over(proof, Utc::now()) {
+            return Seen::DeadlinePassed(not_yet);
+        }
+        let left = stop.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Seen::NotYet(not_yet);
+        }
+        tokio::time::sleep(pause.min(left)).await;
+    }
+}
+
+fn is_over(proof: &Proof, now: DateTime<Utc>) -> bool {
+    (now - proof.effective_at)
+        .to_std()
+        .is_ok_and(|elapsed| elapsed > proof.deadline)
+}
+
+/// Looks once: the proof, or why it is not there.
+async fn look(
+    metrics: &Metrics<'_>,
+    objective: &Objective,
+    proof: &Proof,
+) -> Result<Result<String, String>, PrometheusError> {
+    let elapsed = (Utc::now() - proof.effective_at)
+        .to_std()
+        .unwrap_or_default();
+    // The oldest slice must lie wholly after the effect, or it would count errors from before.
+    let span = elapsed
+        .saturating_sub(objective.slice_window())
+        .min(MAX_SPAN);
+    if span < proof.stabilization || elapsed < objective.slice_window() {
+        return Ok(Err(format!(
+            "{} s since the rollback took effect, {} s are looked at",
+            elapsed.as_secs(),
+            (proof.stabilization + objective.slice_window()).as_secs()
+        )));
+    }
+    let recent = metrics.recent_slices(objective, span).await?;
+    Ok(judge(&recent, objective, proof))
+}
+
+fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<String, String> {
+    let slices = match &recent.slices {
+        Reading::Measured(slices) => slices,
+        other => return Err(other.why_unknown().unwrap_or_default()),
+    };
+    let is_over =
+        |slice: &Option<Events>| is_calm(&[*slice], proof.recovery_ratio, 1) == Some(false);
+    let calm = slices
+        .iter()
+        .rev()
+        .take_while(|slice| !is_over(slice))
+        .count();
+    let newest = &slices[slices.len() - calm..];
+    let needed = objective.slices_in(proof.stabilization);
+    if calm < needed {
+        return Err(format!(
+            "{calm} of {needed} slices in a row are at or below an error ratio of {:.4}",
+            proof.recovery_ratio
+        ));
+    }
+    if is_calm(newest, proof.recovery_ratio, newest.len()) != Some(true) {
+        return Err("too few of the newest slices hold data".to_owned());
+    }
+    if let Some(slo) = slow(recent, objective, needed) {
+        return Err(format!("{slo} is still violated"));
+    }
+    let stride = stride(recent, objective);
+    let events = newest
+        .iter()
+        .rev()
+        .step_by(stride)
+        .flatten()
+        .copied()
+        .reduce(|left, right| left + right);
+    match events {
+        Some(events) if events.total() >= proof.min_events as f64 => Ok(format!(
+            "{} bad of {} events in {} s",
+            events.bad(),
+            events.total(),
+            (objective.slice_step() * u32::try_from(calm.saturating_sub(1)).unwrap_or(u32::MAX))
+                .as_secs()
+        )),
+        Some(events) => Err(format!(
+            "{} events (MIN_EVENTS is {})",
+            events.total(),
+            proof.min_events
+        )),
+        None => Err("no events".to_owned()),
+    }
+}
+
+/// Returns the latency SLO that a slice of the newest `needed` ones provably breaks.
+fn slow(recent: &RecentSlices, objective: &Objective, needed: usize) -> Option<&'static str> {
+    let slices = recent.latency.value()?;
+    let rules = [
+        ("latency_p95", objective.max_latency_p95, 0.05),
+        ("latency_p99", objective.max_latency_p99, 0.01),
+    ];
+    rules.into_iter().find_map(|(name, threshold, allowed)| {
+        let newest = slices.iter().rev().take(needed).flatten();
+        let is_slow = newest
+            .filter_map(|slice| slice.judge(threshold.as_secs_f64(), allowed))
+            .any(|state| state == LatencyState::Exceeded);
+        is_slow.then_some(name)
+    })
+}
+
+/// Returns how many slices lie between two that do not overlap.
+fn stride(recent: &RecentSlices, objective: &Objective) -> usize {
+    let step = objective.slice_step().as_millis().max(1);
+    usize::try_from(recent.slice_window.as_millis().div_ceil(step))
+        .unwrap_or(usize::MAX)
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slo::{ErrorBudget, LevelThresholds};
+
+    fn objective() -> Objective {
+        Objective {
+            window: Duration::from_secs(30 * 86_400),
+            budget: ErrorBudget::new(0.001).expect("a ratio"),
+            levels: LevelThresholds::new(0.5, 0.8, 0.95).expect("rising thresholds"),
+            min_availability: 0.99,
+            max_error_rate: 0.01,
+            max_latency_p95: Duration::from_secs(1),
+            max_latency_p99: Duration::from_secs(2),
+            violation_for: Duration::from_secs(300),
+            burn_rate_fast: 14.4,
+            burn_rate_slow: 6.0,
+        }
+    }
+
+    fn proof() -> Proof {
+        Proof {
+            effective_at: DateTime::UNIX_EPOCH,
+            recovery_ratio: 0.01,
+            stabilization: Duration::from_secs(120),
+            min_events: 50,
+            timeout: Duration::ZERO,
+            deadline: Duration::from_secs(900),
+        }
+    }
+
+    fn seen(bad: &[Option<f64>]) -> Result<String, String> {
+        let slices = bad
+            .iter()
+            .map(|bad| bad.and_then(|bad| Events::new(bad, 100.0)))
+            .collect();
+        let recent = RecentSlices {
+            evaluated_at: DateTime::UNIX_EPOCH,
+            slice_window: Duration::from_secs(60),
+            slices: Reading::Measured(slices),
+            latency: Reading::NoSeries,
+        };
+        judge(&recent, &objective(), &proof())
+    }
+
+    #[test]
+    fn two_calm_minutes_are_the_proof() {
+        let calm = [Some(0.0); 5];
+        assert_eq!(seen(&calm), Ok("0 bad of 300 events in 120 s".to_owned()));
+    }
+
+    #[test]
+    fn errors_before_the_calm_end_do_not_matter_and_errors_in_it_do() {
+        let after = [&[Some(40.0); 6][..], &[Some(1.0); 5][..]].concat();
+        assert!(seen(&after).is_ok(), "the ratio of 0.01 is not above 0.01");
+        let within = [&[Some(0.0); 8][..], &[Some(2.0)][..], &[Some(0.0); 4][..]].concat();
+        assert!(seen(&within).is_err());
+    }
+
+    #[test]
+    fn silence_is_no_proof() {
+        assert!(seen(&[None; 9]).is_err());
+        assert!(seen(&[Some(0.0), Some(0.0), Some(0.0), Some(0.0), None]).is_err());
+    }
+
+    #[test]
+    fn a_handful_of_events_is_no_proof() {
+        let slices = vec![Events::new(0.0, 5.0); 5];
+        let recent = RecentSlices {
+            evaluated_at: DateTime::UNIX_EPOCH,
+            slice_window: Duration::from_secs(60),
+            slices: Reading::Measured(slices),
+            latency: Reading::NoSeries,
+        };
+        assert_eq!(
+            judge(&recent, &objective(), &proof()),
+            Err("15 events (MIN_EVENTS is 50)".to_owned())
+        );
+    }
+}
