@@ -15,25 +15,36 @@
 //! | `binomial.rs` | the exact binomial tail beneath it |
 //! | `level.rs` | the words for how much is gone |
 //! | `reading.rs` | what asking for a value can give |
+//! | `measurement.rs` | what a service promises, and what was read about it |
 //! | `assess.rs` | from readings to a verdict |
+//! | `assessment.rs` | the words of a judgement |
+//! | `violations.rs` | which SLOs are violated |
+//! | `burns.rs` | what shows that the budget is being burnt now |
+//! | `unknowns.rs` | what could not be known |
 
 mod assess;
+mod assessment;
 mod binomial;
 mod budget;
 mod burn;
+mod burns;
 mod events;
 mod latency;
 mod level;
+mod measurement;
 mod objective;
 #[cfg(test)]
 mod properties;
 mod reading;
 mod significance;
 mod sustained;
+mod unknowns;
+mod violations;
 
-pub use assess::{
-    Assessment, BudgetReport, Burn, BurnRates, Cause, MAX_SAMPLE_AGE, Measurement, Objective, Slo,
-    Unknown, Verdict, Violation, ViolationState, Weight, assess, is_calm,
+pub use assess::assess;
+pub use assessment::{
+    Assessment, BudgetReport, Burn, BurnRates, Cause, Slo, Unknown, Verdict, Violation,
+    ViolationState, Weight,
 };
 pub use binomial::binomial_tail;
 pub use budget::{
@@ -47,9 +58,11 @@ pub use burn::{
 pub use events::Events;
 pub use latency::{Histogram, LatencyState};
 pub use level::Level;
+pub use measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 pub use objective::ErrorBudget;
 pub use reading::Reading;
 pub use significance::{
     Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
 };
 pub use sustained::{expected_points, min_points, sustained};
+pub use violations::is_calm;

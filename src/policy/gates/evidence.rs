@@ -1,0 +1,209 @@
+//! Whether there is enough evidence: data, burning, severity, significance.
+
+use crate::slo::{
+    Assessment, Burn, Cause, Level, Significance, SignificanceRule, Slo, Verdict, binomial_tail,
+    significant,
+};
+
+use super::super::plan::{Gate, GateName};
+use super::super::reason::Reason;
+use super::super::settings::Settings;
+use super::text::{percent, rate};
+
+/// Largest chance of seeing so many bad events although the service keeps its promise. The program looks 8,640 times in
+/// 30 days, so one in twenty would be crossed every day. Source: our rule.
+const MAX_P_VALUE: f64 = 0.001;
+
+pub(in crate::policy) fn data(assessment: &Assessment) -> Gate {
+    let blocking: Vec<String> = assessment
+        .blocking_unknowns()
+        .map(|unknown| format!("{}: {}", unknown.source, unknown.why))
+        .collect();
+    if blocking.is_empty() {
+        Gate::pass(GateName::Data, "every reading is fresh and complete")
+    } else {
+        Gate::fail(GateName::Data, Reason::UnknownData, blocking.join("; "))
+    }
+}
+
+pub(in crate::policy) fn burning(assessment: &Assessment, settings: &Settings) -> Gate {
+    match assessment.burning {
+        Some(true) => Gate::pass(GateName::Burning, causes(assessment)),
+        Some(false) if !settings.require_active_burn && level_triggers(assessment) => {
+            Gate::off(GateName::Burning)
+        }
+        Some(false) => {
+            let reason = if assessment.verdict == Verdict::Healthy
+                && assessment.budget.level == Some(Level::Ok)
+            {
+                Reason::Healthy
+            } else {
+                Reason::NotBurning
+            };
+            Gate::fail(
+                GateName::Burning,
+                reason,
+                format!(
+                    "burn rate 1h {}, 5m {}; no SLO violated throughout the violation window",
+                    rate(assessment.burn_rates.h1),
+                    rate(assessment.burn_rates.m5)
+                ),
+            )
+        }
+        None => Gate::not_checked(GateName::Burning, "the burn rate is not known"),
+    }
+}
+
+pub(in crate::policy) fn severity(assessment: &Assessment, settings: &Settings) -> Gate {
+    let level = assessment.budget.acting_level;
+    let shown = format!(
+        "{} of the budget consumed{}",
+        percent(assessment.budget.consumed),
+        if level == assessment.budget.level {
+            ""
+        } else {
+            ", of a window that is not covered"
+        }
+    );
+    let (enabled, switch) = match level {
+        Some(Level::Emergency) => (settings.auto_rollback_emergency, "AUTO_ROLLBACK_EMERGENCY"),
+        Some(Level::Critical) => (settings.auto_rollback_critical, "AUTO_ROLLBACK_CRITICAL"),
+        Some(Level::Ok | Level::Warning) | None if assessment.is_violated() => {
+            (settings.auto_rollback_critical, "AUTO_ROLLBACK_CRITICAL")
+        }
+        Some(Level::Ok | Level::Warning) => {
+            return Gate::fail(
+                GateName::Severity,
+                Reason::WarningLevel,
+                format!("{shown}, and no SLO is violated throughout the violation window"),
+            );
+        }
+        None => {
+            return Gate::not_checked(GateName::Severity, "the level of the budget is not known");
+        }
+    };
+    if !enabled {
+        return Gate::fail(
+            GateName::Severity,
+            Reason::Disabled,
+            format!("{switch} is false"),
+        );
+    }
+    Gate::pass(
+        GateName::Severity,
+        if assessment.is_violated() {
+            format!("{shown}; an SLO is violated")
+        } else {
+            shown
+        },
+    )
+}
+
+pub(in crate::policy) fn significance(assessment: &Assessment, settings: &Settings) -> Gate {
+    let name = GateName::Significance;
+    let level_decides = !settings.require_active_burn && level_triggers(assessment);
+    if assessment.burns.is_empty() {
+        return match assessment.budget.events {
+            Some(events)
+                if level_decides
+                    && significant(events, 0.0, &rule(settings)) == Significance::Significant =>
+            {
+                Gate::pass(
+                    name,
+                    format!("{} bad events in the SLO window", events.bad()),
+                )
+            }
+            Some(events) if level_decides => Gate::fail(
+                name,
+                Reason::InsufficientTraffic,
+                format!(
+                    "{} bad of {} events in the SLO window",
+                    events.bad(),
+                    events.total()
+                ),
+            ),
+            Some(_) | None => Gate::not_checked(name, "nothing burns"),
+        };
+    }
+    let mut why_not = Vec::new();
+    for burn in &assessment.burns {
+        match proof(burn, settings) {
+            Ok(proof) => return Gate::pass(name, proof),
+            Err(why) => why_not.push(why),
+        }
+    }
+    why_not.dedup();
+    Gate::fail(name, Reason::InsufficientTraffic, why_not.join("; "))
+}
+
+/// Says how sure it is that the events exceed the ratio, or why they do not prove it.
+fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
+    let Some(events) = burn.events else {
+        return Err(format!("{}: no events to test", cause(burn.cause)));
+    };
+    let counted = format!("{} bad of {} events", events.bad(), events.total());
+    match significant(events, burn.ratio, &rule(settings)) {
+        Significance::InsufficientTraffic => {
+            Err(format!("{counted} (MIN_EVENTS is {})", settings.min_events))
+        }
+        Significance::NotSignificant => Err(format!(
+            "{counted} do not prove more than {} (MIN_BAD_EVENTS is {})",
+            percent(Some(burn.ratio)),
+            settings.min_bad_events
+        )),
+        Significance::Significant => {
+            // Counts are whole and far below 2^53, so the conversion is exact.
+            let chance = binomial_tail(events.bad() as u64, events.total() as u64, burn.ratio);
+            Ok(format!(
+                "{counted} prove more than {} (p = {chance:.0e})",
+                percent(Some(burn.ratio))
+            ))
+        }
+    }
+}
+
+fn rule(settings: &Settings) -> SignificanceRule {
+    SignificanceRule {
+        max_p_value: MAX_P_VALUE,
+        min_bad_events: settings.min_bad_events,
+        min_events: settings.min_events,
+    }
+}
+
+/// Tells whether the level alone would justify a rollback.
+fn level_triggers(assessment: &Assessment) -> bool {
+    assessment.budget.acting_level >= Some(Level::Critical)
+}
+
+fn causes(assessment: &Assessment) -> String {
+    let texts: Vec<String> = assessment
+        .burns
+        .iter()
+        .map(|burn| match burn.cause {
+            Cause::FastBurn => format!(
+                "burn rate 1h {}, 5m {}",
+                rate(assessment.burn_rates.h1),
+                rate(assessment.burn_rates.m5)
+            ),
+            Cause::SlowBurn => format!(
+                "burn rate 6h {}, 30m {}",
+                rate(assessment.burn_rates.h6),
+                rate(assessment.burn_rates.m30)
+            ),
+            Cause::EmergencyBurn | Cause::Violation(_) => cause(burn.cause).to_owned(),
+        })
+        .collect();
+    texts.join("; ")
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::FastBurn => "fast burn",
+        Cause::SlowBurn => "slow burn",
+        Cause::EmergencyBurn => "burning at emergency level",
+        Cause::Violation(Slo::Availability) => "availability violated",
+        Cause::Violation(Slo::ErrorRate) => "error rate violated",
+        Cause::Violation(Slo::LatencyP95) => "P95 latency violated",
+        Cause::Violation(Slo::LatencyP99) => "P99 latency violated",
+    }
+}

@@ -1,0 +1,105 @@
+//! How often and when a rollback may happen, and who has to agree.
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::slo::Level;
+
+use super::super::history::History;
+use super::super::plan::{Gate, GateName};
+use super::super::reason::Reason;
+use super::super::settings::Settings;
+use super::text::span;
+
+pub(in crate::policy) fn limits(
+    history: &History,
+    settings: &Settings,
+    level: Option<Level>,
+    now: DateTime<Utc>,
+) -> Gate {
+    let name = GateName::Limits;
+    let hour = history.attempted_within(Duration::hours(1), now).len();
+    let day = history.attempted_within(Duration::hours(24), now).len();
+    if let Some(last) = history.attempted_within(settings.cooldown, now).last() {
+        let left = settings.cooldown - (now - last.begun_at).max(Duration::zero());
+        return Gate::fail(
+            name,
+            Reason::Cooldown,
+            format!(
+                "rollback {} was {} ago; {} of COOLDOWN are left",
+                last.id,
+                span(now - last.begun_at),
+                span(left)
+            ),
+        );
+    }
+    if at_limit(hour, settings.max_per_hour) {
+        return Gate::fail(
+            name,
+            Reason::HourlyLimit,
+            format!(
+                "{hour} in the last hour (MAX_ROLLBACKS_PER_HOUR is {})",
+                settings.max_per_hour
+            ),
+        );
+    }
+    if at_limit(day, settings.max_per_day) {
+        return Gate::fail(
+            name,
+            Reason::DailyLimit,
+            format!(
+                "{day} in the last 24 hours (MAX_ROLLBACKS_PER_DAY is {})",
+                settings.max_per_day
+            ),
+        );
+    }
+    let mut overridden = "";
+    if let Some(active) = settings.blackout.covers(now) {
+        if !(settings.emergency_overrides_blackout && level == Some(Level::Emergency)) {
+            return Gate::fail(
+                name,
+                Reason::Blackout,
+                format!(
+                    "{} is open until {}",
+                    active.window,
+                    active.until.format("%Y-%m-%d %H:%M UTC")
+                ),
+            );
+        }
+        overridden = "; the emergency overrides the blackout";
+    }
+    Gate::pass(
+        name,
+        format!(
+            "{hour} of {} in the last hour, {day} of {} in the last 24 hours{overridden}",
+            settings.max_per_hour, settings.max_per_day
+        ),
+    )
+}
+
+fn at_limit(count: usize, limit: u32) -> bool {
+    u32::try_from(count).map_or(true, |count| count >= limit)
+}
+
+pub(in crate::policy) fn approval(settings: &Settings) -> Gate {
+    if settings.require_approval {
+        Gate::fail(
+            GateName::Approval,
+            Reason::AwaitingApproval,
+            "REQUIRE_APPROVAL is true; roll back by hand with `rollback gitops`",
+        )
+    } else {
+        Gate::off(GateName::Approval)
+    }
+}
+
+pub(in crate::policy) fn enabled(settings: &Settings) -> Gate {
+    if settings.rollback_enabled {
+        Gate::pass(GateName::Enabled, "rollbacks are switched on")
+    } else {
+        Gate::fail(
+            GateName::Enabled,
+            Reason::Disabled,
+            "ROLLBACK_ENABLED is false",
+        )
+    }
+}

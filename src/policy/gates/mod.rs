@@ -1,0 +1,12 @@
+//! The gates: each one named function with its own reason codes.
+
+mod attribution;
+mod evidence;
+mod limits;
+mod loops;
+mod text;
+
+pub(super) use attribution::attribution;
+pub(super) use evidence::{burning, data, severity, significance};
+pub(super) use limits::{approval, enabled, limits};
+pub(super) use loops::{not_a_loop, not_a_loop_manual, target};

@@ -1,0 +1,93 @@
+//! What shows that the budget is being burnt now.
+
+use super::Level;
+use super::assessment::{BudgetReport, Burn, Cause, Slo, Violation, ViolationState};
+use super::burn;
+use super::events::Events;
+use super::measurement::{Measurement, Objective};
+use super::reading::Reading;
+use super::violations::{disjoint_events, slow_events};
+
+/// Burn rate that is enough at emergency level, for the 1 h and 5 m windows (unitless): the budget is nearly gone, so
+/// the slower page factor of the Google SRE workbook is used on the faster windows. Source: DESIGN, section 3.5.
+const EMERGENCY_FACTOR: f64 = 6.0;
+
+pub(super) fn burns(
+    measurement: &Measurement,
+    objective: &Objective,
+    budget: &BudgetReport,
+    violations: &[Violation],
+) -> (Vec<Burn>, Option<bool>) {
+    let ratio = |window: &Reading<Events>| window.value().map(|events| events.error_ratio());
+    let pair = |long: &Reading<Events>, short: &Reading<Events>, factor: f64| {
+        burn::multiwindow_fires(ratio(long), ratio(short), factor, objective.budget)
+    };
+    let mut burns = Vec::new();
+    let mut unknown = false;
+    let mut consider =
+        |fires: Option<bool>, cause: Cause, events: Option<Events>, ratio: f64| match fires {
+            Some(true) => burns.push(Burn {
+                cause,
+                events,
+                ratio,
+            }),
+            Some(false) => {}
+            None => unknown = true,
+        };
+    let share = |factor: f64| factor * objective.budget.ratio();
+    consider(
+        pair(&measurement.h1, &measurement.m5, objective.burn_rate_fast),
+        Cause::FastBurn,
+        measurement.m5.value().copied(),
+        share(objective.burn_rate_fast),
+    );
+    consider(
+        pair(&measurement.h6, &measurement.m30, objective.burn_rate_slow),
+        Cause::SlowBurn,
+        measurement.m30.value().copied(),
+        share(objective.burn_rate_slow),
+    );
+    if budget.acting_level == Some(Level::Emergency) {
+        consider(
+            pair(&measurement.h1, &measurement.m5, EMERGENCY_FACTOR),
+            Cause::EmergencyBurn,
+            measurement.m5.value().copied(),
+            share(EMERGENCY_FACTOR),
+        );
+    }
+    for violation in violations {
+        let (events, allowed) = match violation.slo {
+            Slo::Availability => (
+                disjoint_events(measurement, objective),
+                1.0 - objective.min_availability,
+            ),
+            Slo::ErrorRate => (
+                disjoint_events(measurement, objective),
+                objective.max_error_rate,
+            ),
+            Slo::LatencyP95 | Slo::LatencyP99 => slow_events(violation.slo, measurement, objective),
+        };
+        let fires = match violation.state {
+            ViolationState::Violated => Some(true),
+            ViolationState::Ok | ViolationState::Uncertain => Some(false),
+            // A service without a latency histogram is judged by its errors alone.
+            ViolationState::Unknown => match violation.slo {
+                Slo::Availability | Slo::ErrorRate => None,
+                Slo::LatencyP95 | Slo::LatencyP99 => Some(false),
+            },
+        };
+        consider(fires, Cause::Violation(violation.slo), events, allowed);
+    }
+    let burning = if measurement.freshness.value().is_none() {
+        // Old samples speak of the past: nothing is known of now.
+        burns.clear();
+        None
+    } else if !burns.is_empty() {
+        Some(true)
+    } else if unknown {
+        None
+    } else {
+        Some(false)
+    };
+    (burns, burning)
+}
