@@ -1,7 +1,9 @@
 //! From readings to a verdict.
 
+use std::time::Duration;
+
 use super::Level;
-use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, Weight};
+use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, Weight, Windows};
 use super::budget;
 use super::burn;
 use super::burns::burns;
@@ -15,18 +17,34 @@ use super::violations::violations;
 /// and can only warn. Source: our rule.
 const MIN_COVERAGE: f64 = 0.9;
 
-/// Judges one measurement. The same measurement always gives the same assessment; more errors never give a better one.
+/// Judges one measurement whose slices cover [`Objective::slice_window`] each. The same measurement always gives the same
+/// assessment; more errors never give a better one.
 pub fn assess(measurement: &Measurement, objective: &Objective) -> Assessment {
+    assess_slices(measurement, objective, objective.slice_window())
+}
+
+/// Judges one measurement like [`assess`], for slices that cover more than [`Objective::slice_window`], as slow scrapes
+/// need it. A length that is too small here counts events of overlapping slices more than once.
+pub fn assess_slices(
+    measurement: &Measurement,
+    objective: &Objective,
+    slice_window: Duration,
+) -> Assessment {
+    let stride = objective.stride(slice_window);
     let budget = budget_report(measurement, objective);
-    let burn_rates = BurnRates {
-        m5: burn_rate(&measurement.m5, objective),
-        m30: burn_rate(&measurement.m30, objective),
-        h1: burn_rate(&measurement.h1, objective),
-        h6: burn_rate(&measurement.h6, objective),
+    let windows = windows(measurement);
+    let rate = |events: Option<Events>| {
+        events.map(|events| burn::burn_rate(events.error_ratio(), objective.budget))
     };
-    let violations = violations(measurement, objective);
-    let unknowns = unknowns(measurement, &violations);
-    let (burns, burning) = burns(measurement, objective, &budget, &violations);
+    let burn_rates = BurnRates {
+        m5: rate(windows.m5),
+        m30: rate(windows.m30),
+        h1: rate(windows.h1),
+        h6: rate(windows.h6),
+    };
+    let (violations, onsets) = violations(measurement, objective, stride);
+    let unknowns = unknowns(measurement, objective, &violations);
+    let (burns, burning) = burns(measurement, objective, stride, &budget, &violations);
     let verdict = match burning {
         Some(true) => Verdict::Burning,
         None => Verdict::Unknown,
@@ -51,6 +69,8 @@ pub fn assess(measurement: &Measurement, objective: &Objective) -> Assessment {
         burning,
         verdict,
         unknowns,
+        windows,
+        onsets,
     }
 }
 
@@ -67,7 +87,10 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
         }
     });
     let to_exhaustion = consumed.and_then(|consumed| {
-        let rate = burn_rate(&measurement.h1, objective)?;
+        // A spent budget is spent at any burn rate, also at one that is not known.
+        let rate = windows(measurement).h1.map_or(f64::NAN, |events| {
+            burn::burn_rate(events.error_ratio(), objective.budget)
+        });
         budget::time_to_exhaustion(consumed, rate, objective.window)
     });
     BudgetReport {
@@ -81,7 +104,20 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
     }
 }
 
-fn burn_rate(events: &Reading<Events>, objective: &Objective) -> Option<f64> {
-    let events = events.value()?;
-    Some(burn::burn_rate(events.error_ratio(), objective.budget))
+/// Returns the counts of the burn windows; none of them when the newest sample is too old, because they would speak of
+/// the past.
+fn windows(measurement: &Measurement) -> Windows {
+    let events = |window: &Reading<Events>| {
+        let events = window.value().copied();
+        events.filter(|_| measurement.is_fresh())
+    };
+    Windows {
+        m5: events(&measurement.m5),
+        m30: events(&measurement.m30),
+        h1: events(&measurement.h1),
+        h6: events(&measurement.h6),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,10 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// What could not be known.
     pub unknowns: Vec<Unknown>,
+    /// The counts behind the burn rates: what tells before a deployment from after it.
+    pub windows: Windows,
+    /// The SLOs that are over their threshold now and whose beginning was seen.
+    pub onsets: Vec<Onset>,
 }
 
 impl Assessment {
@@ -70,6 +74,28 @@ pub struct BudgetReport {
     pub level: Option<Level>,
     /// The level that may trigger: as `level`, at most warning where coverage is low.
     pub acting_level: Option<Level>,
+}
+
+/// Events of the four windows, each of which ends now; nothing where one is unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Windows {
+    /// 5 minutes.
+    pub m5: Option<Events>,
+    /// 30 minutes.
+    pub m30: Option<Events>,
+    /// 1 hour.
+    pub h1: Option<Events>,
+    /// 6 hours.
+    pub h6: Option<Events>,
+}
+
+/// When an SLO went over its threshold, where the slice before was measured and within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Onset {
+    /// Which SLO.
+    pub slo: Slo,
+    /// How long ago its last slice within the threshold ended.
+    pub ago: Duration,
 }
 
 /// Burn rates of the four windows; nothing where one is unknown.

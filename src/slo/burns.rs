@@ -15,6 +15,7 @@ const EMERGENCY_FACTOR: f64 = 6.0;
 pub(super) fn burns(
     measurement: &Measurement,
     objective: &Objective,
+    stride: usize,
     budget: &BudgetReport,
     violations: &[Violation],
 ) -> (Vec<Burn>, Option<bool>) {
@@ -55,30 +56,36 @@ pub(super) fn burns(
             share(EMERGENCY_FACTOR),
         );
     }
+    let latency_is_absent = match &measurement.latency {
+        Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries => true,
+        Reading::Stale { .. } | Reading::Partial { .. } | Reading::Invalid { .. } => false,
+    };
     for violation in violations {
         let (events, allowed) = match violation.slo {
             Slo::Availability => (
-                disjoint_events(measurement, objective),
+                disjoint_events(measurement, objective, stride),
                 1.0 - objective.min_availability,
             ),
             Slo::ErrorRate => (
-                disjoint_events(measurement, objective),
+                disjoint_events(measurement, objective, stride),
                 objective.max_error_rate,
             ),
-            Slo::LatencyP95 | Slo::LatencyP99 => slow_events(violation.slo, measurement, objective),
+            Slo::LatencyP95 | Slo::LatencyP99 => {
+                slow_events(violation.slo, measurement, objective, stride)
+            }
         };
         let fires = match violation.state {
             ViolationState::Violated => Some(true),
             ViolationState::Ok | ViolationState::Uncertain => Some(false),
-            // A service without a latency histogram is judged by its errors alone.
+            // A service without a latency histogram, or with one that is idle, is judged by its errors alone.
             ViolationState::Unknown => match violation.slo {
                 Slo::Availability | Slo::ErrorRate => None,
-                Slo::LatencyP95 | Slo::LatencyP99 => Some(false),
+                Slo::LatencyP95 | Slo::LatencyP99 => latency_is_absent.then_some(false),
             },
         };
         consider(fires, Cause::Violation(violation.slo), events, allowed);
     }
-    let burning = if measurement.freshness.value().is_none() {
+    let burning = if !measurement.is_fresh() {
         // Old samples speak of the past: nothing is known of now.
         burns.clear();
         None

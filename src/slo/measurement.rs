@@ -59,10 +59,10 @@ impl Objective {
             + 1
     }
 
-    /// Returns how many slices may be asked for at once without a gap between non-overlapping ones.
-    pub(super) fn stride(&self) -> usize {
+    /// Returns how many steps lie between two slices of this length that do not overlap, so that no event counts twice.
+    pub(super) fn stride(&self, slice_window: Duration) -> usize {
         let step = self.slice_step().as_millis().max(1);
-        usize::try_from(self.slice_window().as_millis().div_ceil(step))
+        usize::try_from(slice_window.as_millis().div_ceil(step))
             .unwrap_or(1)
             .max(1)
     }
@@ -90,10 +90,20 @@ pub struct Measurement {
     pub h6: Reading<Events>,
     /// Age of the newest sample.
     pub freshness: Reading<Duration>,
-    /// One slice per step over the violation window, oldest first; nothing where a slice is missing or idle.
+    /// One slice per step, oldest first, the newest at the evaluation time; nothing where a slice is missing or idle. The
+    /// newest ones cover the violation window; older ones may precede them and show how it began.
     pub slices: Reading<Vec<Option<Events>>>,
     /// The latency histogram of each slice, as `slices`.
     pub latency: Reading<Vec<Option<Histogram>>>,
     /// Distance between the back end's clock and ours, either way.
     pub clock_skew: Duration,
+}
+
+impl Measurement {
+    /// Tells whether the newest sample is young enough to speak of now.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.freshness
+            .value()
+            .is_some_and(|age| *age <= MAX_SAMPLE_AGE)
+    }
 }

@@ -29,6 +29,8 @@ mod budget;
 mod burn;
 mod burns;
 mod events;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod latency;
 mod level;
 mod measurement;
@@ -41,10 +43,10 @@ mod sustained;
 mod unknowns;
 mod violations;
 
-pub use assess::assess;
+pub use assess::{assess, assess_slices};
 pub use assessment::{
-    Assessment, BudgetReport, Burn, BurnRates, Cause, Slo, Unknown, Verdict, Violation,
-    ViolationState, Weight,
+    Assessment, BudgetReport, Burn, BurnRates, Cause, Onset, Slo, Unknown, Verdict, Violation,
+    ViolationState, Weight, Windows,
 };
 pub use binomial::binomial_tail;
 pub use budget::{

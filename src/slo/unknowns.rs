@@ -2,15 +2,27 @@
 
 use std::time::Duration;
 
-use super::assessment::{Unknown, Violation, ViolationState, Weight};
-use super::measurement::Measurement;
+use super::assessment::{Slo, Unknown, Violation, ViolationState, Weight};
+use super::events::Events;
+use super::measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 use super::reading::Reading;
 
 /// Difference between the back end's clock and ours above which nothing is done: deployment times come from other
 /// clocks, and a lag measured across them would mean nothing. Source: our rule.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(120);
 
-pub(super) fn unknowns(measurement: &Measurement, violations: &[Violation]) -> Vec<Unknown> {
+/// How much a count may be inflated against the same events in a longer window (ratio): `increase()` extrapolates from
+/// its first and last sample to the ends of its range, which at worst, with samples half a range apart, doubles it.
+const EXTRAPOLATION: f64 = 2.0;
+
+/// How many events of difference between two nested windows mean nothing (events): counts that small are rounding.
+const EXTRAPOLATED_EVENTS: f64 = 10.0;
+
+pub(super) fn unknowns(
+    measurement: &Measurement,
+    objective: &Objective,
+    violations: &[Violation],
+) -> Vec<Unknown> {
     let mut unknowns = Vec::new();
     let mut note = |source: &str, why: Option<String>, weight: Weight| {
         if let Some(why) = why {
@@ -34,7 +46,12 @@ pub(super) fn unknowns(measurement: &Measurement, violations: &[Violation]) -> V
     }
     note(
         "freshness",
-        measurement.freshness.why_unknown(),
+        match &measurement.freshness {
+            Reading::Measured(age) if *age > MAX_SAMPLE_AGE => {
+                Reading::<Duration>::Stale { age: *age }.why_unknown()
+            }
+            freshness => freshness.why_unknown(),
+        },
         Weight::Everything,
     );
     note(
@@ -55,16 +72,19 @@ pub(super) fn unknowns(measurement: &Measurement, violations: &[Violation]) -> V
     ] {
         note(source, window.why_unknown(), weight_of(window));
     }
+    note(
+        "windows",
+        contradiction(measurement, objective),
+        Weight::Everything,
+    );
     match &measurement.slices {
+        Reading::Measured(_) if !measurement.is_fresh() => {}
         Reading::Measured(_) => {
             let errors = &violations[0];
             if errors.state == ViolationState::Unknown {
                 note(
                     "violations",
-                    Some(format!(
-                        "only {} of {} slices of the violation window hold data, or the newest does not",
-                        errors.points, errors.points_expected
-                    )),
+                    Some(too_few(errors)),
                     weight_of(&measurement.m5).max(Weight::Acting),
                 );
             }
@@ -76,7 +96,15 @@ pub(super) fn unknowns(measurement: &Measurement, violations: &[Violation]) -> V
         | Reading::Invalid { .. }) => note("violations", other.why_unknown(), weight_of(other)),
     }
     match &measurement.latency {
-        Reading::Measured(_) => {}
+        Reading::Measured(_) => {
+            let incomplete = violations.iter().find(|violation| {
+                matches!(violation.slo, Slo::LatencyP95 | Slo::LatencyP99)
+                    && violation.state == ViolationState::Unknown
+            });
+            if let Some(latency) = incomplete.filter(|_| measurement.is_fresh()) {
+                note("latency", Some(too_few(latency)), Weight::Note);
+            }
+        }
         other @ (Reading::NoSeries | Reading::NoTraffic) => {
             note("latency", other.why_unknown(), Weight::Note)
         }
@@ -85,6 +113,48 @@ pub(super) fn unknowns(measurement: &Measurement, violations: &[Violation]) -> V
         }
     }
     unknowns
+}
+
+fn too_few(violation: &Violation) -> String {
+    format!(
+        "only {} of {} slices of the violation window hold data, or the newest does not",
+        violation.points, violation.points_expected
+    )
+}
+
+/// Says which window holds far more events than a longer one that contains it, if any does.
+fn contradiction(measurement: &Measurement, objective: &Objective) -> Option<String> {
+    const MINUTE: u64 = 60;
+    let mut windows: Vec<(Duration, Events)> = [
+        (Duration::from_secs(5 * MINUTE), &measurement.m5),
+        (Duration::from_secs(30 * MINUTE), &measurement.m30),
+        (Duration::from_secs(60 * MINUTE), &measurement.h1),
+        (Duration::from_secs(360 * MINUTE), &measurement.h6),
+        (objective.window, &measurement.budget),
+    ]
+    .into_iter()
+    .filter_map(|(length, events)| Some((length, *events.value()?)))
+    .collect();
+    windows.sort_by_key(|(length, _)| *length);
+    let exceeds = |short: f64, long: f64| short > EXTRAPOLATION * long + EXTRAPOLATED_EVENTS;
+    windows.windows(2).find_map(|pair| {
+        let [(short, inner), (long, outer)] = pair else {
+            return None;
+        };
+        let contradicts = short < long
+            && (exceeds(inner.total(), outer.total()) || exceeds(inner.bad(), outer.bad()));
+        contradicts.then(|| {
+            format!(
+                "{} bad of {} events in {} s contradict {} bad of {} in {} s, which contain them",
+                inner.bad(),
+                inner.total(),
+                short.as_secs(),
+                outer.bad(),
+                outer.total(),
+                long.as_secs()
+            )
+        })
+    })
 }
 
 /// An idle window stands in the way of acting only; everything else that is unknown also blocks the gate.

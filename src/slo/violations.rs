@@ -2,68 +2,96 @@
 
 use std::time::Duration;
 
-use super::assessment::{Slo, Violation, ViolationState};
+use super::assessment::{Onset, Slo, Violation, ViolationState};
 use super::events::Events;
 use super::latency::LatencyState;
 use super::measurement::RATIO_TOLERANCE;
 use super::measurement::{Measurement, Objective};
 use super::sustained::{self, min_points};
 
-pub(super) fn violations(measurement: &Measurement, objective: &Objective) -> Vec<Violation> {
-    let expected = objective.slices_in(objective.violation_for);
-    let ratios: Option<Vec<Option<f64>>> = measurement.slices.value().map(|slices| {
-        slices
-            .iter()
-            .map(|slice| slice.map(Events::error_ratio))
-            .collect()
-    });
-    let total = measurement.slices.value().and_then(|slices| sum(slices));
-    let by_errors = |slo: Slo, allowed_bad: f64, value: Option<f64>, threshold: f64| {
-        let (state, lasting, points) = match &ratios {
-            None => (ViolationState::Unknown, Duration::ZERO, 0),
-            Some(ratios) => {
-                let state = match sustained::sustained(
-                    ratios,
-                    allowed_bad + RATIO_TOLERANCE,
-                    min_points(expected),
-                ) {
-                    Some(true) => ViolationState::Violated,
-                    Some(false) => ViolationState::Ok,
-                    None => ViolationState::Unknown,
-                };
-                let over = |ratio: &Option<f64>| {
-                    ratio.is_some_and(|ratio| ratio > allowed_bad + RATIO_TOLERANCE)
-                };
-                (state, trailing(ratios, over, objective), present(ratios))
-            }
-        };
-        Violation {
-            slo,
-            state,
-            value,
-            threshold,
-            lasting,
-            points,
-            points_expected: expected,
-        }
-    };
-    let error_ratio = total.map(Events::error_ratio);
-    vec![
-        by_errors(
+/// Judges the four SLOs, in the order of the record, and tells which of their beginnings were seen.
+pub(super) fn violations(
+    measurement: &Measurement,
+    objective: &Objective,
+    stride: usize,
+) -> (Vec<Violation>, Vec<Onset>) {
+    let ratio = disjoint_events(measurement, objective, stride).map(Events::error_ratio);
+    let judged = [
+        error_violation(
             Slo::Availability,
             1.0 - objective.min_availability,
-            error_ratio.map(|ratio| 1.0 - ratio),
             objective.min_availability,
+            ratio.map(|ratio| 1.0 - ratio),
+            measurement,
+            objective,
         ),
-        by_errors(
+        error_violation(
             Slo::ErrorRate,
             objective.max_error_rate,
-            error_ratio,
             objective.max_error_rate,
+            ratio,
+            measurement,
+            objective,
         ),
         latency_violation(Slo::LatencyP95, measurement, objective),
         latency_violation(Slo::LatencyP99, measurement, objective),
-    ]
+    ];
+    let mut violations = Vec::new();
+    let mut onsets = Vec::new();
+    for (mut violation, onset) in judged {
+        if measurement.is_fresh() {
+            onsets.extend(onset);
+        } else {
+            // Old samples speak of the past: the value may be shown, a state would be a guess.
+            violation.state = ViolationState::Unknown;
+        }
+        violations.push(violation);
+    }
+    (violations, onsets)
+}
+
+fn error_violation(
+    slo: Slo,
+    allowed_bad: f64,
+    threshold: f64,
+    value: Option<f64>,
+    measurement: &Measurement,
+    objective: &Objective,
+) -> (Violation, Option<Onset>) {
+    let expected = objective.slices_in(objective.violation_for);
+    let ratios: Vec<Option<f64>> = measurement
+        .slices
+        .value()
+        .into_iter()
+        .flatten()
+        .map(|slice| slice.map(Events::error_ratio))
+        .collect();
+    let newest = newest(&ratios, expected);
+    let limit = allowed_bad + RATIO_TOLERANCE;
+    let state = match sustained::sustained(newest, limit, min_points(expected)) {
+        Some(true) => ViolationState::Violated,
+        Some(false) => ViolationState::Ok,
+        None => ViolationState::Unknown,
+    };
+    let sides: Vec<Side> = ratios
+        .iter()
+        .map(|ratio| match ratio {
+            Some(ratio) if *ratio > limit => Side::Over,
+            Some(_) => Side::Within,
+            None => Side::Unknown,
+        })
+        .collect();
+    let run = Run::ending_now(&sides);
+    let violation = Violation {
+        slo,
+        state,
+        value,
+        threshold,
+        lasting: run.lasting(objective),
+        points: present(newest),
+        points_expected: expected,
+    };
+    (violation, run.onset(slo, objective))
 }
 
 /// The quantile, its threshold, and the share of events that may be slower than it.
@@ -75,58 +103,104 @@ fn latency_rule(slo: Slo, objective: &Objective) -> Option<(f64, Duration, f64)>
     }
 }
 
-fn latency_violation(slo: Slo, measurement: &Measurement, objective: &Objective) -> Violation {
+fn latency_violation(
+    slo: Slo,
+    measurement: &Measurement,
+    objective: &Objective,
+) -> (Violation, Option<Onset>) {
     let expected = objective.slices_in(objective.violation_for);
     let (quantile, threshold, allowed) =
         latency_rule(slo, objective).expect("only called with the two latency SLOs");
-    let threshold_seconds = threshold.as_secs_f64();
-    let mut violation = Violation {
-        slo,
-        state: ViolationState::Unknown,
-        value: None,
-        threshold: threshold_seconds,
-        lasting: Duration::ZERO,
-        points: 0,
-        points_expected: expected,
-    };
-    let Some(slices) = measurement.latency.value() else {
-        return violation;
-    };
+    let threshold = threshold.as_secs_f64();
+    let slices = measurement.latency.value().map_or(&[][..], Vec::as_slice);
     let states: Vec<Option<LatencyState>> = slices
         .iter()
-        .map(|slice| slice.as_ref()?.judge(threshold_seconds, allowed))
+        .map(|slice| slice.as_ref()?.judge(threshold, allowed))
         .collect();
-    violation.points = present(&states);
-    violation.value = slices
+    let sides: Vec<Side> = states
         .iter()
-        .rev()
-        .flatten()
-        .next()
-        .and_then(|slice| slice.quantile(quantile));
-    violation.lasting = trailing(
-        &states,
-        |state| matches!(state, Some(LatencyState::Exceeded)),
-        objective,
-    );
-    let newest_is_present = states.last().is_some_and(Option::is_some);
-    violation.state = if !newest_is_present || violation.points < min_points(expected) {
+        .map(|state| match state {
+            Some(LatencyState::Exceeded) => Side::Over,
+            Some(LatencyState::Within) => Side::Within,
+            Some(LatencyState::Uncertain) | None => Side::Unknown,
+        })
+        .collect();
+    let run = Run::ending_now(&sides);
+    let newest = newest(&states, expected);
+    let points = present(newest);
+    let newest_is_present = newest.last().is_some_and(Option::is_some);
+    let mut seen = newest.iter().flatten();
+    let state = if !newest_is_present || points < min_points(expected) {
         ViolationState::Unknown
-    } else if states
-        .iter()
-        .flatten()
-        .all(|state| *state == LatencyState::Exceeded)
-    {
+    } else if seen.clone().all(|state| *state == LatencyState::Exceeded) {
         ViolationState::Violated
-    } else if states
-        .iter()
-        .flatten()
-        .any(|state| *state == LatencyState::Within)
-    {
+    } else if seen.any(|state| *state == LatencyState::Within) {
         ViolationState::Ok
     } else {
         ViolationState::Uncertain
     };
-    violation
+    let violation = Violation {
+        slo,
+        state,
+        value: slices
+            .iter()
+            .rev()
+            .flatten()
+            .next()
+            .and_then(|slice| slice.quantile(quantile)),
+        threshold,
+        lasting: run.lasting(objective),
+        points,
+        points_expected: expected,
+    };
+    (violation, run.onset(slo, objective))
+}
+
+/// On which side of its threshold a slice lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Over,
+    Within,
+    Unknown,
+}
+
+/// The newest slices that are over their threshold, without a break.
+struct Run {
+    length: usize,
+    /// Whether the slice before them was seen to be within the threshold.
+    began_after_a_good_one: bool,
+}
+
+impl Run {
+    fn ending_now(sides: &[Side]) -> Self {
+        let is_over = |side: &&Side| **side == Side::Over;
+        let length = sides.iter().rev().take_while(is_over).count();
+        Self {
+            length,
+            began_after_a_good_one: sides.iter().rev().nth(length) == Some(&Side::Within),
+        }
+    }
+
+    /// Returns for how long: 0 for none or one slice.
+    fn lasting(&self, objective: &Objective) -> Duration {
+        steps(self.length.saturating_sub(1), objective)
+    }
+
+    fn onset(&self, slo: Slo, objective: &Objective) -> Option<Onset> {
+        (self.length > 0 && self.began_after_a_good_one).then(|| Onset {
+            slo,
+            ago: steps(self.length, objective),
+        })
+    }
+}
+
+fn steps(count: usize, objective: &Objective) -> Duration {
+    objective.slice_step() * u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Returns the slices of the violation window: as many of the newest as were expected.
+fn newest<T>(slices: &[T], expected: usize) -> &[T] {
+    &slices[slices.len().saturating_sub(expected)..]
 }
 
 /// Tells whether the service was calm in every one of these slices: the newest is there, so are enough of the expected
@@ -145,16 +219,6 @@ fn present<T>(slices: &[Option<T>]) -> usize {
     slices.iter().filter(|slice| slice.is_some()).count()
 }
 
-/// Returns for how long the newest slices have been over, without a break: 0 for none or one of them.
-fn trailing<T>(slices: &[T], is_over: impl Fn(&T) -> bool, objective: &Objective) -> Duration {
-    let run = slices
-        .iter()
-        .rev()
-        .take_while(|slice| is_over(slice))
-        .count();
-    objective.slice_step() * u32::try_from(run.saturating_sub(1)).unwrap_or(u32::MAX)
-}
-
 fn sum(slices: &[Option<Events>]) -> Option<Events> {
     slices
         .iter()
@@ -163,13 +227,18 @@ fn sum(slices: &[Option<Events>]) -> Option<Events> {
         .reduce(|left, right| left + right)
 }
 
-/// Adds up slices that do not overlap, newest first, so that no event counts twice.
-pub(super) fn disjoint_events(measurement: &Measurement, objective: &Objective) -> Option<Events> {
+/// Adds up the slices of the violation window that do not overlap, newest first, so that no event counts twice.
+pub(super) fn disjoint_events(
+    measurement: &Measurement,
+    objective: &Objective,
+    stride: usize,
+) -> Option<Events> {
     let slices = measurement.slices.value()?;
-    let disjoint: Vec<Option<Events>> = slices
+    let expected = objective.slices_in(objective.violation_for);
+    let disjoint: Vec<Option<Events>> = newest(slices, expected)
         .iter()
         .rev()
-        .step_by(objective.stride())
+        .step_by(stride)
         .copied()
         .collect();
     sum(&disjoint)
@@ -180,15 +249,17 @@ pub(super) fn slow_events(
     slo: Slo,
     measurement: &Measurement,
     objective: &Objective,
+    stride: usize,
 ) -> (Option<Events>, f64) {
     let Some((_, threshold, allowed)) = latency_rule(slo, objective) else {
         return (None, 0.0);
     };
     let events = measurement.latency.value().and_then(|slices| {
-        let disjoint: Vec<Option<Events>> = slices
+        let expected = objective.slices_in(objective.violation_for);
+        let disjoint: Vec<Option<Events>> = newest(slices, expected)
             .iter()
             .rev()
-            .step_by(objective.stride())
+            .step_by(stride)
             .map(|slice| slice.as_ref()?.provably_slow(threshold.as_secs_f64()))
             .collect();
         sum(&disjoint)
