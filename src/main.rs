@@ -79,7 +79,8 @@ fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
     } else {
         Output::Json
     };
-    match (output.unwrap_or(default), report) {
+    let output = output.unwrap_or(default);
+    match (output, report) {
         (Output::Json, Report::Record(record)) => serde_json::to_writer_pretty(&mut out, record)?,
         (Output::Json, Report::Status(status)) => serde_json::to_writer_pretty(&mut out, status)?,
         (Output::Text, Report::Record(record)) => {
@@ -89,7 +90,10 @@ fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
             out.write_all(notify::status(status).as_bytes())?
         }
     }
-    out.write_all(b"\n")?;
+    match output {
+        Output::Json => out.write_all(b"\n")?,
+        Output::Text => {}
+    }
     out.flush()
 }
 

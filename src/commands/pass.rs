@@ -12,7 +12,7 @@ use crate::journal::{self, Journal, JournalError, Origin, ServiceState};
 use crate::observe::{self, Observation};
 use crate::policy::{BranchReading, GateName, Inputs, Reason, decide, needs_branch};
 use crate::record::{Heading, Record};
-use crate::slo::{Assessment, Cause, assess};
+use crate::slo::{Assessment, Cause, assess_slices};
 
 /// What the run remembers of earlier ones, and whether it may add to it.
 pub(super) enum Memory {
@@ -89,7 +89,11 @@ pub(super) async fn measure(
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
     match service.metrics().observe(&service.objective).await {
         Ok(observation) => {
-            let assessment = assess(&observation.measurement, &service.objective);
+            let assessment = assess_slices(
+                &observation.measurement,
+                &service.objective,
+                observation.slice_window,
+            );
             tracing::info!(
                 slo.name = %service.key,
                 verdict = ?assessment.verdict,

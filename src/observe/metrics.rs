@@ -35,6 +35,8 @@ pub struct Observation {
     pub evaluated_at: DateTime<Utc>,
     /// What was read.
     pub measurement: Measurement,
+    /// What each slice covers: at least [`Objective::slice_window`], more where scrapes are slow.
+    pub slice_window: Duration,
 }
 
 impl Metrics<'_> {
@@ -87,6 +89,7 @@ impl Metrics<'_> {
         Ok(Observation {
             evaluated_at: now,
             measurement,
+            slice_window: slice,
         })
     }
 

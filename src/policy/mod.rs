@@ -16,6 +16,7 @@ mod timeline;
 
 pub use blackout::{ActiveBlackout, BlackoutError, BlackoutWindows};
 pub use decide::{Inputs, decide, decide_manual, needs_branch};
+pub use gates::limits;
 pub use history::{History, PastOutcome, PastRollback};
 pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, Plan};
 pub use reason::Reason;

@@ -10,7 +10,8 @@ use super::super::reason::Reason;
 use super::super::settings::Settings;
 use super::text::span;
 
-pub(in crate::policy) fn limits(
+/// Evaluates cooldown, hourly and daily limit and blackout. `level` is the one that may override a blackout.
+pub fn limits(
     history: &History,
     settings: &Settings,
     level: Option<Level>,

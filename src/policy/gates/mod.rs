@@ -8,5 +8,6 @@ mod text;
 
 pub(super) use attribution::attribution;
 pub(super) use evidence::{burning, data, severity, significance};
-pub(super) use limits::{approval, enabled, limits};
+pub use limits::limits;
+pub(super) use limits::{approval, enabled};
 pub(super) use loops::{not_a_loop, not_a_loop_manual, target};
