@@ -7,6 +7,8 @@ use super::pass::Memory;
 use super::service::Service;
 use crate::act::{Restoration, Restored, restore};
 use crate::clients::git::{Draft, Git, GitError, Snapshot};
+use crate::clients::github::Github;
+use crate::config::GitopsRepo;
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::notify::{CommitStory, commit_message};
@@ -263,12 +265,15 @@ impl<'a> Journey<'a> {
                 Event::MovedOn,
                 why,
             ),
-            Restored::Refused { why } => self.ends(
-                StepName::GitopsRevert,
-                StepState::Failed,
-                Event::Refused,
-                why,
-            ),
+            Restored::Refused { why } => {
+                let why = explained(self.service, git, why).await;
+                self.ends(
+                    StepName::GitopsRevert,
+                    StepState::Failed,
+                    Event::Refused,
+                    why,
+                );
+            }
             Restored::Unknown { why } => {
                 self.rollback.note(
                     StepName::GitopsRevert,
@@ -400,6 +405,40 @@ impl<'a> Journey<'a> {
         match complaint {
             Some(complaint) => ended.complaining(complaint),
             None => ended,
+        }
+    }
+}
+
+/// Adds what GitHub says about the branch to a refusal, where the repository is there. Rules are often the reason, and the
+/// answer to a push does not always name them.
+async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
+    let Some(GitopsRepo::Github {
+        owner,
+        name,
+        api_url,
+    }) = service.config.gitops.as_ref().map(|gitops| &gitops.repo)
+    else {
+        return why;
+    };
+    let token = service
+        .config
+        .gitops
+        .as_ref()
+        .and_then(|gitops| gitops.token.as_ref());
+    let rules = match Github::new(api_url, owner, name, token) {
+        Ok(github) => github.rules(git.branch()).await,
+        Err(error) => Err(error),
+    };
+    match rules {
+        Ok(rules) if rules.is_empty() => why,
+        Ok(rules) => format!(
+            "{why} (GitHub's rules for {}: {}; a person has to merge the rollback, or allow this program to push)",
+            git.branch(),
+            rules.join(", ")
+        ),
+        Err(error) => {
+            tracing::warn!(error = %error, "GitHub does not say why it refused");
+            why
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Integration tests.
 
+mod github_client;
 mod prometheus_client;
 mod vectors;

@@ -226,6 +226,12 @@ impl HttpClient {
         }
     }
 
+    /// Returns the client beneath, with this program's TLS, proxies and refusal of redirects, for a library that brings
+    /// its own requests. The library's caller bounds time and size.
+    pub(in crate::clients) fn into_inner(self) -> reqwest::Client {
+        self.inner
+    }
+
     /// Returns scheme, host and port: what errors may name. Never user info, path or query.
     pub fn origin(&self) -> String {
         origin(&self.base)
