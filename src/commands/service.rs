@@ -53,6 +53,7 @@ impl<'a> Service<'a> {
     /// Fails when the settings ask for something that is not built, or when a certificate file cannot be used.
     pub fn new(config: &'a Config) -> Result<Self, SetupError> {
         refuse_what_is_not_built(config)?;
+        warn_of_what_is_not_served(config);
         Ok(Self {
             config,
             objective: objective(config),
@@ -118,6 +119,31 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
         ));
     }
     Ok(())
+}
+
+/// Says which settings are read and not served yet, so that nobody waits for a message that will not come.
+fn warn_of_what_is_not_served(config: &Config) {
+    let notify = &config.notify;
+    let unserved = [
+        ("ARGOCD_SERVER", config.argocd.is_some()),
+        ("SLACK_WEBHOOK or SLACK_BOT_TOKEN", notify.slack.is_some()),
+        ("PAGERDUTY_KEY", notify.pagerduty.is_some()),
+        ("INCIDENT_REPO", notify.incident_repo.is_some()),
+        ("WEBHOOK_URL", notify.webhook.is_some()),
+        ("PUSHGATEWAY_URL", notify.pushgateway_url.is_some()),
+        ("METRICS_TEXTFILE", notify.metrics_textfile.is_some()),
+        ("LOG_FILE", config.state.log_file.is_some()),
+    ];
+    let set: Vec<&str> = unserved
+        .into_iter()
+        .filter_map(|(name, is_set)| is_set.then_some(name))
+        .collect();
+    if !set.is_empty() {
+        tracing::warn!(
+            variables = set.join(", "),
+            "set, but not served by this version"
+        );
+    }
 }
 
 fn objective(config: &Config) -> Objective {

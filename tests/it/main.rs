@@ -2,4 +2,5 @@
 
 mod github_client;
 mod prometheus_client;
+mod readme;
 mod vectors;
