@@ -81,8 +81,8 @@ fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
     };
     let output = output.unwrap_or(default);
     match (output, report) {
-        (Output::Json, Report::Record(record)) => serde_json::to_writer_pretty(&mut out, record)?,
-        (Output::Json, Report::Status(status)) => serde_json::to_writer_pretty(&mut out, status)?,
+        (Output::Json, Report::Record(record)) => serde_json::to_writer(&mut out, record)?,
+        (Output::Json, Report::Status(status)) => serde_json::to_writer(&mut out, status)?,
         (Output::Text, Report::Record(record)) => {
             out.write_all(notify::record(record).as_bytes())?
         }
@@ -107,6 +107,10 @@ fn log_to_stderr() {
     if io::stderr().is_terminal() {
         builder.compact().init();
     } else {
-        builder.json().flatten_event(true).init();
+        builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .init();
     }
 }

@@ -40,7 +40,6 @@ pub(super) async fn carry_out(
     wish: &Wish,
 ) -> Ended {
     tracing::info!(
-        slo.name = %service.key,
         action = record.decision.action,
         reason = record.decision.reason,
         detail = %record.decision.detail,

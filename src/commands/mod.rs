@@ -12,6 +12,7 @@ pub use service::{Service, SetupError};
 pub use status::{Hold, Limits, PastPart, Status};
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 
 use crate::cli::{Cli, Command, Way};
 use crate::config::Config;
@@ -68,27 +69,37 @@ pub async fn execute(cli: &Cli, config: &Config) -> Ended {
         Ok(service) => service,
         Err(error) => return Ended::only(Exit::Configuration, error.to_string()),
     };
-    let started_at = Utc::now();
-    let heading = |command: &'static str| Heading {
-        run_id: run_id(started_at),
-        command,
+    let heading = Heading {
+        run_id: run_id(Utc::now()),
+        command: name(command),
         service: config.service.name.to_string(),
         namespace: config.service.namespace.to_string(),
         dry_run: config.policy.dry_run,
     };
+    let span = tracing::info_span!("run", run.id = %heading.run_id, slo.name = %service.key);
+    carry_out_command(command, &service, &heading)
+        .instrument(span)
+        .await
+}
+
+async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &Heading) -> Ended {
     match command {
-        Command::Run => pass::run(&service, &heading("run")).await,
-        Command::Check(check) => {
-            check::check(&service, &heading("check"), check.commit.as_deref()).await
-        }
+        Command::Run => pass::run(service, heading).await,
+        Command::Check(check) => check::check(service, heading, check.commit.as_deref()).await,
         Command::Rollback(rollback) => match rollback.way {
-            Way::Gitops => rollback::gitops(&service, &heading("rollback")).await,
-            Way::Argocd => Ended::only(
-                Exit::Unavailable,
-                "this version does not talk to Argo CD yet; nothing was done: use `rollback gitops`, or `argocd app rollback`",
-            ),
+            Way::Gitops => rollback::gitops(service, heading).await,
+            Way::Argocd => rollback::argocd(service, heading),
         },
-        Command::Status => status::status(&service).await,
+        Command::Status => status::status(service, heading).await,
+    }
+}
+
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Run => "run",
+        Command::Check(_) => "check",
+        Command::Rollback(_) => "rollback",
+        Command::Status => "status",
     }
 }
 

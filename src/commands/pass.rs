@@ -95,7 +95,6 @@ pub(super) async fn measure(
                 observation.slice_window,
             );
             tracing::info!(
-                slo.name = %service.key,
                 verdict = ?assessment.verdict,
                 consumed = assessment.budget.consumed,
                 window = "1h",

@@ -8,7 +8,7 @@ use super::pass::measure;
 use super::service::Service;
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{Event, Journal, Phase, Rollback, StepName, StepState};
+use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
 use crate::record::{Heading, Record};
 use crate::slo::Assessment;
@@ -85,6 +85,16 @@ async fn settle(
                 age.as_secs() / 60
             ),
         );
+        return None;
+    }
+    if journey.rollback.origin == Origin::Automatic && !service.settings.rollback_enabled {
+        journey.rollback.note(
+            StepName::GitopsRevert,
+            StepState::Pending,
+            Utc::now(),
+            "ROLLBACK_ENABLED is false, so its push is not repeated",
+        );
+        journey.write_down();
         return None;
     }
     match assessment.burning {

@@ -109,3 +109,12 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
     };
     carry_out(service, memory, Some(snapshot), &decision, record, &wish).await
 }
+
+/// Says that this version cannot roll back an Argo CD application; nothing is done.
+pub(super) fn argocd(service: &Service<'_>, heading: &Heading) -> Ended {
+    let why = "this version does not talk to Argo CD yet; use `rollback gitops`, or `argocd app rollback`";
+    let record = Record::unknown(heading, &service.objective, Utc::now())
+        .holding(Reason::NoTarget, why)
+        .not_knowing("argocd", why);
+    Ended::with(Exit::Unavailable, record).complaining(why)
+}

@@ -97,21 +97,14 @@ pub struct PastPart {
 }
 
 /// Shows how a service stands. The state is read without its lock and nothing is written.
-pub(super) async fn status(service: &Service<'_>) -> Ended {
+pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
     let state = match journal::read(&service.config.state.state_file) {
         Ok(state) => state.service(&service.key),
         Err(error) => return without_state(&error),
     };
-    let heading = Heading {
-        run_id: String::new(),
-        command: "status",
-        service: service.config.service.name.to_string(),
-        namespace: service.config.service.namespace.to_string(),
-        dry_run: false,
-    };
-    let (record, level, exit, complaint) = match measure(service, &heading).await {
+    let (record, level, exit, complaint) = match measure(service, heading).await {
         Ok((observation, assessment)) => (
-            Record::unknown(&heading, &service.objective, observation.evaluated_at)
+            Record::unknown(heading, &service.objective, observation.evaluated_at)
                 .with_assessment(&assessment),
             assessment.budget.acting_level,
             Exit::Complete,
