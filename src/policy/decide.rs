@@ -143,3 +143,6 @@ fn conclude(gates: Vec<Gate>, plan: Option<&Plan>, reason: Reason) -> Decision {
         attribution: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::timeline::Timeline;
+use super::timeline::{Change, Timeline};
 
 /// How far a rollback came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,17 @@ impl History {
             let Some(mark) = &change.rollback else {
                 continue;
             };
-            if all.iter().any(|past| past.id == mark.id) {
+            let outcome = if now - change.committed_at >= deadline {
+                PastOutcome::Recovered
+            } else {
+                PastOutcome::Unverified
+            };
+            if let Some(known) = all.iter_mut().find(|past| past.id == mark.id) {
+                // The commit is there, whatever the journal managed to write down.
+                known.attempted = true;
+                if known.outcome == PastOutcome::Superseded {
+                    known.outcome = outcome;
+                }
                 continue;
             }
             let from_state = timeline
@@ -74,11 +84,7 @@ impl History {
                 to: mark.to.clone(),
                 begun_at: change.committed_at,
                 attempted: true,
-                outcome: if now - change.committed_at >= deadline {
-                    PastOutcome::Recovered
-                } else {
-                    PastOutcome::Unverified
-                },
+                outcome,
             });
         }
         Self::new(all)
@@ -99,8 +105,30 @@ impl History {
     pub fn attempted_within(&self, span: Duration, now: DateTime<Utc>) -> Vec<&PastRollback> {
         self.rollbacks
             .iter()
-            .filter(|past| past.attempted && now - past.begun_at < span)
+            .filter(|past| past.attempted && (now - past.begun_at).max(Duration::zero()) < span)
             .collect()
+    }
+
+    /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, or it lies between a
+    /// revision that was rolled back and the one that was restored instead.
+    pub(super) fn holds(&self, timeline: &Timeline, candidate: &Change) -> bool {
+        let position = |revision: &str| {
+            let is_it = |change: &Change| change.revision == revision;
+            timeline.changes.iter().position(is_it)
+        };
+        let is_between = |past: &PastRollback| {
+            let newest = position(&past.from);
+            let oldest = position(&past.to).unwrap_or(timeline.changes.len());
+            let here = position(&candidate.revision);
+            newest
+                .zip(here)
+                .is_some_and(|(newest, here)| newest < here && here < oldest)
+        };
+        self.is_rolled_back(&candidate.revision, &candidate.state)
+            || self
+                .rollbacks
+                .iter()
+                .any(|past| past.outcome != PastOutcome::Superseded && is_between(past))
     }
 
     /// Tells whether a revision, or content equal to it, was rolled back before.

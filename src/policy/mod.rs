@@ -6,6 +6,8 @@
 
 mod blackout;
 mod decide;
+#[cfg(test)]
+mod fixture;
 mod gates;
 mod history;
 mod plan;

@@ -39,9 +39,15 @@ pub(super) fn choose(
             "no commit on the branch changes the watched paths",
         ));
     };
+    if suspect.state != timeline.tip_state {
+        return Err(no_target(&format!(
+            "the branch contradicts itself: its tip does not hold what its newest change {} left",
+            short(&suspect.revision)
+        )));
+    }
     let mut passed_over = Vec::new();
     for (back, candidate) in (1_u32..).zip(timeline.changes.iter().skip(1)) {
-        if history.is_rolled_back(&candidate.revision, &candidate.state) {
+        if history.holds(timeline, candidate) {
             passed_over.push(format!(
                 "{} was rolled back before",
                 short(&candidate.revision)

@@ -8,11 +8,8 @@ use crate::slo::{
 use super::super::plan::{Gate, GateName};
 use super::super::reason::Reason;
 use super::super::settings::Settings;
+use super::MAX_P_VALUE;
 use super::text::{percent, rate};
-
-/// Largest chance of seeing so many bad events although the service keeps its promise. The program looks 8,640 times in
-/// 30 days, so one in twenty would be crossed every day. Source: our rule.
-const MAX_P_VALUE: f64 = 0.001;
 
 pub(in crate::policy) fn data(assessment: &Assessment) -> Gate {
     let blocking: Vec<String> = assessment
@@ -125,8 +122,13 @@ pub(in crate::policy) fn significance(assessment: &Assessment, settings: &Settin
             Some(_) | None => Gate::not_checked(name, "nothing burns"),
         };
     }
+    // Below the critical level only a violation is severe enough, so only a violation may be the proof.
+    let by_violation = !level_triggers(assessment) && assessment.is_violated();
     let mut why_not = Vec::new();
     for burn in &assessment.burns {
+        if by_violation && !matches!(burn.cause, Cause::Violation(_)) {
+            continue;
+        }
         match proof(burn, settings) {
             Ok(proof) => return Gate::pass(name, proof),
             Err(why) => why_not.push(why),

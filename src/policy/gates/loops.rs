@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::super::history::{History, PastOutcome};
+use super::super::history::{History, PastOutcome, PastRollback};
 use super::super::plan::{Gate, GateName, Plan};
 use super::super::reason::Reason;
 use super::super::target::{NoTarget, short};
@@ -57,12 +57,10 @@ pub(in crate::policy) fn not_a_loop(
     if let Some(unverified) = unverified(history) {
         return unverified;
     }
-    let again = plan.and_then(|plan| {
-        history.all().iter().find(|past| {
-            past.from == plan.from && past.to == plan.to && past.outcome != PastOutcome::Superseded
-        })
-    });
-    match again {
+    let Some(plan) = plan else {
+        return Gate::not_checked(name, "there is no target to compare with earlier rollbacks");
+    };
+    match again(timeline, plan, history) {
         Some(past) => Gate::fail(
             name,
             Reason::AlreadyRolledBack,
@@ -73,6 +71,26 @@ pub(in crate::policy) fn not_a_loop(
         ),
         None => Gate::pass(name, "nothing here was rolled back before"),
     }
+}
+
+/// Returns the rollback that went from the same content back to the same content. A bad revision that somebody, or a robot,
+/// commits again is the same pair, whatever its commits are called; where the old target cannot be looked up any more, it
+/// is taken for the same.
+fn again<'a>(timeline: &Timeline, plan: &Plan, history: &'a History) -> Option<&'a PastRollback> {
+    let state_of = |revision: &str| {
+        let change = timeline
+            .changes
+            .iter()
+            .find(|change| change.revision == revision);
+        change.map(|change| &change.state)
+    };
+    history.all().iter().find(|past| {
+        let same_from =
+            past.from == plan.from || past.from_state.as_ref() == Some(&plan.from_state);
+        let same_to =
+            past.to == plan.to || state_of(&past.to).is_none_or(|state| *state == plan.to_state);
+        same_from && same_to && past.outcome != PastOutcome::Superseded
+    })
 }
 
 /// The gate for a person: the breaker and an unverified rollback stop them too, their own judgement replaces the rest.
@@ -92,16 +110,21 @@ pub(in crate::policy) fn not_a_loop_manual(
 }
 
 fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option<Gate> {
-    let last = history.newest()?;
+    // One that was superseded changed nothing, so it proves nothing of what came before it.
+    let is_ours = |past: &&PastRollback| past.outcome != PastOutcome::Superseded;
+    let last = history.all().iter().rev().find(is_ours)?;
     let broken = match last.outcome {
         PastOutcome::Failed => "failed",
         PastOutcome::Ineffective => "did not help",
         PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Superseded => return None,
     };
-    let newly_deployed = timeline
-        .changes
-        .first()
-        .is_some_and(|newest| newest.rollback.is_none() && newest.committed_at > last.begun_at);
+    // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
+    let newly_deployed = timeline.changes.first().is_some_and(|newest| {
+        newest.rollback.is_none()
+            && newest.committed_at > last.begun_at
+            && newest.revision != last.from
+            && last.from_state.as_ref() != Some(&newest.state)
+    });
     (!newly_deployed && now - last.begun_at < BREAKER_OPEN_FOR).then(|| {
         Gate::fail(
             GateName::NotALoop,

@@ -11,3 +11,7 @@ pub(super) use evidence::{burning, data, severity, significance};
 pub use limits::limits;
 pub(super) use limits::{approval, enabled};
 pub(super) use loops::{not_a_loop, not_a_loop_manual, target};
+
+/// Largest chance of seeing so many bad events although the service keeps its promise. The program looks 8,640 times in
+/// 30 days, so one in twenty would be crossed every day. Source: our rule.
+const MAX_P_VALUE: f64 = 0.001;
