@@ -2,5 +2,6 @@
 
 mod github_client;
 mod prometheus_client;
+mod purity;
 mod readme;
 mod vectors;
