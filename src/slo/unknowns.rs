@@ -46,12 +46,12 @@ pub(super) fn unknowns(
     }
     note(
         "freshness",
-        match &measurement.freshness {
-            Reading::Measured(age) if *age > MAX_SAMPLE_AGE => {
-                Reading::<Duration>::Stale { age: *age }.why_unknown()
-            }
-            freshness => freshness.why_unknown(),
-        },
+        measurement
+            .freshness
+            .value()
+            .filter(|age| **age > MAX_SAMPLE_AGE)
+            .and_then(|age| Reading::<Duration>::Stale { age: *age }.why_unknown())
+            .or_else(|| measurement.freshness.why_unknown()),
         Weight::Everything,
     );
     note(

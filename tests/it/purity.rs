@@ -304,11 +304,12 @@ fn test_modules(path: &Path, file: &syn::File) -> Vec<PathBuf> {
     } else {
         path.with_extension("")
     };
-    let declared = file.items.iter().filter_map(|item| match item {
-        Item::Mod(module) if module.content.is_none() && is_for_tests(&module.attrs) => {
-            Some(folder.join(module.ident.to_string()))
-        }
-        _ => None,
+    let declared = file.items.iter().filter_map(|item| {
+        let Item::Mod(module) = item else {
+            return None;
+        };
+        let is_elsewhere = module.content.is_none();
+        (is_elsewhere && is_for_tests(&module.attrs)).then(|| folder.join(module.ident.to_string()))
     });
     declared.collect()
 }
@@ -638,10 +639,10 @@ impl<'ast> Visit<'ast> for Check<'_> {
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        if attribute.path().is_ident("derive") {
-            if let syn::Meta::List(list) = &attribute.meta {
-                self.tokens(list.tokens.clone());
-            }
+        if attribute.path().is_ident("derive")
+            && let syn::Meta::List(list) = &attribute.meta
+        {
+            self.tokens(list.tokens.clone());
         }
     }
 }
