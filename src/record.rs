@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::journal;
 use crate::policy::{self, Action, Attribution, Blame, Decision, GateState, Reason, Timeline};
-use crate::slo::{Assessment, Level, Objective, Unknown, Verdict, ViolationState};
+use crate::slo::{Assessment, Events, Level, Objective, Unknown, Verdict, ViolationState};
 
 /// Version of the layout.
 const SCHEMA: u32 = 1;
@@ -202,8 +202,8 @@ impl Record {
     pub fn with_assessment(mut self, assessment: &Assessment) -> Self {
         let budget = &assessment.budget;
         self.budget = BudgetPart {
-            bad_events: budget.events.map(|events| events.bad()),
-            total_events: budget.events.map(|events| events.total()),
+            bad_events: budget.events.map(Events::bad),
+            total_events: budget.events.map(Events::total),
             consumed: budget.consumed,
             remaining: budget.remaining,
             coverage: budget.coverage,

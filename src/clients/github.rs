@@ -104,12 +104,13 @@ impl Github {
 }
 
 fn why(error: &octocrab::Error) -> String {
-    match error {
-        octocrab::Error::GitHub { source, .. } => format!(
+    if let octocrab::Error::GitHub { source, .. } = error {
+        format!(
             "HTTP {}: {}",
             source.status_code.as_u16(),
             quote(source.message.as_bytes())
-        ),
-        other => quote(other.to_string().as_bytes()),
+        )
+    } else {
+        quote(error.to_string().as_bytes())
     }
 }

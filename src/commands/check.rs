@@ -46,9 +46,10 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
     }
     let exit = gate(&known.assessment, service);
     let ended = Ended::with(exit, record);
-    match exit {
-        Exit::Complete => ended,
-        _ => ended.complaining(blocked(&known.assessment, exit)),
+    if exit == Exit::Complete {
+        ended
+    } else {
+        ended.complaining(blocked(&known.assessment, exit))
     }
 }
 
@@ -98,9 +99,7 @@ fn on_hold(
         .snapshot
         .as_ref()
         .and_then(|snapshot| snapshot.state_at(commit));
-    let held = ledger.all().iter().find(|past| {
-        past.from.starts_with(commit) || (state_there.is_some() && past.from_state == state_there)
-    })?;
+    let held = ledger.held_by(commit, state_there.as_deref())?;
     Some((
         Reason::AlreadyRolledBack,
         format!("{commit} was rolled back by {} and is on hold", held.id),

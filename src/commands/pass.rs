@@ -7,6 +7,7 @@ use super::carry_out::{Wish, carry_out};
 use super::resume::resume;
 use super::service::{Service, history, with_sources};
 use crate::clients::git::Snapshot;
+use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
 use crate::journal::{self, Journal, JournalError, Origin, ServiceState};
 use crate::observe::{self, Observation};
@@ -89,11 +90,7 @@ pub(super) async fn measure(
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
     match service.metrics().observe(&service.objective).await {
         Ok(observation) => {
-            let assessment = assess_slices(
-                &observation.measurement,
-                &service.objective,
-                observation.slice_window,
-            );
+            let assessment = judge(service, &observation);
             tracing::info!(
                 verdict = ?assessment.verdict,
                 consumed = assessment.budget.consumed,
@@ -104,12 +101,28 @@ pub(super) async fn measure(
             );
             Ok((observation, assessment))
         }
-        Err(error) => Err(NotEvaluated::new(
-            Record::unknown(heading, &service.objective, Utc::now()),
-            "prometheus",
-            with_sources(&error),
-        )),
+        Err(error) => Err(unreachable_prometheus(service, heading, &error)),
     }
+}
+
+fn judge(service: &Service<'_>, observation: &Observation) -> Assessment {
+    assess_slices(
+        &observation.measurement,
+        &service.objective,
+        observation.slice_window,
+    )
+}
+
+fn unreachable_prometheus(
+    service: &Service<'_>,
+    heading: &Heading,
+    error: &PrometheusError,
+) -> Box<NotEvaluated> {
+    NotEvaluated::new(
+        Record::unknown(heading, &service.objective, Utc::now()),
+        "prometheus",
+        with_sources(error),
+    )
 }
 
 /// Asks Prometheus and, where the decision needs it, the repository.
@@ -117,7 +130,18 @@ pub(super) async fn evaluate(
     service: &Service<'_>,
     heading: &Heading,
 ) -> Result<Known, Box<NotEvaluated>> {
-    let (observation, assessment) = measure(service, heading).await?;
+    let (mut observation, mut assessment) = measure(service, heading).await?;
+    if needs_branch(&assessment, &service.settings) {
+        let span = service.config.policy.attribution_window;
+        let metrics = service.metrics();
+        if let Err(error) = metrics
+            .look_back(&mut observation, &service.objective, span)
+            .await
+        {
+            return Err(unreachable_prometheus(service, heading, &error));
+        }
+        assessment = judge(service, &observation);
+    }
     let (branch, snapshot) = match &service.git {
         None => (BranchReading::NotConfigured, None),
         Some(_) if !needs_branch(&assessment, &service.settings) => (BranchReading::NotAsked, None),

@@ -19,6 +19,12 @@ const H6: Duration = Duration::from_secs(21_600);
 /// How many scrapes a slice must hold, so that a missed one leaves it measurable. Source: facts, section 6.
 const SCRAPES_PER_SLICE: u32 = 4;
 
+/// What is wrong with a service whose series do not say how a request ended.
+const UNLABELLED: &str = "no series of http_requests_total carries a status or code label, so no request can be told to be bad";
+
+/// Most slices that are asked for at once. Prometheus refuses more than 11,000 points.
+const MAX_POINTS: usize = 10_000;
+
 /// Where the metrics of a service come from.
 #[derive(Debug)]
 pub struct Metrics<'a> {
@@ -66,13 +72,15 @@ impl Metrics<'_> {
             && recent.quantity("labelled") == Quantity::Absent
             && recent.quantity("h6_total") != Quantity::Absent;
         let checked = |reading: Reading<Events>| {
-            match reading {
-            Reading::Measured(_) if unlabelled => Reading::Invalid {
-                why: "no series of http_requests_total carries a status or code label, so no request can be told to be bad"
-                    .to_owned(),
-            },
-            reading => reading,
-        }
+            reading.and_then(|events| {
+                if unlabelled {
+                    Reading::Invalid {
+                        why: UNLABELLED.to_owned(),
+                    }
+                } else {
+                    Reading::Measured(events)
+                }
+            })
         };
         let measurement = Measurement {
             budget: checked(events(&budget_bad, "bad", &budget_total, "total")),
@@ -91,6 +99,28 @@ impl Metrics<'_> {
             measurement,
             slice_window: slice,
         })
+    }
+
+    /// Reads more slices of the past at the same evaluation time, so that the beginning of a burn can be seen. Only asked
+    /// when something burns: it costs more than everything else of a healthy pass together.
+    ///
+    /// # Errors
+    /// Fails when Prometheus cannot be asked or refuses.
+    pub async fn look_back(
+        &self,
+        observation: &mut Observation,
+        objective: &Objective,
+        span: Duration,
+    ) -> Result<(), PrometheusError> {
+        let points = objective
+            .slices_in(span + objective.violation_for)
+            .clamp(objective.slices_in(objective.violation_for), MAX_POINTS);
+        let grid = Grid::ending_at(observation.evaluated_at, objective.slice_step(), points);
+        let slice = observation.slice_window;
+        let (slices, latency) = try_join!(self.slices(slice, grid), self.latency(slice, grid))?;
+        observation.measurement.slices = slices;
+        observation.measurement.latency = latency;
+        Ok(())
     }
 
     /// Reads the slices of the span that ends now, and the latency of each: what the proof of recovery needs.
@@ -210,19 +240,18 @@ impl Metrics<'_> {
         slice: Duration,
     ) -> Reading<Duration> {
         if self.queries.age().is_some() {
-            return match recent.number("age") {
-                Reading::Measured(age) => {
-                    aged(Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX))
-                }
-                other => other.map(|_| Duration::ZERO),
-            };
+            return recent.number("age").and_then(|age| {
+                aged(Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX))
+            });
         }
         // A slice needs two samples, so the newest one being there bounds the age of the newest sample.
-        match slices {
-            Reading::Measured(slices) if slices.last().is_some_and(Option::is_some) => aged(slice),
-            Reading::Measured(_) => Reading::NoTraffic,
-            other => other.clone().map(|_| Duration::ZERO),
-        }
+        slices.clone().and_then(|slices| {
+            if slices.last().is_some_and(Option::is_some) {
+                aged(slice)
+            } else {
+                Reading::NoTraffic
+            }
+        })
     }
 }
 
@@ -265,13 +294,12 @@ fn aged(age: Duration) -> Reading<Duration> {
 }
 
 fn covered(parts: &Parts, slots: u32) -> Reading<f64> {
-    match parts.number("slots") {
-        Reading::Measured(found) => match slo::coverage(found, slots) {
+    parts
+        .number("slots")
+        .and_then(|found| match slo::coverage(found, slots) {
             Some(coverage) => Reading::Measured(coverage),
             None => Reading::Invalid {
                 why: format!("{found} of {slots} slots make no coverage"),
             },
-        },
-        other => other,
-    }
+        })
 }

@@ -131,6 +131,20 @@ impl History {
                 .any(|past| past.outcome != PastOutcome::Superseded && is_between(past))
     }
 
+    /// Returns the rollback that put a revision, or content equal to it, on hold: one whose commit is on the branch.
+    /// `revision` may be the beginning of a commit id.
+    pub fn held_by(&self, revision: &str, state: Option<&str>) -> Option<&PastRollback> {
+        self.rollbacks.iter().find(|past| {
+            let landed = match past.outcome {
+                PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => true,
+                PastOutcome::Failed | PastOutcome::Superseded => false,
+            };
+            let is_it = past.from.starts_with(revision)
+                || (state.is_some() && past.from_state.as_deref() == state);
+            landed && is_it
+        })
+    }
+
     /// Tells whether a revision, or content equal to it, was rolled back before.
     pub fn is_rolled_back(&self, revision: &str, state: &str) -> bool {
         self.rollbacks.iter().any(|past| {

@@ -55,8 +55,13 @@ impl<T> Reading<T> {
 
     /// Applies a function to a measured value and keeps every other answer as it is.
     pub fn map<U>(self, function: impl FnOnce(T) -> U) -> Reading<U> {
+        self.and_then(|value| Reading::Measured(function(value)))
+    }
+
+    /// Judges a measured value further and keeps every other answer as it is.
+    pub fn and_then<U>(self, function: impl FnOnce(T) -> Reading<U>) -> Reading<U> {
         match self {
-            Self::Measured(value) => Reading::Measured(function(value)),
+            Self::Measured(value) => function(value),
             Self::NoTraffic => Reading::NoTraffic,
             Self::NoSeries => Reading::NoSeries,
             Self::Stale { age } => Reading::Stale { age },
