@@ -17,9 +17,13 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Complete,
-                _ => Exit::Usage,
+            let exit = if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) {
+                Exit::Complete
+            } else {
+                Exit::Usage
             };
             // Where not even the message can be written, the exit code still says it.
             let _ = error.print();

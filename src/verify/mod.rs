@@ -95,9 +95,8 @@ async fn look(
 }
 
 fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<String, String> {
-    let slices = match &recent.slices {
-        Reading::Measured(slices) => slices,
-        other => return Err(other.why_unknown().unwrap_or_default()),
+    let Some(slices) = recent.slices.value() else {
+        return Err(recent.slices.why_unknown().unwrap_or_default());
     };
     let is_over =
         |slice: &Option<Events>| is_calm(&[*slice], proof.recovery_ratio, 1) == Some(false);
