@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::clients::prometheus::PrometheusError;
 use crate::observe::{Metrics, RecentSlices};
-use crate::slo::{Events, LatencyState, Objective, Reading, is_calm};
+use crate::slo::{Events, LatencyState, Objective, is_calm};
 
 /// Longest span that is looked at. A burn that stopped is calm at its newest end.
 const MAX_SPAN: Duration = Duration::from_secs(1800);
@@ -171,7 +171,7 @@ fn stride(recent: &RecentSlices, objective: &Objective) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slo::{ErrorBudget, LevelThresholds};
+    use crate::slo::{ErrorBudget, LevelThresholds, Reading};
 
     fn objective() -> Objective {
         Objective {
