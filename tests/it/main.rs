@@ -4,4 +4,5 @@ mod github_client;
 mod prometheus_client;
 mod purity;
 mod readme;
+mod scenarios;
 mod vectors;

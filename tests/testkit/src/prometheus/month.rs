@@ -44,7 +44,7 @@ impl Month {
     /// Days of history before [`Month::now`]: one more than the usual SLO window of 30 days.
     pub const DAYS: i64 = 31;
 
-    /// Returns when the bad releases began: 20 min before [`Month::now`].
+    /// Returns when the bad releases began: 25 min before [`Month::now`].
     pub fn deployed_at(&self) -> DateTime<Utc> {
         deployed_at(self.now)
     }
@@ -69,7 +69,7 @@ pub fn shared_month() -> &'static Month {
 }
 
 fn deployed_at(now: DateTime<Utc>) -> DateTime<Utc> {
-    now - TimeDelta::minutes(20)
+    now - TimeDelta::minutes(25)
 }
 
 fn backfill(now: DateTime<Utc>) -> Backfill {

@@ -1,0 +1,222 @@
+//! The program under test: how it is started, and what it left on its outputs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The program with its arguments and nothing in its environment but what it is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
+}
+
+impl Program {
+    /// Prepares the program without any environment.
+    pub(crate) fn bare() -> Self {
+        Self {
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a variable to a path.
+    pub(crate) fn env_path(self, name: &str, path: &Path) -> Self {
+        self.env(name, path.to_str().expect("test paths are text"))
+    }
+
+    /// Leaves a variable out.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Sets the arguments.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self) -> Ran {
+        self.start().wait()
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) -> Running {
+        let child = Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program was built with its tests");
+        Running(child)
+    }
+}
+
+/// The program while it runs.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Waits for its end.
+    pub(crate) fn wait(self) -> Ran {
+        Ran::from(self.0.wait_with_output().expect("our own child"))
+    }
+
+    /// Kills it, as an eviction does that waits no longer, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().expect("our own child");
+        self.0.wait().expect("our own child");
+    }
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its exit code; nothing when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// What it printed.
+    pub(crate) stdout: String,
+    /// What it logged.
+    pub(crate) stderr: String,
+    /// The printed record or status; null when it printed no JSON.
+    pub(crate) record: Value,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes text");
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        Self {
+            code: output.status.code(),
+            record: serde_json::from_str(&stdout).unwrap_or_default(),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Ran {
+    /// Checks the exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Checks what was decided and why.
+    #[track_caller]
+    pub(crate) fn decides(self, action: &str, reason: &str) -> Self {
+        let decision = &self.record["decision"];
+        let found = (decision["action"].as_str(), decision["reason"].as_str());
+        assert_eq!(found, (Some(action), Some(reason)), "{self}");
+        self
+    }
+
+    /// Checks what became of the rollback.
+    #[track_caller]
+    pub(crate) fn has_outcome(self, outcome: &str) -> Self {
+        assert_eq!(self.record["rollback"]["outcome"], outcome, "{self}");
+        self
+    }
+
+    /// Checks that the log has exactly one error, and that it names everything that is listed.
+    #[track_caller]
+    pub(crate) fn complains_of(self, words: &[&str]) -> Self {
+        let errors = self.errors();
+        let [error] = &errors[..] else {
+            panic!("one error is expected, not {errors:#?}\n{self}");
+        };
+        for word in words {
+            assert!(error.contains(word), "{word:?} is missing in {error:?}");
+        }
+        self
+    }
+
+    /// Checks that nothing is wrong enough for an error in the log.
+    #[track_caller]
+    pub(crate) fn complains_of_nothing(self) -> Self {
+        assert_eq!(self.errors(), Vec::<String>::new(), "{self}");
+        self
+    }
+
+    /// Checks that every gate but the named ones passes, and that those fail.
+    #[track_caller]
+    pub(crate) fn fails_only(self, gates: &[&str]) -> Self {
+        let failed: Vec<String> = self
+            .gates()
+            .into_iter()
+            .filter(|(_, state)| state != "pass")
+            .map(|(gate, state)| format!("{gate} {state}"))
+            .collect();
+        let expected: Vec<String> = gates.iter().map(|gate| format!("{gate} fail")).collect();
+        assert_eq!(failed, expected, "{self}");
+        self
+    }
+
+    /// Checks that a secret is in nothing that was printed or logged.
+    #[track_caller]
+    pub(crate) fn keeps_secret(self, secret: &str) -> Self {
+        assert!(!self.stdout.contains(secret), "stdout tells a secret");
+        assert!(!self.stderr.contains(secret), "stderr tells a secret");
+        self
+    }
+
+    /// Returns the gates in order, with their states.
+    pub(crate) fn gates(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let gates = self.record["decision"]["gates"].as_array();
+        gates
+            .into_iter()
+            .flatten()
+            .map(|gate| (text(&gate["gate"]), text(&gate["state"])))
+            .collect()
+    }
+
+    /// Returns a text of the record.
+    #[track_caller]
+    pub(crate) fn text(&self, pointer: &str) -> String {
+        let value = self.record.pointer(pointer).and_then(Value::as_str);
+        value
+            .unwrap_or_else(|| panic!("the record has no text at {pointer}\n{self}"))
+            .to_owned()
+    }
+
+    /// Returns the lines of the log.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let lines = self.stderr.lines();
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    fn errors(&self) -> Vec<String> {
+        self.log()
+            .iter()
+            .filter(|line| line["level"] == "ERROR")
+            .map(|line| line["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "exit code {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}

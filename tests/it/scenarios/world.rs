@@ -1,0 +1,245 @@
+//! What surrounds the program: a service in Prometheus, its repository, and the memory of earlier runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tempfile::TempDir;
+use testkit::git::{GitRepo, GitServer, LogEntry, MonoRepo};
+use testkit::prometheus::{Month, shared_month};
+
+use super::program::{Program, Ran};
+
+/// Name of the repository on the git server.
+pub(crate) const REPOSITORY: &str = "platform/gitops";
+
+/// Token that the git server wants.
+pub(crate) const TOKEN: &str = "gitops-token-of-the-tests";
+
+/// A team that shares the repository.
+const OTHER_TEAM: &str = "payments";
+
+/// One service with its repository and its state folder, all its own; Prometheus is shared by all tests.
+pub(crate) struct World {
+    /// The git server.
+    pub(crate) server: GitServer,
+    /// The repository in it.
+    pub(crate) team: MonoRepo,
+    /// The commit that deployed the first version, 31 days ago.
+    pub(crate) v1: String,
+    service: String,
+    prometheus_url: String,
+    folder: TempDir,
+}
+
+/// All that a run may change outside itself.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Traces {
+    refs: String,
+    pushes: usize,
+    files: BTreeMap<PathBuf, Trace>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Trace {
+    Folder,
+    File {
+        content: Vec<u8>,
+        written: SystemTime,
+    },
+}
+
+impl World {
+    /// Creates the world of a service of the shared month that deployed its first version before the month began.
+    pub(crate) fn of(service: &str) -> Self {
+        Self::at(&shared_month().prometheus.url(), service)
+    }
+
+    /// The same with another Prometheus.
+    pub(crate) fn at(prometheus_url: &str, service: &str) -> Self {
+        let server = GitServer::with_token(TOKEN);
+        let begin = Utc::now() - TimeDelta::days(Month::DAYS);
+        let team = MonoRepo::seed(server.create(REPOSITORY), &[service, OTHER_TEAM], begin);
+        let v1 = team.repo().tip();
+        Self {
+            server,
+            team,
+            v1,
+            service: service.to_owned(),
+            prometheus_url: prometheus_url.to_owned(),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// Creates the world of the service `bad-release`: version 2 fails since it was deployed, and another team
+    /// committed on top of it. Returns the commit of version 2 too.
+    pub(crate) fn with_a_bad_release() -> (Self, String) {
+        let world = Self::of("bad-release");
+        let v2 = world.release("v2", shared_month().deployed_at());
+        world.other_team_commits();
+        (world, v2)
+    }
+
+    /// Commits another version of the service.
+    pub(crate) fn release(&self, version: &str, at: DateTime<Utc>) -> String {
+        self.team.release(&self.service, version, 0.2, at)
+    }
+
+    /// Commits another version of the other team's service, now.
+    pub(crate) fn other_team_commits(&self) -> String {
+        let version = format!("v{}", self.repo().log().len() + 10);
+        self.team.release(OTHER_TEAM, &version, 0.0, Utc::now())
+    }
+
+    /// Returns the repository.
+    pub(crate) fn repo(&self) -> &GitRepo {
+        self.team.repo()
+    }
+
+    /// Returns the path of the service in the repository.
+    pub(crate) fn path(&self) -> String {
+        MonoRepo::path(&self.service)
+    }
+
+    /// Returns the folder of the state file; a run creates it.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Returns the state file.
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.state_folder().join("state.json")
+    }
+
+    /// Returns the text of the state file.
+    pub(crate) fn state(&self) -> String {
+        fs::read_to_string(self.state_file()).expect("the state file is there")
+    }
+
+    /// Returns the program, set up to roll back without waiting for the proof.
+    pub(crate) fn program(&self) -> Program {
+        Program::bare()
+            .env("SERVICE_NAME", &self.service)
+            .env("NAMESPACE", Month::NAMESPACE)
+            .env("PROMETHEUS_URL", &self.prometheus_url)
+            // Many programs ask one Prometheus at once here.
+            .env("PROMETHEUS_TIMEOUT", "60s")
+            .env("GITOPS_REPO", &self.server.url(REPOSITORY))
+            .env("GITOPS_TOKEN", TOKEN)
+            .env("GITOPS_PATH", &self.path())
+            .env("ROLLBACK_ENABLED", "true")
+            .env("BLACKOUT_WINDOWS", "none")
+            .env("VERIFY_TIMEOUT", "0s")
+            .env("STABILIZATION", "0s")
+            .env_path("STATE_FILE", &self.state_file())
+    }
+
+    /// Runs a command of the program.
+    pub(crate) fn runs(&self, arguments: &[&str]) -> Ran {
+        self.program().arguments(arguments).run()
+    }
+
+    /// Returns the traces so far.
+    pub(crate) fn traces(&self) -> Traces {
+        let mut files = BTreeMap::new();
+        collect(&self.state_folder(), &mut files);
+        Traces {
+            refs: self.repo().refs_fingerprint(),
+            pushes: self.server.push_attempts(),
+            files,
+        }
+    }
+
+    /// Runs a program that must leave no trace: no push, no file, not even a lock.
+    #[track_caller]
+    pub(crate) fn nothing_changed_by(&self, program: &Program) -> Ran {
+        let before = self.traces();
+        let ran = program.run();
+        assert_eq!(self.traces(), before, "{ran}");
+        ran
+    }
+
+    /// Runs a program that may take the lock, and must leave no other trace.
+    #[track_caller]
+    pub(crate) fn nothing_changed_but_the_lock_by(&self, program: &Program) -> Ran {
+        let before = self.traces().without_lock();
+        let ran = program.run();
+        assert_eq!(self.traces().without_lock(), before, "{ran}");
+        ran
+    }
+
+    /// Checks that the newest commit puts the service's path back to `to` and is the only one since `tip`, and
+    /// returns it.
+    #[track_caller]
+    pub(crate) fn one_commit_restores(&self, from: &str, to: &str, tip: &str) -> LogEntry {
+        let repo = self.repo();
+        let log = repo.log();
+        let commit = log.first().expect("there are commits").clone();
+        assert_eq!(
+            commit.parents,
+            [tip],
+            "one commit with the former tip as its parent: {log:#?}"
+        );
+        let tree = |revision: &str, path: &str| repo.tree_at(revision, path);
+        assert_eq!(tree(&commit.id, &self.path()), tree(to, &self.path()));
+        for path in [
+            "README.md",
+            "apps/namespace.yaml",
+            &MonoRepo::path(OTHER_TEAM),
+        ] {
+            assert_eq!(tree(&commit.id, path), tree(tip, path), "{path}");
+        }
+        let trailer = |name: &str, value: &str| {
+            let line = format!("{name}: {value}");
+            assert!(
+                commit.message.lines().any(|found| found == line),
+                "{line} is missing in {}",
+                commit.message
+            );
+        };
+        trailer("Rolls-Back", from);
+        trailer("Restores", to);
+        repo.fsck();
+        commit
+    }
+
+    /// Counts the commits on the branch that carry a rollback's id.
+    pub(crate) fn rollback_commits(&self) -> usize {
+        let log = self.repo().log();
+        log.iter()
+            .filter(|commit| commit.message.contains("\nError-Budget-Rollback: "))
+            .count()
+    }
+}
+
+impl Traces {
+    /// Leaves out the lock, with the folder where that holds nothing else.
+    fn without_lock(mut self) -> Self {
+        self.files
+            .retain(|path, _| path.extension().is_none_or(|ending| ending != "lock"));
+        if self.files.values().all(|trace| *trace == Trace::Folder) {
+            self.files.clear();
+        }
+        self
+    }
+}
+
+fn collect(path: &Path, traces: &mut BTreeMap<PathBuf, Trace>) {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return;
+    };
+    if found.is_dir() {
+        traces.insert(path.to_owned(), Trace::Folder);
+        for entry in fs::read_dir(path).expect("our own folder") {
+            collect(&entry.expect("our own folder").path(), traces);
+        }
+    } else {
+        let trace = Trace::File {
+            content: fs::read(path).expect("our own file"),
+            written: found.modified().expect("files have times"),
+        };
+        traces.insert(path.to_owned(), trace);
+    }
+}
