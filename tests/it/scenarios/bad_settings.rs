@@ -1,0 +1,134 @@
+//! Arguments and settings that cannot be used: all problems at once, and not one connection.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
+use super::program::{Program, Ran};
+use super::world::World;
+
+#[test]
+fn every_problem_of_the_configuration_is_listed_before_anything_is_asked() {
+    let nobody_calls = Callers::listen();
+    let program = Program::bare()
+        .env("NAMESPACE", "Shop!")
+        .env("PROMETHEUS_URL", &nobody_calls.url())
+        .env("PROMETHEUS_USERNAME", "reader")
+        .env("GITOPS_REPO", &nobody_calls.url())
+        .env("COOLDOWN", "soon")
+        .env("ERROR_BUDGET", "99.9%")
+        .env("BLACKOUT_WINDOWS", "Caturday 00:00-06:00")
+        .env("STABILIZATION", "2h")
+        .env("PAGERDUTY_KEY", "canary-key-of-pagerduty-with-a-blank ")
+        .env("DRY_RUN", "maybe");
+    for arguments in [
+        &[][..],
+        &["check"],
+        &["rollback"],
+        &["status"],
+        &["--dry-run"],
+    ] {
+        let mut program = program.clone().arguments(arguments);
+        if arguments == ["--dry-run"] {
+            // The argument ranks above the variable, so this one problem is gone.
+            program = program.env("DRY_RUN", "true");
+        }
+        let ran = program.run().exits(78).keeps_secret("canary-key");
+        assert_eq!(ran.stdout, "");
+        let mut named = vec![
+            "SERVICE_NAME",
+            "NAMESPACE",
+            "PROMETHEUS_USERNAME",
+            "GITOPS_PATH",
+            "COOLDOWN",
+            "ERROR_BUDGET",
+            "BLACKOUT_WINDOWS",
+            "STABILIZATION",
+        ];
+        if arguments != ["--dry-run"] {
+            named.push("DRY_RUN");
+        }
+        for name in named {
+            let problems = ran
+                .stderr
+                .lines()
+                .filter(|line| line.starts_with("- ") && line.contains(name));
+            assert_eq!(problems.count(), 1, "one line on {name}\n{ran}");
+        }
+    }
+    nobody_calls.none_came();
+}
+
+#[test]
+fn what_is_not_built_is_said_and_not_replaced_by_something_else() {
+    let nobody_calls = Callers::listen();
+    let world = World::at(&nobody_calls.url(), "bad-release");
+    for (name, value, remedy) in [
+        ("SERVICES_DIR", "/etc/services", "once per service"),
+        ("METRICS_FAMILY", "istio", "SLI_BAD_QUERY"),
+        ("GITOPS_MODE", "pull-request", "use push"),
+    ] {
+        for arguments in [&["run"][..], &["check"], &["run", "--dry-run"]] {
+            let program = world.program().env("GITOPS_REPO", "platform/gitops");
+            let program = program.env(name, value).arguments(arguments);
+            let ran = world.nothing_changed_by(&program).exits(78);
+            ran.complains_of(&[name, remedy]);
+        }
+    }
+    nobody_calls.none_came();
+}
+
+#[test]
+fn arguments_that_make_no_sense_end_with_a_usage_error() {
+    let wrong: [&[&str]; 8] = [
+        &["chek"],
+        &["run", "now"],
+        &["--dry"],
+        &["--output", "yaml"],
+        &["check", "--commit", "HEAD"],
+        &["check", "--commit"],
+        &["rollback", "helm"],
+        &["rollback", "gitops", "v1"],
+    ];
+    for arguments in wrong {
+        let ran = Program::bare().arguments(arguments).run().exits(64);
+        assert_eq!(ran.stdout, "");
+        assert!(ran.stderr.contains("error: "), "{ran}");
+        assert!(ran.stderr.contains("--help"), "{ran}");
+    }
+}
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    for (arguments, word) in [
+        (&["--help"][..], "rollback"),
+        (&["check", "--help"], "--commit"),
+        (&["rollback", "--help"], "--reason"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+    ] {
+        let ran: Ran = Program::bare().arguments(arguments).run().exits(0);
+        assert!(ran.stdout.contains(word), "{ran}");
+        assert_eq!(ran.stderr, "");
+    }
+}
+
+/// A port on which it is noticed when somebody connects.
+struct Callers(TcpListener);
+
+impl Callers {
+    fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free loopback port");
+        listener.set_nonblocking(true).expect("our own socket");
+        Self(listener)
+    }
+
+    fn url(&self) -> String {
+        let address = self.0.local_addr().expect("a bound listener has one");
+        format!("http://{address}")
+    }
+
+    #[track_caller]
+    fn none_came(&self) {
+        let caller = self.0.accept().expect_err("somebody connected");
+        assert_eq!(caller.kind(), ErrorKind::WouldBlock);
+    }
+}
