@@ -185,6 +185,17 @@ impl Ran {
             .collect()
     }
 
+    /// Returns one gate of the record.
+    #[track_caller]
+    pub(crate) fn gate(&self, name: &str) -> &Value {
+        let gates = self.record["decision"]["gates"].as_array();
+        gates
+            .into_iter()
+            .flatten()
+            .find(|gate| gate["gate"] == name)
+            .unwrap_or_else(|| panic!("the record has no gate {name}\n{self}"))
+    }
+
     /// Returns a text of the record.
     #[track_caller]
     pub(crate) fn text(&self, pointer: &str) -> String {

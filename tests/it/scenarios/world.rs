@@ -103,6 +103,11 @@ impl World {
         MonoRepo::path(&self.service)
     }
 
+    /// Returns the key of the service in the state.
+    pub(crate) fn key(&self) -> String {
+        format!("{}/{}", Month::NAMESPACE, self.service)
+    }
+
     /// Returns the folder of the state file; a run creates it.
     pub(crate) fn state_folder(&self) -> PathBuf {
         self.folder.path().join("state")

@@ -1,0 +1,65 @@
+//! What the program remembers, written by hand where a test needs a past.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use error_budget_monitor::journal::{self, Journal, Origin, Phase, Rollback};
+
+use super::world::World;
+
+/// A rollback of other revisions some time ago, in the phase in which it ended.
+pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
+    let begun_at = Utc::now() - ago;
+    let revision = |seed: char| seed.to_string().repeat(40);
+    Rollback {
+        id: id.to_owned(),
+        origin: Origin::Automatic,
+        why: "burn rate 1h 60.0, 5m 200.0".to_owned(),
+        from: revision('b'),
+        from_state: "40000:b".to_owned(),
+        to: revision('a'),
+        to_state: "40000:a".to_owned(),
+        tip: revision('b'),
+        message: "Roll back\n".to_owned(),
+        begun_at,
+        recovery_ratio: 0.01,
+        phase,
+        attempted: true,
+        commit: Some(revision('c')),
+        effective_at: Some(begun_at),
+        ended_at: (!phase.is_in_flight()).then_some(begun_at),
+        steps: Vec::new(),
+    }
+}
+
+impl World {
+    /// Lets earlier runs have done something.
+    pub(crate) fn remembers(&self, rollbacks: &[Rollback]) {
+        let mut journal = Journal::open(&self.state_file()).expect("a usable state");
+        for rollback in rollbacks {
+            journal
+                .put(&self.key(), rollback, Utc::now())
+                .expect("a writable state");
+        }
+    }
+
+    /// Ends the rollback that is in flight as one that helped, some time ago.
+    pub(crate) fn recovered(&self, ago: TimeDelta) {
+        let mut rollback = self.in_flight().expect("a rollback is in flight");
+        let at: DateTime<Utc> = Utc::now() - ago;
+        rollback.phase = Phase::Recovered;
+        rollback.begun_at = at;
+        rollback.ended_at = Some(at);
+        self.remembers(&[rollback]);
+    }
+
+    /// Returns the rollback that is in flight.
+    pub(crate) fn in_flight(&self) -> Option<Rollback> {
+        let service = self.remembered();
+        service.into_iter().find(|past| past.phase.is_in_flight())
+    }
+
+    /// Returns all rollbacks that are remembered, oldest first.
+    pub(crate) fn remembered(&self) -> Vec<Rollback> {
+        let state = journal::read(&self.state_file()).expect("a usable state");
+        state.service(&self.key()).rollbacks
+    }
+}
