@@ -87,7 +87,8 @@ fn on_hold(
     }
     let commit = commit?;
     let remembered = history(state);
-    let ledger = match known.branch.timeline() {
+    let timeline = known.branch.timeline();
+    let ledger = match timeline {
         Some(timeline) => remembered.joined_with(
             timeline,
             known.observation.evaluated_at,
@@ -95,11 +96,17 @@ fn on_hold(
         ),
         None => remembered,
     };
+    // A shortened id is looked up among the changes; one of a commit that changes nothing there has to be whole.
+    let change = timeline
+        .into_iter()
+        .flat_map(|timeline| &timeline.changes)
+        .find(|change| change.revision.starts_with(commit));
+    let revision = change.map_or(commit, |change| &change.revision);
     let state_there = known
         .snapshot
         .as_ref()
-        .and_then(|snapshot| snapshot.state_at(commit));
-    let held = ledger.held_by(commit, state_there.as_deref())?;
+        .and_then(|snapshot| snapshot.state_at(revision));
+    let held = ledger.held_by(revision, state_there.as_deref(), timeline)?;
     Some((
         Reason::AlreadyRolledBack,
         format!("{commit} was rolled back by {} and is on hold", held.id),

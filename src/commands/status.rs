@@ -142,7 +142,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         holds: state
             .rollbacks
             .iter()
-            .filter(|past| remembered.held_by(&past.from, None).is_some())
+            .filter(|past| remembered.held_by(&past.from, None, None).is_some())
             .map(|past| Hold {
                 revision: past.from.clone(),
                 rollback: past.id.clone(),

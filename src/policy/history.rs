@@ -112,35 +112,31 @@ impl History {
     /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, or it lies between a
     /// revision that was rolled back and the one that was restored instead.
     pub(super) fn holds(&self, timeline: &Timeline, candidate: &Change) -> bool {
-        let position = |revision: &str| {
-            let is_it = |change: &Change| change.revision == revision;
-            timeline.changes.iter().position(is_it)
-        };
-        let is_between = |past: &PastRollback| {
-            let newest = position(&past.from);
-            let oldest = position(&past.to).unwrap_or(timeline.changes.len());
-            let here = position(&candidate.revision);
-            newest
-                .zip(here)
-                .is_some_and(|(newest, here)| newest < here && here < oldest)
-        };
         self.is_rolled_back(&candidate.revision, &candidate.state)
             || self
                 .rollbacks
                 .iter()
-                .any(|past| past.outcome != PastOutcome::Superseded && is_between(past))
+                .filter(|past| past.outcome != PastOutcome::Superseded)
+                .any(|past| passed_over(past, timeline, &candidate.revision))
     }
 
-    /// Returns the rollback that put a revision, or content equal to it, on hold: one whose commit is on the branch.
-    /// `revision` may be the beginning of a commit id.
-    pub fn held_by(&self, revision: &str, state: Option<&str>) -> Option<&PastRollback> {
+    /// Returns the rollback that put a revision on hold, or content equal to it, or all between it and the restored one:
+    /// one whose commit is on the branch. `revision` may be the beginning of a commit id; what lies between is known of a
+    /// whole one only.
+    pub fn held_by(
+        &self,
+        revision: &str,
+        state: Option<&str>,
+        timeline: Option<&Timeline>,
+    ) -> Option<&PastRollback> {
         self.rollbacks.iter().find(|past| {
             let landed = match past.outcome {
                 PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => true,
                 PastOutcome::Failed | PastOutcome::Superseded => false,
             };
             let is_it = past.from.starts_with(revision)
-                || (state.is_some() && past.from_state.as_deref() == state);
+                || (state.is_some() && past.from_state.as_deref() == state)
+                || timeline.is_some_and(|timeline| passed_over(past, timeline, revision));
             landed && is_it
         })
     }
@@ -152,4 +148,17 @@ impl History {
                 && (past.from == revision || past.from_state.as_deref() == Some(state))
         })
     }
+}
+
+/// Tells whether a revision lies between the one that was rolled back and the one that was restored instead.
+fn passed_over(past: &PastRollback, timeline: &Timeline, revision: &str) -> bool {
+    let position = |revision: &str| {
+        let is_it = |change: &Change| change.revision == revision;
+        timeline.changes.iter().position(is_it)
+    };
+    let newest = position(&past.from);
+    let oldest = position(&past.to).unwrap_or(timeline.changes.len());
+    newest
+        .zip(position(revision))
+        .is_some_and(|(newest, here)| newest < here && here < oldest)
 }

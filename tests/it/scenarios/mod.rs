@@ -5,6 +5,7 @@ mod bad_prometheus;
 mod bad_settings;
 mod bad_state;
 mod done_when;
+mod gate;
 mod memory;
 mod program;
 mod refusals;
