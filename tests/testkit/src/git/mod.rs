@@ -11,6 +11,7 @@
 //! # let _ = url;
 //! ```
 
+mod history;
 mod mono_repo;
 mod repo;
 mod server;

@@ -230,7 +230,7 @@ impl GitRepo {
         }
     }
 
-    fn git(&self, arguments: &[&str]) -> Output {
+    pub(super) fn git(&self, arguments: &[&str]) -> Output {
         git_command()
             .arg("--git-dir")
             .arg(&self.path)
@@ -239,7 +239,7 @@ impl GitRepo {
             .unwrap_or_else(|error| panic!("{}", process::missing("git", &error)))
     }
 
-    fn repository(&self) -> Repository {
+    pub(super) fn repository(&self) -> Repository {
         Repository::open_bare(&self.path).expect("our own repository")
     }
 }
@@ -261,6 +261,7 @@ pub struct NewCommit<'a> {
 #[derive(Debug)]
 enum Change {
     Write(String, FileMode),
+    EmptyFolder,
     Remove,
 }
 
@@ -313,6 +314,12 @@ impl NewCommit<'_> {
             path.to_owned(),
             Change::Write(target.to_owned(), FileMode::Link),
         ));
+        self
+    }
+
+    /// Puts a folder with nothing in it at `path`, which no working copy can make, in place of what is there.
+    pub fn empty_folder(mut self, path: &str) -> Self {
+        self.changes.push((path.to_owned(), Change::EmptyFolder));
         self
     }
 
@@ -399,6 +406,13 @@ fn updated_tree<'r>(
                     .blob(content.as_bytes())
                     .expect("our own repository is writable");
                 builder.upsert(path.as_str(), blob, *mode);
+            }
+            Change::EmptyFolder => {
+                let empty = repository
+                    .treebuilder(None)
+                    .and_then(|builder| builder.write())
+                    .expect("our own repository is writable");
+                builder.upsert(path.as_str(), empty, FileMode::Tree);
             }
             Change::Remove => {
                 builder.remove(path.as_str());
