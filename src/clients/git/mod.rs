@@ -12,6 +12,7 @@ pub use error::{GitError, GitFault};
 pub use restore::{Draft, Push};
 pub use walk::{End, Moved, PathChange, Resolved};
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub struct GitSettings {
 }
 
 /// A branch that can be read and written.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Git {
     settings: Arc<GitSettings>,
     client: Arc<HttpClient>,
@@ -140,10 +141,11 @@ impl Git {
     /// asked for is not on the branch.
     pub fn read(&self, want: &Want) -> Result<Snapshot, GitError> {
         self.read_inner(want)
-            .map_err(|fault| self.error("reading the history", fault))
+            .map_err(|fault| self.error("read the history", fault))
     }
 
     fn read_inner(&self, want: &Want) -> Result<Snapshot, GitFault> {
+        transport::prepare()?;
         let folder = tempfile::Builder::new()
             .prefix("error-budget-monitor-")
             .tempdir()
@@ -216,6 +218,19 @@ impl Git {
             repo: self.settings.name.clone(),
             fault,
         }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Snapshot")
+            .field("tip", &self.tip)
+            .field("tip_state", &self.tip_state)
+            .field("changes", &self.changes)
+            .field("end", &self.end)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use git2::ConfigLevel;
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::error::GitFault;
-use crate::clients::http::{HttpClient, Method, Streaming};
+use crate::clients::http::{HttpClient, HttpError, Method, Streaming, quote};
 
 const SCHEME: &str = "error-budget-monitor";
 
@@ -54,7 +55,7 @@ impl SessionGuard {
         runtime: Handle,
         limit: Duration,
     ) -> Result<Self, GitFault> {
-        register()?;
+        prepare()?;
         let session = Arc::new(Session {
             client,
             runtime,
@@ -93,9 +94,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn register() -> Result<(), GitFault> {
-    static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
-    REGISTERED
+/// Registers the transport and shuts out the settings of the host, once. Everything that uses libgit2 comes after it.
+///
+/// # Errors
+/// Fails when libgit2 refuses.
+pub(super) fn prepare() -> Result<(), GitFault> {
+    static PREPARED: OnceLock<Result<(), String>> = OnceLock::new();
+    PREPARED
         .get_or_init(|| {
             let factory = |remote: &git2::Remote<'_>| {
                 let session = remote
@@ -105,11 +110,27 @@ fn register() -> Result<(), GitFault> {
                     .and_then(|number: u64| sessions().get(&number).cloned());
                 Transport::smart(remote, true, Subtransport { session })
             };
-            // SAFETY: the `OnceLock` makes this the only registration, and no other code of this program creates or
-            // registers transports before it: every remote is made after `SessionGuard::open`.
-            #[expect(unsafe_code, reason = "libgit2 offers its transports only this way")]
-            let registered = unsafe { git2::transport::register(SCHEME, factory) };
-            registered.map_err(|error| error.message().to_owned())
+            #[expect(
+                unsafe_code,
+                reason = "libgit2 offers its global settings only this way"
+            )]
+            // SAFETY: the `OnceLock` makes this the only registration, and this program uses libgit2 in this module
+            // only: every repository and every remote is opened after `prepare`, so nothing reads the transports and
+            // the search paths while they change.
+            let prepared = unsafe {
+                // A broken or unreadable configuration in the home folder would stop every read, and one with
+                // `insteadOf` would turn the remote elsewhere. Without search paths there is none.
+                [
+                    ConfigLevel::ProgramData,
+                    ConfigLevel::System,
+                    ConfigLevel::XDG,
+                    ConfigLevel::Global,
+                ]
+                .into_iter()
+                .try_for_each(|level| git2::opts::set_search_path(level, ""))
+                .and_then(|()| git2::transport::register(SCHEME, factory))
+            };
+            prepared.map_err(|error| error.message().to_owned())
         })
         .clone()
         .map_err(GitFault::Library)
@@ -186,7 +207,7 @@ impl Exchange {
             .session
             .runtime
             .block_on(client.open_within(left, builder))
-            .map_err(GitFault::Transport)?;
+            .map_err(in_transit)?;
         if !answer.status.is_success() {
             return Err(GitFault::Status(answer.status.as_u16()));
         }
@@ -194,9 +215,10 @@ impl Exchange {
             .headers
             .get("content-type")
             .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        if kind != wanted {
+            .unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case(&wanted) {
+            let kind = quote(kind.as_bytes());
             return Err(GitFault::NotGit { kind });
         }
         Ok(answer)
@@ -212,7 +234,7 @@ impl Exchange {
             .session
             .runtime
             .block_on(answer.chunk_within(left))
-            .map_err(GitFault::Transport)?;
+            .map_err(in_transit)?;
         let Some(chunk) = chunk else {
             return Ok(false);
         };
@@ -230,6 +252,19 @@ impl Exchange {
         self.pending.extend_from_slice(&chunk);
         self.read = 0;
         Ok(true)
+    }
+}
+
+/// The time that is left of a session says nothing to a person; the setting does.
+fn in_transit(error: HttpError) -> GitFault {
+    match error {
+        HttpError::Timeout { .. } => GitFault::Deadline,
+        HttpError::Connect(_)
+        | HttpError::Tls(_)
+        | HttpError::Broken(_)
+        | HttpError::TooLarge { .. }
+        | HttpError::Redirect { .. }
+        | HttpError::Request(_) => GitFault::Transport(error),
     }
 }
 
