@@ -40,7 +40,7 @@ pub enum GitFault {
     #[error("not finished within GITOPS_TIMEOUT")]
     Deadline,
     /// More data than a rollback needs.
-    #[error("more than {limit} bytes")]
+    #[error("more than {limit} bytes would have to be moved")]
     TooMuch {
         /// The limit in bytes.
         limit: u64,
@@ -118,7 +118,7 @@ fn with_cause(error: &HttpError) -> String {
     }
 }
 
-fn status_text(status: u16) -> String {
+pub(super) fn status_text(status: u16) -> String {
     let remedy = match status {
         401 => "the credentials were refused; check GITOPS_TOKEN",
         403 => "access was denied; GITOPS_TOKEN needs to read and write the repository's contents",

@@ -4,12 +4,14 @@
 //! goes with it. There is no work tree, no merge and no blob that is not already there.
 
 mod error;
+mod push;
 mod restore;
 mod transport;
 mod walk;
 
 pub use error::{GitError, GitFault};
-pub use restore::{Draft, Push};
+pub use push::Push;
+pub use restore::Draft;
 pub use walk::{End, Moved, PathChange, Resolved};
 
 use std::fmt;

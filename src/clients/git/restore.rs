@@ -1,19 +1,14 @@
-//! Writes one commit that puts the watched paths back, and pushes it without force.
+//! Writes one commit that puts the watched paths back.
 
-use std::cell::RefCell;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use git2::build::TreeUpdateBuilder;
-use git2::{DiffFormat, FileMode, Oid, PushOptions, RemoteCallbacks, Signature, Time, Tree};
+use git2::{Commit, DiffFormat, FileMode, Oid, Signature, Time, Tree};
 
 use super::error::{GitError, GitFault};
 use super::walk::{self, Entry};
 use super::{Snapshot, library};
-use crate::clients::http::quote;
-
-/// Longest text of the server that is kept from a push.
-const MAX_SIDEBAND: usize = 8 * 1024;
 
 /// Longest diff that is shown.
 const MAX_DIFF: usize = 64 * 1024;
@@ -25,38 +20,32 @@ pub struct Draft {
     tip: Oid,
 }
 
-/// How the server answered a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Push {
-    /// The branch now points to the commit.
-    Accepted,
-    /// The branch moved first, or a rule forbids it.
-    Refused {
-        /// The server's words.
-        words: String,
-    },
-}
-
 impl Snapshot {
     /// Puts the watched paths of an earlier commit into the tip's tree. The result lives in the scratch repository only.
     ///
     /// # Errors
-    /// Refuses when the earlier commit lacks a path (restoring would delete it), when a path is another kind of thing
-    /// there, when nothing would change, or when anything outside the watched paths would.
+    /// Refuses when the earlier commit was not read, lacks a path or holds nothing there (restoring would delete it),
+    /// when a path is another kind of thing there, when nothing would change, when anything outside the watched paths
+    /// would, or when the result is not exactly what was there.
     pub fn draft(&self, target: &str) -> Result<Draft, GitError> {
         self.draft_inner(target)
-            .map_err(|fault| self.git.error("restoring the watched paths", fault))
+            .map_err(|fault| self.git.error("restore the watched paths", fault))
     }
 
     fn draft_inner(&self, target: &str) -> Result<Draft, GitFault> {
         let paths = &self.git.settings.paths;
-        let tip = self.repo.find_commit(oid(&self.tip)?).map_err(library)?;
-        let target = self.repo.find_commit(oid(target)?).map_err(library)?;
+        let tip = self
+            .repo
+            .find_commit(Oid::from_str(&self.tip).map_err(library)?)
+            .map_err(library)?;
+        let target = self.find(target).ok_or_else(|| GitFault::Refused {
+            why: format!("{target:?} is not among the commits that were read"),
+        })?;
         let here = walk::state(&tip, paths)?;
         let there = walk::state(&target, paths)?;
         let mut update = TreeUpdateBuilder::new();
-        for ((path, here), there) in paths.iter().zip(here).zip(there) {
-            let Some((id, mode)) = there else {
+        for ((path, here), there) in paths.iter().zip(here).zip(&there) {
+            let Some((id, mode)) = *there else {
                 return Err(GitFault::Refused {
                     why: format!(
                         "{path:?} does not exist at {}: restoring would delete it",
@@ -67,6 +56,14 @@ impl Snapshot {
             if here.is_some_and(|here| kind(here) != kind((id, mode))) {
                 return Err(GitFault::Refused {
                     why: format!("{path:?} is another kind of thing at {}", target.id()),
+                });
+            }
+            if kind((id, mode)) == TREE && self.repo.find_tree(id).map_err(library)?.is_empty() {
+                return Err(GitFault::Refused {
+                    why: format!(
+                        "{path:?} is empty at {}: restoring would delete everything in it",
+                        target.id()
+                    ),
                 });
             }
             update.upsert(path.as_str(), id, file_mode(mode)?);
@@ -84,8 +81,22 @@ impl Snapshot {
                 why: format!("the watched paths are already as at {}", target.id()),
             });
         }
-        self.stays_within_paths(&tip_tree, &self.repo.find_tree(tree).map_err(library)?)?;
+        let new_tree = self.repo.find_tree(tree).map_err(library)?;
+        if walk::entries(&new_tree, paths)? != there {
+            return Err(GitFault::Refused {
+                why: format!(
+                    "the watched paths cannot be put exactly as at {}",
+                    target.id()
+                ),
+            });
+        }
+        self.stays_within_paths(&tip_tree, &new_tree)?;
         Ok(draft)
+    }
+
+    /// Returns a commit that was read, by its full id.
+    pub(super) fn find(&self, revision: &str) -> Option<Commit<'_>> {
+        self.repo.find_commit(Oid::from_str(revision).ok()?).ok()
     }
 
     /// The last guard before anything is sent: what differs from the tip lies below the watched paths.
@@ -124,7 +135,7 @@ impl Snapshot {
     /// Fails when the scratch repository cannot be read.
     pub fn diff(&self, draft: Draft) -> Result<String, GitError> {
         self.diff_inner(draft)
-            .map_err(|fault| self.git.error("comparing the watched paths", fault))
+            .map_err(|fault| self.git.error("compare the watched paths", fault))
     }
 
     fn diff_inner(&self, draft: Draft) -> Result<String, GitFault> {
@@ -143,7 +154,13 @@ impl Snapshot {
             if matches!(line.origin(), '+' | '-' | ' ') {
                 text.push(line.origin());
             }
-            text.push_str(&String::from_utf8_lossy(line.content()));
+            // A file must not be able to drive the terminal of who reads it.
+            let content = String::from_utf8_lossy(line.content());
+            text.extend(
+                content
+                    .chars()
+                    .filter(|c| matches!(c, '\n' | '\t') || !c.is_control()),
+            );
             text.len() < MAX_DIFF
         });
         if text.len() >= MAX_DIFF {
@@ -183,75 +200,11 @@ impl Snapshot {
         })();
         written
             .map(|id| id.to_string())
-            .map_err(|error| self.git.error("writing the commit", library(error)))
-    }
-
-    /// Pushes a commit of the scratch repository to the branch, without force: the server takes it only while the branch
-    /// is where the draft found it.
-    ///
-    /// # Errors
-    /// After an error the commit may have landed, or may land later: read the branch before anything is repeated.
-    pub fn push(&self, commit: &str) -> Result<Push, GitError> {
-        self.push_inner(commit)
-            .map_err(|fault| self.git.error("pushing to the branch", fault))
-    }
-
-    fn push_inner(&self, commit: &str) -> Result<Push, GitFault> {
-        let reference = format!("refs/heads/{}", self.git.settings.branch);
-        let answers: RefCell<Vec<Option<String>>> = RefCell::new(Vec::new());
-        let words: RefCell<Vec<u8>> = RefCell::new(Vec::new());
-        let session = self.git.session()?;
-        let pushed = {
-            let mut remote = self
-                .repo
-                .remote_anonymous(&session.url())
-                .map_err(library)?;
-            let mut callbacks = RemoteCallbacks::new();
-            callbacks.push_update_reference(|name, status| {
-                if name == reference {
-                    answers.borrow_mut().push(status.map(str::to_owned));
-                }
-                Ok(())
-            });
-            callbacks.sideband_progress(|text| {
-                let mut words = words.borrow_mut();
-                let room = MAX_SIDEBAND.saturating_sub(words.len());
-                words.extend_from_slice(&text[..text.len().min(room)]);
-                true
-            });
-            let mut options = PushOptions::new();
-            options
-                .remote_callbacks(callbacks)
-                .packbuilder_parallelism(1);
-            remote.push(&[format!("{commit}:{reference}")], Some(&mut options))
-        };
-        let said = quote(&words.into_inner());
-        match pushed {
-            Err(error) if error.code() == git2::ErrorCode::NotFastForward => Ok(Push::Refused {
-                words: "the branch moved first".to_owned(),
-            }),
-            Err(error) => Err(session.take_fault().unwrap_or_else(|| library(error))),
-            // libgit2 says Ok although the server refused the reference; only its answer for it tells.
-            Ok(()) => match answers.into_inner().as_slice() {
-                [None] => Ok(Push::Accepted),
-                [Some(status)] => Ok(Push::Refused {
-                    words: if said.is_empty() {
-                        quote(status.as_bytes())
-                    } else {
-                        format!("{}: {said}", quote(status.as_bytes()))
-                    },
-                }),
-                _ => Err(GitFault::Library(
-                    "the server did not say what became of the branch".to_owned(),
-                )),
-            },
-        }
+            .map_err(|error| self.git.error("write a commit", library(error)))
     }
 }
 
-fn oid(revision: &str) -> Result<Oid, GitFault> {
-    Oid::from_str(revision).map_err(library)
-}
+const TREE: i32 = 0o040_000;
 
 /// Directory, file, symbolic link or submodule: the type bits of a mode.
 fn kind((_, mode): Entry) -> i32 {
@@ -260,7 +213,7 @@ fn kind((_, mode): Entry) -> i32 {
 
 fn file_mode(mode: i32) -> Result<FileMode, GitFault> {
     match mode {
-        0o040_000 => Ok(FileMode::Tree),
+        TREE => Ok(FileMode::Tree),
         0o100_644 => Ok(FileMode::Blob),
         0o100_664 => Ok(FileMode::BlobGroupWritable),
         0o100_755 => Ok(FileMode::BlobExecutable),

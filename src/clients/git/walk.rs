@@ -1,9 +1,10 @@
 //! The history of the watched paths: first parents, compared by tree ids.
 
+use std::collections::{BinaryHeap, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use git2::{Commit, ErrorCode, Oid, Repository};
+use git2::{Commit, ErrorCode, Oid, Repository, Tree};
 
 use super::error::GitFault;
 use super::{GitSettings, Snapshot, Want, library};
@@ -184,35 +185,42 @@ impl Snapshot {
     /// Returns the content of the watched paths at a commit; nothing when the commit was not fetched, lies beyond what is
     /// known, or lacks one of the paths.
     pub fn state_at(&self, revision: &str) -> Option<String> {
-        let commit = self.repo.find_commit(Oid::from_str(revision).ok()?).ok()?;
+        let commit = self.find(revision)?;
         complete(&state(&commit, &self.git.settings.paths).ok()?)
     }
 
     /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
-    /// may have put it on a side line.
+    /// may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
     pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {
-        let mut open = vec![Oid::from_str(&self.tip).ok()?];
-        let mut known = std::collections::HashSet::new();
-        while let Some(id) = open.pop() {
-            if known.len() >= MAX_SEARCHED || !known.insert(id) {
-                continue;
+        let mut open = BinaryHeap::new();
+        let mut known = HashSet::new();
+        let mut meet = |open: &mut BinaryHeap<(i64, Oid)>, id: Oid| {
+            // What lies beyond a shallow boundary is not there.
+            let commit = self.repo.find_commit(id).ok();
+            if let Some(commit) = commit.filter(|_| known.insert(id)) {
+                open.push((commit.time().seconds(), id));
             }
-            let Ok(commit) = self.repo.find_commit(id) else {
-                continue;
-            };
-            let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+        };
+        meet(&mut open, Oid::from_str(&self.tip).ok()?);
+        for _ in 0..MAX_SEARCHED {
+            let (_, id) = open.pop()?;
+            let commit = self.repo.find_commit(id).ok()?;
+            let message = String::from_utf8_lossy(commit.message_bytes());
             if trailers(&message)
                 .iter()
                 .any(|(k, v)| k == key && v == value)
             {
                 return Some(id.to_string());
             }
-            open.extend(commit.parent_ids());
+            for parent in commit.parent_ids() {
+                meet(&mut open, parent);
+            }
         }
         None
     }
 
-    /// Tells what happened to the watched paths between an older tip and this one.
+    /// Tells what happened to the watched paths between an older tip and this one. An older tip beyond what was read
+    /// counts as [`Moved::Rewritten`]: who must know asks for it, or for something older, as [`Want::revision`].
     pub fn moved_since(&self, older_tip: &str) -> Moved {
         let mut id = self.tip.clone();
         let mut newer_state: Option<Option<String>> = None;
@@ -293,7 +301,10 @@ fn older<'repo>(repo: &'repo Repository, commit: &Commit<'repo>) -> Result<Older
 pub(super) type Entry = (Oid, i32);
 
 pub(super) fn state(commit: &Commit<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
-    let tree = commit.tree().map_err(library)?;
+    entries(&commit.tree().map_err(library)?, paths)
+}
+
+pub(super) fn entries(tree: &Tree<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
     paths
         .iter()
         .map(|path| match tree.get_path(Path::new(path)) {
@@ -340,12 +351,16 @@ fn committed_at(commit: &Commit<'_>) -> Result<DateTime<Utc>, GitFault> {
 /// Reads the last paragraph as trailers: `Key: value`, one a line. A paragraph with any other line has none, so that
 /// prose which quotes a trailer is not one.
 fn trailers(message: &str) -> Vec<(String, String)> {
-    let message = message.trim_end();
-    let Some((_, last)) = message.rsplit_once("\n\n") else {
+    let lines: Vec<&str> = message.trim_end().lines().map(str::trim_end).collect();
+    let Some(blank) = lines.iter().rposition(|line| line.is_empty()) else {
         return Vec::new();
     };
+    if lines[..blank].iter().all(|line| line.is_empty()) {
+        return Vec::new();
+    }
+    let last = &lines[blank + 1..];
     let parsed: Option<Vec<(String, String)>> = last
-        .lines()
+        .iter()
         .map(|line| {
             let (key, value) = line.split_once(": ")?;
             let is_key = !key.is_empty()
@@ -383,5 +398,7 @@ mod tests {
             Vec::new(),
             "a subject is not a trailer"
         );
+        assert_eq!(trailers("\n\nRolls-Back: abc\n"), Vec::new());
+        assert_eq!(trailers(""), Vec::new());
     }
 }
