@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod git_client;
 mod github_client;
 mod prometheus_client;
 mod purity;
