@@ -88,12 +88,16 @@ pub fn status(status: &Status) -> String {
         &mut text,
         "limits",
         &format!(
-            "{} of {} in the last hour, {} of {} in the last 24 hours; {}",
+            "{} of {} in the last hour, {} of {} in the last 24 hours{}",
             status.limits.hour_used,
             status.limits.hour_max,
             status.limits.day_used,
             status.limits.day_max,
-            status.limits.detail
+            if status.limits.open {
+                String::new()
+            } else {
+                format!("; {}", status.limits.detail)
+            }
         ),
     );
     match &status.in_flight {
