@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
@@ -75,10 +75,15 @@ impl Running {
         Ran::from(self.0.wait_with_output().expect("our own child"))
     }
 
-    /// Kills it, as an eviction does that waits no longer, and waits until it is gone.
-    pub(crate) fn kill(mut self) {
-        self.0.kill().expect("our own child");
-        self.0.wait().expect("our own child");
+    /// Returns its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for its end, however it comes, and returns what ended it.
+    pub(crate) fn wait_for_status(self) -> ExitStatus {
+        let output = self.0.wait_with_output();
+        output.expect("our own child").status
     }
 }
 

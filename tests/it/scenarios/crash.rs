@@ -1,0 +1,130 @@
+//! The program dies, or the answer to its push is lost: the next run finds what is done and never does it twice.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+
+use testkit::git::Fault;
+
+use error_budget_monitor::journal::Phase;
+
+use super::world::World;
+
+#[test]
+fn a_lost_answer_is_looked_up_and_not_pushed_again() {
+    let (world, v2) = World::with_a_bad_release();
+    let tip = world.repo().tip();
+    world.server.set_fault(Fault::LosePushAnswer);
+    let ran = world.runs(&["run"]).exits(0).has_outcome("verifying");
+    let commit = world.one_commit_restores(&v2, &world.v1, &tip);
+    assert_eq!(ran.text("/rollback/commit"), commit.id);
+    assert_eq!(world.server.push_attempts(), 1);
+}
+
+#[test]
+fn a_run_that_died_after_its_push_landed_is_finished_without_another_push() {
+    let (world, v2) = World::with_a_bad_release();
+    let tip = world.repo().tip();
+    dies_in(&world, "post-receive", "");
+    let commit = world.one_commit_restores(&v2, &world.v1, &tip);
+    assert_eq!(world.in_flight().map(|past| past.phase), Some(Phase::Begun));
+
+    // Whoever only looks sees that something is under way.
+    let check = world.program().arguments(&["check"]);
+    world.nothing_changed_by(&check).exits(5);
+
+    let next = world.runs(&["run"]).exits(0).decides("resume", "resumed");
+    let next = next.has_outcome("verifying");
+    assert_eq!(next.text("/rollback/commit"), commit.id);
+    assert_eq!(world.repo().tip(), commit.id);
+    assert_eq!(world.server.push_attempts(), 1);
+    assert_eq!(world.remembered().len(), 1);
+}
+
+#[test]
+fn a_run_that_died_before_its_push_landed_is_repeated_by_the_next() {
+    let (world, v2) = World::with_a_bad_release();
+    let tip = world.repo().tip();
+    dies_in(&world, "pre-receive", "exit 1");
+    assert_eq!(world.repo().tip(), tip);
+    let begun = world.in_flight().expect("the intent was written down");
+    world.repo().remove_hook("pre-receive");
+
+    let next = world.runs(&["run"]).exits(0).decides("resume", "resumed");
+    let next = next.has_outcome("verifying");
+
+    assert_eq!(next.text("/rollback/id"), begun.id);
+    world.one_commit_restores(&v2, &world.v1, &tip);
+    assert_eq!(world.rollback_commits(), 1);
+    assert_eq!(world.remembered().len(), 1);
+}
+
+#[test]
+fn an_intent_is_not_carried_out_once_rollbacks_are_switched_off() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "pre-receive", "exit 1");
+    world.repo().remove_hook("pre-receive");
+    let program = world.program().without("ROLLBACK_ENABLED");
+    let before = world.repo().refs_fingerprint();
+    program.run().exits(0).decides("resume", "resumed");
+    assert_eq!(world.repo().refs_fingerprint(), before);
+}
+
+#[test]
+fn an_intent_that_is_too_old_is_not_carried_out() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "pre-receive", "exit 1");
+    world.repo().remove_hook("pre-receive");
+    let before = world.repo().refs_fingerprint();
+    let program = world.program().env("RESUME_MAX_AGE", "0s");
+    let ran = program.run().exits(1).has_outcome("failed");
+    ran.complains_of(&["RESUME_MAX_AGE"]);
+    assert_eq!(world.repo().refs_fingerprint(), before);
+}
+
+#[test]
+fn an_unfinished_rollback_waits_for_prometheus_and_for_git() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "post-receive", "");
+    let nobody = testkit::stub::ClosedPort::reserve();
+    let blind = world
+        .program()
+        .env("PROMETHEUS_URL", &nobody.url())
+        .env("PROMETHEUS_TIMEOUT", "1s");
+    let ran = world.nothing_changed_by(&blind).exits(69);
+    ran.complains_of(&["Prometheus"]).has_outcome("verifying");
+    world.server.set_fault(Fault::Down);
+    let ran = world.nothing_changed_by(&world.program()).exits(69);
+    ran.complains_of(&[super::world::REPOSITORY]);
+    world.server.set_fault(Fault::None);
+    world.runs(&["run"]).exits(0).decides("resume", "resumed");
+    assert_eq!(world.server.push_attempts(), 1);
+}
+
+#[test]
+fn a_run_that_died_and_lost_its_memory_does_nothing_twice() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "post-receive", "");
+    fs::remove_dir_all(world.state_folder()).expect("our own folder");
+    let program = world.program().env("REQUIRE_ATTRIBUTION", "false");
+    let ran = world.nothing_changed_but_the_lock_by(&program).exits(0);
+    ran.decides("hold", "is_a_rollback");
+    assert_eq!(world.rollback_commits(), 1);
+}
+
+/// Starts a run that is killed by a hook of the repository while it waits for the answer to its push.
+#[track_caller]
+fn dies_in(world: &World, hook: &str, then: &str) {
+    let process = world.repo().path().join("process-of-the-test");
+    let path = process.display();
+    let script = format!(
+        "#!/bin/sh\ncat >/dev/null\nuntil [ -s '{path}' ]; do sleep 0.01; done\nkill -9 \"$(cat '{path}')\"\n{then}\n"
+    );
+    world.repo().set_hook(hook, &script);
+    let running = world.program().start();
+    let draft = process.with_extension("draft");
+    fs::write(&draft, running.id().to_string()).expect("our own folder");
+    fs::rename(&draft, &process).expect("our own folder");
+    let ended = running.wait_for_status();
+    assert_eq!(ended.signal(), Some(9), "it ended by itself: {ended}");
+    world.repo().remove_hook(hook);
+}
