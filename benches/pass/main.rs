@@ -1,0 +1,267 @@
+//! What one pass costs: requests, processor time, own time and memory of the real program, measured from outside against a
+//! real Prometheus with 31 days of history. Fails when a median is over its limit.
+//!
+//! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this), and
+//! `--runs N`. `--series N` instead asks how long each answer takes when the service has N series whose old
+//! samples are `--spacing S` seconds apart.
+
+mod core_costs;
+mod process;
+mod proxy;
+mod series;
+mod table;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use testkit::git::{GitServer, MonoRepo};
+use testkit::prometheus::{Month, shared_month};
+
+use process::{Cost, MEASURE};
+use proxy::{Exchange, Proxy};
+use table::{Table, Unit};
+
+/// Runs of each kind whose cost counts; two more before them warm the page cache.
+const RUNS: usize = 25;
+const WARM_UP: usize = 2;
+
+/// Most HTTP requests of a healthy pass. Source: target of the design, as all limits here.
+const MAX_REQUESTS: f64 = 8.0;
+/// Most processor time of a healthy pass, user and system together (ms).
+const MAX_CPU: f64 = 15.0;
+/// Most time of a healthy pass less its slowest answer (ms).
+const MAX_OWN_TIME: f64 = 20.0;
+/// Highest peak of resident memory of a healthy pass (MiB).
+const MAX_MEMORY: f64 = 16.0;
+
+type Failure = Box<dyn Error>;
+
+fn main() -> Result<ExitCode, Failure> {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == MEASURE).is_some() {
+        process::measure(arguments)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = Wanted::parse(arguments)?;
+    if let Some(series) = wanted.series {
+        series::report(&wanted, series, wanted.spacing)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let month = shared_month();
+    let prometheus = Proxy::start(month.prometheus.address())?;
+    let mut table = Table::default();
+    for command in ["run", "check"] {
+        let runs = repeat(&wanted, &[&prometheus], |_| {
+            let mut world = World::new(&prometheus, "healthy")?;
+            world.set("ROLLBACK_ENABLED", "true");
+            Ok(Start {
+                world,
+                arguments: vec![command],
+                expected: r#""verdict": "healthy""#,
+            })
+        })?;
+        report(&mut table, &format!("{command}, healthy"), &runs, true);
+    }
+    dry_run(&wanted, &prometheus, &mut table)?;
+    core_costs::report(&mut table, month)?;
+    let size = fs::metadata(&wanted.program)?.len();
+    table.value("the program's file", Unit::MiB, size as f64 / MIB);
+    table.print()?;
+    Ok(if table.is_within_limits() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What the command line asks for.
+#[derive(Debug)]
+struct Wanted {
+    program: PathBuf,
+    runs: usize,
+    series: Option<usize>,
+    spacing: Duration,
+}
+
+impl Wanted {
+    fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
+        let mut wanted = Self {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_error-budget-monitor")),
+            runs: RUNS,
+            series: None,
+            spacing: Duration::from_secs(300),
+        };
+        let number = |value: Option<OsString>| -> Result<usize, Failure> {
+            let value = value.ok_or("a number is missing")?;
+            Ok(value.to_string_lossy().parse()?)
+        };
+        while let Some(argument) = arguments.next() {
+            match argument.to_str() {
+                // cargo bench adds it.
+                Some("--bench") => {}
+                Some("--runs") => wanted.runs = number(arguments.next())?.max(1),
+                Some("--series") => wanted.series = Some(number(arguments.next())?),
+                Some("--spacing") => {
+                    wanted.spacing = Duration::from_secs(number(arguments.next())?.try_into()?);
+                }
+                _ => wanted.program = PathBuf::from(argument),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// The environment of one run, with a state folder of its own.
+struct World {
+    folder: tempfile::TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl World {
+    fn new(prometheus: &Proxy, service: &str) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
+        let state = folder.path().join("state.json");
+        let environment = vec![
+            ("SERVICE_NAME", service.to_owned()),
+            ("NAMESPACE", Month::NAMESPACE.to_owned()),
+            ("PROMETHEUS_URL", format!("http://{}", prometheus.address())),
+            ("BLACKOUT_WINDOWS", "none".to_owned()),
+            ("STATE_FILE", state.display().to_string()),
+        ];
+        Ok(Self {
+            folder,
+            environment,
+        })
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) {
+        self.environment.push((name, value.to_owned()));
+    }
+}
+
+/// One start of the program, and what its record must say for the measurement to count.
+struct Start {
+    world: World,
+    arguments: Vec<&'static str>,
+    expected: &'static str,
+}
+
+/// One run of the program and what it asked.
+struct Run {
+    cost: Cost,
+    exchanges: Vec<Exchange>,
+}
+
+fn repeat(
+    wanted: &Wanted,
+    proxies: &[&Proxy],
+    start: impl Fn(usize) -> Result<Start, Failure>,
+) -> Result<Vec<Run>, Failure> {
+    let mut runs = Vec::new();
+    for turn in 0..WARM_UP + wanted.runs {
+        for proxy in proxies {
+            proxy.take();
+        }
+        let run = run_once(&wanted.program, proxies, &start(turn)?)?;
+        if turn >= WARM_UP {
+            runs.push(run);
+        }
+    }
+    Ok(runs)
+}
+
+fn run_once(program: &Path, proxies: &[&Proxy], start: &Start) -> Result<Run, Failure> {
+    let Start {
+        world,
+        arguments,
+        expected,
+    } = start;
+    let folder = world.folder.path();
+    let cost = process::run(program, arguments, &world.environment, folder)?;
+    let record = fs::read_to_string(folder.join("stdout"))?;
+    if cost.code != 0 || !record.contains(expected) {
+        let log = fs::read_to_string(folder.join("stderr"))?;
+        return Err(format!("{arguments:?} ended with {}:\n{record}{log}", cost.code).into());
+    }
+    let exchanges = proxies.iter().flat_map(|proxy| proxy.take()).collect();
+    Ok(Run { cost, exchanges })
+}
+
+fn report(table: &mut Table, kind: &str, runs: &[Run], is_limited: bool) {
+    let limit = |limit: f64| is_limited.then_some(limit);
+    let mut row = |what: &str, unit: Unit, limit: Option<f64>, of: &dyn Fn(&Run) -> f64| {
+        table.row(
+            &format!("{kind}: {what}"),
+            unit,
+            &runs.iter().map(of).collect::<Vec<_>>(),
+            limit,
+        );
+    };
+    row("HTTP requests", Unit::Count, limit(MAX_REQUESTS), &|run| {
+        run.exchanges.len() as f64
+    });
+    row("processor time", Unit::Millis, limit(MAX_CPU), &|run| {
+        millis(run.cost.cpu)
+    });
+    row("own time", Unit::Millis, limit(MAX_OWN_TIME), &|run| {
+        millis(run.cost.wall.saturating_sub(slowest(&run.exchanges)))
+    });
+    row("slowest answer", Unit::Millis, None, &|run| {
+        millis(slowest(&run.exchanges))
+    });
+    row("peak memory", Unit::MiB, limit(MAX_MEMORY), &|run| {
+        run.cost.peak_memory as f64 / MIB
+    });
+}
+
+fn slowest(exchanges: &[Exchange]) -> Duration {
+    exchanges
+        .iter()
+        .map(|exchange| exchange.took)
+        .max()
+        .unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// A dry run that would roll back: what a bad release costs beyond a healthy pass.
+fn dry_run(wanted: &Wanted, prometheus: &Proxy, table: &mut Table) -> Result<(), Failure> {
+    const SERVICE: &str = "bad-release";
+    let server = GitServer::with_token("bench");
+    let repo = MonoRepo::seed(
+        server.create("platform/gitops"),
+        &[SERVICE, "payments", "search"],
+        Utc::now() - TimeDelta::days(20),
+    );
+    let deployed_at = shared_month().deployed_at();
+    repo.release(SERVICE, "v2", 0.2, deployed_at);
+    repo.release("payments", "v7", 0.0, deployed_at + TimeDelta::minutes(5));
+    let address: SocketAddr = server.base_url().trim_start_matches("http://").parse()?;
+    let git = Proxy::start(address)?;
+    let runs = repeat(wanted, &[prometheus, &git], |_| {
+        let mut world = World::new(prometheus, SERVICE)?;
+        world.set(
+            "GITOPS_REPO",
+            &format!("http://{}/platform/gitops.git", git.address()),
+        );
+        world.set("GITOPS_TOKEN", "bench");
+        world.set("GITOPS_PATH", &MonoRepo::path(SERVICE));
+        Ok(Start {
+            world,
+            arguments: vec!["run", "--dry-run"],
+            expected: r#""outcome": "would_roll_back""#,
+        })
+    })?;
+    report(table, "dry run, would roll back", &runs, false);
+    Ok(())
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Measures what one pass costs and prints a table; fails when a limit is passed. Needs Rust; installs the rest with apt-get.
+# Arguments go to the benchmark: `--runs N`, or `--series N` for the times of the single answers when a service has N series.
+# Only a quiet machine gives numbers that can be compared.
+set -euo pipefail
+
+# shellcheck source=scripts/lib/packages.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
+cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
+
+ensure_programs prometheus=prometheus promtool=prometheus git=git cc=gcc,libc6-dev
+ensure_cargo
+
+# The program as it is shipped: cargo builds it for the benchmark again, with what only tests need in its dependencies.
+cargo build --release --locked --bin error-budget-monitor
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cp "${CARGO_TARGET_DIR:-target}/release/error-budget-monitor" "$folder"
+
+cargo bench --locked --bench pass -- "$folder/error-budget-monitor" "$@"
