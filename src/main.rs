@@ -11,6 +11,7 @@ use error_budget_monitor::commands::{Ended, Report, execute};
 use error_budget_monitor::config::Config;
 use error_budget_monitor::exit::Exit;
 use error_budget_monitor::notify;
+use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
@@ -84,21 +85,21 @@ fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
         Output::Json
     };
     let output = output.unwrap_or(default);
-    match (output, report) {
-        (Output::Json, Report::Record(record)) => serde_json::to_writer(&mut out, record)?,
-        (Output::Json, Report::Status(status)) => serde_json::to_writer(&mut out, status)?,
-        (Output::Text, Report::Record(record)) => {
-            out.write_all(notify::record(record).as_bytes())?
-        }
-        (Output::Text, Report::Status(status)) => {
-            out.write_all(notify::status(status).as_bytes())?
-        }
-    }
-    match output {
-        Output::Json => out.write_all(b"\n")?,
-        Output::Text => {}
-    }
+    // Standard output writes every line on its own; a record is a hundred lines, and one system call.
+    let text = match (output, report) {
+        (Output::Json, Report::Record(record)) => json(record)?,
+        (Output::Json, Report::Status(status)) => json(status)?,
+        (Output::Text, Report::Record(record)) => notify::record(record).into_bytes(),
+        (Output::Text, Report::Status(status)) => notify::status(status).into_bytes(),
+    };
+    out.write_all(&text)?;
     out.flush()
+}
+
+fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(value)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// Logs to stderr: text on a terminal, else one JSON object a line.
