@@ -165,6 +165,7 @@ fn unreadable(error: GitError) -> Restored {
             }
         }
         GitFault::Transport(_)
+        | GitFault::Settings(_)
         | GitFault::Status(_)
         | GitFault::NotGit { .. }
         | GitFault::Deadline

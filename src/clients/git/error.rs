@@ -1,6 +1,8 @@
 //! What can go wrong between this program and a git remote.
 
-use crate::clients::http::HttpError;
+use std::error::Error;
+
+use crate::clients::http::{HttpError, HttpSettingsError};
 
 /// A failure to talk to a remote, to read its history or to write to it.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum GitFault {
         /// The content type it sent.
         kind: String,
     },
+    /// The certificates or the credentials cannot be used.
+    #[error("{}", with_cause(.0))]
+    Settings(#[from] HttpSettingsError),
     /// The exchange took longer than it may.
     #[error("not finished within GITOPS_TIMEOUT")]
     Deadline,
@@ -98,7 +103,8 @@ impl GitFault {
             Self::Transport(error) => error.is_transient(),
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
             Self::Deadline => true,
-            Self::NotGit { .. }
+            Self::Settings(_)
+            | Self::NotGit { .. }
             | Self::TooMuch { .. }
             | Self::NoBranch { .. }
             | Self::NoPath { .. }
@@ -111,8 +117,8 @@ impl GitFault {
     }
 }
 
-fn with_cause(error: &HttpError) -> String {
-    match std::error::Error::source(error) {
+fn with_cause(error: &dyn Error) -> String {
+    match error.source() {
         Some(cause) => format!("{error} ({cause})"),
         None => error.to_string(),
     }

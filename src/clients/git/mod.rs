@@ -15,8 +15,9 @@ pub use restore::Draft;
 pub use walk::{End, Moved, PathChange, Resolved};
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use git2::{AutotagOption, FetchOptions, Repository, RepositoryInitOptions};
@@ -62,7 +63,9 @@ pub struct GitSettings {
 #[derive(Debug, Clone)]
 pub struct Git {
     settings: Arc<GitSettings>,
-    client: Arc<HttpClient>,
+    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
+    /// asks no repository.
+    client: Arc<OnceLock<Arc<HttpClient>>>,
     runtime: Handle,
 }
 
@@ -96,8 +99,26 @@ impl Git {
     /// Prepares to talk to a remote; sends nothing. `runtime` drives the HTTP client while blocking threads wait.
     ///
     /// # Errors
-    /// Fails when the TLS settings cannot be used.
+    /// Fails when the file with further root certificates cannot be read.
     pub fn new(settings: GitSettings, runtime: Handle) -> Result<Self, HttpSettingsError> {
+        if let Some(path) = &settings.ca_file {
+            File::open(path).map_err(|source| HttpSettingsError::File {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            settings: Arc::new(settings),
+            client: Arc::new(OnceLock::new()),
+            runtime,
+        })
+    }
+
+    fn client(&self) -> Result<Arc<HttpClient>, GitFault> {
+        if let Some(client) = self.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let settings = &self.settings;
         let auth = match &settings.token {
             None => Auth::None,
             Some(token) => Auth::Basic {
@@ -114,11 +135,7 @@ impl Git {
                 ..HttpSettings::default()
             },
         )?;
-        Ok(Self {
-            settings: Arc::new(settings),
-            client: Arc::new(client),
-            runtime,
-        })
+        Ok(Arc::clone(self.client.get_or_init(|| Arc::new(client))))
     }
 
     /// Returns how the repository is called in messages.
@@ -207,11 +224,7 @@ impl Git {
     }
 
     fn session(&self) -> Result<SessionGuard, GitFault> {
-        SessionGuard::open(
-            Arc::clone(&self.client),
-            self.runtime.clone(),
-            self.settings.timeout,
-        )
+        SessionGuard::open(self.client()?, self.runtime.clone(), self.settings.timeout)
     }
 
     fn error(&self, tried: &'static str, fault: GitFault) -> GitError {

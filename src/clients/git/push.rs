@@ -126,7 +126,7 @@ impl Snapshot {
     }
 
     fn answer(&self, answers: &[Status], sideband: &[u8]) -> Result<Push, GitFault> {
-        let client = &self.git.client;
+        let client = self.git.client()?;
         match answers {
             [None] => Ok(Push::Accepted),
             [Some(status)] => {
