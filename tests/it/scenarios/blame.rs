@@ -1,0 +1,73 @@
+//! Something burns and something was deployed, and the one is not the fault of the other.
+
+use chrono::{TimeDelta, Utc};
+use testkit::git::{MonoRepo, deployment};
+use testkit::prometheus::shared_month;
+
+use super::program::Ran;
+use super::world::World;
+
+#[test]
+fn a_service_that_always_failed_did_not_fail_because_of_its_last_deployment() {
+    let world = World::of("always-bad");
+    world.release("v2", shared_month().deployed_at());
+    not_attributable(&world);
+}
+
+#[test]
+fn a_deployment_in_the_middle_of_an_outage_did_not_cause_it() {
+    let world = World::of("bad-release");
+    world.release("v2", Utc::now() - TimeDelta::minutes(2));
+    not_attributable(&world);
+}
+
+#[test]
+fn of_two_bad_versions_the_older_one_is_never_restored() {
+    let world = World::of("bad-release");
+    let deployed_at = shared_month().deployed_at();
+    world.release("v2", deployed_at);
+    world.release("v3", deployed_at + TimeDelta::minutes(15));
+    not_attributable(&world);
+}
+
+#[test]
+fn a_deployment_of_tomorrow_is_a_clock_that_runs_ahead() {
+    let world = World::of("bad-release");
+    world.release("v2", Utc::now() + TimeDelta::hours(20));
+    not_attributable(&world);
+}
+
+#[test]
+fn a_slow_release_is_put_back_or_held_and_never_blamed_on_another_team() {
+    let world = World::of("slow-release");
+    let v2 = world.release("v2", shared_month().deployed_at());
+    let tip = world.other_team_commits();
+    let ran = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
+    world.one_commit_restores(&v2, &world.v1, &tip);
+    assert_eq!(ran.record["attribution"]["suspect"], *v2);
+}
+
+#[test]
+fn bad_content_that_comes_back_under_another_name_is_not_rolled_back_again_to_the_same() {
+    let (world, v2) = World::with_a_bad_release();
+    world.runs(&["run"]).exits(0).decides("rollback", "trigger");
+    world.recovered(TimeDelta::hours(2));
+    let manifest = deployment("bad-release", "v2", 0.2);
+    let again = world.repo().commit(
+        "bad-release: try once more",
+        Utc::now(),
+        &[(&MonoRepo::manifest_path("bad-release"), Some(&manifest))],
+    );
+    let tree = |revision: &str| world.repo().tree_at(revision, &world.path());
+    assert_eq!(tree(&again), tree(&v2));
+    let program = world.program().env("REQUIRE_ATTRIBUTION", "false");
+    let ran = world.nothing_changed_but_the_lock_by(&program).exits(0);
+    ran.decides("hold", "already_rolled_back");
+}
+
+#[track_caller]
+fn not_attributable(world: &World) -> Ran {
+    let ran = world.nothing_changed_but_the_lock_by(&world.program());
+    let ran = ran.exits(0).decides("hold", "not_attributable");
+    ran.fails_only(&["attribution"]).complains_of_nothing()
+}
