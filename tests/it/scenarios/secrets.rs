@@ -55,7 +55,8 @@ fn a_rollback_that_fails_tells_no_secret() {
         tells_nothing(&program, 69);
     }
     world.server.set_fault(Fault::None);
-    world.repo().decline_pushes("main is protected");
+    // A server that quotes the credentials of the one it refuses.
+    world.repo().decline_pushes(&format!("who is {TOKEN}?"));
     tells_nothing(&program, 1);
     assert_traceless(&world);
 }
