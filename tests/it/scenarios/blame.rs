@@ -38,7 +38,7 @@ fn a_deployment_of_tomorrow_is_a_clock_that_runs_ahead() {
 }
 
 #[test]
-fn a_slow_release_is_put_back_or_held_and_never_blamed_on_another_team() {
+fn a_slow_release_is_put_back_although_nothing_failed() {
     let world = World::of("slow-release");
     let v2 = world.release("v2", shared_month().deployed_at());
     let tip = world.other_team_commits();
