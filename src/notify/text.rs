@@ -283,10 +283,7 @@ fn seconds(value: Option<f64>) -> String {
 }
 
 fn count(events: Option<f64>) -> String {
-    events.map_or_else(
-        || "an unknown number".to_owned(),
-        |events| events.to_string(),
-    )
+    events.map_or_else(|| "unknown".to_owned(), |events| events.to_string())
 }
 
 fn rate(rate: Option<f64>) -> String {

@@ -16,6 +16,9 @@ const FRESHNESS_RANGE: Duration = Duration::from_secs(3600);
 /// Range over which samples are counted to learn the scrape interval: short, so that a young pod is judged right.
 pub(super) const SCRAPE_RANGE: Duration = Duration::from_secs(120);
 
+/// How far back Prometheus looks for the sample of a moment, unless it is told otherwise. Source: its documentation.
+const LOOK_BACK: Duration = Duration::from_secs(300);
+
 /// Largest number of slots in which coverage is counted: one an hour for 30 days. Source: facts, section 5.
 const COVERAGE_SLOTS: u32 = 720;
 
@@ -96,12 +99,15 @@ impl Queries {
         }
     }
 
-    /// Seconds since the newest sample, measured on the raw series. Own queries have none: their newest slice tells.
+    /// Seconds since the newest sample, measured on the raw series. Own queries have none: their newest slice tells. A
+    /// series that has ended is looked for in steps as long as the look-back, which is exact enough for what is stale.
     pub(super) fn age(&self) -> Option<String> {
         match &self.events {
             EventQueries::Http { labels } => Some(format!(
-                "time() - max(max_over_time(timestamp(http_requests_total{{{labels}}})[{}:30s]))",
-                range_seconds(FRESHNESS_RANGE)
+                "time() - (max(timestamp(http_requests_total{{{labels}}})) \
+                 or max(max_over_time(timestamp(http_requests_total{{{labels}}})[{}:{}])))",
+                range_seconds(FRESHNESS_RANGE),
+                range_seconds(LOOK_BACK)
             )),
             EventQueries::Own { .. } => None,
         }
@@ -118,14 +124,17 @@ impl Queries {
         }
     }
 
-    /// In how many slots of the SLO window there was any data, and how many slots there are.
+    /// In how many slots of the SLO window there was any data, and how many slots there are. Known series are only looked
+    /// at, because counting their events in every slot would read the whole window once more.
     pub(super) fn coverage(&self, slo_window: Duration) -> (String, u32) {
         let slot = (slo_window / COVERAGE_SLOTS).max(Duration::from_secs(60));
         let slots = u32::try_from(slo_window.as_secs() / slot.as_secs()).unwrap_or(COVERAGE_SLOTS);
-        let looking_back = slot.max(Duration::from_secs(300));
+        let there = match &self.events {
+            EventQueries::Http { labels } => format!("count(http_requests_total{{{labels}}})"),
+            EventQueries::Own { total, .. } => own(total, slot.max(LOOK_BACK)),
+        };
         let query = format!(
-            "count_over_time(({})[{}:{}])",
-            self.total(looking_back),
+            "count_over_time(({there})[{}:{}])",
             range_seconds(slo_window),
             range_seconds(slot)
         );

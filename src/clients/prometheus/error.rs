@@ -56,7 +56,9 @@ pub enum PrometheusError {
         status: u16,
     },
     /// The server is starting or stopping.
-    #[error("query Prometheus at {origin}: starting or stopping (HTTP 503: {said})")]
+    #[error(
+        "query Prometheus at {origin}: it is starting or stopping (HTTP 503: {said}); the next run asks again"
+    )]
     Starting {
         /// Scheme, host and port.
         origin: String,
@@ -64,7 +66,9 @@ pub enum PrometheusError {
         said: String,
     },
     /// The server or a proxy before it has a problem or a limit on requests.
-    #[error("query Prometheus at {origin}: not available (HTTP {status}: {said})")]
+    #[error(
+        "query Prometheus at {origin}: not available (HTTP {status}: {said}); look at the server or the proxy before it"
+    )]
     Unavailable {
         /// Scheme, host and port.
         origin: String,
@@ -86,7 +90,9 @@ pub enum PrometheusError {
         said: String,
     },
     /// The query exceeds a limit or cannot be executed. A smaller question may succeed.
-    #[error("query Prometheus at {origin}: query not executed (HTTP {status}: {said})")]
+    #[error(
+        "query Prometheus at {origin}: query not executed (HTTP {status}: {said}); raise the server's limits or shorten SLO_WINDOW"
+    )]
     TooExpensive {
         /// Scheme, host and port.
         origin: String,
@@ -108,7 +114,9 @@ pub enum PrometheusError {
         content_type: String,
     },
     /// The answer is JSON but not what the API promises.
-    #[error("query Prometheus at {origin}: unusable answer: {reason}")]
+    #[error(
+        "query Prometheus at {origin}: unusable answer: {reason}; check that PROMETHEUS_URL leads to Prometheus itself"
+    )]
     Malformed {
         /// Scheme, host and port.
         origin: String,

@@ -10,7 +10,7 @@ use super::super::reason::Reason;
 use super::super::target::short;
 use super::super::timeline::{BranchReading, Change};
 use super::MAX_P_VALUE;
-use super::text::{percent, span};
+use super::text::{self, percent, span};
 use crate::slo::{Assessment, Cause, Events, Slo, binomial_tail, conditional_binomial};
 
 /// How far a deployment's time may lie in the future of the evaluation time: clocks of committers are not ours.
@@ -232,7 +232,10 @@ impl Comparison {
             let why = format!("{counts}: too little to prove that they at least doubled");
             return (Blame::Unknown, why);
         }
-        (Blame::Deployment, format!("{counts} (p = {chance:.0e})"))
+        (
+            Blame::Deployment,
+            format!("{counts} ({})", text::chance(chance)),
+        )
     }
 }
 

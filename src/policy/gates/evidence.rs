@@ -9,7 +9,7 @@ use super::super::plan::{Gate, GateName};
 use super::super::reason::Reason;
 use super::super::settings::Settings;
 use super::MAX_P_VALUE;
-use super::text::{percent, rate};
+use super::text::{self, percent, rate};
 
 pub(in crate::policy) fn data(assessment: &Assessment) -> Gate {
     let blocking: Vec<String> = assessment
@@ -157,8 +157,9 @@ fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
             // Counts are whole and far below 2^53, so the conversion is exact.
             let chance = binomial_tail(events.bad() as u64, events.total() as u64, burn.ratio);
             Ok(format!(
-                "{counted} prove more than {} (p = {chance:.0e})",
-                percent(Some(burn.ratio))
+                "{counted} prove more than {} ({})",
+                percent(Some(burn.ratio)),
+                text::chance(chance)
             ))
         }
     }

@@ -30,3 +30,12 @@ pub(super) fn span(span: Duration) -> String {
         (days, hours, _, _) => format!("{days} d {hours} h"),
     }
 }
+
+/// Writes a chance (0..=1); one too small for a number is still not zero.
+pub(super) fn chance(chance: f64) -> String {
+    if chance < 1e-300 {
+        "p < 1e-300".to_owned()
+    } else {
+        format!("p = {chance:.0e}")
+    }
+}
