@@ -1,6 +1,7 @@
 //! From a decision to its outcome. From the recorded intent on, every failure is an outcome: recorded and told.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 use super::Ended;
 use super::pass::Memory;
@@ -18,6 +19,9 @@ use crate::verify::{Proof, Seen, watch};
 
 /// How many characters of the service's name stand in a rollback's id.
 const NAME_IN_ID: usize = 24;
+
+/// How many bytes of the hash of the service's key stand in a rollback's id.
+const HASH_BYTES_IN_ID: usize = 4;
 
 /// Who wants a rollback, and why.
 pub(super) struct Wish {
@@ -66,7 +70,7 @@ pub(super) async fn carry_out(
         }
     };
     let at = now();
-    let id = rollback_id(service, plan, at);
+    let id = rollback_id(&service.key, &plan.from, at);
     match memory {
         Memory::ReadOnly(_) => show(&snapshot, draft, git, plan, &id, record),
         Memory::Writable(journal) => {
@@ -117,14 +121,14 @@ fn show(
     }
 }
 
-/// Names a rollback: the service, the moment, the bad revision. Lower case, digits and `-`, at most 64 characters, so that
-/// it may be a branch name too.
-fn rollback_id(service: &Service<'_>, plan: &Plan, at: DateTime<Utc>) -> String {
-    let name: String = service
-        .config
-        .service
-        .name
-        .as_str()
+/// Names a rollback: the service, the moment, the bad revision, and a hash of the service's key, because the start of a
+/// name may be that of another service too, which a bad commit hits in the same second. Lower case, digits and `-`, at
+/// most 64 characters, so that it may be a branch name too.
+fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
+    let name: String = key
+        .rsplit('/')
+        .next()
+        .unwrap_or(key)
         .chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() {
@@ -135,11 +139,16 @@ fn rollback_id(service: &Service<'_>, plan: &Plan, at: DateTime<Utc>) -> String 
         })
         .take(NAME_IN_ID)
         .collect();
+    let hash: String = Sha256::digest(key)
+        .iter()
+        .take(HASH_BYTES_IN_ID)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!(
-        "{}-{}-{}",
+        "{}-{}-{}-{hash}",
         name.trim_matches('-'),
         at.format("%Y%m%dt%H%M%Sz"),
-        plan.from.get(..8).unwrap_or(&plan.from)
+        from.get(..8).unwrap_or(from)
     )
 }
 
@@ -446,4 +455,27 @@ async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
 fn now() -> DateTime<Utc> {
     let now = Utc::now();
     DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_that_one_commit_broke_in_the_same_second_have_ids_of_their_own() {
+        let from = "b".repeat(40);
+        let long = "shop/a-service-with-a-very-long-name";
+        let keys = [
+            "shop/checkout",
+            "shop-eu/checkout",
+            &format!("{long}-a"),
+            &format!("{long}-b"),
+        ];
+        let ids = keys.map(|key| rollback_id(key, &from, DateTime::UNIX_EPOCH));
+        assert_eq!(ids[0], "checkout-19700101t000000z-bbbbbbbb-1dfc2ea5");
+        for (index, id) in ids.iter().enumerate() {
+            assert!(id.len() <= 64, "{id}");
+            assert!(!ids[..index].contains(id), "{ids:?}");
+        }
+    }
 }
