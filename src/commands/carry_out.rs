@@ -185,6 +185,7 @@ fn intent(
         to: plan.to.clone(),
         to_state: plan.to_state.clone(),
         tip: plan.tip.clone(),
+        place: place(git),
         message,
         begun_at: at,
         recovery_ratio: wish.recovery_ratio,
@@ -195,6 +196,16 @@ fn intent(
         ended_at: None,
         steps: Vec::new(),
     }
+}
+
+/// Says where a rollback is done.
+pub(super) fn place(git: &Git) -> String {
+    format!(
+        "{} of {} at {}",
+        git.branch(),
+        git.name(),
+        git.paths().join(", ")
+    )
 }
 
 async fn begin(

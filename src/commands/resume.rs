@@ -3,13 +3,14 @@
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::Journey;
+use super::carry_out::{Journey, place};
 use super::pass::measure;
 use super::service::Service;
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
+use crate::policy::{GateState, History, limits};
 use crate::record::{Heading, Record};
 use crate::slo::Assessment;
 
@@ -43,6 +44,17 @@ pub(super) async fn resume(
         return Ended::with(Exit::Configuration, record.with_rollback(&unfinished))
             .complaining(why);
     };
+    if unfinished.phase == Phase::Begun && unfinished.place != place(git) {
+        let why = format!(
+            "rollback {} was begun on {}, and the settings name {}: whether it is on the branch cannot be seen there; \
+             set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH back until it is finished",
+            unfinished.id,
+            unfinished.place,
+            place(git)
+        );
+        return Ended::with(Exit::Configuration, record.with_rollback(&unfinished))
+            .complaining(why);
+    }
     let mut journey = Journey::new(service, journal, unfinished);
     let mut unreachable = None;
     if journey.rollback.phase == Phase::Begun {
@@ -87,37 +99,52 @@ async fn settle(
         );
         return None;
     }
-    if journey.rollback.origin == Origin::Automatic && !service.settings.rollback_enabled {
+    if let Some(why) = held_back(service, &journey.rollback, assessment) {
         journey.rollback.note(
             StepName::GitopsRevert,
             StepState::Pending,
             Utc::now(),
-            "ROLLBACK_ENABLED is false, so its push is not repeated",
+            format!("its push is not repeated: {why}"),
         );
         journey.write_down();
         return None;
     }
-    match assessment.burning {
+    if assessment.burning == Some(true) {
         // The branch is read again with the target in sight; the snapshot here may be too shallow for it.
-        Some(true) => journey.put_back(git, None).await,
-        Some(false) => {
-            journey.ends(
-                StepName::GitopsRevert,
-                StepState::Failed,
-                Event::MovedOn,
-                "the burn stopped before the commit was on the branch".to_owned(),
-            );
-            None
-        }
-        None => {
-            journey.rollback.note(
-                StepName::GitopsRevert,
-                StepState::Pending,
-                Utc::now(),
-                "whether the service still burns is not known; the next run looks",
-            );
-            journey.write_down();
-            None
-        }
+        return journey.put_back(git, None).await;
     }
+    journey.ends(
+        StepName::GitopsRevert,
+        StepState::Failed,
+        Event::MovedOn,
+        "the service does not burn, and the commit was not on the branch yet".to_owned(),
+    );
+    None
+}
+
+/// Says why the push of an earlier run must wait, although its intent is fresh: what that run was allowed may not be
+/// allowed any more, and what it knew may not be known now.
+fn held_back(
+    service: &Service<'_>,
+    rollback: &Rollback,
+    assessment: &Assessment,
+) -> Option<String> {
+    let settings = &service.settings;
+    if rollback.origin == Origin::Automatic && !settings.rollback_enabled {
+        return Some("ROLLBACK_ENABLED is false".to_owned());
+    }
+    if rollback.origin == Origin::Automatic && settings.require_approval {
+        return Some("REQUIRE_APPROVAL is true".to_owned());
+    }
+    if assessment.burning.is_none() || assessment.blocking_unknowns().next().is_some() {
+        return Some("whether the service still burns is not known; the next run looks".to_owned());
+    }
+    // Its own attempt must not count against it, so no history is looked at: what is left is the blackout.
+    // No level overrides it for a person's rollback.
+    let level = match rollback.origin {
+        Origin::Automatic => assessment.budget.acting_level,
+        Origin::Manual => None,
+    };
+    let gate = limits(&History::default(), settings, level, Utc::now());
+    (gate.state != GateState::Pass).then_some(gate.detail)
 }

@@ -59,6 +59,8 @@ pub struct Rollback {
     pub to_state: String,
     /// Tip of the branch when it was decided.
     pub tip: String,
+    /// Where it is done: branch, repository and paths. A later run goes on only there.
+    pub place: String,
     /// The commit's message: a later run writes the same commit.
     pub message: String,
     /// When it was begun; also the time of the commit.

@@ -343,6 +343,7 @@ mod tests {
             to: "a".repeat(40),
             to_state: "40000:a".to_owned(),
             tip: "b".repeat(40),
+            place: "main of platform/gitops at apps/checkout".to_owned(),
             message: "Roll back\n".to_owned(),
             begun_at: DateTime::UNIX_EPOCH,
             recovery_ratio: 0.01,

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 
-use testkit::git::Fault;
+use chrono::{TimeDelta, Utc};
+use testkit::git::{Fault, MonoRepo};
+use testkit::prometheus::Month;
 
 use error_budget_monitor::journal::Phase;
 
@@ -79,6 +81,68 @@ fn an_intent_that_is_too_old_is_not_carried_out() {
     let ran = program.run().exits(1).has_outcome("failed");
     ran.complains_of(&["RESUME_MAX_AGE"]);
     assert_eq!(world.repo().refs_fingerprint(), before);
+}
+
+#[test]
+fn an_unfinished_rollback_is_looked_for_only_where_it_was_begun() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "post-receive", "");
+    let other = world.server.create("platform/other");
+    MonoRepo::seed(other, &["bad-release"], Utc::now() - TimeDelta::days(1));
+    for (variable, elsewhere) in [
+        ("GITOPS_REPO", &*world.server.url("platform/other")),
+        ("GITOPS_BRANCH", "staging"),
+        ("GITOPS_PATH", "apps/payments"),
+    ] {
+        let program = world.program().env(variable, elsewhere);
+        let ran = world.nothing_changed_but_the_lock_by(&program).exits(78);
+        let ran = ran.complains_of(&[elsewhere, super::world::REPOSITORY, variable]);
+        ran.decides("resume", "resumed").has_outcome("verifying");
+    }
+    world.runs(&["run"]).exits(0).has_outcome("verifying");
+    assert_eq!(
+        world.in_flight().map(|past| past.phase),
+        Some(Phase::Verifying)
+    );
+    assert_eq!(world.rollback_commits(), 1);
+}
+
+#[test]
+fn an_intent_is_not_carried_out_on_evidence_with_gaps() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "pre-receive", "exit 1");
+    world.repo().remove_hook("pre-receive");
+    let before = world.repo().refs_fingerprint();
+    // The short windows burn, and the SLO window has no answer.
+    let labels = "namespace=\"NS\",service=\"bad-release\"".replace("NS", Month::NAMESPACE);
+    let total = format!("sum(increase(http_requests_total{{{labels}}}[${{WINDOW}}])) < 1e7");
+    let bad =
+        format!("sum(increase(http_requests_total{{{labels},status=~\"5..\"}}[${{WINDOW}}]))");
+    let program = world
+        .program()
+        .env("SLI_TOTAL_QUERY", &total)
+        .env("SLI_BAD_QUERY", &bad);
+    let ran = program.run().exits(0).has_outcome("verifying");
+    assert_eq!(ran.record["verdict"], "burning", "{ran}");
+    assert_eq!(ran.record["budget"]["level"], "unknown", "{ran}");
+    assert_eq!(world.repo().refs_fingerprint(), before);
+    assert_eq!(world.in_flight().map(|past| past.phase), Some(Phase::Begun));
+}
+
+#[test]
+fn an_intent_is_not_carried_out_in_a_blackout_or_without_the_approval_that_is_required() {
+    let (world, _) = World::with_a_bad_release();
+    dies_in(&world, "pre-receive", "exit 1");
+    world.repo().remove_hook("pre-receive");
+    let before = world.repo().refs_fingerprint();
+    for (variable, value) in [
+        ("BLACKOUT_WINDOWS", "* 00:00-24:00 UTC"),
+        ("REQUIRE_APPROVAL", "true"),
+    ] {
+        let ran = world.program().env(variable, value).run().exits(0);
+        ran.decides("resume", "resumed").has_outcome("verifying");
+        assert_eq!(world.repo().refs_fingerprint(), before, "{variable}");
+    }
 }
 
 #[test]

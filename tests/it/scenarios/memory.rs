@@ -18,6 +18,7 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
         to: revision('a'),
         to_state: "40000:a".to_owned(),
         tip: revision('b'),
+        place: "main of platform/gitops at apps/checkout".to_owned(),
         message: "Roll back\n".to_owned(),
         begun_at,
         recovery_ratio: 0.01,
