@@ -21,20 +21,27 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
             "there is nothing to roll back: set GITOPS_REPO and GITOPS_PATH",
         );
     };
+    let manual = &service.config.manual;
+    if manual.target_revision.is_some() && manual.target_commit.is_none() {
+        return Ended::only(
+            Exit::Configuration,
+            "TARGET_REVISION names a revision of Argo CD, and this rolls back the GitOps repository: name the commit with \
+             --to or TARGET_COMMIT, or unset TARGET_REVISION to go back to the last good one",
+        );
+    }
     let memory = match Memory::open(service) {
         Ok(memory) => memory,
         Err(error) => return without_state(&error),
     };
     let state = memory.of(service);
-    let (record, now) = match measure(service, heading).await {
-        Ok((observation, assessment)) => (
+    let record = match measure(service, heading).await {
+        Ok((observation, assessment)) => {
             Record::unknown(heading, &service.objective, observation.evaluated_at)
-                .with_assessment(&assessment),
-            observation.evaluated_at,
-        ),
+                .with_assessment(&assessment)
+        }
         Err(not_evaluated) => {
             tracing::warn!(error = %not_evaluated.why, "a person's rollback goes on without Prometheus");
-            (not_evaluated.record, Utc::now())
+            not_evaluated.record
         }
     };
     if let Some(unfinished) = state.in_flight() {
@@ -50,7 +57,6 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
         )
         .complaining(why);
     }
-    let manual = &service.config.manual;
     let back = service.settings.max_revisions_back;
     let snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
         Ok(snapshot) => snapshot,
@@ -87,8 +93,9 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
         },
     };
     let timeline = observe::timeline(&snapshot);
+    // Limits go by the clock that wrote the journal: no gate compares it with that of Prometheus here.
     let decision = decide_manual(
-        now,
+        Utc::now(),
         &timeline,
         &history(&state),
         &service.settings,

@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use error_budget_monitor::journal::{Origin, Phase};
-use testkit::stub::ClosedPort;
+use testkit::stub::{ClosedPort, Reply, Stub};
 
 use super::memory::past;
 use super::program::{Program, Ran};
@@ -192,6 +192,46 @@ fn what_cannot_be_restored_is_refused() {
         "no_target",
         &["apps/search", "does not exist"],
     );
+}
+
+#[test]
+fn a_target_of_argo_cd_is_not_passed_over() {
+    let versions = Versions::new();
+    let program =
+        with_arguments(&versions.world, &["rollback"]).env("TARGET_REVISION", &versions.world.v1);
+    let ran = versions.world.nothing_changed_by(&program).exits(78);
+    ran.complains_of(&["TARGET_REVISION", "--to"]);
+    let named = program.arguments(&["rollback", "--to", &versions.world.v1]);
+    versions.restored_by(&named, &versions.world.v1);
+}
+
+#[test]
+fn a_prometheus_of_the_future_frees_no_limit() {
+    let stub = Stub::http(|request| {
+        let ahead = (Utc::now() + TimeDelta::days(2)).timestamp();
+        let query = request.parameter("query").unwrap_or_default();
+        let (kind, result) = if request.path().ends_with("query_range") {
+            ("matrix", String::new())
+        } else if query.contains("vector(time())") {
+            let sample = format!(
+                r#"{{"metric":{{"error_budget_part":"time"}},"value":[{ahead},"{ahead}"]}}"#
+            );
+            ("vector", sample)
+        } else {
+            ("vector", String::new())
+        };
+        let data = format!(
+            r#"{{"status":"success","data":{{"resultType":"{kind}","result":[{result}]}}}}"#
+        );
+        Some(Reply::json(200, data))
+    });
+    let versions = Versions::of(World::at(&stub.url(), "healthy"));
+    let ago = TimeDelta::minutes(30);
+    versions
+        .world
+        .remembers(&[past("first", ago, Phase::Recovered)]);
+    let program = with_arguments(&versions.world, &["rollback"]);
+    refused(&versions.world, &program, "cooldown", &["first"]);
 }
 
 #[test]
