@@ -1,7 +1,7 @@
 //! The gate: the same evaluation, no change, and an exit code for the pipeline.
 
 use super::Ended;
-use super::pass::{Known, evaluate, without_state};
+use super::pass::{Known, NotEvaluated, evaluate, without_state};
 use super::service::{Service, history, with_sources};
 use crate::config::OnUnknown;
 use crate::exit::Exit;
@@ -19,10 +19,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
     };
     let mut known = match evaluate(service, heading).await {
         Ok(known) => known,
-        Err(not_evaluated) if service.config.gate.on_unknown == OnUnknown::Allow => {
-            return Ended::with(Exit::Complete, not_evaluated.record);
-        }
-        Err(not_evaluated) => return not_evaluated.ended(),
+        Err(not_evaluated) => return half_blind(service, &state, *not_evaluated, commit),
     };
     if let (Some(git), Some(_), None) = (&service.git, commit, &known.snapshot) {
         match observe::branch(git, service.settings.max_revisions_back, None).await {
@@ -40,16 +37,42 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
         }
     }
     let record = record_of(service, heading, &known, &state);
-    if let Some((reason, why)) = on_hold(service, &state, &known, commit) {
+    if let Some((reason, why)) = on_hold(service, &state, Some(&known), commit) {
         return Ended::with(Exit::BlockedHold, record.holding(reason, why.clone()))
             .complaining(why);
     }
-    let exit = gate(&known.assessment, service);
+    judged(service, &known.assessment, record)
+}
+
+fn judged(service: &Service<'_>, assessment: &Assessment, record: Record) -> Ended {
+    let exit = gate(assessment, service);
     let ended = Ended::with(exit, record);
     if exit == Exit::Complete {
         ended
     } else {
-        ended.complaining(blocked(&known.assessment, exit))
+        ended.complaining(blocked(assessment, exit))
+    }
+}
+
+/// The gate when something did not answer. `GATE_ON_UNKNOWN=allow` forgives that the budget is not known, and nothing else:
+/// what is remembered or was measured still blocks, and a commit is not judged without a repository that has to be asked.
+fn half_blind(
+    service: &Service<'_>,
+    state: &ServiceState,
+    not_evaluated: NotEvaluated,
+    commit: Option<&str>,
+) -> Ended {
+    if service.config.gate.on_unknown == OnUnknown::Block {
+        return not_evaluated.ended();
+    }
+    if let Some((reason, why)) = on_hold(service, state, None, commit) {
+        let record = not_evaluated.record.holding(reason, why.clone());
+        return Ended::with(Exit::BlockedHold, record).complaining(why);
+    }
+    match &not_evaluated.assessment {
+        Some(_) if commit.is_some() => not_evaluated.ended(),
+        Some(assessment) => judged(service, assessment, not_evaluated.record.clone()),
+        None => Ended::with(Exit::Complete, not_evaluated.record),
     }
 }
 
@@ -72,11 +95,12 @@ fn record_of(
         .with_decision(&decision)
 }
 
-/// Says why a deploy has to wait for a rollback, or why this commit must not come back.
+/// Says why a deploy has to wait for a rollback, or why this commit must not come back; from memory alone where nothing
+/// else is known.
 fn on_hold(
     service: &Service<'_>,
     state: &ServiceState,
-    known: &Known,
+    known: Option<&Known>,
     commit: Option<&str>,
 ) -> Option<(Reason, String)> {
     if let Some(rollback) = state.in_flight() {
@@ -87,9 +111,9 @@ fn on_hold(
     }
     let commit = commit?;
     let remembered = history(state);
-    let timeline = known.branch.timeline();
-    let ledger = match timeline {
-        Some(timeline) => remembered.joined_with(
+    let timeline = known.and_then(|known| known.branch.timeline());
+    let ledger = match known.zip(timeline) {
+        Some((known, timeline)) => remembered.joined_with(
             timeline,
             known.observation.evaluated_at,
             service.settings.verify_deadline,
@@ -103,8 +127,7 @@ fn on_hold(
         .find(|change| change.revision.starts_with(commit));
     let revision = change.map_or(commit, |change| &change.revision);
     let state_there = known
-        .snapshot
-        .as_ref()
+        .and_then(|known| known.snapshot.as_ref())
         .and_then(|snapshot| snapshot.state_at(revision));
     let held = ledger.held_by(revision, state_there.as_deref(), timeline)?;
     Some((
@@ -121,11 +144,8 @@ fn gate(assessment: &Assessment, service: &Service<'_>) -> Exit {
             .unknowns
             .iter()
             .any(|unknown| unknown.weight == Weight::Everything);
-    if unknown {
-        return match config.on_unknown {
-            OnUnknown::Block => Exit::BlockedUnknown,
-            OnUnknown::Allow => Exit::Complete,
-        };
+    if unknown && config.on_unknown == OnUnknown::Block {
+        return Exit::BlockedUnknown;
     }
     let level = assessment.budget.acting_level.unwrap_or(Level::Ok);
     if level >= config.block_at {
@@ -161,12 +181,15 @@ fn blocked(assessment: &Assessment, exit: Exit) -> String {
             unknown.join("; ")
         );
     }
-    let consumed = assessment.budget.consumed.unwrap_or_default() * 100.0;
+    let consumed = match assessment.budget.consumed {
+        Some(consumed) => format!("{:.1} %", consumed * 100.0),
+        None => "an unknown share".to_owned(),
+    };
     if violated.is_empty() {
-        format!("blocked: {consumed:.1} % of the error budget is consumed")
+        format!("blocked: {consumed} of the error budget is consumed")
     } else {
         format!(
-            "blocked: {} violated, {consumed:.1} % of the error budget consumed",
+            "blocked: {} violated, {consumed} of the error budget consumed",
             violated.join(" and ")
         )
     }

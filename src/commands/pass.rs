@@ -68,6 +68,8 @@ pub(super) struct Known {
 pub(super) struct NotEvaluated {
     pub(super) record: Record,
     pub(super) why: String,
+    /// How the service stands, where only the repository did not answer.
+    pub(super) assessment: Option<Assessment>,
 }
 
 impl NotEvaluated {
@@ -75,7 +77,11 @@ impl NotEvaluated {
         let record = record
             .holding(Reason::UnknownData, why.clone())
             .not_knowing(source, why.clone());
-        Box::new(Self { record, why })
+        Box::new(Self {
+            record,
+            why,
+            assessment: None,
+        })
     }
 
     pub(super) fn ended(self) -> Ended {
@@ -153,7 +159,9 @@ pub(super) async fn evaluate(
             Err(error) => {
                 let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
                     .with_assessment(&assessment);
-                return Err(NotEvaluated::new(record, "git", with_sources(&error)));
+                let mut not_evaluated = NotEvaluated::new(record, "git", with_sources(&error));
+                not_evaluated.assessment = Some(assessment);
+                return Err(not_evaluated);
             }
         },
     };

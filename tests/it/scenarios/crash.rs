@@ -5,11 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 
 use chrono::{TimeDelta, Utc};
 use testkit::git::{Fault, MonoRepo};
-use testkit::prometheus::Month;
 
 use error_budget_monitor::journal::Phase;
 
-use super::world::World;
+use super::world::{World, budget_unknown};
 
 #[test]
 fn a_lost_answer_is_looked_up_and_not_pushed_again() {
@@ -113,16 +112,10 @@ fn an_intent_is_not_carried_out_on_evidence_with_gaps() {
     dies_in(&world, "pre-receive", "exit 1");
     world.repo().remove_hook("pre-receive");
     let before = world.repo().refs_fingerprint();
-    // The short windows burn, and the SLO window has no answer.
-    let labels = "namespace=\"NS\",service=\"bad-release\"".replace("NS", Month::NAMESPACE);
-    let total = format!("sum(increase(http_requests_total{{{labels}}}[${{WINDOW}}])) < 1e7");
-    let bad =
-        format!("sum(increase(http_requests_total{{{labels},status=~\"5..\"}}[${{WINDOW}}]))");
-    let program = world
-        .program()
-        .env("SLI_TOTAL_QUERY", &total)
-        .env("SLI_BAD_QUERY", &bad);
-    let ran = program.run().exits(0).has_outcome("verifying");
+    let ran = budget_unknown(&world)
+        .run()
+        .exits(0)
+        .has_outcome("verifying");
     assert_eq!(ran.record["verdict"], "burning", "{ran}");
     assert_eq!(ran.record["budget"]["level"], "unknown", "{ran}");
     assert_eq!(world.repo().refs_fingerprint(), before);

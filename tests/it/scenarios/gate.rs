@@ -3,10 +3,11 @@
 use chrono::{TimeDelta, Utc};
 use error_budget_monitor::journal::Phase;
 use testkit::git::{Fault, MonoRepo, deployment};
+use testkit::stub::ClosedPort;
 
 use super::memory::past;
 use super::program::{Program, Ran};
-use super::world::World;
+use super::world::{World, budget_unknown};
 
 /// Exit codes with `GATE_BLOCK_AT` set to warning, critical and emergency.
 type Codes = [i32; 3];
@@ -105,6 +106,50 @@ fn what_cannot_be_measured_blocks_unless_told_otherwise() {
     }
     let told = world.program().env("GATE_ON_UNKNOWN", "allow");
     at_every_threshold(&world, &told, [0, 0, 0]);
+}
+
+#[test]
+fn a_violated_slo_blocks_although_an_unknown_budget_is_allowed() {
+    let world = World::of("bad-release");
+    let program = budget_unknown(&world).env("GATE_ON_UNKNOWN", "allow");
+    for ran in at_every_threshold(&world, &program, [2, 2, 0]) {
+        assert_eq!(ran.record["budget"]["level"], "unknown", "{ran}");
+        if ran.code != Some(0) {
+            ran.complains_of(&["error_rate violated", "an unknown share"]);
+        }
+    }
+    at_every_threshold(&world, &budget_unknown(&world), [4, 4, 4]);
+}
+
+#[test]
+fn only_the_unknown_is_allowed_and_not_what_was_measured_or_is_remembered() {
+    let (world, v2) = World::with_a_bad_release();
+    world.server.set_fault(Fault::Status(503));
+    let allow = world.program().env("GATE_ON_UNKNOWN", "allow");
+    // Prometheus answers, and the repository does not: an SLO is violated.
+    for ran in at_every_threshold(&world, &allow, [2, 2, 0]) {
+        assert_eq!(ran.record["unknowns"][0]["source"], "git", "{ran}");
+    }
+    let commit = allow.clone().arguments(&["check", "--commit", &v2]);
+    world.nothing_changed_by(&commit).exits(69);
+    at_every_threshold(&world, &world.program(), [69, 69, 69]);
+
+    let nobody = ClosedPort::reserve();
+    let blind = allow
+        .env("PROMETHEUS_URL", &nobody.url())
+        .env("PROMETHEUS_TIMEOUT", "1s");
+    let check = blind.clone().arguments(&["check"]);
+    world.nothing_changed_by(&check).exits(0);
+    let mut recovered = past("first", TimeDelta::hours(2), Phase::Recovered);
+    recovered.from = v2.clone();
+    world.remembers(&[recovered]);
+    let check = blind.clone().arguments(&["check", "--commit", &v2[..9]]);
+    let ran = world.nothing_changed_by(&check).exits(5);
+    ran.complains_of(&["first", "on hold"]);
+    world.remembers(&[past("second", TimeDelta::minutes(1), Phase::Verifying)]);
+    let check = blind.arguments(&["check"]);
+    let ran = world.nothing_changed_by(&check).exits(5);
+    ran.complains_of(&["second", "not finished"]);
 }
 
 #[test]

@@ -219,6 +219,24 @@ impl World {
     }
 }
 
+/// The program, asking in a way to which the short windows have an answer and the SLO window has none.
+pub(crate) fn budget_unknown(world: &World) -> Program {
+    let labels = format!(
+        r#"namespace="{}",service="{}""#,
+        Month::NAMESPACE,
+        world.service
+    );
+    let count =
+        |labels: &str| format!("sum(increase(http_requests_total{{{labels}}}[${{WINDOW}}]))");
+    world
+        .program()
+        .env("SLI_TOTAL_QUERY", &format!("{} < 1e7", count(&labels)))
+        .env(
+            "SLI_BAD_QUERY",
+            &count(&format!(r#"{labels},status=~"5..""#)),
+        )
+}
+
 impl Traces {
     /// Leaves out the lock, with the folder where that holds nothing else.
     fn without_lock(mut self) -> Self {
