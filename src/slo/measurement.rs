@@ -60,7 +60,7 @@ impl Objective {
     }
 
     /// Returns how many steps lie between two slices of this length that do not overlap, so that no event counts twice.
-    pub(super) fn stride(&self, slice_window: Duration) -> usize {
+    pub fn stride(&self, slice_window: Duration) -> usize {
         let step = self.slice_step().as_millis().max(1);
         usize::try_from(slice_window.as_millis().div_ceil(step))
             .unwrap_or(1)

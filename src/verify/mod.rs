@@ -9,7 +9,7 @@ use crate::clients::prometheus::PrometheusError;
 use crate::observe::{Metrics, RecentSlices};
 use crate::slo::{Events, LatencyState, Objective, is_calm};
 
-/// Longest span that is looked at. A burn that stopped is calm at its newest end.
+/// Longest span that is looked at, where `STABILIZATION` is not longer. A burn that stopped is calm at its newest end.
 const MAX_SPAN: Duration = Duration::from_secs(1800);
 
 /// Bounds of the pause between two looks.
@@ -79,19 +79,22 @@ async fn look(
     let elapsed = (Utc::now() - proof.effective_at)
         .to_std()
         .unwrap_or_default();
-    // The oldest slice must lie wholly after the effect, or it would count errors from before.
-    let span = elapsed
-        .saturating_sub(objective.slice_window())
-        .min(MAX_SPAN);
-    if span < proof.stabilization || elapsed < objective.slice_window() {
+    let Some(span) = span(elapsed, objective.slice_window(), proof.stabilization) else {
         return Ok(Err(format!(
-            "{} s since the rollback took effect, {} s are looked at",
+            "{} s since the rollback took effect, {} s are needed",
             elapsed.as_secs(),
             (proof.stabilization + objective.slice_window()).as_secs()
         )));
-    }
+    };
     let recent = metrics.recent_slices(objective, span).await?;
     Ok(judge(&recent, objective, proof))
+}
+
+/// Returns the span to look at, or nothing while too little time has passed. Its oldest slice lies wholly after the effect,
+/// or it would count errors from before.
+fn span(elapsed: Duration, slice_window: Duration, stabilization: Duration) -> Option<Duration> {
+    let span = elapsed.checked_sub(slice_window)?;
+    (span >= stabilization).then(|| span.min(MAX_SPAN.max(stabilization)))
 }
 
 fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<String, String> {
@@ -119,11 +122,10 @@ fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<
     if let Some(slo) = slow(recent, objective, needed) {
         return Err(format!("{slo} is still violated"));
     }
-    let stride = stride(recent, objective);
     let events = newest
         .iter()
         .rev()
-        .step_by(stride)
+        .step_by(objective.stride(recent.slice_window))
         .flatten()
         .copied()
         .reduce(|left, right| left + right);
@@ -158,14 +160,6 @@ fn slow(recent: &RecentSlices, objective: &Objective, needed: usize) -> Option<&
             .any(|state| state == LatencyState::Exceeded);
         is_slow.then_some(name)
     })
-}
-
-/// Returns how many slices lie between two that do not overlap.
-fn stride(recent: &RecentSlices, objective: &Objective) -> usize {
-    let step = objective.slice_step().as_millis().max(1);
-    usize::try_from(recent.slice_window.as_millis().div_ceil(step))
-        .unwrap_or(usize::MAX)
-        .max(1)
 }
 
 #[cfg(test)]
@@ -211,6 +205,23 @@ mod tests {
             latency: Reading::NoSeries,
         };
         judge(&recent, &objective(), &proof())
+    }
+
+    #[test]
+    fn a_long_stabilization_can_be_reached() {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        let hour = minutes(60);
+        for (elapsed, stabilization, expected) in [
+            (minutes(2), minutes(2), None),
+            (minutes(3), minutes(2), Some(minutes(2))),
+            (minutes(90), minutes(2), Some(MAX_SPAN)),
+            (minutes(60), hour, None),
+            (minutes(61), hour, Some(hour)),
+            (minutes(90), hour, Some(hour)),
+            (Duration::ZERO, Duration::ZERO, None),
+        ] {
+            assert_eq!(span(elapsed, minutes(1), stabilization), expected);
+        }
     }
 
     #[test]
