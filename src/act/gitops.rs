@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
 use crate::journal::JournalError;
 use crate::observe::TRAILER_ID;
+use crate::policy::short;
 
 /// How often a commit is built and pushed before the run gives up. Protects a busy branch and the deadline of the run.
 const MAX_ATTEMPTS: u32 = 5;
@@ -194,8 +195,4 @@ fn moved_on(branch: &Snapshot, work: &Restoration) -> Option<String> {
 fn write(branch: &Snapshot, work: &Restoration) -> Result<String, GitError> {
     let draft: Draft = branch.draft(&work.to)?;
     branch.commit(draft, &work.message, work.at)
-}
-
-fn short(revision: &str) -> &str {
-    revision.get(..10).unwrap_or(revision)
 }

@@ -1,6 +1,7 @@
 //! The message of a rollback's commit: prose for people, trailers for machines.
 
 use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_TO};
+use crate::policy::short;
 
 /// Longest piece of untrusted text in a message, in characters.
 const MAX_QUOTED: usize = 200;
@@ -28,7 +29,6 @@ pub struct CommitStory<'a> {
 
 /// Writes the message. Line breaks in untrusted text are folded, so that none of it can pass for a trailer.
 pub fn commit_message(story: &CommitStory<'_>) -> String {
-    let short = |revision: &str| revision.get(..10).unwrap_or(revision).to_owned();
     format!(
         "Roll back {service} to {to_short}\n\n\
          {from_short} ({subject}) is rolled back:\n{why}.\n\n\

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::commands::Status;
+use crate::policy::short;
 use crate::record::{BudgetPart, BurnRatesPart, Record, RollbackPart, ViolationPart};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
@@ -256,10 +257,6 @@ fn printable(text: &str) -> String {
             }
         })
         .collect()
-}
-
-fn short(revision: &str) -> &str {
-    revision.get(..10).unwrap_or(revision)
 }
 
 fn percent(ratio: Option<f64>) -> String {

@@ -24,4 +24,5 @@ pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, 
 pub use reason::Reason;
 pub use settings::Settings;
 pub use target::Wanted;
+pub(crate) use target::short;
 pub use timeline::{BranchReading, Change, End, RollbackMark, Timeline};
