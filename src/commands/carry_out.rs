@@ -395,7 +395,10 @@ impl<'a> Journey<'a> {
             .last()
             .map_or("", |step| step.detail.as_str());
         tracing::info!(rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last, "rollback");
-        let record = record.with_rollback(rollback);
+        let mut record = record.with_rollback(rollback);
+        if let Some(error) = &unreachable {
+            record = record.not_knowing("git", error.to_string());
+        }
         let (exit, complaint) = match rollback.phase {
             Phase::Begun | Phase::Verifying | Phase::Recovered | Phase::Superseded => {
                 (Exit::Complete, None)

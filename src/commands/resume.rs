@@ -10,7 +10,7 @@ use crate::clients::git::{Git, GitError, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
-use crate::policy::{GateState, History, limits};
+use crate::policy::{GateState, History, Reason, limits};
 use crate::record::{Heading, Record};
 use crate::slo::Assessment;
 
@@ -22,6 +22,15 @@ pub(super) async fn resume(
     unfinished: Rollback,
 ) -> Ended {
     tracing::info!(rollback.id = %unfinished.id, phase = ?unfinished.phase, "an earlier run began a rollback");
+    let git = match where_it_was_begun(service, &unfinished) {
+        Ok(git) => git,
+        Err(why) => {
+            let record = Record::unknown(heading, &service.objective, Utc::now())
+                .holding(Reason::DeploymentInProgress, why.clone())
+                .with_rollback(&unfinished);
+            return Ended::with(Exit::Configuration, record).complaining(why);
+        }
+    };
     let (observation, assessment) = match measure(service, heading).await {
         Ok(measured) => measured,
         Err(not_evaluated) => {
@@ -36,25 +45,6 @@ pub(super) async fn resume(
             "rollback {} was begun by an earlier run",
             unfinished.id
         ));
-    let Some(git) = &service.git else {
-        let why = format!(
-            "rollback {} is unfinished, and GITOPS_REPO is not set; set it again",
-            unfinished.id
-        );
-        return Ended::with(Exit::Configuration, record.with_rollback(&unfinished))
-            .complaining(why);
-    };
-    if unfinished.phase == Phase::Begun && unfinished.place != place(git) {
-        let why = format!(
-            "rollback {} was begun on {}, and the settings name {}: whether it is on the branch cannot be seen there; \
-             set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH back until it is finished",
-            unfinished.id,
-            unfinished.place,
-            place(git)
-        );
-        return Ended::with(Exit::Configuration, record.with_rollback(&unfinished))
-            .complaining(why);
-    }
     let mut journey = Journey::new(service, journal, unfinished);
     let mut unreachable = None;
     if journey.rollback.phase == Phase::Begun {
@@ -64,6 +54,28 @@ pub(super) async fn resume(
         journey.prove().await;
     }
     journey.ended(record, unreachable)
+}
+
+/// Returns the repository in which to look for it, or why the settings do not name it any more.
+fn where_it_was_begun<'a>(
+    service: &'a Service<'_>,
+    unfinished: &Rollback,
+) -> Result<&'a Git, String> {
+    let Some(git) = &service.git else {
+        return Err(format!(
+            "rollback {} is unfinished, and GITOPS_REPO is not set; set it again",
+            unfinished.id
+        ));
+    };
+    let here = place(git);
+    if unfinished.phase == Phase::Begun && unfinished.place != here {
+        return Err(format!(
+            "rollback {} was begun on {}, and the settings name {here}: whether it is on the branch cannot be seen there; \
+             set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH back until it is finished",
+            unfinished.id, unfinished.place
+        ));
+    }
+    Ok(git)
 }
 
 /// Finds out what became of the push of an earlier run, and repeats it where that is still right.

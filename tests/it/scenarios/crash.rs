@@ -96,7 +96,8 @@ fn an_unfinished_rollback_is_looked_for_only_where_it_was_begun() {
         let program = world.program().env(variable, elsewhere);
         let ran = world.nothing_changed_but_the_lock_by(&program).exits(78);
         let ran = ran.complains_of(&[elsewhere, super::world::REPOSITORY, variable]);
-        ran.decides("resume", "resumed").has_outcome("verifying");
+        ran.decides("hold", "deployment_in_progress")
+            .has_outcome("verifying");
     }
     world.runs(&["run"]).exits(0).has_outcome("verifying");
     assert_eq!(
@@ -151,7 +152,8 @@ fn an_unfinished_rollback_waits_for_prometheus_and_for_git() {
     ran.complains_of(&["Prometheus"]).has_outcome("verifying");
     world.server.set_fault(Fault::Down);
     let ran = world.nothing_changed_by(&world.program()).exits(69);
-    ran.complains_of(&[super::world::REPOSITORY]);
+    let ran = ran.complains_of(&[super::world::REPOSITORY]);
+    assert_eq!(ran.record["unknowns"][0]["source"], "git", "{ran}");
     world.server.set_fault(Fault::None);
     world.runs(&["run"]).exits(0).decides("resume", "resumed");
     assert_eq!(world.server.push_attempts(), 1);
