@@ -88,7 +88,8 @@ pub struct DeploymentPart {
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct AttributionPart {
     pub suspect: String,
-    pub onset: Option<String>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    pub onset: Option<DateTime<Utc>>,
     pub lag_seconds: Option<i64>,
     pub bad_before: Option<f64>,
     pub total_before: Option<f64>,
@@ -395,13 +396,13 @@ fn gate(gate: &policy::Gate) -> GatePart {
 fn attribution(attribution: &Attribution) -> AttributionPart {
     AttributionPart {
         suspect: attribution.suspect.clone(),
-        onset: None,
-        lag_seconds: None,
-        bad_before: None,
-        total_before: None,
-        bad_after: None,
-        total_after: None,
-        p_value: None,
+        onset: attribution.onset,
+        lag_seconds: attribution.lag.map(|lag| lag.num_seconds()),
+        bad_before: attribution.sides.map(|(before, _)| before.bad()),
+        total_before: attribution.sides.map(|(before, _)| before.total()),
+        bad_after: attribution.sides.map(|(_, after)| after.bad()),
+        total_after: attribution.sides.map(|(_, after)| after.total()),
+        p_value: attribution.p_value,
         verdict: match attribution.verdict {
             Blame::Deployment => "deployment",
             Blame::NotDeployment => "not_deployment",
@@ -417,4 +418,14 @@ pub(crate) fn rfc3339<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+fn rfc3339_or_null<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }

@@ -1,8 +1,9 @@
 //! What shall be done, and why or why not.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::reason::Reason;
+use crate::slo::Events;
 
 /// A rollback that may be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +142,14 @@ impl GateName {
 pub struct Attribution {
     /// The deployment in question.
     pub suspect: String,
+    /// When what burns now went over its threshold, where that was seen.
+    pub onset: Option<DateTime<Utc>>,
+    /// How long after the deployment that was; negative when it was before.
+    pub lag: Option<Duration>,
+    /// The errors before the deployment, and since, where the windows tell them apart.
+    pub sides: Option<(Events, Events)>,
+    /// The chance that the error ratio did not at least double (0..=1).
+    pub p_value: Option<f64>,
     /// What was found.
     pub verdict: Blame,
     /// Why.

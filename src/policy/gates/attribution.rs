@@ -11,7 +11,7 @@ use super::super::target::short;
 use super::super::timeline::{BranchReading, Change};
 use super::MAX_P_VALUE;
 use super::text::{self, percent, span};
-use crate::slo::{Assessment, Cause, Events, Slo, binomial_tail, conditional_binomial};
+use crate::slo::{Assessment, Cause, Events, Onset, Slo, binomial_tail, conditional_binomial};
 
 /// How far a deployment's time may lie in the future of the evaluation time: clocks of committers are not ours.
 const CLOCK_GRACE: Duration = Duration::seconds(60);
@@ -51,9 +51,16 @@ pub(in crate::policy) fn attribution(inputs: &Inputs<'_>) -> (Gate, Option<Attri
             None,
         );
     };
-    let (verdict, why) = blame(inputs, newest);
+    let comparison = Comparison::around(inputs.assessment, inputs.now - newest.committed_at);
+    let (verdict, why) = blame(inputs, newest, comparison.as_ref());
+    let onset =
+        began(inputs.assessment).and_then(|ago| Some(inputs.now - Duration::from_std(ago).ok()?));
     let attribution = Attribution {
         suspect: newest.revision.clone(),
+        onset,
+        lag: onset.map(|onset| onset - newest.committed_at),
+        sides: comparison.as_ref().map(|both| (both.before, both.after)),
+        p_value: comparison.as_ref().map(Comparison::chance),
         verdict,
         why: why.clone(),
     };
@@ -69,7 +76,7 @@ pub(in crate::policy) fn attribution(inputs: &Inputs<'_>) -> (Gate, Option<Attri
 }
 
 /// Tells whether the newest change is to blame: it is recent, nothing was wrong before it, and something is since.
-fn blame(inputs: &Inputs<'_>, newest: &Change) -> (Blame, String) {
+fn blame(inputs: &Inputs<'_>, newest: &Change, comparison: Option<&Comparison>) -> (Blame, String) {
     let Inputs {
         assessment,
         settings,
@@ -102,9 +109,9 @@ fn blame(inputs: &Inputs<'_>, newest: &Change) -> (Blame, String) {
         );
         return (Blame::NotDeployment, why);
     }
-    let (verdict, why) = match Comparison::around(assessment, age) {
+    let (verdict, why) = match comparison {
         Some(comparison) => comparison.judge(),
-        None if has_seen_it_begin(assessment) => (
+        None if began(assessment).is_some() => (
             Blame::Deployment,
             "the burn was seen to begin after it".to_owned(),
         ),
@@ -116,10 +123,9 @@ fn blame(inputs: &Inputs<'_>, newest: &Change) -> (Blame, String) {
     (verdict, format!("{deployed}; {why}"))
 }
 
-/// Tells whether the beginning of something that burns now was seen. That it is not older than the deployment is known
-/// by then.
-fn has_seen_it_begin(assessment: &Assessment) -> bool {
-    assessment.onsets.iter().any(|onset| {
+/// Returns how long ago the first of what burns now began, where a beginning was seen.
+fn began(assessment: &Assessment) -> Option<Span> {
+    let burns_now = |onset: &&Onset| {
         assessment.burns.iter().any(|burn| match burn.cause {
             Cause::Violation(slo) => slo == onset.slo,
             Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => match onset.slo {
@@ -127,7 +133,9 @@ fn has_seen_it_begin(assessment: &Assessment) -> bool {
                 Slo::LatencyP95 | Slo::LatencyP99 => false,
             },
         })
-    })
+    };
+    let seen = assessment.onsets.iter().filter(burns_now);
+    seen.map(|onset| onset.ago).max()
 }
 
 /// The errors before and after a deployment, as far as the windows that end now tell them apart.
@@ -208,6 +216,11 @@ impl Comparison {
         })
     }
 
+    /// Returns the chance that the error ratio did not at least double.
+    fn chance(&self) -> f64 {
+        conditional_binomial(self.after, self.before, AT_LEAST)
+    }
+
     fn judge(&self) -> (Blame, String) {
         let ratio = |events: Events| percent(Some(events.error_ratio()));
         let counts = format!(
@@ -227,7 +240,7 @@ impl Comparison {
                 return (Blame::NotDeployment, why);
             }
         }
-        let chance = conditional_binomial(self.after, self.before, AT_LEAST);
+        let chance = self.chance();
         if chance > MAX_P_VALUE {
             let why = format!("{counts}: too little to prove that they at least doubled");
             return (Blame::Unknown, why);

@@ -1,6 +1,6 @@
 //! Something burns and something was deployed, and the one is not the fault of the other.
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use testkit::git::{MonoRepo, deployment};
 use testkit::prometheus::shared_month;
 
@@ -63,6 +63,27 @@ fn bad_content_that_comes_back_under_another_name_is_not_rolled_back_again_to_th
     let program = world.program().env("REQUIRE_ATTRIBUTION", "false");
     let ran = world.nothing_changed_but_the_lock_by(&program).exits(0);
     ran.decides("hold", "already_rolled_back");
+}
+
+#[test]
+fn the_record_says_what_the_blame_rests_on() {
+    let (world, _) = World::with_a_bad_release();
+    let program = world.program().arguments(&["--dry-run"]);
+    let ran = world.nothing_changed_by(&program).exits(0);
+    let found = &ran.record["attribution"];
+    assert_eq!(found["verdict"], "deployment", "{ran}");
+    let number = |name: &str| found[name].as_f64().unwrap_or(f64::NAN);
+    let before = number("bad_before") / number("total_before");
+    let after = number("bad_after") / number("total_after");
+    assert!(before < 0.01 && (0.1..0.3).contains(&after), "{ran}");
+    assert!(number("p_value") <= 0.001, "{ran}");
+    // A slice that holds some of the first errors is over the threshold already.
+    assert!(number("lag_seconds").abs() <= 90.0, "{ran}");
+    let onset = DateTime::parse_from_rfc3339(&ran.text("/attribution/onset")).expect("a time");
+    let deployed = DateTime::parse_from_rfc3339(&ran.text("/deployment/deployed_at"));
+    let lag = (onset - deployed.expect("a time")).num_seconds() as f64;
+    // Times are printed in whole seconds.
+    assert!((lag - number("lag_seconds")).abs() <= 1.0, "{ran}");
 }
 
 #[track_caller]
