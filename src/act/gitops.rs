@@ -55,6 +55,8 @@ pub enum Restored {
         /// What went wrong.
         why: String,
     },
+    /// The intent of a push could not be written down, so it was not sent; nothing of ours is on the branch.
+    Unwritten(JournalError),
     /// The branch could not be read, and nothing was sent.
     Unreachable(GitError),
 }
@@ -116,9 +118,7 @@ pub async fn restore(
             }
         };
         if let Err(error) = intend(&commit) {
-            return Restored::Refused {
-                why: error.to_string(),
-            };
+            return Restored::Unwritten(error);
         }
         let tip = branch.tip.clone();
         let pushed = {

@@ -302,6 +302,18 @@ impl<'a> Journey<'a> {
                 );
                 self.write_down();
             }
+            // On disk the rollback is begun, whatever is said here, so the next run goes on with it.
+            Restored::Unwritten(error) => {
+                self.rollback.note(
+                    StepName::GitopsRevert,
+                    StepState::Pending,
+                    now(),
+                    format!("nothing was pushed ({error}); the next run goes on"),
+                );
+                self.is_in_trouble(format!(
+                    "{error}; nothing was pushed, and the next run goes on"
+                ));
+            }
             Restored::Unreachable(error) => {
                 self.rollback.note(
                     StepName::GitopsRevert,
@@ -383,7 +395,7 @@ impl<'a> Journey<'a> {
     }
 
     fn is_in_trouble(&mut self, why: String) {
-        tracing::error!(rollback.id = %self.rollback.id, error = %why, "the journal could not be kept");
+        tracing::warn!(rollback.id = %self.rollback.id, error = %why, "the journal could not be kept");
         self.trouble.get_or_insert(why);
     }
 

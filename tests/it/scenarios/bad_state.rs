@@ -4,6 +4,8 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use chrono::Utc;
+
 use super::world::World;
 
 /// The commands that need the state; those that would change something come first.
@@ -127,4 +129,30 @@ fn refused(world: &World, code: i32, words: &[&str]) {
         ran.exits(code).complains_of(words);
     }
     assert_eq!(world.server.requests().len(), asked, "git was asked");
+}
+
+#[test]
+fn a_journal_that_is_lost_on_the_way_leaves_the_rollback_to_the_next_run() {
+    let (world, v2) = World::with_a_bad_release();
+    let (state, aside) = (
+        world.state_folder(),
+        world.state_folder().with_extension("aside"),
+    );
+    let (from, to) = (state.clone(), aside.clone());
+    // The other team's commit makes a second attempt necessary, and its intent cannot be written down.
+    let theirs = world.repo().clone();
+    world.server.before_next_push(move || {
+        theirs.commit("docs", Utc::now(), &[("docs/more.md", Some("more\n"))]);
+        fs::rename(from, to).expect("our own folder");
+    });
+
+    let ran = world.runs(&["run"]).exits(1).has_outcome("verifying");
+    ran.complains_of(&["could not be written down", "next run"]);
+    assert_eq!(world.rollback_commits(), 0);
+
+    fs::rename(aside, state).expect("our own folder");
+    let tip = world.repo().tip();
+    let next = world.runs(&["run"]).exits(0).decides("resume", "resumed");
+    next.has_outcome("verifying");
+    world.one_commit_restores(&v2, &world.v1, &tip);
 }
