@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
 use crate::journal::JournalError;
@@ -11,6 +12,10 @@ use crate::policy::short;
 
 /// How often a commit is built and pushed before the run gives up. Protects a busy branch and the deadline of the run.
 const MAX_ATTEMPTS: u32 = 5;
+
+/// How many times `GITOPS_TIMEOUT` all attempts together may take before no further one is begun. Protects the deadline of
+/// the run from a slow server; what a push left open is found by the next run.
+const MAX_TIMEOUTS: u32 = 2;
 
 /// Pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -73,7 +78,11 @@ pub async fn restore(
 ) -> Restored {
     let mut doubt: Option<String> = None;
     let mut refused: Option<(String, String)> = None;
+    let started = Instant::now();
     for attempt in 0..MAX_ATTEMPTS {
+        if started.elapsed() > git.timeout() * MAX_TIMEOUTS {
+            break;
+        }
         let branch = match snapshot.take() {
             Some(branch) => branch,
             None => {

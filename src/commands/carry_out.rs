@@ -7,7 +7,7 @@ use super::Ended;
 use super::pass::Memory;
 use super::service::Service;
 use crate::act::{Restoration, Restored, restore};
-use crate::clients::git::{Draft, Git, GitError, Snapshot};
+use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::clients::github::Github;
 use crate::config::GitopsRepo;
 use crate::exit::Exit;
@@ -62,11 +62,18 @@ pub(super) async fn carry_out(
     };
     let draft = match snapshot.draft(&plan.to) {
         Ok(draft) => draft,
-        Err(error) => {
+        Err(error) if matches!(error.fault, GitFault::Refused { .. }) => {
             return held(
                 record.holding(Reason::NoTarget, error.to_string()),
                 wish.when_held,
             );
+        }
+        Err(error) => {
+            let why = error.to_string();
+            let record = record
+                .holding(Reason::UnknownData, why.clone())
+                .not_knowing("git", why.clone());
+            return Ended::with(Exit::Unavailable, record).complaining(why);
         }
     };
     let at = now();
@@ -216,7 +223,7 @@ async fn begin(
     snapshot: Snapshot,
     record: Record,
 ) -> Ended {
-    if let Err(error) = journal.put(&service.key, &rollback, rollback.begun_at) {
+    if let Err(error) = journal.put(&service.key, &rollback) {
         return Ended::with(
             Exit::PersonNeeded,
             record.holding(Reason::UnknownData, error.to_string()),
@@ -273,7 +280,7 @@ impl<'a> Journey<'a> {
                 now(),
                 format!("commit {commit} is pushed"),
             );
-            journal.put(key, rollback, now())
+            journal.put(key, rollback)
         })
         .await;
         match restored {
@@ -389,7 +396,7 @@ impl<'a> Journey<'a> {
     }
 
     pub(super) fn write_down(&mut self) {
-        if let Err(error) = self.journal.put(&self.service.key, &self.rollback, now()) {
+        if let Err(error) = self.journal.put(&self.service.key, &self.rollback) {
             self.is_in_trouble(error.to_string());
         }
     }

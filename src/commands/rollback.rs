@@ -6,6 +6,7 @@ use super::Ended;
 use super::carry_out::{Wish, carry_out};
 use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history, with_sources};
+use crate::clients::git::{GitError, GitFault};
 use crate::exit::Exit;
 use crate::journal::Origin;
 use crate::observe;
@@ -60,6 +61,14 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
     let back = service.settings.max_revisions_back;
     let snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
         Ok(snapshot) => snapshot,
+        Err(error) if is_about_the_revision(&error) => {
+            let why = with_sources(&error);
+            return Ended::with(
+                Exit::PersonNeeded,
+                record.holding(Reason::NoTarget, why.clone()),
+            )
+            .complaining(why);
+        }
         Err(error) => {
             let why = with_sources(&error);
             return Ended::with(
@@ -115,6 +124,14 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
         when_held: Exit::PersonNeeded,
     };
     carry_out(service, memory, Some(snapshot), &decision, record, &wish).await
+}
+
+/// Tells whether git answered, and the revision that a person named is not there.
+fn is_about_the_revision(error: &GitError) -> bool {
+    matches!(
+        error.fault,
+        GitFault::NoRevision { .. } | GitFault::AmbiguousRevision { .. }
+    )
 }
 
 /// Says that this version cannot roll back an Argo CD application; nothing is done.

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::transition::{Event, IllegalEvent, Phase, next};
 
 /// How many ended rollbacks of a service are kept.
 const MAX_KEPT: usize = 200;
-
-/// How long an ended rollback is kept.
-const KEPT_FOR: Duration = Duration::days(90);
 
 /// The whole memory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -181,12 +178,10 @@ impl State {
         self.services.get(key).cloned().unwrap_or_default()
     }
 
-    /// Forgets what is too old or too much; what is in flight stays.
-    pub(super) fn forget(&mut self, now: DateTime<Utc>) {
+    /// Forgets the oldest rollbacks beyond [`MAX_KEPT`]; what is in flight stays. Age does not count: a clock that jumps ahead
+    /// would make everything old at once.
+    pub(super) fn forget(&mut self) {
         for service in self.services.values_mut() {
-            service.rollbacks.retain(|past| {
-                past.phase.is_in_flight() || past.ended_at.is_none_or(|end| now - end < KEPT_FOR)
-            });
             let excess = service.rollbacks.len().saturating_sub(MAX_KEPT);
             let mut dropped = 0;
             service.rollbacks.retain(|past| {
@@ -202,5 +197,48 @@ impl ServiceState {
     /// Returns the rollback that an earlier run did not finish.
     pub fn in_flight(&self) -> Option<&Rollback> {
         self.rollbacks.iter().find(|past| past.phase.is_in_flight())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(number: usize) -> Rollback {
+        Rollback {
+            id: number.to_string(),
+            origin: Origin::Automatic,
+            why: String::new(),
+            place: String::new(),
+            from: String::new(),
+            from_state: String::new(),
+            to: String::new(),
+            to_state: String::new(),
+            tip: String::new(),
+            message: String::new(),
+            begun_at: DateTime::UNIX_EPOCH,
+            recovery_ratio: 0.01,
+            phase: Phase::Recovered,
+            attempted: true,
+            commit: None,
+            effective_at: None,
+            ended_at: Some(DateTime::UNIX_EPOCH),
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn forgets_the_oldest_beyond_the_limit_and_nothing_in_flight() {
+        let mut rollbacks: Vec<Rollback> = (0..MAX_KEPT + 3).map(ended).collect();
+        rollbacks[1].phase = Phase::Verifying;
+        let service = ServiceState { rollbacks };
+        let mut state = State {
+            services: BTreeMap::from([("shop/checkout".to_owned(), service)]),
+        };
+        state.forget();
+        let kept = state.service("shop/checkout").rollbacks;
+        let ids: Vec<&str> = kept.iter().take(3).map(|past| past.id.as_str()).collect();
+        assert_eq!(ids, ["1", "4", "5"]);
+        assert_eq!(kept.len(), MAX_KEPT);
     }
 }

@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -164,12 +163,7 @@ impl Journal {
     ///
     /// # Errors
     /// After an error it is not known which of the two generations is on disk; the run must begin nothing new.
-    pub fn put(
-        &mut self,
-        service: &str,
-        rollback: &Rollback,
-        now: DateTime<Utc>,
-    ) -> Result<(), JournalError> {
+    pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
         let rollbacks = &mut self
             .state
             .services
@@ -180,7 +174,7 @@ impl Journal {
             Some(known) => *known = rollback.clone(),
             None => rollbacks.push(rollback.clone()),
         }
-        self.state.forget(now);
+        self.state.forget();
         self.save()
     }
 
@@ -329,6 +323,8 @@ fn damaged(file: &Path, why: &str) -> JournalError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+    use chrono::DateTime;
+
     use super::super::record::Origin;
     use super::super::transition::Phase;
     use super::*;
@@ -361,13 +357,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deep/state.json");
         let mut first = Journal::open(&file).unwrap();
-        first
-            .put("shop/checkout", &rollback("one"), DateTime::UNIX_EPOCH)
-            .unwrap();
+        first.put("shop/checkout", &rollback("one")).unwrap();
         let after_one = fs::read_to_string(&file).unwrap();
-        first
-            .put("shop/checkout", &rollback("two"), DateTime::UNIX_EPOCH)
-            .unwrap();
+        first.put("shop/checkout", &rollback("two")).unwrap();
         drop(first);
         assert_eq!(
             fs::read_to_string(beside(&file, "prev")).unwrap(),
@@ -435,9 +427,7 @@ mod tests {
         let file = folder.path().join("state.json");
         let mut journal = Journal::open(&file).unwrap();
         for id in ["one", "two"] {
-            journal
-                .put("shop/checkout", &rollback(id), DateTime::UNIX_EPOCH)
-                .unwrap();
+            journal.put("shop/checkout", &rollback(id)).unwrap();
         }
         drop(journal);
         fs::remove_file(&file).unwrap();

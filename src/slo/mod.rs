@@ -67,4 +67,4 @@ pub use significance::{
     Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
 };
 pub use sustained::{expected_points, min_points, sustained};
-pub use violations::is_calm;
+pub use violations::{is_calm, latency_rule};

@@ -94,8 +94,8 @@ fn error_violation(
     (violation, run.onset(slo, objective))
 }
 
-/// The quantile, its threshold, and the share of events that may be slower than it.
-fn latency_rule(slo: Slo, objective: &Objective) -> Option<(f64, Duration, f64)> {
+/// Returns the quantile of a latency SLO, its threshold, and the share of events that may be slower; nothing for the others.
+pub fn latency_rule(slo: Slo, objective: &Objective) -> Option<(f64, Duration, f64)> {
     match slo {
         Slo::LatencyP95 => Some((0.95, objective.max_latency_p95, 0.05)),
         Slo::LatencyP99 => Some((0.99, objective.max_latency_p99, 0.01)),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::clients::prometheus::PrometheusError;
 use crate::observe::{Metrics, RecentSlices};
-use crate::slo::{Events, LatencyState, Objective, is_calm};
+use crate::slo::{Events, LatencyState, Objective, Slo, is_calm, latency_rule};
 
 /// Longest span that is looked at, where `STABILIZATION` is not longer. A burn that stopped is calm at its newest end.
 const MAX_SPAN: Duration = Duration::from_secs(1800);
@@ -149,11 +149,10 @@ fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<
 /// Returns the latency SLO that a slice of the newest `needed` ones provably breaks.
 fn slow(recent: &RecentSlices, objective: &Objective, needed: usize) -> Option<&'static str> {
     let slices = recent.latency.value()?;
-    let rules = [
-        ("latency_p95", objective.max_latency_p95, 0.05),
-        ("latency_p99", objective.max_latency_p99, 0.01),
-    ];
-    rules.into_iter().find_map(|(name, threshold, allowed)| {
+    let rules =
+        [Slo::LatencyP95, Slo::LatencyP99].map(|slo| (slo.as_str(), latency_rule(slo, objective)));
+    rules.into_iter().find_map(|(name, rule)| {
+        let (_, threshold, allowed) = rule?;
         let newest = slices.iter().rev().take(needed).flatten();
         let is_slow = newest
             .filter_map(|slice| slice.judge(threshold.as_secs_f64(), allowed))

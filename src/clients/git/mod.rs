@@ -24,6 +24,7 @@ use git2::{AutotagOption, FetchOptions, Repository, RepositoryInitOptions};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use url::Url;
 
 use self::transport::SessionGuard;
@@ -148,6 +149,11 @@ impl Git {
         &self.settings.branch
     }
 
+    /// Returns the total time of one read, with all its rounds, and of one push.
+    pub fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
     /// Returns the watched paths.
     pub fn paths(&self) -> &[String] {
         &self.settings.paths
@@ -172,8 +178,9 @@ impl Git {
         let mut options = RepositoryInitOptions::new();
         options.bare(true).external_template(false);
         drop(Repository::init_opts(folder.path(), &options).map_err(library)?);
+        let deadline = Instant::now() + self.settings.timeout;
         for depth in DEPTHS {
-            let repo = self.fetch(&folder, depth)?;
+            let repo = self.fetch(&folder, depth, deadline)?;
             let is_deepest = Some(&depth) == DEPTHS.last();
             match walk::walk(&repo, &self.settings, want, is_deepest)? {
                 Walked::NeedsDepth => {}
@@ -203,9 +210,14 @@ impl Git {
     }
 
     /// Fetches the branch and opens the repository anew: libgit2 reads the shallow boundary only when it opens one.
-    fn fetch(&self, folder: &TempDir, depth: i32) -> Result<Repository, GitFault> {
+    fn fetch(
+        &self,
+        folder: &TempDir,
+        depth: i32,
+        deadline: Instant,
+    ) -> Result<Repository, GitFault> {
         let repo = Repository::open(folder.path()).map_err(library)?;
-        let session = self.session()?;
+        let session = self.session(deadline)?;
         {
             let mut remote = repo.remote_anonymous(&session.url()).map_err(library)?;
             let mut options = FetchOptions::new();
@@ -223,8 +235,8 @@ impl Git {
         Repository::open(folder.path()).map_err(library)
     }
 
-    fn session(&self) -> Result<SessionGuard, GitFault> {
-        SessionGuard::open(self.client()?, self.runtime.clone(), self.settings.timeout)
+    fn session(&self, deadline: Instant) -> Result<SessionGuard, GitFault> {
+        SessionGuard::open(self.client()?, self.runtime.clone(), deadline)
     }
 
     fn error(&self, tried: &'static str, fault: GitFault) -> GitError {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use git2::{Oid, PushOptions, RemoteCallbacks};
+use tokio::time::Instant;
 
 use super::error::{GitError, GitFault, status_text};
 use super::{Snapshot, library};
@@ -51,7 +52,9 @@ impl Snapshot {
         let answers: RefCell<Vec<Status>> = RefCell::default();
         let sideband: RefCell<Vec<u8>> = RefCell::default();
         let found = Cell::new(None);
-        let session = self.git.session()?;
+        let session = self
+            .git
+            .session(Instant::now() + self.git.settings.timeout)?;
         let pushed = {
             let mut remote = self
                 .repo

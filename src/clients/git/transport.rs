@@ -46,20 +46,20 @@ pub(super) struct SessionGuard {
 }
 
 impl SessionGuard {
-    /// Opens a session that ends at the latest after `limit`.
+    /// Opens a session that ends at the latest at `deadline`.
     ///
     /// # Errors
     /// Fails when libgit2 refuses the transport.
     pub(super) fn open(
         client: Arc<HttpClient>,
         runtime: Handle,
-        limit: Duration,
+        deadline: Instant,
     ) -> Result<Self, GitFault> {
         prepare()?;
         let session = Arc::new(Session {
             client,
             runtime,
-            deadline: Instant::now() + limit,
+            deadline,
             received: AtomicU64::new(0),
             fault: Mutex::new(None),
         });

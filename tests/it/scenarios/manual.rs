@@ -174,8 +174,7 @@ fn what_cannot_be_restored_is_refused() {
     let elsewhere = "0123456789".repeat(4);
     for unknown in [&elsewhere, &elsewhere[..8], "release-7"] {
         let program = with_arguments(world, &["rollback", "--to", unknown]);
-        let ran = world.nothing_changed_but_the_lock_by(&program).exits(69);
-        ran.complains_of(&[unknown, "--to"]);
+        refused(world, &program, "no_target", &[unknown, "--to"]);
     }
 
     let gone = world.repo().commit(

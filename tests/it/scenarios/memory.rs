@@ -37,7 +37,7 @@ impl World {
         let mut journal = Journal::open(&self.state_file()).expect("a usable state");
         for rollback in rollbacks {
             journal
-                .put(&self.key(), rollback, Utc::now())
+                .put(&self.key(), rollback)
                 .expect("a writable state");
         }
     }
