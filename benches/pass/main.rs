@@ -63,7 +63,7 @@ fn main() -> Result<ExitCode, Failure> {
             Ok(Start {
                 world,
                 arguments: vec![command],
-                expected: r#""verdict": "healthy""#,
+                expected: r#""verdict":"healthy""#,
             })
         })?;
         report(&mut table, &format!("{command}, healthy"), &runs, true);
@@ -259,7 +259,7 @@ fn dry_run(wanted: &Wanted, prometheus: &Proxy, table: &mut Table) -> Result<(),
         Ok(Start {
             world,
             arguments: vec!["run", "--dry-run"],
-            expected: r#""outcome": "would_roll_back""#,
+            expected: r#""outcome":"would_roll_back""#,
         })
     })?;
     report(table, "dry run, would roll back", &runs, false);

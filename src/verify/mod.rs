@@ -164,21 +164,11 @@ fn slow(recent: &RecentSlices, objective: &Objective, needed: usize) -> Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slo::{ErrorBudget, LevelThresholds, Reading};
+    use crate::slo::Reading;
+    use crate::slo::fixture::world;
 
     fn objective() -> Objective {
-        Objective {
-            window: Duration::from_secs(30 * 86_400),
-            budget: ErrorBudget::new(0.001).expect("a ratio"),
-            levels: LevelThresholds::new(0.5, 0.8, 0.95).expect("rising thresholds"),
-            min_availability: 0.99,
-            max_error_rate: 0.01,
-            max_latency_p95: Duration::from_secs(1),
-            max_latency_p99: Duration::from_secs(2),
-            violation_for: Duration::from_secs(300),
-            burn_rate_fast: 14.4,
-            burn_rate_slow: 6.0,
-        }
+        world().objective
     }
 
     fn proof() -> Proof {
