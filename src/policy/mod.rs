@@ -1,7 +1,7 @@
 //! Verdict, history and guards in; a decision out: pure values and functions.
 //!
-//! In reading order: what is given ([`settings`], [`timeline`], [`history`]), the nine [`gates`] with the switch at
-//! their end, the [`target`] they agree on, and [`decide`], which puts them in order. Nothing here reads a clock, a
+//! In reading order: what is given (`settings`, `timeline`, `history`), the nine `gates` with the switch at
+//! their end, the `target` they agree on, and `decide`, which puts them in order. Nothing here reads a clock, a
 //! socket, a file or the environment.
 
 mod blackout;
