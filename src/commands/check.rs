@@ -7,7 +7,7 @@ use crate::config::OnUnknown;
 use crate::exit::Exit;
 use crate::journal::{self, ServiceState};
 use crate::observe;
-use crate::policy::{BranchReading, Inputs, Reason, decide};
+use crate::policy::{BranchReading, Reason, decide};
 use crate::record::{Heading, Record};
 use crate::slo::{Assessment, Level, Weight};
 
@@ -82,13 +82,7 @@ fn record_of(
     known: &Known,
     state: &ServiceState,
 ) -> Record {
-    let decision = decide(&Inputs {
-        now: known.observation.evaluated_at,
-        assessment: &known.assessment,
-        branch: &known.branch,
-        history: &history(state),
-        settings: &service.settings,
-    });
+    let decision = decide(&known.inputs(service, &history(state)));
     Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())

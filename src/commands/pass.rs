@@ -11,9 +11,14 @@ use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
 use crate::journal::{self, Journal, JournalError, Origin, ServiceState};
 use crate::observe::{self, Observation};
-use crate::policy::{BranchReading, GateName, Inputs, Reason, decide, needs_branch};
+use crate::policy::{
+    BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch, questions,
+};
 use crate::record::{Heading, Record};
 use crate::slo::{Assessment, Cause, assess_slices};
+
+/// Most rounds of questions about the past; three looks and one round of counts are all that is ever asked.
+const MAX_ROUNDS: usize = 6;
 
 /// What the run remembers of earlier ones, and whether it may add to it.
 pub(super) enum Memory {
@@ -60,8 +65,29 @@ pub(super) struct Known {
     pub(super) observation: Observation,
     pub(super) assessment: Assessment,
     pub(super) branch: BranchReading,
+    /// What was asked about the past because something burns.
+    pub(super) evidence: Evidence,
     /// The branch as it was judged, for the one who acts on it.
     pub(super) snapshot: Option<Snapshot>,
+}
+
+impl Known {
+    /// Returns all that a decision depends on.
+    pub(super) fn inputs<'a>(
+        &'a self,
+        service: &'a Service<'_>,
+        history: &'a History,
+    ) -> Inputs<'a> {
+        Inputs {
+            now: self.observation.evaluated_at,
+            objective: &service.objective,
+            assessment: &self.assessment,
+            branch: &self.branch,
+            evidence: &self.evidence,
+            history,
+            settings: &service.settings,
+        }
+    }
 }
 
 /// Why a service could not be evaluated: something did not answer, and nothing was touched.
@@ -131,23 +157,12 @@ fn unreachable_prometheus(
     )
 }
 
-/// Asks Prometheus and, where the decision needs it, the repository.
+/// Asks Prometheus and, where the decision needs it, the repository and Prometheus again.
 pub(super) async fn evaluate(
     service: &Service<'_>,
     heading: &Heading,
 ) -> Result<Known, Box<NotEvaluated>> {
-    let (mut observation, mut assessment) = measure(service, heading).await?;
-    if needs_branch(&assessment, &service.settings) {
-        let span = service.config.policy.attribution_window;
-        let metrics = service.metrics();
-        if let Err(error) = metrics
-            .look_back(&mut observation, &service.objective, span)
-            .await
-        {
-            return Err(unreachable_prometheus(service, heading, &error));
-        }
-        assessment = judge(service, &observation);
-    }
+    let (observation, assessment) = measure(service, heading).await?;
     let (branch, snapshot) = match &service.git {
         None => (BranchReading::NotConfigured, None),
         Some(_) if !needs_branch(&assessment, &service.settings) => (BranchReading::NotAsked, None),
@@ -165,12 +180,34 @@ pub(super) async fn evaluate(
             }
         },
     };
-    Ok(Known {
+    let mut known = Known {
         observation,
         assessment,
         branch,
+        evidence: Evidence::default(),
         snapshot,
-    })
+    };
+    match gather(service, &mut known).await {
+        Ok(()) => Ok(known),
+        Err(error) => Err(unreachable_prometheus(service, heading, &error)),
+    }
+}
+
+/// Asks what the decision wants to know of the past, until it knows all that can help.
+async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), PrometheusError> {
+    let metrics = service.metrics();
+    let nothing = History::default();
+    for _ in 0..MAX_ROUNDS {
+        let questions = questions(&known.inputs(service, &nothing));
+        if questions.is_empty() {
+            break;
+        }
+        for answer in metrics.answer(&known.observation, &questions).await? {
+            known.evidence.add(answer);
+        }
+    }
+    tracing::debug!(requests = service.prometheus_requests(), "looked back");
+    Ok(())
 }
 
 /// One pass over one service: finishes what an earlier run began, else evaluates, decides and carries out.
@@ -190,13 +227,7 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         Ok(known) => known,
         Err(not_evaluated) => return not_evaluated.ended(),
     };
-    let decision = decide(&Inputs {
-        now: known.observation.evaluated_at,
-        assessment: &known.assessment,
-        branch: &known.branch,
-        history: &history(&state),
-        settings: &service.settings,
-    });
+    let decision = decide(&known.inputs(service, &history(&state)));
     let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())

@@ -178,6 +178,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         require_active_burn: policy.require_active_burn,
         require_attribution: policy.require_attribution,
         attribution_window: calendar("ATTRIBUTION_WINDOW", policy.attribution_window)?,
+        violation_for: calendar("VIOLATION_FOR", config.thresholds.violation_for)?,
         max_revisions_back: policy.max_revisions_back,
         min_events: policy.min_events,
         min_bad_events: policy.min_bad_events,

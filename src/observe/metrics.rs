@@ -22,9 +22,6 @@ const SCRAPES_PER_SLICE: u32 = 4;
 /// What is wrong with a service whose series do not say how a request ended.
 const UNLABELLED: &str = "no series of http_requests_total carries a status or code label, so no request can be told to be bad";
 
-/// Most slices that are asked for at once. Prometheus refuses more than 11,000 points.
-const MAX_POINTS: usize = 10_000;
-
 /// Where the metrics of a service come from.
 #[derive(Debug)]
 pub struct Metrics<'a> {
@@ -101,28 +98,6 @@ impl Metrics<'_> {
         })
     }
 
-    /// Reads more slices of the past at the same evaluation time, so that the beginning of a burn can be seen. Only asked
-    /// when something burns: it costs more than everything else of a healthy pass together.
-    ///
-    /// # Errors
-    /// Fails when Prometheus cannot be asked or refuses.
-    pub async fn look_back(
-        &self,
-        observation: &mut Observation,
-        objective: &Objective,
-        span: Duration,
-    ) -> Result<(), PrometheusError> {
-        let points = objective
-            .slices_in(span + objective.violation_for)
-            .clamp(objective.slices_in(objective.violation_for), MAX_POINTS);
-        let grid = Grid::ending_at(observation.evaluated_at, objective.slice_step(), points);
-        let slice = observation.slice_window;
-        let (slices, latency) = try_join!(self.slices(slice, grid), self.latency(slice, grid))?;
-        observation.measurement.slices = slices;
-        observation.measurement.latency = latency;
-        Ok(())
-    }
-
     /// Reads the slices of the span that ends now, and the latency of each: what the proof of recovery needs.
     ///
     /// # Errors
@@ -189,7 +164,7 @@ impl Metrics<'_> {
         Ok(Parts::of(answer))
     }
 
-    async fn part(
+    pub(super) async fn part(
         &self,
         name: &'static str,
         query: String,
@@ -202,7 +177,7 @@ impl Metrics<'_> {
         Ok(Parts::of(answer))
     }
 
-    async fn slices(
+    pub(super) async fn slices(
         &self,
         slice: Duration,
         grid: Grid,
@@ -214,7 +189,7 @@ impl Metrics<'_> {
         Ok(slices(self.range(&query, grid).await?, grid))
     }
 
-    async fn latency(
+    pub(super) async fn latency(
         &self,
         slice: Duration,
         grid: Grid,

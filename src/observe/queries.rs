@@ -141,6 +141,22 @@ impl Queries {
         (query, slots)
     }
 
+    /// Bad and total events of a window by the label `pod`, told apart by [`PART`]; nothing where the series are not those of
+    /// the service's own pods.
+    pub(super) fn pods(&self, window: Duration) -> Option<String> {
+        match &self.events {
+            EventQueries::Http { labels } => {
+                let range = range_seconds(window);
+                Some(format!(
+                    "label_replace(sum by (pod) (increase(http_requests_total{{{labels},status=~\"5..\"}}[{range}]) \
+                     or increase(http_requests_total{{{labels},code=~\"5..\"}}[{range}])),\"{PART}\",\"bad\",\"\",\"\") \
+                     or label_replace(sum by (pod) (increase(http_requests_total{{{labels}}}[{range}])),\"{PART}\",\"total\",\"\",\"\")"
+                ))
+            }
+            EventQueries::Own { .. } => None,
+        }
+    }
+
     /// Cumulative latency buckets of a window that ends now, by `le` in seconds. Own queries have none.
     pub(super) fn latency(&self, window: Duration) -> Option<String> {
         match &self.events {

@@ -2,24 +2,30 @@
 
 use chrono::{DateTime, Utc};
 
+use super::evidence::{Evidence, Question};
 use super::gates;
 use super::history::History;
 use super::plan::{Action, Decision, Gate, GateState, Plan};
 use super::reason::Reason;
 use super::settings::Settings;
-use super::target::{self, NoTarget, Wanted};
+use super::suspicion;
+use super::target::{self, Wanted};
 use super::timeline::{BranchReading, Timeline};
-use crate::slo::Assessment;
+use crate::slo::{Assessment, Objective};
 
 /// All that a decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// The evaluation time.
     pub now: DateTime<Utc>,
-    /// How the service stands.
+    /// What the service promises.
+    pub objective: &'a Objective,
+    /// How it stands.
     pub assessment: &'a Assessment,
     /// What was deployed when.
     pub branch: &'a BranchReading,
+    /// What is known of the past, as far as [`questions`] asked for it.
+    pub evidence: &'a Evidence,
     /// What was done before, as the journal remembers it.
     pub history: &'a History,
     /// The guards.
@@ -31,6 +37,18 @@ pub struct Inputs<'a> {
 pub fn needs_branch(assessment: &Assessment, settings: &Settings) -> bool {
     gates::data(assessment).state == GateState::Pass
         && gates::burning(assessment, settings).state == GateState::Pass
+}
+
+/// Returns what else a decision wants to know of the past, in rounds: ask, add the answers to the evidence, and call it again
+/// until it returns nothing. A service that does not burn raises no question.
+pub fn questions(inputs: &Inputs<'_>) -> Vec<Question> {
+    let Some(timeline) = inputs.branch.timeline() else {
+        return Vec::new();
+    };
+    if !needs_branch(inputs.assessment, inputs.settings) {
+        return Vec::new();
+    }
+    suspicion::questions(inputs, timeline)
 }
 
 /// Decides what to do. Every gate is evaluated where its inputs exist; the first that fails gives the reason, and a gate
@@ -45,18 +63,24 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     } = *inputs;
     let timeline = branch.timeline();
     let history = ledger(inputs.history, timeline, settings, now);
-    let chosen =
-        timeline.map(|timeline| target::choose(timeline, &history, settings.max_revisions_back));
-    let plan = chosen.as_ref().and_then(|chosen| chosen.as_ref().ok());
-    let (attribution_gate, attribution) = gates::attribution(inputs);
+    // Where nothing burns, or too little is known to act, nobody looked back: there is nothing to blame or to choose by.
+    let looked_back = timeline.filter(|_| needs_branch(assessment, settings));
+    let suspicion = looked_back.and_then(|timeline| suspicion::suspicion(inputs, timeline));
+    let blamed = suspicion
+        .as_ref()
+        .map_or(0, |suspicion| suspicion.blamed(inputs));
+    let chosen = looked_back.map(|timeline| target::choose(inputs, timeline, &history, blamed));
+    let target = chosen.as_ref().and_then(|chosen| chosen.as_ref().ok());
+    let plan = target.map(|target| &target.plan);
+    let (attribution_gate, attribution) = gates::attribution(inputs, suspicion.as_ref());
     let gates = vec![
         gates::data(assessment),
         gates::burning(assessment, settings),
         gates::severity(assessment, settings),
         gates::significance(assessment, settings),
         attribution_gate,
-        gates::target(timeline, chosen.as_ref()),
-        gates::not_a_loop(timeline, plan, &history, now),
+        gates::target(timeline, blamed, &history, chosen.as_ref()),
+        gates::not_a_loop(timeline, blamed, plan, &history, settings, now),
         gates::limits(&history, settings, assessment.budget.acting_level, now),
         gates::approval(settings),
         gates::enabled(settings),
@@ -78,19 +102,16 @@ pub fn decide_manual(
     let history = ledger(history, Some(timeline), settings, now);
     let chosen = match wanted {
         Some(wanted) => target::wanted(timeline, wanted),
-        None => target::choose(timeline, &history, settings.max_revisions_back),
+        None => target::newest(timeline, &history, settings.max_revisions_back),
     };
     let gates = vec![
-        manual_target(&chosen),
+        // A person may roll back a rollback, so the newest change is not looked at.
+        gates::target(None, 0, &history, Some(&chosen)),
         gates::not_a_loop_manual(timeline, &history, now),
         gates::limits(&history, settings, None, now),
     ];
-    conclude(gates, chosen.as_ref().ok(), Reason::Manual)
-}
-
-fn manual_target(chosen: &Result<Plan, NoTarget>) -> Gate {
-    // A person may roll back a rollback, so the newest change is not looked at.
-    gates::target(None, Some(chosen))
+    let plan = chosen.as_ref().ok().map(|target| &target.plan);
+    conclude(gates, plan, Reason::Manual)
 }
 
 fn ledger(

@@ -3,10 +3,15 @@
 use chrono::{DateTime, Duration, TimeZone, Utc};
 
 use super::{
-    BlackoutWindows, BranchReading, Change, Decision, End, Gate, GateName, GateState, History,
-    Inputs, PastOutcome, PastRollback, RollbackMark, Settings, Timeline, decide,
+    Answer, BlackoutWindows, BranchReading, Change, Decision, End, Evidence, Gate, GateName,
+    GateState, History, Inputs, PastOutcome, PastRollback, PodEvents, Question, RollbackMark,
+    Settings, Span, Timeline, decide, questions,
 };
 use crate::slo::fixture::{World, world};
+use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
+
+/// Requests per second, as in [`world`].
+const RATE: f64 = 20.0;
 
 /// A Wednesday at noon.
 pub(super) fn now() -> DateTime<Utc> {
@@ -23,6 +28,7 @@ pub(super) fn ago(span: Duration) -> DateTime<Utc> {
 pub(super) struct Case {
     pub(super) world: World,
     pub(super) branch: BranchReading,
+    pub(super) story: Story,
     pub(super) past: Vec<PastRollback>,
     pub(super) settings: Settings,
 }
@@ -40,6 +46,11 @@ pub(super) fn case() -> Case {
             change("good", Duration::days(2)),
             change("older", Duration::days(5)),
         ])),
+        story: Story {
+            errors: vec![(Duration::days(40), 0.0002), (Duration::minutes(20), 0.2)],
+            slow: vec![(Duration::days(40), 0.0)],
+            pods: Vec::new(),
+        },
         past: Vec::new(),
         settings: Settings {
             rollback_enabled: true,
@@ -49,6 +60,7 @@ pub(super) fn case() -> Case {
             require_active_burn: true,
             require_attribution: true,
             attribution_window: Duration::minutes(60),
+            violation_for: Duration::minutes(5),
             max_revisions_back: 3,
             min_events: 50,
             min_bad_events: 5,
@@ -100,15 +112,145 @@ impl Case {
         self.branch.timeline().expect("the branch was read")
     }
 
-    pub(super) fn decide(&self) -> Decision {
-        decide(&Inputs {
-            now: now(),
-            assessment: &self.world.assess(),
-            branch: &self.branch,
-            history: &History::new(self.past.clone()),
-            settings: &self.settings,
-        })
+    /// The error ratio since each of these times ago, oldest first; nothing was counted before the first.
+    pub(super) fn errors_since(mut self, errors: &[(Duration, f64)]) -> Self {
+        self.story.errors = errors.to_vec();
+        self
     }
+
+    /// The share of requests between 2 s and 4 s since each of these times ago, oldest first.
+    pub(super) fn slow_since(mut self, slow: &[(Duration, f64)]) -> Self {
+        self.story.slow = slow.to_vec();
+        self
+    }
+
+    /// Pods with their bad and total events: at the deployment, and now.
+    pub(super) fn pods(mut self, then: &[(&str, f64, f64)], now: &[(&str, f64, f64)]) -> Self {
+        let pods = |list: &[(&str, f64, f64)]| {
+            list.iter()
+                .map(|(pod, bad, total)| PodEvents {
+                    pod: (*pod).to_owned(),
+                    events: Events::new(*bad, *total),
+                })
+                .collect()
+        };
+        self.story.pods = vec![pods(then), pods(now)];
+        self
+    }
+
+    pub(super) fn decide(&self) -> Decision {
+        let (assessment, history) = (self.world.assess(), History::new(self.past.clone()));
+        let mut evidence = Evidence::default();
+        loop {
+            let inputs = Inputs {
+                now: now(),
+                objective: &self.world.objective,
+                assessment: &assessment,
+                branch: &self.branch,
+                evidence: &evidence,
+                history: &history,
+                settings: &self.settings,
+            };
+            let asked = questions(&inputs);
+            if asked.is_empty() {
+                return decide(&inputs);
+            }
+            for question in asked {
+                evidence.add(self.story.answer(question));
+            }
+        }
+    }
+}
+
+/// What happened, as steps of time ago (oldest first) and the ratio since.
+#[derive(Debug, Clone)]
+pub(super) struct Story {
+    errors: Vec<(Duration, f64)>,
+    slow: Vec<(Duration, f64)>,
+    pods: Vec<Vec<PodEvents>>,
+}
+
+impl Story {
+    fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::Course(look) => Answer::Course(self.course(look)),
+            Question::Stretch(span) => Answer::Stretch(span, self.stretch(span)),
+            Question::Pods(at) => {
+                let list = self.pods.get(usize::from(at == now()));
+                Answer::Pods(
+                    at,
+                    list.map_or(Reading::NoSeries, |list| Reading::Measured(list.clone())),
+                )
+            }
+        }
+    }
+
+    fn course(&self, look: Look) -> Course {
+        let covering = look.covering.unwrap_or(std::time::Duration::from_secs(60));
+        let spans = (0..look.slices).rev().map(|back| {
+            let back = u32::try_from(back).expect("few slices");
+            let to = now() - look.ends_ago - look.step * back;
+            Span {
+                from: to - covering,
+                to,
+            }
+        });
+        Course {
+            step: look.step,
+            ends_ago: look.ends_ago,
+            events: Reading::Measured(spans.clone().map(|span| self.events(span)).collect()),
+            latency: if look.latency {
+                Reading::Measured(spans.map(|span| self.latency(span)).collect())
+            } else {
+                Reading::NoSeries
+            },
+        }
+    }
+
+    fn stretch(&self, span: Span) -> Stretch {
+        Stretch {
+            events: self
+                .events(span)
+                .map_or(Reading::NoSeries, Reading::Measured),
+            latency: self
+                .latency(span)
+                .map_or(Reading::NoSeries, Reading::Measured),
+        }
+    }
+
+    fn events(&self, span: Span) -> Option<Events> {
+        let (bad, total) = count(&self.errors, span);
+        Events::new(bad.round().min(total.round()), total.round())
+    }
+
+    fn latency(&self, span: Span) -> Option<Histogram> {
+        let (slow, total) = count(&self.slow, span);
+        let fast = total - slow;
+        (total > 0.0).then_some(())?;
+        Histogram::from_cumulative([
+            (0.5, fast),
+            (1.0, fast),
+            (2.0, fast),
+            (4.0, total),
+            (f64::INFINITY, total),
+        ])
+    }
+}
+
+/// Counts the bad events and all events of a stretch of time.
+fn count(steps: &[(Duration, f64)], span: Span) -> (f64, f64) {
+    let (mut bad, mut total) = (0.0, 0.0);
+    for (index, (since, ratio)) in steps.iter().enumerate() {
+        let begin = ago(*since).max(span.from);
+        let end = steps
+            .get(index + 1)
+            .map_or(now() + Duration::days(1), |(next, _)| ago(*next))
+            .min(span.to);
+        let seconds = (end - begin).num_milliseconds().max(0) as f64 / 1000.0;
+        total += RATE * seconds;
+        bad += RATE * seconds * ratio;
+    }
+    (bad, total)
 }
 
 /// Returns a change whose content is named after it.

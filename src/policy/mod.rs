@@ -1,23 +1,29 @@
 //! Verdict, history and guards in; a decision out: pure values and functions.
 //!
-//! In reading order: what is given (`settings`, `timeline`, `history`), the nine `gates` with the switch at
-//! their end, the `target` they agree on, and `decide`, which puts them in order. Nothing here reads a clock, a
-//! socket, a file or the environment.
+//! In reading order: what is given (`settings`, `timeline`, `history`, `evidence`), the deployment under `suspicion`, the
+//! nine `gates` with the switch at their end, the `target` they agree on, and `decide`, which puts them in order. Nothing
+//! here reads a clock, a socket, a file or the environment: what a decision wants to know it says in `questions`, and gets
+//! as evidence.
 
 mod blackout;
 mod decide;
+mod evidence;
 #[cfg(test)]
 mod fixture;
 mod gates;
 mod history;
 mod plan;
 mod reason;
+mod rollout;
 mod settings;
+mod suspicion;
 mod target;
+mod text;
 mod timeline;
 
 pub use blackout::{ActiveBlackout, BlackoutError, BlackoutWindows};
-pub use decide::{Inputs, decide, decide_manual, needs_branch};
+pub use decide::{Inputs, decide, decide_manual, needs_branch, questions};
+pub use evidence::{Answer, Evidence, PodEvents, Question, Span};
 pub use gates::limits;
 pub use history::{History, PastOutcome, PastRollback};
 pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, Plan};

@@ -146,7 +146,7 @@ pub struct Attribution {
     pub onset: Option<DateTime<Utc>>,
     /// How long after the deployment that was; negative when it was before.
     pub lag: Option<Duration>,
-    /// The errors before the deployment, and since, where the windows tell them apart.
+    /// The bad events in the hour before the deployment, and since; of the first SLI that burns.
     pub sides: Option<(Events, Events)>,
     /// The chance that the error ratio did not at least double (0..=1).
     pub p_value: Option<f64>,

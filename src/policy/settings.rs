@@ -25,6 +25,8 @@ pub struct Settings {
     pub require_attribution: bool,
     /// `ATTRIBUTION_WINDOW`.
     pub attribution_window: Duration,
+    /// `VIOLATION_FOR`: how long after a deployment its pods may still be those of the revision before it.
+    pub violation_for: Duration,
     /// `MAX_REVISIONS_BACK`.
     pub max_revisions_back: u32,
     /// `MIN_EVENTS`.

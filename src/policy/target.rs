@@ -1,9 +1,13 @@
 //! Which earlier revision to go back to.
 
+use super::decide::Inputs;
 use super::history::History;
 use super::plan::Plan;
 use super::reason::Reason;
+use super::suspicion::{life, slis};
+use super::text::{percent, span};
 use super::timeline::{Change, End, Timeline};
+use crate::slo::Reading;
 
 /// A revision that a person asked for, already looked up on the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,60 +27,101 @@ pub(super) struct NoTarget {
     pub why: String,
 }
 
-/// Chooses the newest revision older than the newest change that was not itself rolled back and whose content differs
-/// from the tip's, at most `max_back` deployments away.
+/// Where to go back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// What would be done.
+    pub plan: Plan,
+    /// What speaks for this revision, and why newer ones were passed over.
+    pub why: Vec<String>,
+}
+
+/// Chooses the newest revision older than the suspect (its place in the timeline) that was healthy while it was live, was not
+/// itself rolled back, and whose content differs from the tip's, at most `MAX_REVISIONS_BACK` deployments away.
 ///
 /// # Errors
-/// Says why no revision qualifies: the newest change introduced the paths, everything older was rolled back before, the
-/// history that may be fetched ends, or the first one that qualifies lies too far back.
+/// Says why no revision qualifies: the suspect introduced the paths, everything older was rolled back before or cannot be
+/// shown to have been healthy, the history that may be fetched ends, or the first one that may qualify lies too far back.
 pub(super) fn choose(
+    inputs: &Inputs<'_>,
+    timeline: &Timeline,
+    history: &History,
+    suspect: usize,
+) -> Result<Target, NoTarget> {
+    search(
+        timeline,
+        history,
+        suspect,
+        inputs.settings.max_revisions_back,
+        |index| health(inputs, timeline, index),
+    )
+}
+
+/// Chooses like [`choose`] for a person, who judges the revision: its health is not asked for, so that it works while
+/// Prometheus does not.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn newest(
     timeline: &Timeline,
     history: &History,
     max_back: u32,
-) -> Result<Plan, NoTarget> {
-    let Some(suspect) = timeline.changes.first() else {
+) -> Result<Target, NoTarget> {
+    search(timeline, history, 0, max_back, |_| Ok(String::new()))
+}
+
+fn search(
+    timeline: &Timeline,
+    history: &History,
+    suspect: usize,
+    max_back: u32,
+    health: impl Fn(usize) -> Result<String, String>,
+) -> Result<Target, NoTarget> {
+    let Some(newest) = timeline.changes.first() else {
         return Err(no_target(
             "no commit on the branch changes the watched paths",
         ));
     };
-    if suspect.state != timeline.tip_state {
+    if newest.state != timeline.tip_state {
         return Err(no_target(&format!(
             "the branch contradicts itself: its tip does not hold what its newest change {} left",
-            short(&suspect.revision)
+            short(&newest.revision)
         )));
     }
     let mut passed_over = Vec::new();
-    for (back, candidate) in (1_u32..).zip(timeline.changes.iter().skip(1)) {
+    let candidates = (0_u32..).zip(&timeline.changes).enumerate();
+    for (index, (back, candidate)) in candidates.skip(suspect + 1) {
+        let name = short(&candidate.revision);
         if history.holds(timeline, candidate) {
-            passed_over.push(format!(
-                "{} was rolled back before",
-                short(&candidate.revision)
-            ));
+            passed_over.push(format!("{name} was rolled back before"));
             continue;
         }
         if candidate.state == timeline.tip_state {
-            passed_over.push(format!(
-                "{} equals what is there now",
-                short(&candidate.revision)
-            ));
+            passed_over.push(format!("{name} equals what is there now"));
             continue;
         }
         if back > max_back {
             return Err(NoTarget {
                 reason: Reason::TooManyRevisions,
                 why: format!(
-                    "{} is {back} deployments back (at most {max_back}){}",
-                    short(&candidate.revision),
+                    "{name} is {back} deployments back (at most {max_back}){}",
                     because(&passed_over)
                 ),
             });
         }
-        return Ok(plan(
-            timeline,
-            suspect,
-            &candidate.revision,
-            &candidate.state,
-        ));
+        match health(index) {
+            Err(why) => passed_over.push(format!("{name} {why}")),
+            Ok(healthy) => {
+                let mut why = passed_over;
+                if !healthy.is_empty() {
+                    why.insert(0, format!("{name} {healthy}"));
+                }
+                return Ok(Target {
+                    plan: plan(timeline, newest, &candidate.revision, &candidate.state),
+                    why,
+                });
+            }
+        }
     }
     Err(no_target(&match timeline.end {
         End::Root => format!(
@@ -95,11 +140,60 @@ pub(super) fn choose(
     }))
 }
 
+/// Says how healthy a revision was in the last hours of its life.
+///
+/// # Errors
+/// Says why it cannot be shown to have been healthy.
+fn health(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Result<String, String> {
+    let Some(life) = life(inputs, timeline, index) else {
+        let least = inputs.settings.violation_for * 2;
+        return Err(format!("was live for less than {}", span(least)));
+    };
+    let Some(stretch) = inputs.evidence.stretch(life) else {
+        return Err("was not looked at".to_owned());
+    };
+    let mut shares = Vec::new();
+    for (sli, limit) in slis(inputs) {
+        let events = match stretch.at_most(sli) {
+            Reading::Measured(events) => events,
+            other @ (Reading::NoTraffic
+            | Reading::NoSeries
+            | Reading::Stale { .. }
+            | Reading::Partial { .. }
+            | Reading::Invalid { .. }) => {
+                let why = other.why_unknown().unwrap_or_default();
+                return Err(format!("cannot be shown to have been healthy: {why}"));
+            }
+        };
+        if events.total() < inputs.settings.min_events as f64 {
+            return Err(format!(
+                "cannot be shown to have been healthy: {} events (MIN_EVENTS is {})",
+                events.total(),
+                inputs.settings.min_events
+            ));
+        }
+        let share = format!("{} {}", sli.as_str(), percent(Some(events.error_ratio())));
+        if events.error_ratio() > limit {
+            return Err(format!(
+                "was not healthy: {share} of {} events, limit {}",
+                events.total(),
+                percent(Some(limit))
+            ));
+        }
+        shares.push(share);
+    }
+    let hours = span(life.to - life.from);
+    Ok(format!(
+        "was healthy in its last {hours} ({})",
+        shares.join(", ")
+    ))
+}
+
 /// Builds the plan for a revision that a person asked for.
 ///
 /// # Errors
 /// Says so when the watched paths are already as at that revision, or were never changed.
-pub(super) fn wanted(timeline: &Timeline, wanted: &Wanted) -> Result<Plan, NoTarget> {
+pub(super) fn wanted(timeline: &Timeline, wanted: &Wanted) -> Result<Target, NoTarget> {
     let Some(newest) = timeline.changes.first() else {
         return Err(no_target(
             "no commit on the branch changes the watched paths",
@@ -111,7 +205,10 @@ pub(super) fn wanted(timeline: &Timeline, wanted: &Wanted) -> Result<Plan, NoTar
             short(&wanted.revision)
         )));
     }
-    Ok(plan(timeline, newest, &wanted.revision, &wanted.state))
+    Ok(Target {
+        plan: plan(timeline, newest, &wanted.revision, &wanted.state),
+        why: Vec::new(),
+    })
 }
 
 fn plan(timeline: &Timeline, from: &Change, to: &str, to_state: &str) -> Plan {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Level;
-use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, Weight, Windows};
+use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, Weight};
 use super::budget;
 use super::burn;
 use super::burns::burns;
@@ -32,17 +32,14 @@ pub fn assess_slices(
 ) -> Assessment {
     let stride = objective.stride(slice_window);
     let budget = budget_report(measurement, objective);
-    let windows = windows(measurement);
-    let rate = |events: Option<Events>| {
-        events.map(|events| burn::burn_rate(events.error_ratio(), objective.budget))
-    };
+    let rate = |window: &Reading<Events>| burn_rate(measurement, objective, window);
     let burn_rates = BurnRates {
-        m5: rate(windows.m5),
-        m30: rate(windows.m30),
-        h1: rate(windows.h1),
-        h6: rate(windows.h6),
+        m5: rate(&measurement.m5),
+        m30: rate(&measurement.m30),
+        h1: rate(&measurement.h1),
+        h6: rate(&measurement.h6),
     };
-    let (violations, onsets) = violations(measurement, objective, stride);
+    let violations = violations(measurement, objective, stride);
     let unknowns = unknowns(measurement, objective, &violations);
     let (burns, burning) = burns(measurement, objective, stride, &budget, &violations);
     let verdict = match burning {
@@ -69,8 +66,6 @@ pub fn assess_slices(
         burning,
         verdict,
         unknowns,
-        windows,
-        onsets,
     }
 }
 
@@ -88,9 +83,7 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
     });
     let to_exhaustion = consumed.and_then(|consumed| {
         // A spent budget is spent at any burn rate, also at one that is not known.
-        let rate = windows(measurement).h1.map_or(f64::NAN, |events| {
-            burn::burn_rate(events.error_ratio(), objective.budget)
-        });
+        let rate = burn_rate(measurement, objective, &measurement.h1).unwrap_or(f64::NAN);
         budget::time_to_exhaustion(consumed, rate, objective.window)
     });
     BudgetReport {
@@ -104,19 +97,15 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
     }
 }
 
-/// Returns the counts of the burn windows; none of them when the newest sample is too old, because they would speak of
-/// the past.
-fn windows(measurement: &Measurement) -> Windows {
-    let events = |window: &Reading<Events>| {
-        let events = window.value().copied();
-        events.filter(|_| measurement.is_fresh())
-    };
-    Windows {
-        m5: events(&measurement.m5),
-        m30: events(&measurement.m30),
-        h1: events(&measurement.h1),
-        h6: events(&measurement.h6),
-    }
+/// Returns the burn rate of a window, or nothing when it is not known or the newest sample is too old: it would speak of the
+/// past.
+fn burn_rate(
+    measurement: &Measurement,
+    objective: &Objective,
+    window: &Reading<Events>,
+) -> Option<f64> {
+    let events = window.value().filter(|_| measurement.is_fresh())?;
+    Some(burn::burn_rate(events.error_ratio(), objective.budget))
 }
 
 #[cfg(test)]

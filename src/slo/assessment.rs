@@ -22,10 +22,6 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// What could not be known.
     pub unknowns: Vec<Unknown>,
-    /// The counts behind the burn rates: what tells before a deployment from after it.
-    pub windows: Windows,
-    /// The SLOs that are over their threshold now and whose beginning was seen.
-    pub onsets: Vec<Onset>,
 }
 
 impl Assessment {
@@ -34,6 +30,18 @@ impl Assessment {
         self.unknowns
             .iter()
             .filter(|unknown| unknown.weight >= Weight::Acting)
+    }
+
+    /// Returns the SLIs that burn now, each with the smallest ratio of bad events that counts as burning.
+    pub fn burning_slis(&self) -> Vec<(Sli, f64)> {
+        let mut slis: Vec<(Sli, f64)> = Vec::new();
+        for burn in &self.burns {
+            match slis.iter_mut().find(|(sli, _)| *sli == burn.sli) {
+                Some((_, limit)) => *limit = limit.min(burn.ratio),
+                None => slis.push((burn.sli, burn.ratio)),
+            }
+        }
+        slis
     }
 
     /// Tells whether an SLO is violated.
@@ -74,28 +82,6 @@ pub struct BudgetReport {
     pub level: Option<Level>,
     /// The level that may trigger: as `level`, at most warning where coverage is low.
     pub acting_level: Option<Level>,
-}
-
-/// Events of the four windows, each of which ends now; nothing where one is unknown.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Windows {
-    /// 5 minutes.
-    pub m5: Option<Events>,
-    /// 30 minutes.
-    pub m30: Option<Events>,
-    /// 1 hour.
-    pub h1: Option<Events>,
-    /// 6 hours.
-    pub h6: Option<Events>,
-}
-
-/// When an SLO went over its threshold, where the slice before was measured and within it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Onset {
-    /// Which SLO.
-    pub slo: Slo,
-    /// How long ago its last slice within the threshold ended.
-    pub ago: Duration,
 }
 
 /// Burn rates of the four windows; nothing where one is unknown.
@@ -173,10 +159,47 @@ pub enum ViolationState {
 pub struct Burn {
     /// What fired.
     pub cause: Cause,
+    /// What counts as bad here.
+    pub sli: Sli,
     /// Events to test, over the window of the cause.
     pub events: Option<Events>,
     /// The ratio that these events must exceed (0..1).
     pub ratio: f64,
+    /// How steadily the newest slices exceed it.
+    pub spread: Spread,
+}
+
+/// How many of the newest slices, which do not overlap, exceed a ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// Slices above the ratio. A slice without data is not above it.
+    pub over: usize,
+    /// Slices looked at: five minutes by default, fewer where slow scrapes make slices longer.
+    pub of: usize,
+}
+
+/// What counts as a bad event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sli {
+    /// A request that failed.
+    Errors,
+    /// A request that took longer than an SLO allows.
+    SlowerThan {
+        /// Which SLO.
+        slo: Slo,
+        /// Its threshold (seconds).
+        seconds: f64,
+    },
+}
+
+impl Sli {
+    /// Returns its name for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Errors => "errors",
+            Self::SlowerThan { slo, .. } => slo.as_str(),
+        }
+    }
 }
 
 /// What shows that the budget is being burnt now.

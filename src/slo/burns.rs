@@ -1,12 +1,13 @@
 //! What shows that the budget is being burnt now.
 
 use super::Level;
-use super::assessment::{BudgetReport, Burn, Cause, Slo, Violation, ViolationState};
+use super::assessment::{BudgetReport, Burn, Cause, Sli, Slo, Violation, ViolationState};
 use super::burn;
 use super::events::Events;
+use super::latency::Histogram;
 use super::measurement::{Measurement, Objective};
 use super::reading::Reading;
-use super::violations::{disjoint_events, slow_events};
+use super::violations::{disjoint_events, latency_rule, slow_events, spread};
 
 /// Burn rate that is enough at emergency level, for the 1 h and 5 m windows (unitless): the budget is nearly gone, so
 /// the slower page factor of the Google SRE workbook is used on the faster windows. Source: DESIGN, section 3.5.
@@ -25,13 +26,29 @@ pub(super) fn burns(
     };
     let mut burns = Vec::new();
     let mut unknown = false;
+    let expected = objective.slices_in(objective.violation_for);
     let mut consider =
         |fires: Option<bool>, cause: Cause, events: Option<Events>, ratio: f64| match fires {
-            Some(true) => burns.push(Burn {
-                cause,
-                events,
-                ratio,
-            }),
+            Some(true) => {
+                let sli = sli(cause, objective);
+                let spread = match sli {
+                    Sli::Errors => {
+                        let all = |events: &Events| Some(*events);
+                        spread(&measurement.slices, expected, stride, ratio, all)
+                    }
+                    Sli::SlowerThan { seconds, .. } => {
+                        let slow = |histogram: &Histogram| histogram.provably_slow(seconds);
+                        spread(&measurement.latency, expected, stride, ratio, slow)
+                    }
+                };
+                burns.push(Burn {
+                    cause,
+                    sli,
+                    events,
+                    ratio,
+                    spread,
+                });
+            }
             Some(false) => {}
             None => unknown = true,
         };
@@ -97,4 +114,18 @@ pub(super) fn burns(
         Some(false)
     };
     (burns, burning)
+}
+
+/// Returns what counts as bad for a cause.
+fn sli(cause: Cause, objective: &Objective) -> Sli {
+    match cause {
+        Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => Sli::Errors,
+        Cause::Violation(slo) => latency_rule(slo, objective).map_or(Sli::Errors, |rule| {
+            let (_, threshold, _) = rule;
+            Sli::SlowerThan {
+                slo,
+                seconds: threshold.as_secs_f64(),
+            }
+        }),
+    }
 }

@@ -56,13 +56,6 @@ impl Events {
         self.total
     }
 
-    /// Returns the events of a window without those of a part of it, or nothing when none remain. A part that counts more
-    /// bad events than the window, by extrapolation, leaves none.
-    pub fn without(self, part: Self) -> Option<Self> {
-        let total = self.total - part.total;
-        Self::new((self.bad - part.bad).clamp(0.0, total.max(0.0)), total)
-    }
-
     /// Returns bad ÷ total (ratio, 0..=1).
     pub fn error_ratio(self) -> f64 {
         self.bad / self.total

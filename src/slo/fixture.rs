@@ -49,9 +49,11 @@ pub(crate) fn world() -> World {
 }
 
 impl World {
-    /// Fast burn alone: 1 h and 5 m at 20, no slice over its threshold for long.
+    /// Fast burn alone: 1 h and 5 m at 20, and one slice of the last five minutes within every threshold.
     pub(crate) fn fast_burn(self) -> Self {
-        self.windows([0.02, 0.02, 0.02, 0.005])
+        let mut slices = vec![Some(0.02); 11];
+        slices[2] = Some(0.0);
+        self.windows([0.02, 0.02, 0.02, 0.005]).slices(&slices)
     }
 
     /// The error ratios of the last 5 m, 30 m, 1 h and 6 h.

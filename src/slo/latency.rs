@@ -75,6 +75,11 @@ impl Histogram {
         })
     }
 
+    /// Returns all events.
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+
     /// Returns the latency below which a share `q` of the events lies (seconds), interpolated as PromQL's
     /// `histogram_quantile` does: for display only.
     ///
@@ -106,6 +111,18 @@ impl Histogram {
             .iter()
             .find(|(bound, _)| is_same_bound(*bound, threshold) || *bound > threshold)
             .map_or(0.0, |&(_, count)| self.total - count);
+        Events::from_increase(Some(slow), self.total)
+    }
+
+    /// Returns the events with those that are not proven to be fast enough as the bad ones, or nothing without events: what
+    /// lies above the threshold's own bound, else above the next lower one, else all.
+    pub fn possibly_slow(&self, threshold: f64) -> Option<Events> {
+        let slow = self
+            .finite
+            .iter()
+            .rev()
+            .find(|(bound, _)| is_same_bound(*bound, threshold) || *bound < threshold)
+            .map_or(self.total, |&(_, count)| self.total - count);
         Events::from_increase(Some(slow), self.total)
     }
 

@@ -21,6 +21,8 @@
 //! | `violations.rs` | which SLOs are violated |
 //! | `burns.rs` | what shows that the budget is being burnt now |
 //! | `unknowns.rs` | what could not be known |
+//! | `course.rs` | what was counted in the past |
+//! | `onset.rs` | when the burn that goes on now began |
 
 mod assess;
 mod assessment;
@@ -28,6 +30,7 @@ mod binomial;
 mod budget;
 mod burn;
 mod burns;
+mod course;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -35,6 +38,7 @@ mod latency;
 mod level;
 mod measurement;
 mod objective;
+mod onset;
 #[cfg(test)]
 mod properties;
 mod reading;
@@ -45,8 +49,8 @@ mod violations;
 
 pub use assess::{assess, assess_slices};
 pub use assessment::{
-    Assessment, BudgetReport, Burn, BurnRates, Cause, Onset, Slo, Unknown, Verdict, Violation,
-    ViolationState, Weight, Windows,
+    Assessment, BudgetReport, Burn, BurnRates, Cause, Sli, Slo, Spread, Unknown, Verdict,
+    Violation, ViolationState, Weight,
 };
 pub use binomial::binomial_tail;
 pub use budget::{
@@ -57,11 +61,13 @@ pub use burn::{
     budget_share_at_trigger, burn_rate, can_fire, factor, multiwindow_fires, time_to_clear,
     time_to_fire,
 };
+pub use course::{Course, Stretch};
 pub use events::Events;
 pub use latency::{Histogram, LatencyState};
 pub use level::Level;
 pub use measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 pub use objective::ErrorBudget;
+pub use onset::{Beginning, Look, Trail};
 pub use reading::Reading;
 pub use significance::{
     Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,

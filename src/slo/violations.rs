@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use super::assessment::{Onset, Slo, Violation, ViolationState};
+use super::assessment::{Slo, Spread, Violation, ViolationState};
 use super::events::Events;
 use super::latency::LatencyState;
 use super::measurement::RATIO_TOLERANCE;
 use super::measurement::{Measurement, Objective};
+use super::reading::Reading;
 use super::sustained::{self, min_points};
 
-/// Judges the four SLOs, in the order of the record, and tells which of their beginnings were seen.
+/// Judges the four SLOs, in the order of the record.
 pub(super) fn violations(
     measurement: &Measurement,
     objective: &Objective,
     stride: usize,
-) -> (Vec<Violation>, Vec<Onset>) {
+) -> Vec<Violation> {
     let ratio = disjoint_events(measurement, objective, stride).map(Events::error_ratio);
     let judged = [
         error_violation(
@@ -36,18 +37,16 @@ pub(super) fn violations(
         latency_violation(Slo::LatencyP95, measurement, objective),
         latency_violation(Slo::LatencyP99, measurement, objective),
     ];
-    let mut violations = Vec::new();
-    let mut onsets = Vec::new();
-    for (mut violation, onset) in judged {
-        if measurement.is_fresh() {
-            onsets.extend(onset);
-        } else {
-            // Old samples speak of the past: the value may be shown, a state would be a guess.
-            violation.state = ViolationState::Unknown;
-        }
-        violations.push(violation);
-    }
-    (violations, onsets)
+    judged
+        .into_iter()
+        .map(|mut violation| {
+            if !measurement.is_fresh() {
+                // Old samples speak of the past: the value may be shown, a state would be a guess.
+                violation.state = ViolationState::Unknown;
+            }
+            violation
+        })
+        .collect()
 }
 
 fn error_violation(
@@ -57,7 +56,7 @@ fn error_violation(
     value: Option<f64>,
     measurement: &Measurement,
     objective: &Objective,
-) -> (Violation, Option<Onset>) {
+) -> Violation {
     let expected = objective.slices_in(objective.violation_for);
     let ratios: Vec<Option<f64>> = measurement
         .slices
@@ -73,25 +72,19 @@ fn error_violation(
         Some(false) => ViolationState::Ok,
         None => ViolationState::Unknown,
     };
-    let sides: Vec<Side> = ratios
+    let over = ratios
         .iter()
-        .map(|ratio| match ratio {
-            Some(ratio) if *ratio > limit => Side::Over,
-            Some(_) => Side::Within,
-            None => Side::Unknown,
-        })
-        .collect();
-    let run = Run::ending_now(&sides);
-    let violation = Violation {
+        .rev()
+        .take_while(|ratio| ratio.is_some_and(|ratio| ratio > limit));
+    Violation {
         slo,
         state,
         value,
         threshold,
-        lasting: run.lasting(objective),
+        lasting: lasting(over.count(), objective),
         points: present(newest),
         points_expected: expected,
-    };
-    (violation, run.onset(slo, objective))
+    }
 }
 
 /// Returns the quantile of a latency SLO, its threshold, and the share of events that may be slower; nothing for the others.
@@ -103,11 +96,7 @@ pub fn latency_rule(slo: Slo, objective: &Objective) -> Option<(f64, Duration, f
     }
 }
 
-fn latency_violation(
-    slo: Slo,
-    measurement: &Measurement,
-    objective: &Objective,
-) -> (Violation, Option<Onset>) {
+fn latency_violation(slo: Slo, measurement: &Measurement, objective: &Objective) -> Violation {
     let expected = objective.slices_in(objective.violation_for);
     let (quantile, threshold, allowed) =
         latency_rule(slo, objective).expect("only called with the two latency SLOs");
@@ -117,15 +106,10 @@ fn latency_violation(
         .iter()
         .map(|slice| slice.as_ref()?.judge(threshold, allowed))
         .collect();
-    let sides: Vec<Side> = states
+    let over = states
         .iter()
-        .map(|state| match state {
-            Some(LatencyState::Exceeded) => Side::Over,
-            Some(LatencyState::Within) => Side::Within,
-            Some(LatencyState::Uncertain) | None => Side::Unknown,
-        })
-        .collect();
-    let run = Run::ending_now(&sides);
+        .rev()
+        .take_while(|state| **state == Some(LatencyState::Exceeded));
     let newest = newest(&states, expected);
     let points = present(newest);
     let newest_is_present = newest.last().is_some_and(Option::is_some);
@@ -139,7 +123,7 @@ fn latency_violation(
     } else {
         ViolationState::Uncertain
     };
-    let violation = Violation {
+    Violation {
         slo,
         state,
         value: slices
@@ -149,53 +133,15 @@ fn latency_violation(
             .next()
             .and_then(|slice| slice.quantile(quantile)),
         threshold,
-        lasting: run.lasting(objective),
+        lasting: lasting(over.count(), objective),
         points,
         points_expected: expected,
-    };
-    (violation, run.onset(slo, objective))
-}
-
-/// On which side of its threshold a slice lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Over,
-    Within,
-    Unknown,
-}
-
-/// The newest slices that are over their threshold, without a break.
-struct Run {
-    length: usize,
-    /// Whether the slice before them was seen to be within the threshold.
-    began_after_a_good_one: bool,
-}
-
-impl Run {
-    fn ending_now(sides: &[Side]) -> Self {
-        let is_over = |side: &&Side| **side == Side::Over;
-        let length = sides.iter().rev().take_while(is_over).count();
-        Self {
-            length,
-            began_after_a_good_one: sides.iter().rev().nth(length) == Some(&Side::Within),
-        }
-    }
-
-    /// Returns for how long: 0 for none or one slice.
-    fn lasting(&self, objective: &Objective) -> Duration {
-        steps(self.length.saturating_sub(1), objective)
-    }
-
-    fn onset(&self, slo: Slo, objective: &Objective) -> Option<Onset> {
-        (self.length > 0 && self.began_after_a_good_one).then(|| Onset {
-            slo,
-            ago: steps(self.length, objective),
-        })
     }
 }
 
-fn steps(count: usize, objective: &Objective) -> Duration {
-    objective.slice_step() * u32::try_from(count).unwrap_or(u32::MAX)
+/// Returns for how long so many slices in a row last: 0 for none or one.
+fn lasting(slices: usize, objective: &Objective) -> Duration {
+    objective.slice_step() * u32::try_from(slices.saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
 /// Returns the slices of the violation window: as many of the newest as were expected.
@@ -242,6 +188,33 @@ pub(super) fn disjoint_events(
         .copied()
         .collect();
     sum(&disjoint)
+}
+
+/// How many slices, which do not overlap, are looked at for the spread. Source: facts, section 8.
+const SPREAD_SLICES: usize = 5;
+
+/// Tells how many of the newest slices, which do not overlap, exceed a ratio; `events` names the bad ones of a slice.
+pub(super) fn spread<T>(
+    slices: &Reading<Vec<Option<T>>>,
+    expected: usize,
+    stride: usize,
+    ratio: f64,
+    events: impl Fn(&T) -> Option<Events>,
+) -> Spread {
+    let slices = slices.value().map_or(&[][..], Vec::as_slice);
+    let looked_at = newest(slices, expected)
+        .iter()
+        .rev()
+        .step_by(stride)
+        .take(SPREAD_SLICES);
+    let over = looked_at.clone().filter(|slice| {
+        let events = slice.as_ref().and_then(&events);
+        events.is_some_and(|events| events.error_ratio() > ratio + RATIO_TOLERANCE)
+    });
+    Spread {
+        over: over.count(),
+        of: looked_at.count(),
+    }
 }
 
 /// Counts provably slow events in slices that do not overlap, with the share that may be slow.

@@ -1,73 +1,49 @@
 //! Whether a deployment is to blame.
 
-use std::time::Duration as Span;
-
-use chrono::Duration;
-
-use super::super::decide::Inputs;
+use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
+use super::super::rollout::{self, Rollout};
+use super::super::suspicion::{Suspicion, sides};
 use super::super::target::short;
-use super::super::timeline::{BranchReading, Change};
-use super::MAX_P_VALUE;
-use super::text::{self, percent, span};
-use crate::slo::{Assessment, Cause, Events, Onset, Slo, binomial_tail, conditional_binomial};
-
-/// How far a deployment's time may lie in the future of the evaluation time: clocks of committers are not ours.
-const CLOCK_GRACE: Duration = Duration::seconds(60);
+use super::super::text::{self, percent, span};
+use super::super::timeline::{BranchReading, Timeline};
+use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
+use crate::slo::{Events, Reading, Sli, Stretch, conditional_binomial};
 
 /// How many times the error ratio from before a deployment must be exceeded after it (unitless): "at least doubled".
 /// Source: our rule, beside the p-value of the same test.
 const AT_LEAST: f64 = 2.0;
 
-pub(in crate::policy) fn attribution(inputs: &Inputs<'_>) -> (Gate, Option<Attribution>) {
+pub(in crate::policy) fn attribution(
+    inputs: &Inputs<'_>,
+    suspicion: Option<&Suspicion>,
+) -> (Gate, Option<Attribution>) {
     let name = GateName::Attribution;
     let timeline = match inputs.branch {
-        BranchReading::Known(timeline) => timeline,
+        BranchReading::Known(timeline) if needs_branch(inputs.assessment, inputs.settings) => {
+            timeline
+        }
+        BranchReading::Known(_) => return (Gate::not_checked(name, NOT_LOOKED_BACK), None),
         BranchReading::NotAsked => {
-            return (
-                Gate::not_checked(name, "the repository was not asked"),
-                None,
-            );
+            let why = "the repository was not asked";
+            return (Gate::not_checked(name, why), None);
         }
         BranchReading::NotConfigured => {
-            return (
-                Gate::fail(
-                    name,
-                    Reason::NotAttributable,
-                    "no deployment is known: GITOPS_REPO and GITOPS_PATH are not set",
-                ),
-                None,
-            );
+            let why = "no deployment is known: GITOPS_REPO and GITOPS_PATH are not set";
+            return (Gate::fail(name, Reason::NotAttributable, why), None);
         }
     };
-    let Some(newest) = timeline.changes.first() else {
-        return (
-            Gate::fail(
-                name,
-                Reason::NotAttributable,
-                "no commit changes the watched paths",
-            ),
-            None,
-        );
+    let Some(suspicion) = suspicion else {
+        let why = "no commit changes the watched paths";
+        return (Gate::fail(name, Reason::NotAttributable, why), None);
     };
-    let comparison = Comparison::around(inputs.assessment, inputs.now - newest.committed_at);
-    let (verdict, why) = blame(inputs, newest, comparison.as_ref());
-    let onset =
-        began(inputs.assessment).and_then(|ago| Some(inputs.now - Duration::from_std(ago).ok()?));
-    let attribution = Attribution {
-        suspect: newest.revision.clone(),
-        onset,
-        lag: onset.map(|onset| onset - newest.committed_at),
-        sides: comparison.as_ref().map(|both| (both.before, both.after)),
-        p_value: comparison.as_ref().map(Comparison::chance),
-        verdict,
-        why: why.clone(),
-    };
+    let attribution = blame(inputs, timeline, suspicion);
     let gate = if !inputs.settings.require_attribution {
         Gate::off(name)
     } else {
-        match verdict {
+        let why = attribution.why.clone();
+        match attribution.verdict {
             Blame::Deployment => Gate::pass(name, why),
             Blame::NotDeployment | Blame::Unknown => Gate::fail(name, Reason::NotAttributable, why),
         }
@@ -75,174 +51,145 @@ pub(in crate::policy) fn attribution(inputs: &Inputs<'_>) -> (Gate, Option<Attri
     (gate, Some(attribution))
 }
 
-/// Tells whether the newest change is to blame: it is recent, nothing was wrong before it, and something is since.
-fn blame(inputs: &Inputs<'_>, newest: &Change, comparison: Option<&Comparison>) -> (Blame, String) {
-    let Inputs {
-        assessment,
-        settings,
-        ..
-    } = *inputs;
-    let age = inputs.now - newest.committed_at;
-    let deployed = format!(
-        "{} was deployed {} ago (at most {})",
-        short(&newest.revision),
-        span(age),
-        span(settings.attribution_window)
-    );
-    if age > settings.attribution_window || age < -CLOCK_GRACE {
-        return (Blame::NotDeployment, deployed);
-    }
-    if assessment.burns.is_empty() {
-        // The level alone decides (REQUIRE_ACTIVE_BURN is false), so there is no beginning to compare with.
-        return (Blame::Deployment, deployed);
-    }
-    let ago = (age + CLOCK_GRACE).to_std().unwrap_or_default();
-    let oldest = assessment
-        .violations
-        .iter()
-        .max_by_key(|violation| violation.lasting);
-    if let Some(violation) = oldest.filter(|violation| violation.lasting > ago) {
-        let why = format!(
-            "{deployed}, but {} has been over its threshold for {} s",
-            violation.slo.as_str(),
-            violation.lasting.as_secs()
-        );
-        return (Blame::NotDeployment, why);
-    }
-    let (verdict, why) = match comparison {
-        Some(comparison) => comparison.judge(),
-        None if began(assessment).is_some() => (
-            Blame::Deployment,
-            "the burn was seen to begin after it".to_owned(),
-        ),
-        None => (
-            Blame::Unknown,
-            "how the service was before it is not measured".to_owned(),
-        ),
-    };
-    (verdict, format!("{deployed}; {why}"))
-}
-
-/// Returns how long ago the first of what burns now began, where a beginning was seen.
-fn began(assessment: &Assessment) -> Option<Span> {
-    let burns_now = |onset: &&Onset| {
-        assessment.burns.iter().any(|burn| match burn.cause {
-            Cause::Violation(slo) => slo == onset.slo,
-            Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => match onset.slo {
-                Slo::Availability | Slo::ErrorRate => true,
-                Slo::LatencyP95 | Slo::LatencyP99 => false,
-            },
+/// Tells whether the suspect is to blame: nothing was wrong before it, something is since, and no pod of the revision before
+/// it fails alike.
+fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Attribution {
+    let suspect = &timeline.changes[suspicion.index];
+    let (before, after) = sides(inputs, suspect);
+    let evidence = inputs.evidence;
+    let comparisons: Vec<Comparison> = inputs
+        .assessment
+        .burning_slis()
+        .into_iter()
+        .map(|(sli, limit)| Comparison {
+            sli,
+            limit,
+            before: counted(evidence.stretch(before), |stretch| stretch.at_most(sli)),
+            after: counted(evidence.stretch(after), |stretch| stretch.at_least(sli)),
         })
+        .collect();
+    let shown = comparisons.first();
+    let both = |comparison: &Comparison| {
+        let (before, after) = (comparison.before.value()?, comparison.after.value()?);
+        Some((*before, *after))
     };
-    let seen = assessment.onsets.iter().filter(burns_now);
-    seen.map(|onset| onset.ago).max()
+    let deployed = || {
+        let newer = suspicion.index;
+        format!(
+            "{} was deployed {} ago{}",
+            short(&suspect.revision),
+            span(inputs.now - suspect.committed_at),
+            match (newer, suspicion.onset) {
+                (_, None) => String::new(),
+                (0, Some(onset)) => began_after(onset - suspect.committed_at),
+                (newer, Some(onset)) => format!(
+                    "{}, {newer} newer {} did not end it",
+                    began_after(onset - suspect.committed_at),
+                    if newer == 1 {
+                        "deployment"
+                    } else {
+                        "deployments"
+                    }
+                ),
+            }
+        )
+    };
+    let (verdict, why) = match &suspicion.against {
+        Some((blame, why)) => (*blame, why.clone()),
+        None => {
+            let judged = comparisons.iter().map(Comparison::judge);
+            let rollout = rollout(inputs, timeline, suspicion);
+            let mut verdict = Blame::Deployment;
+            let mut reasons = vec![deployed()];
+            // The first that does not blame the deployment decides.
+            for (blame, why) in judged.chain(rollout) {
+                if blame == Blame::Deployment {
+                    reasons.push(why);
+                    continue;
+                }
+                (verdict, reasons) = (blame, vec![deployed(), why]);
+                break;
+            }
+            (verdict, reasons.join("; "))
+        }
+    };
+    Attribution {
+        suspect: suspect.revision.clone(),
+        onset: suspicion.onset,
+        lag: suspicion.onset.map(|onset| onset - suspect.committed_at),
+        sides: shown.and_then(both),
+        p_value: shown.and_then(Comparison::chance),
+        verdict,
+        why,
+    }
 }
 
-/// The errors before and after a deployment, as far as the windows that end now tell them apart.
+fn began_after(lag: chrono::Duration) -> String {
+    format!(", {} before the burn began", span(lag))
+}
+
+fn counted(
+    stretch: Option<&Stretch>,
+    count: impl Fn(&Stretch) -> Reading<Events>,
+) -> Reading<Events> {
+    stretch.map_or(
+        Reading::Invalid {
+            why: "nobody asked".to_owned(),
+        },
+        count,
+    )
+}
+
+/// The bad events of one SLI before and since a deployment.
 struct Comparison {
-    before: Events,
-    after: Events,
-    /// The stretch in which the deployment lies, and the share of it that comes after (0..=1).
-    around: Option<(Events, f64)>,
-    /// Error ratio now.
-    now: f64,
-    /// Smallest ratio that counts as burning.
+    sli: Sli,
+    /// Ratio above which it burns.
     limit: f64,
+    /// Whatever may be bad counts.
+    before: Reading<Events>,
+    /// Only what is proven to be bad counts.
+    after: Reading<Events>,
 }
 
 impl Comparison {
-    /// Finds both sides; nothing when only latency burns, of which the windows say nothing, or when no event was counted
-    /// in any stretch before the deployment.
-    fn around(assessment: &Assessment, age: Duration) -> Option<Self> {
-        const MINUTE: u64 = 60;
-        let limit = assessment
-            .burns
-            .iter()
-            .filter(|burn| is_of_errors(burn.cause))
-            .map(|burn| burn.ratio)
-            .reduce(f64::min)?;
-        let age = age.to_std().unwrap_or_default();
-        let windows = assessment.windows;
-        let m5 = windows.m5?;
-        let edges = [
-            (Span::from_secs(5 * MINUTE), windows.m5),
-            (Span::from_secs(30 * MINUTE), windows.m30),
-            (Span::from_secs(60 * MINUTE), windows.h1),
-            (Span::from_secs(360 * MINUTE), windows.h6),
-        ];
-        let stretches: Vec<(Span, Span, Option<Events>)> = edges
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [(start, short), (end, long)] => {
-                    let events = long
-                        .zip(*short)
-                        .and_then(|(long, short)| long.without(short));
-                    Some((*start, *end, events))
-                }
-                _ => None,
-            })
-            .collect();
-        let before = stretches
-            .iter()
-            .filter(|(start, _, _)| *start >= age)
-            .find_map(|(_, _, events)| *events)?;
-        let after = edges
-            .iter()
-            .rev()
-            .filter(|(length, _)| *length <= age)
-            .find_map(|(_, events)| *events)
-            .unwrap_or(m5);
-        let newest = [(Span::ZERO, edges[0].0, windows.m5)];
-        let around = newest
-            .iter()
-            .chain(&stretches)
-            .find(|(start, end, _)| *start <= age && age < *end)
-            .and_then(|(start, end, events)| {
-                let reach = age + CLOCK_GRACE.to_std().unwrap_or_default() - *start;
-                let share = reach.as_secs_f64() / (*end - *start).as_secs_f64();
-                Some(((*events)?, share.min(1.0)))
-            });
-        let slices = assessment
-            .violations
-            .iter()
-            .filter(|violation| violation.slo == Slo::ErrorRate)
-            .find_map(|violation| violation.value);
-        Some(Self {
-            before,
-            after,
-            around,
-            now: after.error_ratio().max(slices.unwrap_or(0.0)),
-            limit,
-        })
-    }
-
-    /// Returns the chance that the error ratio did not at least double.
-    fn chance(&self) -> f64 {
-        conditional_binomial(self.after, self.before, AT_LEAST)
+    /// Returns the chance that the ratio did not at least double.
+    fn chance(&self) -> Option<f64> {
+        let (before, after) = (self.before.value()?, self.after.value()?);
+        Some(conditional_binomial(*after, *before, AT_LEAST))
     }
 
     fn judge(&self) -> (Blame, String) {
-        let ratio = |events: Events| percent(Some(events.error_ratio()));
+        let name = self.sli.as_str();
+        let unknown = |side: &str, reading: &Reading<Events>| {
+            let why = reading.why_unknown().unwrap_or_default();
+            (
+                Blame::Unknown,
+                format!("{name} {side} it are not known: {why}"),
+            )
+        };
+        let Some(before) = self.before.value() else {
+            return unknown("before", &self.before);
+        };
+        let Some(after) = self.after.value() else {
+            return unknown("since", &self.after);
+        };
         let counts = format!(
-            "errors before {}, after {}",
-            ratio(self.before),
-            ratio(self.after)
+            "{name} before {} of {}, since {} of {}",
+            percent(Some(before.error_ratio())),
+            before.total(),
+            percent(Some(after.error_ratio())),
+            after.total()
         );
-        if self.before.error_ratio() > self.limit {
+        if before.error_ratio() > self.limit {
             let why = format!("{counts}: the service was not healthy before it");
             return (Blame::NotDeployment, why);
         }
-        if let Some((events, share)) = self.around {
-            let explained = AT_LEAST * self.now * share + self.before.error_ratio();
-            let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
-            if binomial_tail(bad, total, explained) <= MAX_P_VALUE {
-                let why = format!("{counts}: the errors began before it");
-                return (Blame::NotDeployment, why);
-            }
-        }
-        let chance = self.chance();
+        let chance = conditional_binomial(*after, *before, AT_LEAST);
         if chance > MAX_P_VALUE {
-            let why = format!("{counts}: too little to prove that they at least doubled");
+            let why = format!(
+                "{counts}: too little to prove that they at least doubled ({})",
+                text::chance(chance)
+            );
             return (Blame::Unknown, why);
         }
         (
@@ -252,10 +199,33 @@ impl Comparison {
     }
 }
 
-fn is_of_errors(cause: Cause) -> bool {
-    match cause {
-        Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => true,
-        Cause::Violation(Slo::Availability | Slo::ErrorRate) => true,
-        Cause::Violation(Slo::LatencyP95 | Slo::LatencyP99) => false,
+/// Compares the pods of the suspect with those of the revision before it that still serve beside them; nothing where there
+/// are no such pods, or where nobody can tell them apart.
+fn rollout(
+    inputs: &Inputs<'_>,
+    timeline: &Timeline,
+    suspicion: &Suspicion,
+) -> Option<(Blame, String)> {
+    let suspect = &timeline.changes[suspicion.index];
+    let slis = inputs.assessment.burning_slis();
+    let (_, limit) = slis.iter().find(|(sli, _)| *sli == Sli::Errors)?;
+    let then = inputs.evidence.pods(suspect.committed_at)?.value()?;
+    let now = inputs.evidence.pods(inputs.now)?.value()?;
+    let Rollout { old, new } = rollout::side_by_side(then, now)?;
+    if old.total() < inputs.settings.min_events as f64 {
+        return None;
     }
+    let counts = format!(
+        "side by side, old pods fail {} of {}, new ones {} of {}",
+        percent(Some(old.error_ratio())),
+        old.total(),
+        percent(Some(new.error_ratio())),
+        new.total()
+    );
+    Some(if old.error_ratio() > *limit {
+        let why = format!("{counts}: what it replaces fails alike");
+        (Blame::NotDeployment, why)
+    } else {
+        (Blame::Deployment, counts)
+    })
 }

@@ -8,8 +8,8 @@ use crate::slo::{
 use super::super::plan::{Gate, GateName};
 use super::super::reason::Reason;
 use super::super::settings::Settings;
+use super::super::text::{self, percent, rate};
 use super::MAX_P_VALUE;
-use super::text::{self, percent, rate};
 
 pub(in crate::policy) fn data(assessment: &Assessment) -> Gate {
     let blocking: Vec<String> = assessment
@@ -153,6 +153,14 @@ fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
             percent(Some(burn.ratio)),
             settings.min_bad_events
         )),
+        Significance::Significant if !is_spread(burn) => Err(format!(
+            "{}: only {} of the last {} slices are over {} (at least {})",
+            cause(burn.cause),
+            burn.spread.over,
+            burn.spread.of,
+            percent(Some(burn.ratio)),
+            spread_needed(burn.spread.of)
+        )),
         Significance::Significant => {
             // Counts are whole and far below 2^53, so the conversion is exact.
             let chance = binomial_tail(events.bad() as u64, events.total() as u64, burn.ratio);
@@ -163,6 +171,22 @@ fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
             ))
         }
     }
+}
+
+/// Errors come in clusters, which the test does not know: they must be spread over the newest slices. A sustained violation is
+/// over its threshold in every one of them.
+fn is_spread(burn: &Burn) -> bool {
+    match burn.cause {
+        Cause::Violation(_) => true,
+        Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => {
+            burn.spread.of > 0 && burn.spread.over >= spread_needed(burn.spread.of)
+        }
+    }
+}
+
+/// Returns how many of so many slices must exceed the ratio: 4 of 5, in proportion and rounded up. Source: facts, section 8.
+fn spread_needed(slices: usize) -> usize {
+    (slices * 4).div_ceil(5)
 }
 
 fn rule(settings: &Settings) -> SignificanceRule {

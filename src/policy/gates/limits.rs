@@ -8,7 +8,7 @@ use super::super::history::History;
 use super::super::plan::{Gate, GateName};
 use super::super::reason::Reason;
 use super::super::settings::Settings;
-use super::text::span;
+use super::super::text::span;
 
 /// Evaluates cooldown, hourly and daily limit and blackout. `level` is the one that may override a blackout.
 pub fn limits(

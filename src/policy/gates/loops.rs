@@ -5,35 +5,48 @@ use chrono::{DateTime, Duration, Utc};
 use super::super::history::{History, PastOutcome, PastRollback};
 use super::super::plan::{Gate, GateName, Plan};
 use super::super::reason::Reason;
-use super::super::target::{NoTarget, short};
-use super::super::timeline::Timeline;
-use super::text::span;
+use super::super::settings::Settings;
+use super::super::target::{NoTarget, Target, short};
+use super::super::text::span;
+use super::super::timeline::{Change, Timeline};
+use super::NOT_LOOKED_BACK;
 
 /// How long a failed or ineffective rollback stops every automatic one, unless something new is deployed.
 const BREAKER_OPEN_FOR: Duration = Duration::hours(24);
 
 pub(in crate::policy) fn target(
     timeline: Option<&Timeline>,
-    chosen: Option<&Result<Plan, NoTarget>>,
+    blamed: usize,
+    history: &History,
+    chosen: Option<&Result<Target, NoTarget>>,
 ) -> Gate {
     let name = GateName::Target;
-    match (timeline, chosen) {
-        (Some(timeline), _) if newest_is_a_rollback(timeline) => {
-            Gate::not_checked(name, "the newest change is itself a rollback")
+    if timeline.is_some_and(|timeline| rolls_back_already(timeline, blamed, history).is_some()) {
+        return Gate::not_checked(name, "what is blamed is itself a rollback");
+    }
+    match chosen {
+        Some(Ok(Target { plan, why })) => {
+            let mut detail = vec![format!(
+                "{} goes back to {}",
+                short(&plan.from),
+                short(&plan.to)
+            )];
+            detail.extend_from_slice(why);
+            Gate::pass(name, detail.join("; "))
         }
-        (_, Some(Ok(plan))) => Gate::pass(
-            name,
-            format!("{} goes back to {}", short(&plan.from), short(&plan.to)),
-        ),
-        (_, Some(Err(no_target))) => Gate::fail(name, no_target.reason, no_target.why.clone()),
-        (_, None) => Gate::not_checked(name, "the repository was not read"),
+        Some(Err(no_target)) => Gate::fail(name, no_target.reason, no_target.why.clone()),
+        None => Gate::not_checked(name, NOT_LOOKED_BACK),
     }
 }
 
+/// Looks whether a rollback would undo a rollback, repeat one, or come upon one that is not proven; `blamed` is the place of
+/// the oldest change that is to blame.
 pub(in crate::policy) fn not_a_loop(
     timeline: Option<&Timeline>,
+    blamed: usize,
     plan: Option<&Plan>,
     history: &History,
+    settings: &Settings,
     now: DateTime<Utc>,
 ) -> Gate {
     let name = GateName::NotALoop;
@@ -43,16 +56,11 @@ pub(in crate::policy) fn not_a_loop(
     if let Some(open) = breaker(timeline, history, now) {
         return open;
     }
-    if let Some(mark) = timeline
-        .changes
-        .first()
-        .and_then(|newest| newest.rollback.as_ref())
-    {
-        return Gate::fail(
-            name,
-            Reason::IsARollback,
-            format!("the newest change is the rollback {}", mark.id),
-        );
+    if let Some(why) = rolls_back_already(timeline, blamed, history) {
+        return Gate::fail(name, Reason::IsARollback, why);
+    }
+    if let Some(settling) = settling(timeline, blamed, settings, now) {
+        return settling;
     }
     if let Some(unverified) = unverified(history) {
         return unverified;
@@ -150,9 +158,52 @@ fn unverified(history: &History) -> Option<Gate> {
     ))
 }
 
-fn newest_is_a_rollback(timeline: &Timeline) -> bool {
-    timeline
+/// Says which of the changes that are to blame is itself a rollback: one of ours, or a person's, who put back content that was
+/// live before. Content that we rolled back and that came back again is a bad release, not a rollback.
+fn rolls_back_already(timeline: &Timeline, blamed: usize, history: &History) -> Option<String> {
+    let suspects = timeline.changes.get(..=blamed)?;
+    if let Some(mark) = suspects.iter().find_map(|change| change.rollback.as_ref()) {
+        return Some(format!("the rollback {} is among what is blamed", mark.id));
+    }
+    let newest = suspects.first()?;
+    if history.is_rolled_back(&newest.revision, &newest.state) {
+        return None;
+    }
+    // Content that equals the change right before it is no change; the one before that may have been put back.
+    let same = |change: &&Change| change.state == newest.state;
+    let earlier = timeline
         .changes
-        .first()
-        .is_some_and(|newest| newest.rollback.is_some())
+        .iter()
+        .skip(1)
+        .skip_while(same)
+        .find(same)?;
+    Some(format!(
+        "the newest change {} puts back what {} had deployed before",
+        short(&newest.revision),
+        short(&earlier.revision)
+    ))
+}
+
+/// A deployment that came after the one that is to blame may be the cure: for as long as its pods may not serve yet, nobody
+/// can tell.
+fn settling(
+    timeline: &Timeline,
+    blamed: usize,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Option<Gate> {
+    let newest = timeline.changes.first().filter(|_| blamed > 0)?;
+    let age = now - newest.committed_at;
+    (age < settings.violation_for).then(|| {
+        Gate::fail(
+            GateName::NotALoop,
+            Reason::DeploymentInProgress,
+            format!(
+                "{} was deployed {} ago, after the one that is to blame; whether it ends the burn shows after {}",
+                short(&newest.revision),
+                span(age),
+                span(settings.violation_for)
+            ),
+        )
+    })
 }

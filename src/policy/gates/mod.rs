@@ -4,7 +4,6 @@ mod attribution;
 mod evidence;
 mod limits;
 mod loops;
-mod text;
 
 pub(super) use attribution::attribution;
 pub(super) use evidence::{burning, data, severity, significance};
@@ -15,3 +14,6 @@ pub(super) use loops::{not_a_loop, not_a_loop_manual, target};
 /// Largest chance of seeing so many bad events although the service keeps its promise. The program looks 8,640 times in
 /// 30 days, so one in twenty would be crossed every day. Source: our rule.
 const MAX_P_VALUE: f64 = 0.001;
+
+/// Why a gate that needs the past was not evaluated.
+const NOT_LOOKED_BACK: &str = "nobody looked back: nothing burns, or too little is known to act";

@@ -89,7 +89,7 @@ fn a_healthy_pass_in_words() {
       fail         severity      # % of the budget consumed, and no SLO is violated throughout the violation window
       not checked  significance  nothing burns
       not checked  attribution   the repository was not asked
-      not checked  target        the repository was not read
+      not checked  target        nobody looked back: nothing burns, or too little is known to act
       not checked  not_a_loop    the repository was not read
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off
@@ -120,8 +120,8 @@ fn a_dry_run_that_would_roll_back_in_words() {
       pass         burning       burn rate 1h #, 5m #; burn rate 6h #, 30m #; availability violated; error rate violated
       pass         severity      # % of the budget consumed; an SLO is violated
       pass         significance  # bad of # events prove more than # % (p < #e-#)
-      pass         attribution   <bad-release: release v2> was deployed # min ago (at most # h); errors before # %, after # % (p < #e-#)
-      pass         target        <bad-release: release v2> goes back to <Set up the platform repository>
+      pass         attribution   <bad-release: release v2> was deployed # min ago, # s before the burn began; errors before # % of #, since # % of # (p < #e-#)
+      pass         target        <bad-release: release v2> goes back to <Set up the platform repository>; <Set up the platform repository> was healthy in its last # h (errors # %)
       pass         not_a_loop    nothing here was rolled back before
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off

@@ -2,134 +2,215 @@
 
 use super::*;
 
+const CALM: f64 = 0.0002;
+
+fn verdict(case: &Case) -> (Blame, String) {
+    let attribution = case.decide().attribution.expect("asked");
+    (attribution.verdict, attribution.why)
+}
+
 #[test]
 fn a_deployment_is_blamed_only_within_the_window() {
-    let at = |before: Duration| gate(&recently(before).decide(), GateName::Attribution).state;
-    // 20 % errors for as long as the deployment is old.
-    fn recently(before: Duration) -> Case {
-        let share = |minutes: f64| {
-            let minutes_bad = before.num_seconds().max(0) as f64 / 60.0;
-            0.0002 + 0.2 * (minutes_bad / minutes).min(1.0)
-        };
-        case().deployed(before).world(|world| {
-            world
-                .errors(0.0)
-                .windows([share(5.0), share(30.0), share(60.0), share(360.0)])
-        })
-    }
-    for (before, state) in [
-        (Duration::seconds(-61), GateState::Fail),
-        (Duration::seconds(90), GateState::Pass),
+    let lag = |lag: Duration| {
+        let burning = minutes(20);
+        let case = case().changes(vec![change("bad", burning + lag), change("good", days(2))]);
+        let decision = case.decide();
+        let found = decision.attribution.as_ref().expect("asked");
+        // Slices lie half a minute apart.
+        let seen = found.lag.expect("an onset");
+        assert!((seen - lag).abs() <= minutes(1), "{seen} instead of {lag}");
+        gate(&decision, GateName::Attribution).state
+    };
+    for (span, state) in [
+        (minutes(-2), GateState::Fail),
+        (Duration::zero(), GateState::Pass),
         (minutes(3), GateState::Pass),
-        (minutes(5), GateState::Pass),
-        (minutes(17), GateState::Pass),
         (minutes(30), GateState::Pass),
-        (minutes(45), GateState::Pass),
-        (minutes(60), GateState::Pass),
-        (minutes(60) + Duration::seconds(1), GateState::Fail),
+        (minutes(59), GateState::Pass),
+        (minutes(62), GateState::Fail),
+        (hours(9), GateState::Fail),
     ] {
-        assert_eq!(at(before), state, "{before}");
+        assert_eq!(lag(span), state, "{span}");
+    }
+}
+
+#[test]
+fn the_age_of_a_deployment_does_not_matter_when_the_burn_followed_it() {
+    for age in [minutes(6), minutes(40), hours(3), hours(30), days(6)] {
+        let slow = case()
+            .changes(vec![
+                change("bad", age + minutes(2)),
+                change("good", days(9)),
+            ])
+            .errors_since(&[(days(40), CALM), (age, 0.02)])
+            .world(|world| world.windows([0.02; 4]).errors(0.02).consumed(0.9));
+        let decision = slow.decide();
+        assert_eq!(
+            decision.reason,
+            Reason::Trigger,
+            "{age}: {}",
+            decision.detail
+        );
+        let lag = decision.attribution.and_then(|found| found.lag);
+        let lag = lag.expect("an onset");
+        assert!((lag - minutes(2)).abs() <= minutes(1), "{age}: {lag}");
     }
 }
 
 #[test]
 fn a_burn_that_began_before_the_deployment_is_not_its_fault() {
-    let verdict = |case: Case| {
-        let attribution = case.decide().attribution.expect("asked");
-        (attribution.verdict, attribution.why)
-    };
-    let bad = Some(0.2);
-    let good = Some(0.0);
+    let since = |before: Duration| [(days(40), CALM), (before, 0.2)];
     let table = [
         (
-            "violated for longer",
+            "burning for longer",
             case().deployed(minutes(2)),
             Blame::NotDeployment,
         ),
         (
-            "violated for as long, within a minute",
-            case()
-                .deployed(minutes(4))
-                .world(|w| w.windows([0.16, 0.027, 0.0136, 0.0025])),
+            "burning for as long, within a minute",
+            case().deployed(minutes(20) - Duration::seconds(50)),
             Blame::Deployment,
         ),
         (
-            "seen to begin before",
-            case()
-                .deployed(minutes(8))
-                .world(|w| w.slices(&[vec![good; 5], vec![bad; 20]].concat())),
-            Blame::NotDeployment,
-        ),
-        (
-            "bad for hours",
-            case().world(|w| w.windows([0.2; 4])),
+            "bad as far back as was looked",
+            case().errors_since(&[(days(40), 0.2)]),
             Blame::NotDeployment,
         ),
         (
             "bad for 50 minutes, deployed 20 minutes ago",
-            case().world(|w| w.windows([0.2, 0.2, 0.167, 0.028])),
+            case().errors_since(&since(minutes(50))),
             Blame::NotDeployment,
         ),
         (
-            "bad for 29 minutes, deployed 6 minutes ago",
-            case()
-                .deployed(minutes(6))
-                .world(|w| w.windows([0.2, 0.193, 0.097, 0.0163])),
+            "a dependency that failed 20 minutes ago, deployed three days ago",
+            case().deployed(days(3)),
             Blame::NotDeployment,
         ),
         (
-            "bad for an hour, deployed 10 seconds ago",
-            case()
-                .deployed(Duration::seconds(10))
-                .world(|w| w.errors(0.0).windows([0.2, 0.004, 0.03, 0.006])),
+            "an outage that was hardly over",
+            case().errors_since(&[
+                (days(40), CALM),
+                (minutes(40), 0.5),
+                (minutes(30), CALM),
+                (minutes(20), 0.2),
+            ]),
             Blame::NotDeployment,
+        ),
+        (
+            "an outage that was long over",
+            case().errors_since(&[
+                (days(40), CALM),
+                (hours(4), 0.9),
+                (hours(3), CALM),
+                (minutes(20), 0.2),
+            ]),
+            Blame::Deployment,
         ),
         (
             "not doubled",
-            case().world(|w| w.windows([0.02, 0.02, 0.0155, 0.01]).errors(0.02)),
-            Blame::NotDeployment,
+            case()
+                .errors_since(&[(days(40), 0.0055), (minutes(20), 0.0105)])
+                .world(|world| {
+                    world
+                        .windows([0.0105, 0.0088, 0.0072, 0.0058])
+                        .errors(0.0105)
+                }),
+            Blame::Unknown,
         ),
     ];
     for (name, case, expected) in table {
-        let (verdict, why) = verdict(case);
+        let (verdict, why) = verdict(&case);
         assert_eq!(verdict, expected, "{name}: {why}");
     }
 }
 
 #[test]
 fn what_was_before_must_have_been_measured() {
-    // The service counts its first events after the deployment.
-    let newborn = |slices: &[Option<f64>]| {
-        let first = |measurement: &mut crate::slo::Measurement| {
-            measurement.m30 = measurement.m5.clone();
-            measurement.h1 = measurement.m5.clone();
-            measurement.h6 = measurement.m5.clone();
-        };
-        let case = case().world(|world| world.slices(slices).but(first));
-        case.decide().attribution.map(|found| found.verdict)
+    // The service counts its first events with the deployment.
+    let newborn = case().errors_since(&[(minutes(20), 0.2)]);
+    assert_eq!(verdict(&newborn).0, Blame::Unknown);
+    // An hour before it is a comparison, twenty requests are none.
+    let young = |before: Duration| {
+        case()
+            .errors_since(&[(minutes(20) + before, 0.0), (minutes(20), 0.02)])
+            .world(|world| world.windows([0.02; 4]).errors(0.02))
     };
-    assert_eq!(newborn(&[Some(0.2); 11]), Some(Blame::Unknown));
-    let began = [vec![Some(0.0); 3], vec![Some(0.2); 11]].concat();
-    assert_eq!(newborn(&began), Some(Blame::Deployment));
+    assert_eq!(verdict(&young(minutes(60))).0, Blame::Deployment);
+    let (blame, why) = verdict(&young(Duration::seconds(1)));
+    assert_eq!(blame, Blame::Unknown, "{why}");
 }
 
 #[test]
-fn slow_requests_are_blamed_only_when_they_were_seen_to_begin() {
-    let slow = |shares: &[Option<f64>]| {
-        let case = case().world(|_| world().consumed(0.6).slow(shares));
+fn slow_requests_are_blamed_like_errors() {
+    let slow = |since: Duration| {
+        let case = case()
+            .errors_since(&[(days(40), CALM)])
+            .slow_since(&[(days(40), 0.001), (since, 0.1)])
+            .world(|_| world().consumed(0.6).slow(&[Some(0.1); 11]));
         let decision = case.decide();
         (
             decision.reason,
             decision.attribution.map(|found| found.verdict),
         )
     };
-    let blind = slow(&[Some(0.1); 11]);
-    assert_eq!(blind, (Reason::NotAttributable, Some(Blame::Unknown)));
-    let began = slow(&[vec![Some(0.0); 9], vec![Some(0.1); 31]].concat());
+    let began = slow(minutes(19));
     assert_eq!(began, (Reason::Trigger, Some(Blame::Deployment)));
-    let earlier = slow(&[vec![Some(0.0); 9], vec![Some(0.1); 45]].concat());
-    assert_eq!(
-        earlier,
-        (Reason::NotAttributable, Some(Blame::NotDeployment))
-    );
+    let earlier = slow(minutes(25));
+    let expected = (Reason::NotAttributable, Some(Blame::NotDeployment));
+    assert_eq!(earlier, expected);
+    assert_eq!(slow(days(40)), expected);
+}
+
+#[test]
+fn old_pods_that_fail_alike_acquit_the_new_ones() {
+    let old = "checkout-5d9f7c6b8-x2x4z";
+    let new = "checkout-7f8b9c4d5-bbbbb";
+    let side = |bad: f64, total: f64| {
+        case().pods(
+            &[(old, 0.0, 3000.0)],
+            &[(old, bad, total), (new, 600.0, 3000.0)],
+        )
+    };
+    assert_eq!(verdict(&side(1.0, 3000.0)).0, Blame::Deployment);
+    let (blame, why) = verdict(&side(90.0, 3000.0));
+    assert_eq!(blame, Blame::NotDeployment);
+    assert!(why.contains("fails alike"), "{why}");
+    // Too few requests on the old side say nothing.
+    assert_eq!(verdict(&side(20.0, 40.0)).0, Blame::Deployment);
+    // A stateful set keeps the names of its pods.
+    let stateful = case().pods(&[("db-0", 0.0, 10.0)], &[("db-0", 600.0, 3000.0)]);
+    assert_eq!(verdict(&stateful).0, Blame::Deployment);
+}
+
+#[test]
+fn all_deployments_since_the_burn_began_are_suspects() {
+    let two_bad = |second: Duration| {
+        case().changes(vec![
+            change("worse", second),
+            change("bad", minutes(21)),
+            change("good", days(2)),
+        ])
+    };
+    let decision = two_bad(minutes(10)).decide();
+    assert_eq!(decision.reason, Reason::Trigger, "{}", decision.detail);
+    let plan = plan(&decision).expect("a plan");
+    assert_eq!((plan.from.as_str(), plan.to.as_str()), ("worse", "good"));
+    let attribution = decision.attribution.as_ref().expect("asked");
+    assert_eq!(attribution.suspect, "bad");
+
+    // A fix may need some minutes to show.
+    let decision = two_bad(minutes(3)).decide();
+    assert_eq!(decision.reason, Reason::DeploymentInProgress);
+}
+
+#[test]
+fn a_person_who_put_it_back_already_is_not_outdone() {
+    let reverted = case().changes(vec![
+        change("revert", minutes(10)).with_state_of("good"),
+        change("bad", minutes(21)),
+        change("good", days(2)),
+        change("older", days(4)),
+    ]);
+    let decision = reverted.decide();
+    assert_eq!(decision.reason, Reason::IsARollback, "{}", decision.detail);
 }

@@ -106,8 +106,11 @@ fn below_the_critical_level_only_the_violation_is_proof() {
         crate::slo::Histogram::from_cumulative([(1.0, 9.0), (2.0, 10.0), (f64::INFINITY, 10.0)]);
     let flimsy = |consumed: f64| {
         case()
+            .slow_since(&[(days(40), 0.0), (minutes(20), 0.5)])
             .world(|world| {
-                world.errors(0.0).consumed(consumed).but(|measurement| {
+                let mut slices = vec![Some(0.2); 11];
+                slices[5] = Some(0.0);
+                world.slices(&slices).consumed(consumed).but(|measurement| {
                     measurement.latency = Reading::Measured(vec![slow.clone(); 11])
                 })
             })
@@ -134,4 +137,21 @@ fn too_few_bad_events_are_no_proof() {
         gate(&decision, GateName::Significance).reason,
         Some(Reason::InsufficientTraffic)
     );
+}
+
+#[test]
+fn a_burst_that_is_over_is_no_proof_of_a_burn() {
+    let over = |bad: usize| {
+        let mut slices = vec![Some(0.0); 11];
+        // Every second slice overlaps the one before it; these are the newest that do not.
+        for index in 0..bad {
+            slices[10 - 2 * index] = Some(0.2);
+        }
+        let case = case().world(|world| world.slices(&slices).consumed(0.9));
+        gate(&case.decide(), GateName::Significance).state
+    };
+    assert_eq!(over(5), GateState::Pass);
+    assert_eq!(over(4), GateState::Pass);
+    assert_eq!(over(3), GateState::Fail);
+    assert_eq!(over(0), GateState::Fail);
 }

@@ -1,0 +1,141 @@
+//! Answers what a decision wants to know of the past of a burning service.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::metrics::{Metrics, Observation};
+use super::parts::{Grid, Parts};
+use super::queries::{PART, combine};
+use crate::clients::prometheus::{Answer as Told, PrometheusError, Sample};
+use crate::policy::{Answer, PodEvents, Question, Span};
+use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
+
+/// Over how long old and new pods are compared: long enough for events, short enough that both served at the same time.
+const SIDE_BY_SIDE: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Name of the latency buckets in a combined answer.
+const BUCKETS: &str = "buckets";
+
+impl Metrics<'_> {
+    /// Answers questions about the past, all at once, as of the time of an observation.
+    ///
+    /// # Errors
+    /// Fails when Prometheus cannot be asked. Whatever it does answer is a reading, not an error.
+    pub async fn answer(
+        &self,
+        observation: &Observation,
+        questions: &[Question],
+    ) -> Result<Vec<Answer>, PrometheusError> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            answers.push(match *question {
+                Question::Course(look) => Answer::Course(self.course(observation, look).await?),
+                Question::Stretch(span) => Answer::Stretch(span, self.stretch(span).await?),
+                Question::Pods(at) => Answer::Pods(at, self.pods(at).await?),
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn course(
+        &self,
+        observation: &Observation,
+        look: Look,
+    ) -> Result<Course, PrometheusError> {
+        let ends_at =
+            observation.evaluated_at - TimeDelta::from_std(look.ends_ago).unwrap_or(TimeDelta::MAX);
+        let grid = Grid::ending_at(ends_at, look.step, look.slices);
+        let slice = look.covering.unwrap_or(observation.slice_window);
+        let events = self.slices(slice, grid).await?;
+        let latency = if look.latency {
+            self.latency(slice, grid).await?
+        } else {
+            Reading::NoSeries
+        };
+        Ok(Course {
+            step: look.step,
+            ends_ago: look.ends_ago,
+            events,
+            latency,
+        })
+    }
+
+    async fn stretch(&self, span: Span) -> Result<Stretch, PrometheusError> {
+        let window = (span.to - span.from).to_std().unwrap_or_default();
+        let mut parts = vec![
+            ("bad", self.queries.bad(window)),
+            ("total", self.queries.total(window)),
+        ];
+        parts.extend(self.queries.latency(window).map(|query| (BUCKETS, query)));
+        let answer = self.prometheus.instant(&combine(parts), span.to).await?;
+        let latency = histogram(&answer);
+        Ok(Stretch {
+            events: Parts::of(answer).events("bad", "total"),
+            latency,
+        })
+    }
+
+    async fn pods(&self, at: DateTime<Utc>) -> Result<Reading<Vec<PodEvents>>, PrometheusError> {
+        let Some(query) = self.queries.pods(SIDE_BY_SIDE) else {
+            return Ok(Reading::NoSeries);
+        };
+        Ok(pods(self.prometheus.instant(&query, at).await?))
+    }
+}
+
+/// Reads the latency buckets of a combined answer.
+fn histogram(answer: &Told<Vec<Sample>>) -> Reading<Histogram> {
+    if let Some(why) = &answer.partial {
+        return Reading::Partial { why: why.clone() };
+    }
+    let named = |sample: &&Sample| sample.labels.get(PART).map(String::as_str) == Some(BUCKETS);
+    let buckets: Vec<(f64, f64)> = answer
+        .value
+        .iter()
+        .filter(named)
+        .filter_map(|sample| Some((sample.labels.get("le")?.trim().parse().ok()?, sample.value)))
+        .collect();
+    if buckets.is_empty() {
+        return Reading::NoSeries;
+    }
+    match Histogram::from_cumulative(buckets) {
+        Some(histogram) if histogram.total() > 0.0 => Reading::Measured(histogram),
+        Some(_) => Reading::NoTraffic,
+        None => Reading::Invalid {
+            why: "the latency buckets contradict each other".to_owned(),
+        },
+    }
+}
+
+/// Reads the events of each pod. Series without the label `pod` say nothing of pods.
+fn pods(answer: Told<Vec<Sample>>) -> Reading<Vec<PodEvents>> {
+    if let Some(why) = answer.partial {
+        return Reading::Partial { why };
+    }
+    let mut counts: BTreeMap<String, (Option<f64>, Option<f64>)> = BTreeMap::new();
+    for sample in answer.value {
+        let (Some(pod), Some(part)) = (sample.labels.get("pod"), sample.labels.get(PART)) else {
+            continue;
+        };
+        let (bad, total) = counts.entry(pod.clone()).or_default();
+        match part.as_str() {
+            "bad" => *bad = Some(sample.value),
+            "total" => *total = Some(sample.value),
+            _ => {}
+        }
+    }
+    if counts.is_empty() {
+        return Reading::NoSeries;
+    }
+    let events = |bad, total: Option<f64>| Events::from_increase(bad, total?);
+    Reading::Measured(
+        counts
+            .into_iter()
+            .map(|(pod, (bad, total))| PodEvents {
+                pod,
+                events: events(bad, total),
+            })
+            .collect(),
+    )
+}

@@ -1,0 +1,87 @@
+//! What is known of the past of a burning service, and what a decision still wants to know.
+
+use chrono::{DateTime, Utc};
+
+use crate::slo::{Course, Events, Look, Reading, Stretch};
+
+/// A stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its beginning.
+    pub from: DateTime<Utc>,
+    /// Its end.
+    pub to: DateTime<Utc>,
+}
+
+/// Something that a decision wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// How the service went.
+    Course(Look),
+    /// What was counted in a stretch of time.
+    Stretch(Span),
+    /// What each pod counted in the five minutes before this moment.
+    Pods(DateTime<Utc>),
+}
+
+/// What one pod counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodEvents {
+    /// Its name.
+    pub pod: String,
+    /// Its events; nothing when it got no request.
+    pub events: Option<Events>,
+}
+
+/// The answers so far. Whatever was not asked is not there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    courses: Vec<Course>,
+    stretches: Vec<(Span, Stretch)>,
+    pods: Vec<(DateTime<Utc>, Reading<Vec<PodEvents>>)>,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// To [`Question::Course`].
+    Course(Course),
+    /// To [`Question::Stretch`].
+    Stretch(Span, Stretch),
+    /// To [`Question::Pods`].
+    Pods(DateTime<Utc>, Reading<Vec<PodEvents>>),
+}
+
+impl Evidence {
+    /// Keeps an answer. Courses are kept in the order of their questions.
+    pub fn add(&mut self, answer: Answer) {
+        match answer {
+            Answer::Course(course) => self.courses.push(course),
+            Answer::Stretch(span, stretch) => self.stretches.push((span, stretch)),
+            Answer::Pods(at, pods) => self.pods.push((at, pods)),
+        }
+    }
+
+    pub(super) fn courses(&self) -> &[Course] {
+        &self.courses
+    }
+
+    pub(super) fn stretch(&self, span: Span) -> Option<&Stretch> {
+        let (_, stretch) = self.stretches.iter().find(|(known, _)| *known == span)?;
+        Some(stretch)
+    }
+
+    pub(super) fn pods(&self, at: DateTime<Utc>) -> Option<&Reading<Vec<PodEvents>>> {
+        let (_, pods) = self.pods.iter().find(|(known, _)| *known == at)?;
+        Some(pods)
+    }
+
+    /// Tells whether a question was answered; one about the course is always new.
+    pub(super) fn answers(&self, question: &Question) -> bool {
+        match question {
+            Question::Course(_) => false,
+            Question::Stretch(span) => self.stretch(*span).is_some(),
+            Question::Pods(at) => self.pods(*at).is_some(),
+        }
+    }
+}

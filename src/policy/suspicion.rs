@@ -1,0 +1,230 @@
+//! Which deployment is looked at: the newest one at or before the beginning of the burn.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::decide::Inputs;
+use super::evidence::{Question, Span};
+use super::plan::Blame;
+use super::target::short;
+use super::text::span;
+use super::timeline::{Change, Timeline};
+use crate::slo::{Beginning, Sli, Trail};
+
+/// How far a deployment may seem to lie after the burn that it caused: clocks of committers are not ours, and a slice that
+/// holds some of the first errors is over the limit as a whole. Source: facts, section 7.
+const CLOCK_GRACE: Duration = Duration::seconds(60);
+
+/// How long before a deployment the service is compared with afterwards. Source: facts, section 7.
+const BEFORE: Duration = Duration::hours(1);
+
+/// The part of a revision's life by which it is judged: its end, as long as the longest burn window.
+const LIFE: Duration = Duration::hours(6);
+
+/// The deployment that is looked at, and what is known against blaming it already.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Suspicion {
+    /// Its place in the timeline; every newer one is suspect too.
+    pub index: usize,
+    /// When the burn began, where that was seen.
+    pub onset: Option<DateTime<Utc>>,
+    /// Why no deployment can be blamed whatever the counts say.
+    pub against: Option<(Blame, String)>,
+}
+
+/// Returns the SLIs that decide, each with the ratio of bad events that is too much: those that burn, and errors always.
+pub(super) fn slis(inputs: &Inputs<'_>) -> Vec<(Sli, f64)> {
+    let mut slis = inputs.assessment.burning_slis();
+    if !slis.iter().any(|(sli, _)| *sli == Sli::Errors) {
+        let objective = inputs.objective;
+        let slow = objective.burn_rate_slow * objective.budget.ratio();
+        slis.push((Sli::Errors, objective.max_bad_ratio().min(slow)));
+    }
+    slis
+}
+
+/// Finds the deployment to look at. Where none can be blamed it is the newest, so that a person sees how things stand.
+pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Suspicion> {
+    let newest = timeline.changes.first()?;
+    let age = inputs.now - newest.committed_at;
+    let nobody = |onset, blame, why: String| Suspicion {
+        index: 0,
+        onset,
+        against: Some((blame, why)),
+    };
+    let window = inputs.settings.attribution_window;
+    if age < -CLOCK_GRACE {
+        let why = format!(
+            "{} carries a time {} ahead of Prometheus: a clock is wrong",
+            short(&newest.revision),
+            span(-age)
+        );
+        return Some(nobody(None, Blame::NotDeployment, why));
+    }
+    if inputs.assessment.burns.is_empty() {
+        // The level alone decides (REQUIRE_ACTIVE_BURN is false), so there is no beginning to compare with.
+        let why = format!(
+            "{} was deployed {} ago (at most {})",
+            short(&newest.revision),
+            span(age),
+            span(window)
+        );
+        return Some(Suspicion {
+            index: 0,
+            onset: None,
+            against: (age > window).then_some((Blame::NotDeployment, why)),
+        });
+    }
+    let (ago, sli) = match beginning(inputs, timeline) {
+        Ok(seen) => seen,
+        Err((blame, why)) => return Some(nobody(None, blame, why)),
+    };
+    let onset = inputs.now - ago;
+    let is_before = |change: &Change| change.committed_at <= onset + CLOCK_GRACE;
+    let began = format!("{} began to burn {} ago", sli.as_str(), span(ago));
+    let Some(index) = timeline.changes.iter().position(is_before) else {
+        let why = format!("{began}, before the oldest deployment that is known");
+        return Some(nobody(Some(onset), Blame::NotDeployment, why));
+    };
+    let suspect = &timeline.changes[index];
+    let lag = onset - suspect.committed_at;
+    if lag > window {
+        let why = format!(
+            "{began}, {} after {} was deployed (at most {})",
+            span(lag),
+            short(&suspect.revision),
+            span(window)
+        );
+        return Some(nobody(Some(onset), Blame::NotDeployment, why));
+    }
+    Some(Suspicion {
+        index,
+        onset: Some(onset),
+        against: None,
+    })
+}
+
+/// Returns how long ago the first of what burns now began, and what that is.
+fn beginning(inputs: &Inputs<'_>, timeline: &Timeline) -> Result<(Duration, Sli), (Blame, String)> {
+    let burning = inputs.assessment.burning_slis();
+    let trail = trail(inputs, timeline, &burning);
+    let mut first: Option<(Duration, Sli)> = None;
+    for (sli, limit) in &burning {
+        match trail.beginning(inputs.evidence.courses(), *sli, *limit) {
+            Beginning::Seen { ago } => {
+                let ago = Duration::from_std(ago).unwrap_or(Duration::MAX);
+                if first.is_none_or(|(known, _)| ago > known) {
+                    first = Some((ago, *sli));
+                }
+            }
+            Beginning::Earlier { than } => {
+                let than = Duration::from_std(than).unwrap_or(Duration::MAX);
+                let why = format!(
+                    "{} burn as far back as was looked, {}",
+                    sli.as_str(),
+                    span(than)
+                );
+                return Err((Blame::NotDeployment, why));
+            }
+            Beginning::NotMeasured { why } => {
+                let why = format!("when {} began to burn is not known: {why}", sli.as_str());
+                return Err((Blame::Unknown, why));
+            }
+        }
+    }
+    first.ok_or_else(|| (Blame::Unknown, "nothing burns".to_owned()))
+}
+
+fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]) -> Trail<'a> {
+    let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);
+    let oldest = timeline
+        .changes
+        .iter()
+        .take(back.saturating_add(2))
+        .next_back();
+    let since = oldest.map_or_else(Duration::zero, |oldest| inputs.now - oldest.committed_at);
+    Trail {
+        objective: inputs.objective,
+        burning,
+        min_events: inputs.settings.min_events,
+        near: inputs
+            .settings
+            .attribution_window
+            .to_std()
+            .unwrap_or_default(),
+        reach: (since + LIFE)
+            .to_std()
+            .unwrap_or_default()
+            .min(inputs.objective.window),
+    }
+}
+
+/// Returns the hour before a deployment and the time since.
+pub(super) fn sides(inputs: &Inputs<'_>, suspect: &Change) -> (Span, Span) {
+    let at = suspect.committed_at;
+    let before = Span {
+        from: at - BEFORE,
+        to: at,
+    };
+    let after = Span {
+        from: at,
+        to: inputs.now,
+    };
+    (before, after)
+}
+
+/// Returns the part of a change's life by which it is judged, or nothing when it was too short: until the next change came,
+/// without the time in which pods of the revision before it were still serving.
+pub(super) fn life(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Option<Span> {
+    let settling = inputs.settings.violation_for;
+    let change = timeline.changes.get(index)?;
+    let next = timeline.changes.get(index.checked_sub(1)?)?;
+    let to = next.committed_at;
+    let from = (change.committed_at + settling).max(to - LIFE);
+    (to - from >= settling).then_some(Span { from, to })
+}
+
+/// Returns what a decision still wants to know, in rounds: nothing when it knows all that can help. A service that does not
+/// burn, or of which too little is known to act, raises no question.
+pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Question> {
+    let burning = inputs.assessment.burning_slis();
+    let look = trail(inputs, timeline, &burning).next_look(inputs.evidence.courses());
+    if let (Some(look), false) = (look, burning.is_empty()) {
+        return vec![Question::Course(look)];
+    }
+    let Some(suspicion) = suspicion(inputs, timeline) else {
+        return Vec::new();
+    };
+    let index = suspicion.blamed(inputs);
+    let suspect = &timeline.changes[index];
+    let (before, after) = sides(inputs, suspect);
+    let mut wanted: Vec<Question> = [before, after]
+        .into_iter()
+        .filter(|span| span.from < span.to && span.to <= inputs.now)
+        .map(Question::Stretch)
+        .collect();
+    let has_errors = burning.iter().any(|(sli, _)| *sli == Sli::Errors);
+    if has_errors && suspect.committed_at <= inputs.now {
+        wanted.push(Question::Pods(suspect.committed_at));
+        wanted.push(Question::Pods(inputs.now));
+    }
+    let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);
+    let candidates = index + 1..timeline.changes.len().min(back.saturating_add(1));
+    wanted.extend(
+        candidates
+            .filter_map(|index| life(inputs, timeline, index))
+            .map(Question::Stretch),
+    );
+    wanted.retain(|question| !inputs.evidence.answers(question));
+    wanted
+}
+
+impl Suspicion {
+    /// Returns the place of the oldest deployment that is blamed: the newest of all where `REQUIRE_ATTRIBUTION=false` says so.
+    pub(super) fn blamed(&self, inputs: &Inputs<'_>) -> usize {
+        if inputs.settings.require_attribution {
+            self.index
+        } else {
+            0
+        }
+    }
+}
