@@ -8,7 +8,8 @@ use error_budget_monitor::clients::http::HttpSettings;
 use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::observe::{Metrics, Observation, Queries};
 use error_budget_monitor::policy::{
-    BlackoutWindows, BranchReading, Change, End, History, Inputs, Settings, Timeline, decide,
+    BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Settings, Timeline,
+    decide, questions,
 };
 use error_budget_monitor::slo::{
     ErrorBudget, LevelThresholds, Objective, assess_slices, binomial_tail,
@@ -24,9 +25,9 @@ const BATCHES: usize = 15;
 /// Adds the cost of judging a bad release of the month, and of the binomial tail at a month of traffic.
 pub(crate) fn report(table: &mut Table, month: &Month) -> Result<(), Failure> {
     let objective = objective();
-    let observation = observe(month, &objective)?;
     let branch = BranchReading::Known(timeline(month.deployed_at()));
     let (history, settings) = (History::default(), settings()?);
+    let (observation, evidence) = observe(month, &objective, &branch, &settings)?;
     let pass = || {
         let assessment = assess_slices(
             black_box(&observation.measurement),
@@ -35,8 +36,10 @@ pub(crate) fn report(table: &mut Table, month: &Month) -> Result<(), Failure> {
         );
         decide(&Inputs {
             now: observation.evaluated_at,
+            objective: &objective,
             assessment: &assessment,
             branch: &branch,
+            evidence: &evidence,
             history: &history,
             settings: &settings,
         })
@@ -70,7 +73,12 @@ fn time<T>(calls: u32, call: impl Fn() -> T) -> Vec<f64> {
         .collect()
 }
 
-fn observe(month: &Month, objective: &Objective) -> Result<Observation, Failure> {
+fn observe(
+    month: &Month,
+    objective: &Objective,
+    branch: &BranchReading,
+    settings: &Settings,
+) -> Result<(Observation, Evidence), Failure> {
     let prometheus = Prometheus::new(month.prometheus.url().parse()?, &HttpSettings::default())?;
     let queries = Queries::http(Month::NAMESPACE, "bad-release");
     let metrics = Metrics {
@@ -80,7 +88,32 @@ fn observe(month: &Month, objective: &Objective) -> Result<Observation, Failure>
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(metrics.observe(objective))?)
+    runtime.block_on(async {
+        let observation = metrics.observe(objective).await?;
+        let assessment = assess_slices(
+            &observation.measurement,
+            objective,
+            observation.slice_window,
+        );
+        let mut evidence = Evidence::default();
+        loop {
+            let asked = questions(&Inputs {
+                now: observation.evaluated_at,
+                objective,
+                assessment: &assessment,
+                branch,
+                evidence: &evidence,
+                history: &History::default(),
+                settings,
+            });
+            if asked.is_empty() {
+                return Ok((observation, evidence));
+            }
+            for answer in metrics.answer(&observation, &asked).await? {
+                evidence.add(answer);
+            }
+        }
+    })
 }
 
 /// The contract's defaults.
@@ -108,6 +141,7 @@ fn settings() -> Result<Settings, Failure> {
         require_active_burn: true,
         require_attribution: true,
         attribution_window: TimeDelta::minutes(60),
+        violation_for: TimeDelta::minutes(5),
         max_revisions_back: 3,
         min_events: 50,
         min_bad_events: 5,
