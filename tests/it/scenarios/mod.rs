@@ -7,6 +7,7 @@ mod bad_state;
 mod blame;
 mod crash;
 mod done_when;
+mod evidence;
 mod gate;
 mod manual;
 mod memory;
