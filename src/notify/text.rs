@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use crate::commands::Status;
 use crate::policy::short;
-use crate::record::{BudgetPart, BurnRatesPart, Record, RollbackPart, ViolationPart};
+use crate::record::{
+    AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, ViolationPart,
+};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
 pub fn record(record: &Record) -> String {
@@ -48,21 +50,74 @@ pub fn record(record: &Record) -> String {
             ),
         );
     }
-    if !record.decision.gates.is_empty() {
-        text.push('\n');
-        for gate in &record.decision.gates {
-            let state = match gate.state {
-                "not_checked" => "not checked",
-                state => state,
-            };
-            let _ = writeln!(text, "  {state:<11}  {:<12}  {}", gate.gate, gate.detail);
-        }
+    if let Some(attribution) = &record.attribution {
+        write_suspect(&mut text, attribution);
     }
+    write_gates(&mut text, &record.decision);
     if let Some(rollback) = &record.rollback {
         write_rollback(&mut text, rollback);
     }
     write_unknowns(&mut text, record);
     text
+}
+
+fn write_suspect(text: &mut String, attribution: &AttributionPart) {
+    let began = match (attribution.onset, attribution.lag_seconds) {
+        (Some(onset), Some(lag)) => format!(
+            "; the burn began at {}, {} {}",
+            onset.format("%Y-%m-%d %H:%M:%S UTC"),
+            span(lag.abs() as f64),
+            if lag < 0 { "before it" } else { "after it" }
+        ),
+        (Some(_) | None, _) => String::new(),
+    };
+    let verdict = match attribution.verdict {
+        "deployment" => "to blame",
+        "not_deployment" => "not to blame",
+        _ => "not known to be to blame",
+    };
+    line(
+        text,
+        "suspect",
+        &format!("{} is {verdict}{began}", short(&attribution.suspect)),
+    );
+    let side = |bad: Option<f64>, total: Option<f64>| {
+        let ratio = bad.zip(total).map(|(bad, total)| bad / total);
+        format!("{} of {} ({})", count(bad), count(total), percent(ratio))
+    };
+    if attribution.total_before.is_some() || attribution.total_after.is_some() {
+        line(
+            text,
+            "bad events",
+            &format!(
+                "{} in the hour before it, {} since",
+                side(attribution.bad_before, attribution.total_before),
+                side(attribution.bad_after, attribution.total_after)
+            ),
+        );
+    }
+}
+
+/// Writes the gates, with a mark at the one that decided.
+fn write_gates(text: &mut String, decision: &DecisionPart) {
+    if decision.gates.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let stops = |state: &str| decision.gates.iter().position(|gate| gate.state == state);
+    let first = stops("fail").or_else(|| stops("not_checked"));
+    for (index, gate) in decision.gates.iter().enumerate() {
+        let state = match gate.state {
+            "not_checked" => "not checked",
+            state => state,
+        };
+        let mark = if first == Some(index) { '>' } else { ' ' };
+        let _ = writeln!(
+            text,
+            "{mark} {state:<11}  {:<12}  {}",
+            gate.gate, gate.detail
+        );
+    }
 }
 
 /// Writes the status of a service.
@@ -288,7 +343,9 @@ fn rate(rate: Option<f64>) -> String {
 }
 
 fn span(seconds: f64) -> String {
-    if seconds < 7200.0 {
+    if seconds < 120.0 {
+        format!("{seconds:.0} s")
+    } else if seconds < 7200.0 {
         format!("{:.0} min", seconds / 60.0)
     } else if seconds < 172_800.0 {
         format!("{:.1} h", seconds / 3600.0)

