@@ -91,12 +91,24 @@ pub enum PrometheusError {
     },
     /// The query exceeds a limit or cannot be executed. A smaller question may succeed.
     #[error(
-        "query Prometheus at {origin}: query not executed (HTTP {status}: {said}); raise the server's limits or shorten SLO_WINDOW"
+        "query Prometheus at {origin}: query not executed (HTTP {status}: {said}); raise the server's limits, shorten SLO_WINDOW, or correct SLI_BAD_QUERY and SLI_TOTAL_QUERY"
     )]
     TooExpensive {
         /// Scheme, host and port.
         origin: String,
         /// The status, usually 422.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// The server gave the query up. A smaller question may succeed.
+    #[error(
+        "query Prometheus at {origin}: the server gave the query up (HTTP {status}: {said}); raise PROMETHEUS_TIMEOUT and the server's query timeout, or shorten SLO_WINDOW"
+    )]
+    TooSlow {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status, usually 503.
         status: u16,
         /// What it said.
         said: String,
@@ -153,12 +165,44 @@ pub enum PrometheusError {
     },
 }
 
+/// Why a server that answers other questions refuses this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFault {
+    /// No server would answer it.
+    Wrong,
+    /// A smaller one may be answered.
+    TooMuch,
+}
+
 impl PrometheusError {
+    /// Returns what is wrong with the query, or nothing when the question failed for another reason.
+    pub fn query_fault(&self) -> Option<QueryFault> {
+        match self {
+            Self::BadQuery { .. } => Some(QueryFault::Wrong),
+            Self::TooExpensive { .. } | Self::TooSlow { .. } => Some(QueryFault::TooMuch),
+            Self::Settings(_)
+            | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::Refused { .. }
+            | Self::NotFound { .. }
+            | Self::Starting { .. }
+            | Self::Unavailable { .. }
+            | Self::NotPrometheus { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Timeout { .. }
+            | Self::Redirected { .. } => None,
+        }
+    }
+
     /// Says whether the same question may have an answer later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } => source.is_transient(),
-            Self::Starting { .. } | Self::Unavailable { .. } | Self::Timeout { .. } => true,
+            Self::Starting { .. }
+            | Self::Unavailable { .. }
+            | Self::TooSlow { .. }
+            | Self::Timeout { .. } => true,
             Self::Settings(_)
             | Self::Untrusted { .. }
             | Self::Refused { .. }
@@ -292,6 +336,14 @@ impl Refusal<'_> {
                 },
                 Repeat::Never,
             ),
+            (200 | 503, "timeout") if is_json => (
+                PrometheusError::TooSlow {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Once,
+            ),
             (503, _) if is_json => (
                 PrometheusError::Unavailable {
                     origin,
@@ -319,7 +371,7 @@ impl Refusal<'_> {
                 },
                 Repeat::Once,
             ),
-            (200, "timeout" | "canceled" | "internal" | "unavailable") => (
+            (200, "canceled" | "internal" | "unavailable") => (
                 PrometheusError::Unavailable {
                     origin,
                     status,

@@ -10,7 +10,7 @@ pub mod promql;
 mod retry;
 
 pub use answer::{Answer, Sample, Series};
-pub use error::PrometheusError;
+pub use error::{PrometheusError, QueryFault};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -164,7 +164,13 @@ impl Prometheus {
             self.by_get
                 .store(!refuses_post(response.status), Ordering::Relaxed);
         }
-        self.judge(endpoint, &response)
+        self.judge(endpoint, &response).map_err(|mut failure| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !is_worth_repeating(&failure.error, left, self.http.timeout()) {
+                failure.repeat = retry::Repeat::Never;
+            }
+            failure
+        })
     }
 
     async fn exchange(
@@ -256,6 +262,12 @@ impl Endpoint {
     }
 }
 
+/// Says whether a question may have an answer in the time left. One that the server gave up after most of the time will
+/// not end in the rest of it, and our own timeout would hide what the server said.
+fn is_worth_repeating(error: &PrometheusError, left: Duration, limit: Duration) -> bool {
+    !matches!(error, PrometheusError::TooSlow { .. }) || left > limit / 2
+}
+
 /// Says whether a status may mean that only reading by GET is allowed.
 fn refuses_post(status: StatusCode) -> bool {
     matches!(
@@ -267,4 +279,39 @@ fn refuses_post(status: StatusCode) -> bool {
 /// Formats a time as unix seconds with milliseconds.
 fn seconds(time: DateTime<Utc>) -> String {
     format!("{:.3}", time.timestamp_millis() as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_took_most_of_the_time_is_not_repeated() {
+        let said = |slow| {
+            let (origin, status, said) = ("http://localhost".to_owned(), 503, String::new());
+            if slow {
+                PrometheusError::TooSlow {
+                    origin,
+                    status,
+                    said,
+                }
+            } else {
+                PrometheusError::Unavailable {
+                    origin,
+                    status,
+                    said,
+                }
+            }
+        };
+        let second = Duration::from_secs(1);
+        for (slow, left, expected) in [
+            (true, 9 * second, true),
+            (true, 5 * second, false),
+            (true, second, false),
+            (false, second, true),
+        ] {
+            let found = is_worth_repeating(&said(slow), left, 10 * second);
+            assert_eq!(found, expected, "slow {slow}, {left:?} left");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What each HTTP status means and how often it is asked again.
 
-use error_budget_monitor::clients::prometheus::PrometheusError;
+use error_budget_monitor::clients::prometheus::{PrometheusError, QueryFault};
 use testkit::stub::{ClosedPort, Reply, Stub};
 
 use super::{VECTOR_OF_ONE, ask, client, noon, patient, refusal, told};
@@ -99,7 +99,7 @@ async fn asks_once_more_after_an_error_inside_the_server() {
     for reply in [
         Reply::json(499, said("canceled", "query was canceled")),
         Reply::json(500, said("internal", "broken")),
-        Reply::json(503, said("timeout", "query timed out")),
+        Reply::json(503, said("unavailable", "no querier")),
         Reply::html(521, "<h1>down</h1>"),
     ] {
         let (error, requests) = refusal([reply.clone(), reply]).await;
@@ -107,6 +107,18 @@ async fn asks_once_more_after_an_error_inside_the_server() {
             matches!(error, PrometheusError::Unavailable { .. }),
             "{error:?}"
         );
+        assert!(error.is_transient());
+        assert_eq!(requests, 2);
+    }
+}
+
+#[tokio::test]
+async fn asks_once_more_when_the_server_gave_the_query_up() {
+    for status in [200, 503] {
+        let reply = Reply::json(status, said("timeout", "query timed out"));
+        let (error, requests) = refusal([reply.clone(), reply]).await;
+        assert_eq!(error.query_fault(), Some(QueryFault::TooMuch), "{error:?}");
+        assert!(told(&error).contains("PROMETHEUS_TIMEOUT"), "{error:?}");
         assert!(error.is_transient());
         assert_eq!(requests, 2);
     }
