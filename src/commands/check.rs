@@ -1,7 +1,7 @@
 //! The gate: the same evaluation, no change, and an exit code for the pipeline.
 
 use super::Ended;
-use super::pass::{Known, NotEvaluated, evaluate, without_state};
+use super::pass::{Known, NotEvaluated, evaluate, refused_instead_of, without_state};
 use super::service::{Service, history, with_sources};
 use crate::config::OnUnknown;
 use crate::exit::Exit;
@@ -41,7 +41,8 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
         return Ended::with(Exit::BlockedHold, record.holding(reason, why.clone()))
             .complaining(why);
     }
-    judged(service, &known.assessment, record)
+    let ended = judged(service, &known.assessment, record);
+    refused_instead_of(Exit::BlockedUnknown, ended, &known.observation)
 }
 
 fn judged(service: &Service<'_>, assessment: &Assessment, record: Record) -> Ended {

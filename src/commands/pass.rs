@@ -243,7 +243,21 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         recovery_ratio: recovery_ratio(&known.assessment, service),
         when_held: Exit::Complete,
     };
-    carry_out(service, memory, known.snapshot, &decision, record, &wish).await
+    let ended = carry_out(service, memory, known.snapshot, &decision, record, &wish).await;
+    refused_instead_of(Exit::Complete, ended, &known.observation)
+}
+
+/// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps all
+/// that was measured.
+pub(super) fn refused_instead_of(exit: Exit, ended: Ended, observation: &Observation) -> Ended {
+    match observation.measurement.refusal() {
+        Some(why) if ended.exit == exit => Ended {
+            exit: Exit::Unavailable,
+            ..ended
+        }
+        .complaining(why),
+        Some(_) | None => ended,
+    }
 }
 
 /// Returns the error ratio under which this burn has stopped: the SLO's, or the burn rate's where that is stricter and

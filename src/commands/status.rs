@@ -103,13 +103,19 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         Err(error) => return without_state(&error),
     };
     let (record, level, exit, complaint) = match measure(service, heading).await {
-        Ok((observation, assessment)) => (
-            Record::unknown(heading, &service.objective, observation.evaluated_at)
-                .with_assessment(&assessment),
-            assessment.budget.acting_level,
-            Exit::Complete,
-            None,
-        ),
+        Ok((observation, assessment)) => {
+            let refused = observation.measurement.refusal().map(str::to_owned);
+            (
+                Record::unknown(heading, &service.objective, observation.evaluated_at)
+                    .with_assessment(&assessment),
+                assessment.budget.acting_level,
+                match refused {
+                    Some(_) => Exit::Unavailable,
+                    None => Exit::Complete,
+                },
+                refused,
+            )
+        }
         Err(not_evaluated) => (
             not_evaluated.record,
             None,

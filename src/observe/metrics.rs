@@ -5,10 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::try_join;
 
-use super::parts::{Grid, Parts, Quantity, events, histograms, slices};
+use super::budget::SloWindow;
+use super::parts::{Grid, Parts, Quantity, asked, histograms, slices};
 use super::queries::{Queries, SCRAPE_RANGE, combine};
 use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
-use crate::slo::{self, Events, Histogram, MAX_SAMPLE_AGE, Measurement, Objective, Reading};
+use crate::slo::{Events, Histogram, MAX_SAMPLE_AGE, Measurement, Objective, Reading};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const M5: Duration = Duration::from_secs(300);
@@ -46,7 +47,8 @@ impl Metrics<'_> {
     /// Reads the whole state of a service: one request for the time, then all others together.
     ///
     /// # Errors
-    /// Fails when Prometheus cannot be asked or refuses. Whatever it does answer is a reading, not an error.
+    /// Fails when Prometheus cannot be asked or refuses us. Whatever it answers is a reading, not an error, and so is its
+    /// refusal of one question.
     pub async fn observe(&self, objective: &Objective) -> Result<Observation, PrometheusError> {
         let clock = self.clock().await?;
         let now = clock.now;
@@ -56,12 +58,9 @@ impl Metrics<'_> {
             objective.slice_step(),
             objective.slices_in(objective.violation_for),
         );
-        let (coverage_query, coverage_slots) = self.queries.coverage(objective.window);
-        let (recent, budget_total, budget_bad, coverage, slices, latency) = try_join!(
+        let (recent, SloWindow { events, coverage }, slices, latency) = try_join!(
             self.recent(now),
-            self.part("total", self.queries.total(objective.window), now),
-            self.part("bad", self.queries.bad(objective.window), now),
-            self.part("slots", coverage_query, now),
+            self.slo_window(objective.window, now),
             self.slices(slice, grid),
             self.latency(slice, grid),
         )?;
@@ -80,13 +79,17 @@ impl Metrics<'_> {
             })
         };
         let measurement = Measurement {
-            budget: checked(events(&budget_bad, "bad", &budget_total, "total")),
-            coverage: covered(&coverage, coverage_slots),
+            budget: checked(events),
+            coverage,
             m5: checked(recent.events("m5_bad", "m5_total")),
             m30: checked(recent.events("m30_bad", "m30_total")),
             h1: checked(recent.events("h1_bad", "h1_total")),
             h6: checked(recent.events("h6_bad", "h6_total")),
-            freshness: self.freshness(&recent, &slices, slice),
+            freshness: match clock.partial {
+                // What a slice must cover was learned from an answer in which samples may be missing.
+                Some(why) => Reading::Partial { why },
+                None => self.freshness(&recent, &slices, slice),
+            },
             slices,
             latency,
             clock_skew: clock.skew,
@@ -142,6 +145,7 @@ impl Metrics<'_> {
         };
         Ok(Clock {
             now,
+            partial: parts.partial().map(str::to_owned),
             skew: (now - here).abs().to_std().unwrap_or(Duration::MAX),
             scrape_interval,
         })
@@ -160,21 +164,17 @@ impl Metrics<'_> {
         }
         parts.extend(self.queries.labelled().map(|query| ("labelled", query)));
         parts.extend(self.queries.age().map(|query| ("age", query)));
-        let answer = self.prometheus.instant(&combine(parts), now).await?;
-        Ok(Parts::of(answer))
+        self.parts(parts, now).await
     }
 
-    pub(super) async fn part(
+    /// Asks for several quantities at one time.
+    pub(super) async fn parts<'a>(
         &self,
-        name: &'static str,
-        query: String,
+        parts: impl IntoIterator<Item = (&'a str, String)>,
         now: DateTime<Utc>,
     ) -> Result<Parts, PrometheusError> {
-        let answer = self
-            .prometheus
-            .instant(&combine([(name, query)]), now)
-            .await?;
-        Ok(Parts::of(answer))
+        let answer = self.prometheus.instant(&combine(parts), now).await;
+        Ok(Parts::of_asked(asked(answer)?))
     }
 
     pub(super) async fn slices(
@@ -186,7 +186,7 @@ impl Metrics<'_> {
             ("bad", self.queries.bad(slice)),
             ("total", self.queries.total(slice)),
         ]);
-        Ok(slices(self.range(&query, grid).await?, grid))
+        self.over(&query, grid, |answer| slices(answer, grid)).await
     }
 
     pub(super) async fn latency(
@@ -196,16 +196,28 @@ impl Metrics<'_> {
     ) -> Result<Reading<Vec<Option<Histogram>>>, PrometheusError> {
         match self.queries.latency(slice) {
             None => Ok(Reading::NoSeries),
-            Some(query) => Ok(histograms(self.range(&query, grid).await?, grid)),
+            Some(query) => {
+                self.over(&query, grid, |answer| histograms(answer, grid))
+                    .await
+            }
         }
     }
 
-    async fn range(&self, query: &str, grid: Grid) -> Result<Answer<Vec<Series>>, PrometheusError> {
-        let end = grid.start
-            + grid.step * u32::try_from(grid.points.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.prometheus
-            .range(query, grid.start, end, grid.step)
-            .await
+    /// Asks for something at each point of a grid.
+    pub(super) async fn over<T>(
+        &self,
+        query: &str,
+        grid: Grid,
+        read: impl FnOnce(Answer<Vec<Series>>) -> Reading<T>,
+    ) -> Result<Reading<T>, PrometheusError> {
+        let answer = self
+            .prometheus
+            .range(query, grid.start, grid.end(), grid.step)
+            .await;
+        Ok(match asked(answer)? {
+            Ok(answer) => read(answer),
+            Err(refusal) => refusal.reading(),
+        })
     }
 
     fn freshness(
@@ -247,6 +259,8 @@ struct Clock {
     now: DateTime<Utc>,
     skew: Duration,
     scrape_interval: Option<Duration>,
+    /// Why the scrape interval may be wrong.
+    partial: Option<String>,
 }
 
 fn slice_window(objective: &Objective, scrape_interval: Option<Duration>) -> Duration {
@@ -266,15 +280,4 @@ fn aged(age: Duration) -> Reading<Duration> {
     } else {
         Reading::Measured(age)
     }
-}
-
-fn covered(parts: &Parts, slots: u32) -> Reading<f64> {
-    parts
-        .number("slots")
-        .and_then(|found| match slo::coverage(found, slots) {
-            Some(coverage) => Reading::Measured(coverage),
-            None => Reading::Invalid {
-                why: format!("{found} of {slots} slots make no coverage"),
-            },
-        })
 }

@@ -1,6 +1,7 @@
 //! Reads everything that a decision needs, and judges none of it.
 
 mod branch;
+mod budget;
 mod evidence;
 mod metrics;
 mod parts;

@@ -6,8 +6,41 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::queries::PART;
-use crate::clients::prometheus::{Answer, Sample, Series};
+use crate::clients::prometheus::{Answer, PrometheusError, QueryFault, Sample, Series};
 use crate::slo::{Events, Histogram, Reading};
+
+/// What to do about counts that cannot be.
+const LOOK_AT_THE_SERIES: &str = "; look at the query and its series in Prometheus";
+
+/// A question that the server refused while it goes on answering others.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refusal {
+    pub(super) fault: QueryFault,
+    pub(super) why: String,
+}
+
+/// Tells a refusal of this one question from a failure that ends all asking.
+pub(super) fn asked<T>(
+    result: Result<T, PrometheusError>,
+) -> Result<Result<T, Refusal>, PrometheusError> {
+    match result {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(error) => match error.query_fault() {
+            Some(fault) => Ok(Err(Refusal {
+                fault,
+                why: error.to_string(),
+            })),
+            None => Err(error),
+        },
+    }
+}
+
+impl Refusal {
+    /// Returns the reading of what was asked.
+    pub(super) fn reading<T>(self) -> Reading<T> {
+        Reading::Refused { why: self.why }
+    }
+}
 
 /// One quantity of a combined answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +57,23 @@ pub(super) enum Quantity {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
     values: BTreeMap<String, Vec<f64>>,
-    partial: Option<String>,
+    doubt: Option<Doubt>,
+}
+
+/// Why nothing of an answer may be believed.
+#[derive(Debug, Clone)]
+enum Doubt {
+    Partial(String),
+    Refused(Refusal),
+}
+
+impl Doubt {
+    fn reading<T>(&self) -> Reading<T> {
+        match self {
+            Self::Partial(why) => Reading::Partial { why: why.clone() },
+            Self::Refused(refusal) => refusal.clone().reading(),
+        }
+    }
 }
 
 impl Parts {
@@ -37,7 +86,34 @@ impl Parts {
         }
         Self {
             values,
-            partial: answer.partial,
+            doubt: answer.partial.map(Doubt::Partial),
+        }
+    }
+
+    /// Sorts the samples of a combined answer, or keeps why there is none.
+    pub(super) fn of_asked(asked: Result<Answer<Vec<Sample>>, Refusal>) -> Self {
+        match asked {
+            Ok(answer) => Self::of(answer),
+            Err(refusal) => Self {
+                values: BTreeMap::new(),
+                doubt: Some(Doubt::Refused(refusal)),
+            },
+        }
+    }
+
+    /// Returns how the question was refused, if it was.
+    pub(super) fn refusal(&self) -> Option<&Refusal> {
+        match &self.doubt {
+            Some(Doubt::Refused(refusal)) => Some(refusal),
+            Some(Doubt::Partial(_)) | None => None,
+        }
+    }
+
+    /// Returns what the server says is missing, if anything is.
+    pub(super) fn partial(&self) -> Option<&str> {
+        match &self.doubt {
+            Some(Doubt::Partial(why)) => Some(why),
+            Some(Doubt::Refused(_)) | None => None,
         }
     }
 
@@ -46,18 +122,17 @@ impl Parts {
         match self.values.get(name).map(Vec::as_slice) {
             None | Some([]) => Quantity::Absent,
             Some([value]) if value.is_finite() => Quantity::Number(*value),
-            Some([value]) => Quantity::Invalid(format!("the answer is {value}, not a number")),
-            Some(several) => Quantity::Invalid(format!(
-                "{} series answered where one is expected; sum them in the query",
-                several.len()
+            Some([value]) => Quantity::Invalid(format!(
+                "the answer is {value}, not a number{LOOK_AT_THE_SERIES}"
             )),
+            Some(values) => Quantity::Invalid(too_many(values.len())),
         }
     }
 
     /// Returns one quantity as a reading; absent means that no series matched.
     pub(super) fn number(&self, name: &str) -> Reading<f64> {
-        if let Some(why) = &self.partial {
-            return Reading::Partial { why: why.clone() };
+        if let Some(doubt) = &self.doubt {
+            return doubt.reading();
         }
         match self.quantity(name) {
             Quantity::Absent => Reading::NoSeries,
@@ -75,13 +150,18 @@ impl Parts {
 /// Returns the events of two quantities. The total decides: absent means no series, 0 means no traffic, and only with
 /// traffic does an absent bad count mean that nothing was bad.
 pub(super) fn events(bads: &Parts, bad: &str, totals: &Parts, total: &str) -> Reading<Events> {
-    if let Some(why) = totals.partial.as_ref().or(bads.partial.as_ref()) {
-        return Reading::Partial { why: why.clone() };
+    let refused = totals.refusal().or(bads.refusal());
+    if let Some(refusal) = refused {
+        return refusal.clone().reading();
+    }
+    if let Some(doubt) = totals.doubt.as_ref().or(bads.doubt.as_ref()) {
+        return doubt.reading();
     }
     count(bads.quantity(bad), totals.quantity(total))
 }
 
-fn count(bad: Quantity, total: Quantity) -> Reading<Events> {
+/// Returns the events that two quantities mean; see [`events`].
+pub(super) fn count(bad: Quantity, total: Quantity) -> Reading<Events> {
     let total = match total {
         Quantity::Absent => return Reading::NoSeries,
         Quantity::Invalid(why) => return Reading::Invalid { why },
@@ -94,13 +174,13 @@ fn count(bad: Quantity, total: Quantity) -> Reading<Events> {
     };
     if total < 0.0 || bad.is_some_and(|bad| bad < 0.0) {
         return Reading::Invalid {
-            why: "a number of events is negative".to_owned(),
+            why: format!("a number of events is negative{LOOK_AT_THE_SERIES}"),
         };
     }
     if total == 0.0 {
         return if bad.is_some_and(|bad| bad > 0.0) {
             Reading::Invalid {
-                why: "bad events were counted, but no events at all".to_owned(),
+                why: format!("bad events were counted, but no events at all{LOOK_AT_THE_SERIES}"),
             }
         } else {
             Reading::NoTraffic
@@ -136,6 +216,11 @@ impl Grid {
         }
     }
 
+    /// Returns the time of the last slice.
+    pub(super) fn end(&self) -> DateTime<Utc> {
+        self.start + self.step * u32::try_from(self.points.saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
     fn index(&self, at: DateTime<Utc>) -> Option<usize> {
         let step = i64::try_from(self.step.as_millis()).ok()?;
         let offset = (at - self.start).num_milliseconds();
@@ -143,6 +228,40 @@ impl Grid {
         let index = usize::try_from((offset + step / 2).div_euclid(step)).ok()?;
         (index < self.points).then_some(index)
     }
+}
+
+/// Returns the counts of one quantity at each point of the grid; nothing where one is missing. A quantity without any
+/// series is missing everywhere.
+pub(super) fn column(
+    answer: Answer<Vec<Series>>,
+    name: &str,
+    grid: Grid,
+) -> Reading<Vec<Option<f64>>> {
+    if let Some(why) = answer.partial {
+        return Reading::Partial { why };
+    }
+    let mut column = vec![None; grid.points];
+    let mut found = 0;
+    for series in &answer.value {
+        if series.labels.get(PART).map(String::as_str) != Some(name) {
+            continue;
+        }
+        found += 1;
+        for (at, value) in &series.points {
+            if !value.is_finite() || *value < 0.0 {
+                return Reading::Invalid {
+                    why: format!("{value} is no number of events{LOOK_AT_THE_SERIES}"),
+                };
+            }
+            if let Some(index) = grid.index(*at) {
+                column[index] = Some(*value);
+            }
+        }
+    }
+    if found > 1 {
+        return several(found);
+    }
+    Reading::Measured(column)
 }
 
 /// Returns one slice per point of the grid; nothing where a slice is missing, idle or not a number.
@@ -167,9 +286,7 @@ pub(super) fn slices(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Opt
         }
     }
     if bads > 1 || totals > 1 {
-        return Reading::Invalid {
-            why: "several series answered where one is expected; sum them in the query".to_owned(),
-        };
+        return several(bads.max(totals));
     }
     if totals == 0 {
         return Reading::NoSeries;
@@ -183,10 +300,21 @@ pub(super) fn slices(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Opt
             | Reading::NoSeries
             | Reading::Stale { .. }
             | Reading::Partial { .. }
-            | Reading::Invalid { .. } => None,
+            | Reading::Invalid { .. }
+            | Reading::Refused { .. } => None,
         })
         .collect();
     Reading::Measured(slices)
+}
+
+fn several<T>(found: usize) -> Reading<T> {
+    Reading::Invalid {
+        why: too_many(found),
+    }
+}
+
+fn too_many(found: usize) -> String {
+    format!("{found} series answered where one is expected; sum them in the query")
 }
 
 fn number(value: Option<f64>) -> Quantity {
@@ -236,6 +364,7 @@ pub(super) fn histograms(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn sample(part: &str, value: f64) -> Sample {
         Sample {
@@ -297,7 +426,7 @@ mod tests {
     #[test]
     fn a_partial_answer_is_partial_in_every_quantity() {
         let mut answer = parts(&[("total", 100.0), ("bad", 50.0)]);
-        answer.partial = Some("a store did not answer".to_owned());
+        answer.doubt = Some(Doubt::Partial("a store did not answer".to_owned()));
         assert!(matches!(
             answer.events("bad", "total"),
             Reading::Partial { .. }
@@ -339,5 +468,124 @@ mod tests {
         expected[0] = Some(0.0);
         expected[10] = Some(0.2);
         assert_eq!(ratios, expected, "NaN at 270 s is a missing point");
+    }
+
+    #[test]
+    fn a_column_keeps_what_is_missing_apart_from_zero() {
+        let grid = grid(4);
+        let of = |series: Vec<Series>| column(range(series), "total", grid);
+        let counts = |values: &[f64]| series(&[(PART, "total")], values);
+        assert_eq!(
+            of(vec![
+                series(&[(PART, "bad")], &[9.0; 4]),
+                counts(&[1.5, 0.0])
+            ]),
+            Reading::Measured(vec![Some(1.5), Some(0.0), None, None])
+        );
+        assert_eq!(of(Vec::new()), Reading::Measured(vec![None; 4]));
+        for invalid in [
+            vec![counts(&[1.0]), counts(&[1.0])],
+            vec![counts(&[1.0, f64::NAN])],
+            vec![counts(&[f64::INFINITY])],
+            vec![counts(&[-1.0])],
+        ] {
+            let reading = of(invalid);
+            assert!(matches!(reading, Reading::Invalid { .. }), "{reading:?}");
+        }
+        let mut partial = range(vec![counts(&[1.0])]);
+        partial.partial = Some("a store did not answer".to_owned());
+        let reading = column(partial, "total", grid);
+        assert!(matches!(reading, Reading::Partial { .. }), "{reading:?}");
+    }
+
+    /// Returns a grid of one point every 30 s from the beginning of time on.
+    fn grid(points: usize) -> Grid {
+        Grid {
+            start: DateTime::UNIX_EPOCH,
+            step: Duration::from_secs(30),
+            points,
+        }
+    }
+
+    /// Returns a series with these values at the first points of a grid.
+    fn series(labels: &[(&str, &str)], values: &[f64]) -> Series {
+        let labels = labels.iter();
+        let at = |index: usize| DateTime::UNIX_EPOCH + Duration::from_secs(30 * index as u64);
+        Series {
+            labels: labels
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            points: values
+                .iter()
+                .enumerate()
+                .map(|(index, value)| (at(index), *value))
+                .collect(),
+        }
+    }
+
+    fn range(value: Vec<Series>) -> Answer<Vec<Series>> {
+        Answer {
+            value,
+            partial: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// An order of series, and one of the points in each of them.
+    fn orders(series: usize, points: usize) -> impl Strategy<Value = (Vec<usize>, Vec<usize>)> {
+        (
+            Just((0..series).collect()).prop_shuffle(),
+            Just((0..points).collect()).prop_shuffle(),
+        )
+    }
+
+    fn reordered(of: &[Series], (series, points): &(Vec<usize>, Vec<usize>)) -> Vec<Series> {
+        let reordered = series.iter().map(|index| {
+            let Series {
+                labels,
+                points: old,
+            } = of[*index].clone();
+            Series {
+                labels,
+                points: points.iter().map(|index| old[*index]).collect(),
+            }
+        });
+        reordered.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_series_says_nothing(
+            samples in Just(vec![("m5_total", 90.0), ("m5_bad", 9.0), ("h1_total", 500.0), ("h1_bad", 20.0)])
+                .prop_shuffle(),
+            two in orders(2, 5),
+            four in orders(4, 5),
+        ) {
+            let parts = parts(&samples);
+            let counted = |bad, total| Reading::Measured(Events::new(bad, total).expect("a count"));
+            prop_assert_eq!(parts.events("m5_bad", "m5_total"), counted(9.0, 90.0));
+            prop_assert_eq!(parts.events("h1_bad", "h1_total"), counted(20.0, 500.0));
+
+            let grid = grid(5);
+            let counts = [
+                series(&[(PART, "total")], &[10.0, 20.0, 30.0, 40.0, 50.0]),
+                series(&[(PART, "bad")], &[0.0, 1.0, f64::NAN, 3.0, 4.0]),
+            ];
+            let shuffled = reordered(&counts, &two);
+            prop_assert_eq!(
+                slices(range(shuffled.clone()), grid),
+                slices(range(counts.to_vec()), grid)
+            );
+            prop_assert_eq!(
+                column(range(shuffled), "total", grid),
+                column(range(counts.to_vec()), "total", grid)
+            );
+
+            let buckets = ["0.5", "1", "2.5", "+Inf"].map(|bound| series(&[("le", bound)], &[7.0; 5]));
+            prop_assert_eq!(
+                histograms(range(reordered(&buckets, &four)), grid),
+                histograms(range(buckets.to_vec()), grid)
+            );
+        }
     }
 }

@@ -75,7 +75,10 @@ pub(super) fn burns(
     }
     let latency_is_absent = match &measurement.latency {
         Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries => true,
-        Reading::Stale { .. } | Reading::Partial { .. } | Reading::Invalid { .. } => false,
+        Reading::Stale { .. }
+        | Reading::Partial { .. }
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. } => false,
     };
     for violation in violations {
         let (events, allowed) = match violation.slo {

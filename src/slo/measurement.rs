@@ -100,6 +100,17 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// Returns why the first refused question was refused, if any was.
+    pub fn refusal(&self) -> Option<&str> {
+        [&self.budget, &self.m5, &self.m30, &self.h1, &self.h6]
+            .into_iter()
+            .find_map(Reading::refusal)
+            .or_else(|| self.coverage.refusal())
+            .or_else(|| self.freshness.refusal())
+            .or_else(|| self.slices.refusal())
+            .or_else(|| self.latency.refusal())
+    }
+
     /// Tells whether the newest sample is young enough to speak of now.
     pub(super) fn is_fresh(&self) -> bool {
         self.freshness

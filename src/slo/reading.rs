@@ -26,6 +26,11 @@ pub enum Reading<T> {
         /// What is wrong with it.
         why: String,
     },
+    /// The back end answers, but not this question: a wrong query, or one beyond a limit.
+    Refused {
+        /// One sentence that quotes the back end and says what to do.
+        why: String,
+    },
 }
 
 impl<T> Reading<T> {
@@ -37,7 +42,8 @@ impl<T> Reading<T> {
             | Self::NoSeries
             | Self::Stale { .. }
             | Self::Partial { .. }
-            | Self::Invalid { .. } => None,
+            | Self::Invalid { .. }
+            | Self::Refused { .. } => None,
         }
     }
 
@@ -49,7 +55,7 @@ impl<T> Reading<T> {
             Self::NoSeries => Some("no series matches the service".to_owned()),
             Self::Stale { age } => Some(format!("the newest sample is {} s old", age.as_secs())),
             Self::Partial { why } => Some(format!("the answer is incomplete: {why}")),
-            Self::Invalid { why } => Some(why.clone()),
+            Self::Invalid { why } | Self::Refused { why } => Some(why.clone()),
         }
     }
 
@@ -67,6 +73,20 @@ impl<T> Reading<T> {
             Self::Stale { age } => Reading::Stale { age },
             Self::Partial { why } => Reading::Partial { why },
             Self::Invalid { why } => Reading::Invalid { why },
+            Self::Refused { why } => Reading::Refused { why },
+        }
+    }
+
+    /// Returns why the question was refused, if it was.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused { why } => Some(why),
+            Self::Measured(_)
+            | Self::NoTraffic
+            | Self::NoSeries
+            | Self::Stale { .. }
+            | Self::Partial { .. }
+            | Self::Invalid { .. } => None,
         }
     }
 }

@@ -93,7 +93,8 @@ pub(super) fn unknowns(
         | Reading::NoSeries
         | Reading::Stale { .. }
         | Reading::Partial { .. }
-        | Reading::Invalid { .. }) => note("violations", other.why_unknown(), weight_of(other)),
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. }) => note("violations", other.why_unknown(), weight_of(other)),
     }
     match &measurement.latency {
         Reading::Measured(_) => {
@@ -108,7 +109,10 @@ pub(super) fn unknowns(
         other @ (Reading::NoSeries | Reading::NoTraffic) => {
             note("latency", other.why_unknown(), Weight::Note)
         }
-        other @ (Reading::Stale { .. } | Reading::Partial { .. } | Reading::Invalid { .. }) => {
+        other @ (Reading::Stale { .. }
+        | Reading::Partial { .. }
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. }) => {
             note("latency", other.why_unknown(), Weight::Everything);
         }
     }
@@ -165,6 +169,51 @@ fn weight_of<T>(reading: &Reading<T>) -> Weight {
         Reading::NoSeries
         | Reading::Stale { .. }
         | Reading::Partial { .. }
-        | Reading::Invalid { .. } => Weight::Everything,
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. } => Weight::Everything,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slo::fixture::{World, world};
+
+    fn unknowns_of(world: &World) -> Vec<(String, Weight, String)> {
+        let unknowns = world.assess().unknowns.into_iter();
+        unknowns
+            .map(|unknown| (unknown.source, unknown.weight, unknown.why))
+            .collect()
+    }
+
+    #[test]
+    fn whatever_is_refused_stands_in_the_way_of_everything() {
+        const WHY: &str = "too many samples";
+        fn refuse<T>(reading: &mut Reading<T>) {
+            *reading = Reading::Refused {
+                why: WHY.to_owned(),
+            };
+        }
+        let refusals: [fn(&mut Measurement); 9] = [
+            |measurement| refuse(&mut measurement.budget),
+            |measurement| refuse(&mut measurement.coverage),
+            |measurement| refuse(&mut measurement.m5),
+            |measurement| refuse(&mut measurement.m30),
+            |measurement| refuse(&mut measurement.h1),
+            |measurement| refuse(&mut measurement.h6),
+            |measurement| refuse(&mut measurement.freshness),
+            |measurement| refuse(&mut measurement.slices),
+            |measurement| refuse(&mut measurement.latency),
+        ];
+        for (number, refusal) in refusals.into_iter().enumerate() {
+            let refused = world().but(refusal);
+            assert_eq!(refused.measurement.refusal(), Some(WHY), "{number}");
+            let unknowns = unknowns_of(&refused);
+            let told = unknowns
+                .iter()
+                .any(|(_, weight, why)| *weight == Weight::Everything && why == WHY);
+            assert!(told, "{number}: {unknowns:#?}");
+        }
+        assert_eq!(world().measurement.refusal(), None);
     }
 }
