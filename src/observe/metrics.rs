@@ -9,7 +9,9 @@ use super::budget::SloWindow;
 use super::parts::{Grid, Parts, Quantity, asked, histograms, slices};
 use super::queries::{Queries, SCRAPE_RANGE, combine};
 use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
-use crate::slo::{Events, Histogram, MAX_SAMPLE_AGE, Measurement, Objective, Reading};
+use crate::slo::{
+    Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const M5: Duration = Duration::from_secs(300);
@@ -52,6 +54,12 @@ impl Metrics<'_> {
     pub async fn observe(&self, objective: &Objective) -> Result<Observation, PrometheusError> {
         let clock = self.clock().await?;
         let now = clock.now;
+        if clock.skew > NOTED_CLOCK_SKEW {
+            tracing::warn!(
+                skew_secs = clock.skew.as_secs(),
+                "the clocks of Prometheus and of this machine differ; synchronise them"
+            );
+        }
         let slice = slice_window(objective, clock.scrape_interval);
         let grid = Grid::ending_at(
             now,

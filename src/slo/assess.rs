@@ -15,7 +15,7 @@ use super::violations::violations;
 
 /// Share of the SLO window that must hold data before a level may trigger anything (0..1). Below it the level is shown
 /// and can only warn. Source: our rule.
-const MIN_COVERAGE: f64 = 0.9;
+pub(super) const MIN_COVERAGE: f64 = 0.9;
 
 /// Judges one measurement whose slices cover [`Objective::slice_window`] each. The same measurement always gives the same
 /// assessment; more errors never give a better one.

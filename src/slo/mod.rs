@@ -73,4 +73,5 @@ pub use significance::{
     Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
 };
 pub use sustained::{expected_points, min_points, sustained};
+pub use unknowns::NOTED_CLOCK_SKEW;
 pub use violations::{is_calm, latency_rule};

@@ -52,9 +52,16 @@ impl<T> Reading<T> {
         match self {
             Self::Measured(_) => None,
             Self::NoTraffic => Some("no event was counted in this window".to_owned()),
-            Self::NoSeries => Some("no series matches the service".to_owned()),
-            Self::Stale { age } => Some(format!("the newest sample is {} s old", age.as_secs())),
-            Self::Partial { why } => Some(format!("the answer is incomplete: {why}")),
+            Self::NoSeries => Some(
+                "no series matches the service; check SERVICE_NAME, NAMESPACE or its SLI queries, and whether it is scraped".to_owned(),
+            ),
+            Self::Stale { age } => Some(format!(
+                "the newest sample is {} s old; check whether the service is scraped",
+                age.as_secs()
+            )),
+            Self::Partial { why } => Some(format!(
+                "the answer is incomplete: {why}; see why Prometheus or a server behind it leaves data out"
+            )),
             Self::Invalid { why } | Self::Refused { why } => Some(why.clone()),
         }
     }

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use super::assess::MIN_COVERAGE;
 use super::assessment::{Slo, Unknown, Violation, ViolationState, Weight};
 use super::events::Events;
 use super::measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 use super::reading::Reading;
+
+/// Difference between the back end's clock and ours that is worth a word. Source: our rule.
+pub const NOTED_CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// Difference between the back end's clock and ours above which nothing is done: deployment times come from other
 /// clocks, and a lag measured across them would mean nothing. Source: our rule.
@@ -33,7 +37,7 @@ pub(super) fn unknowns(
             });
         }
     };
-    if measurement.clock_skew > MAX_CLOCK_SKEW {
+    if measurement.clock_skew > NOTED_CLOCK_SKEW {
         note(
             "clock",
             Some(format!(
@@ -41,7 +45,11 @@ pub(super) fn unknowns(
                 measurement.clock_skew.as_secs(),
                 MAX_CLOCK_SKEW.as_secs()
             )),
-            Weight::Everything,
+            if measurement.clock_skew > MAX_CLOCK_SKEW {
+                Weight::Everything
+            } else {
+                Weight::Note
+            },
         );
     }
     note(
@@ -63,6 +71,11 @@ pub(super) fn unknowns(
         "coverage",
         measurement.coverage.why_unknown(),
         Weight::Everything,
+    );
+    note(
+        "coverage",
+        too_little_history(measurement, objective),
+        Weight::Note,
     );
     for (source, window) in [
         ("burn_rate_5m", &measurement.m5),
@@ -106,8 +119,15 @@ pub(super) fn unknowns(
                 note("latency", Some(too_few(latency)), Weight::Note);
             }
         }
-        other @ (Reading::NoSeries | Reading::NoTraffic) => {
-            note("latency", other.why_unknown(), Weight::Note)
+        Reading::NoSeries => note(
+            "latency",
+            Some(
+                "no latency histogram matches the service, so its latency is not judged".to_owned(),
+            ),
+            Weight::Note,
+        ),
+        Reading::NoTraffic => {
+            note("latency", measurement.latency.why_unknown(), Weight::Note);
         }
         other @ (Reading::Stale { .. }
         | Reading::Partial { .. }
@@ -116,12 +136,46 @@ pub(super) fn unknowns(
             note("latency", other.why_unknown(), Weight::Everything);
         }
     }
+    for violation in violations {
+        note(violation.slo.as_str(), undecided(violation), Weight::Note);
+    }
     unknowns
+}
+
+/// Says what would decide a latency between two bounds of the histogram.
+fn undecided(violation: &Violation) -> Option<String> {
+    (violation.state == ViolationState::Uncertain).then(|| {
+        format!(
+            "no bucket ends at {} s, and those around it do not decide; add a bucket that ends there, or move the \
+             threshold to a bound of the histogram",
+            violation.threshold
+        )
+    })
+}
+
+/// Says why the level can only warn, where too little of the SLO window holds data.
+fn too_little_history(measurement: &Measurement, objective: &Objective) -> Option<String> {
+    const HOUR: f64 = 3600.0;
+    let coverage = *measurement.coverage.value()?;
+    let window = objective.window.as_secs_f64();
+    let (unit, name) = if window < 24.0 * HOUR {
+        (HOUR, "hours")
+    } else {
+        (24.0 * HOUR, "days")
+    };
+    (coverage < MIN_COVERAGE).then(|| {
+        format!(
+            "partial: the data cover {:.1} of {:.1} {name}, so the level can only warn; the server keeps too little \
+             history or the service is young",
+            coverage * window / unit,
+            window / unit
+        )
+    })
 }
 
 fn too_few(violation: &Violation) -> String {
     format!(
-        "only {} of {} slices of the violation window hold data, or the newest does not",
+        "only {} of {} slices of the violation window hold data, or the newest does not; check the traffic and the scrapes",
         violation.points, violation.points_expected
     )
 }
@@ -149,7 +203,8 @@ fn contradiction(measurement: &Measurement, objective: &Objective) -> Option<Str
             && (exceeds(inner.total(), outer.total()) || exceeds(inner.bad(), outer.bad()));
         contradicts.then(|| {
             format!(
-                "{} bad of {} events in {} s contradict {} bad of {} in {} s, which contain them",
+                "{} bad of {} events in {} s contradict {} bad of {} in {} s, which contain them; see whether all answers \
+                 come from the same data",
                 inner.bad(),
                 inner.total(),
                 short.as_secs(),
@@ -184,6 +239,39 @@ mod tests {
         unknowns
             .map(|unknown| (unknown.source, unknown.weight, unknown.why))
             .collect()
+    }
+
+    #[test]
+    fn clocks_are_mentioned_above_thirty_seconds_and_hold_above_two_minutes() {
+        for (seconds, expected) in [
+            (30, None),
+            (31, Some(Weight::Note)),
+            (120, Some(Weight::Note)),
+            (121, Some(Weight::Everything)),
+        ] {
+            let skewed =
+                world().but(|measurement| measurement.clock_skew = Duration::from_secs(seconds));
+            let unknowns = unknowns_of(&skewed);
+            let found = unknowns.first().map(|(_, weight, _)| *weight);
+            assert_eq!(found, expected, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_not_covered_says_how_much_is_there() {
+        assert_eq!(unknowns_of(&world().covered(0.9)), []);
+        let unknowns = unknowns_of(&world().covered(8.0 / 30.0));
+        let [(source, Weight::Note, why)] = &unknowns[..] else {
+            panic!("one note is expected, not {unknowns:#?}");
+        };
+        assert_eq!(source, "coverage");
+        insta::assert_snapshot!(why, @"partial: the data cover 8.0 of 30.0 days, so the level can only warn; the server keeps too little history or the service is young");
+
+        let mut short = world().covered(0.25);
+        short.objective.window = Duration::from_secs(4 * 3600);
+        let unknowns = unknowns_of(&short);
+        let why = unknowns.iter().find(|(source, ..)| source == "coverage");
+        assert!(why.is_some_and(|(.., why)| why.contains("1.0 of 4.0 hours")));
     }
 
     #[test]
