@@ -1,6 +1,7 @@
 //! The real program from end to end: a real Prometheus with a month of history, a real git server, a state folder.
 
 mod bad_git;
+mod bad_input;
 mod bad_prometheus;
 mod bad_settings;
 mod bad_state;

@@ -18,9 +18,11 @@ pub(crate) mod counters;
 pub(crate) mod exposition;
 mod history;
 mod month;
+mod relay;
 mod server;
 
 pub use backfill::{Backfill, Spacing};
 pub use history::{History, ServiceLabels, Traffic};
 pub use month::{Month, shared_month};
+pub use relay::{Answer, Question};
 pub use server::Prometheus;

@@ -23,6 +23,9 @@ const START_ATTEMPTS: usize = 5;
 /// Time between two looks at a server that is starting.
 const READINESS_POLL: Duration = Duration::from_millis(20);
 
+/// A configuration that scrapes nothing.
+const NO_SCRAPES: &str = "scrape_configs: []\n";
+
 /// A running Prometheus with its own data folder; stopped and removed on drop.
 #[derive(Debug)]
 pub struct Prometheus {
@@ -38,7 +41,17 @@ impl Prometheus {
     /// # Panics
     /// If `prometheus` or `promtool` is missing or does not start.
     pub fn start(backfill: &Backfill) -> Self {
-        Self::launch(backfill, "scrape_configs: []\n")
+        Self::launch(backfill, NO_SCRAPES, &[])
+    }
+
+    /// Starts a Prometheus that serves `backfill` and refuses a query for which it would have to hold more than
+    /// `max_samples` at once.
+    ///
+    /// # Panics
+    /// If `prometheus` or `promtool` is missing or does not start.
+    pub fn start_limited(backfill: &Backfill, max_samples: u32) -> Self {
+        let limit = format!("--query.max-samples={max_samples}");
+        Self::launch(backfill, NO_SCRAPES, &[&limit])
     }
 
     /// Starts a Prometheus that knows no series.
@@ -78,7 +91,7 @@ impl Prometheus {
                 "static_configs": [{ "targets": targets }],
             }]
         });
-        Self::launch(backfill, &config.to_string())
+        Self::launch(backfill, &config.to_string(), &[])
     }
 
     /// Returns the base URL, without a slash at the end.
@@ -140,7 +153,7 @@ impl Prometheus {
         answer["data"].take()
     }
 
-    fn launch(backfill: &Backfill, config: &str) -> Self {
+    fn launch(backfill: &Backfill, config: &str, flags: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("testkit-prometheus-")
             .tempdir()
@@ -162,6 +175,7 @@ impl Prometheus {
                     .arg("--storage.tsdb.retention.time=400d")
                     .arg(format!("--web.listen-address={address}"))
                     .arg("--log.level=warn")
+                    .args(flags)
                     .stdin(Stdio::null())
                     .stdout(Stdio::null())
                     .stderr(File::create(&log).expect("our own folder")),

@@ -1,0 +1,79 @@
+//! A real Prometheus whose answers are changed on their way.
+
+use serde_json::{Value, json};
+
+use super::server::Prometheus;
+use crate::http;
+use crate::stub::{Reply, Request, Stub};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Whether a whole range of times is asked for.
+    pub is_range: bool,
+    /// The PromQL.
+    pub query: String,
+}
+
+/// What Prometheus answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Answers with an error of the query API.
+    pub fn error(status: u16, kind: &str, said: &str) -> Self {
+        Self {
+            status,
+            body: json!({ "status": "error", "errorType": kind, "error": said }),
+        }
+    }
+
+    /// Returns the series of the answer.
+    ///
+    /// # Panics
+    /// If it has none, as an error or a scalar.
+    pub fn series(&mut self) -> &mut Vec<Value> {
+        let result = self.body.pointer_mut("/data/result");
+        let series = result.and_then(Value::as_array_mut);
+        series.expect("an answer with series")
+    }
+}
+
+impl Prometheus {
+    /// Starts a server that passes every query on to this Prometheus, and lets `edit` change each answer before it is
+    /// given. A request that is no query fails the test.
+    pub fn edited(&self, edit: impl Fn(&Question, &mut Answer) + Send + Sync + 'static) -> Stub {
+        let address = self.address();
+        Stub::http(move |request| {
+            let question = Question::of(request)?;
+            let parameters: Vec<String> = request
+                .parameters()
+                .iter()
+                .map(|(name, value)| format!("{}={}", http::escape(name), http::escape(value)))
+                .collect();
+            let target = format!("{}?{}", request.path(), parameters.join("&"));
+            let (status, body) = http::get(address, &target).expect("Prometheus answers");
+            let body = serde_json::from_slice(&body).expect("Prometheus answers with JSON");
+            let mut answer = Answer { status, body };
+            edit(&question, &mut answer);
+            Some(Reply::json(answer.status, answer.body.to_string()))
+        })
+    }
+}
+
+impl Question {
+    fn of(request: &Request) -> Option<Self> {
+        let is_range = match request.path() {
+            "/api/v1/query" => false,
+            "/api/v1/query_range" => true,
+            _ => return None,
+        };
+        let query = request.parameter("query")?;
+        Some(Self { is_range, query })
+    }
+}
