@@ -42,7 +42,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
             .complaining(why);
     }
     let ended = judged(service, &known.assessment, record);
-    refused_instead_of(Exit::BlockedUnknown, ended, &known.observation)
+    refused_instead_of(Exit::BlockedUnknown, ended, &known)
 }
 
 fn judged(service: &Service<'_>, assessment: &Assessment, record: Record) -> Ended {

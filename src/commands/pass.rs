@@ -223,7 +223,7 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         }
         (memory, _) => memory,
     };
-    let known = match evaluate(service, heading).await {
+    let mut known = match evaluate(service, heading).await {
         Ok(known) => known,
         Err(not_evaluated) => return not_evaluated.ended(),
     };
@@ -243,14 +243,16 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         recovery_ratio: recovery_ratio(&known.assessment, service),
         when_held: Exit::Complete,
     };
-    let ended = carry_out(service, memory, known.snapshot, &decision, record, &wish).await;
-    refused_instead_of(Exit::Complete, ended, &known.observation)
+    let snapshot = known.snapshot.take();
+    let ended = carry_out(service, memory, snapshot, &decision, record, &wish).await;
+    refused_instead_of(Exit::Complete, ended, &known)
 }
 
 /// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps all
 /// that was measured.
-pub(super) fn refused_instead_of(exit: Exit, ended: Ended, observation: &Observation) -> Ended {
-    match observation.measurement.refusal() {
+pub(super) fn refused_instead_of(exit: Exit, ended: Ended, known: &Known) -> Ended {
+    let now = known.observation.measurement.refusal();
+    match now.or_else(|| known.evidence.refusal()) {
         Some(why) if ended.exit == exit => Ended {
             exit: Exit::Unavailable,
             ..ended

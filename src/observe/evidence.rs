@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::metrics::{Metrics, Observation};
-use super::parts::{Grid, Parts};
+use super::parts::{Grid, Parts, Refusal, asked};
 use super::queries::{PART, combine};
 use crate::clients::prometheus::{Answer as Told, PrometheusError, Sample};
 use crate::policy::{Answer, PodEvents, Question, Span};
@@ -68,11 +68,16 @@ impl Metrics<'_> {
             ("total", self.queries.total(window)),
         ];
         parts.extend(self.queries.latency(window).map(|query| (BUCKETS, query)));
-        let answer = self.prometheus.instant(&combine(parts), span.to).await?;
-        let latency = histogram(&answer);
-        Ok(Stretch {
-            events: Parts::of(answer).events("bad", "total"),
-            latency,
+        let answer = self.prometheus.instant(&combine(parts), span.to).await;
+        Ok(match asked(answer)? {
+            Ok(answer) => Stretch {
+                latency: histogram(&answer),
+                events: Parts::of(answer).events("bad", "total"),
+            },
+            Err(refusal) => Stretch {
+                latency: refusal.clone().reading(),
+                events: refusal.reading(),
+            },
         })
     }
 
@@ -80,7 +85,8 @@ impl Metrics<'_> {
         let Some(query) = self.queries.pods(SIDE_BY_SIDE) else {
             return Ok(Reading::NoSeries);
         };
-        Ok(pods(self.prometheus.instant(&query, at).await?))
+        let answer = asked(self.prometheus.instant(&query, at).await)?;
+        Ok(answer.map_or_else(Refusal::reading, pods))
     }
 }
 

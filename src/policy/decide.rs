@@ -35,7 +35,7 @@ pub struct Inputs<'a> {
 /// Tells whether a decision needs the branch: something burns, and the data are good enough to act on it. A healthy pass
 /// asks no repository.
 pub fn needs_branch(assessment: &Assessment, settings: &Settings) -> bool {
-    gates::data(assessment).state == GateState::Pass
+    gates::data(assessment, &Evidence::default()).state == GateState::Pass
         && gates::burning(assessment, settings).state == GateState::Pass
 }
 
@@ -74,7 +74,7 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     let plan = target.map(|target| &target.plan);
     let (attribution_gate, attribution) = gates::attribution(inputs, suspicion.as_ref());
     let gates = vec![
-        gates::data(assessment),
+        gates::data(assessment, inputs.evidence),
         gates::burning(assessment, settings),
         gates::severity(assessment, settings),
         gates::significance(assessment, settings),

@@ -62,6 +62,34 @@ impl Evidence {
         }
     }
 
+    /// Returns why the first refused question about the course or a stretch of time was refused, if any was.
+    pub fn refusal(&self) -> Option<&str> {
+        let courses = self.courses.iter().find_map(|course| {
+            let events = course.events.refusal();
+            events.or_else(|| course.latency.refusal())
+        });
+        courses.or_else(|| {
+            self.stretches.iter().find_map(|(_, stretch)| {
+                let events = stretch.events.refusal();
+                events.or_else(|| stretch.latency.refusal())
+            })
+        })
+    }
+
+    /// Returns why the answers cannot be believed as a whole: a refused, partial or contradictory one among them. That nothing
+    /// was counted somewhere is an answer.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let courses = self
+            .courses
+            .iter()
+            .find_map(|course| doubt(&course.events).or_else(|| doubt(&course.latency)));
+        courses.or_else(|| {
+            self.stretches
+                .iter()
+                .find_map(|(_, stretch)| doubt(&stretch.events).or_else(|| doubt(&stretch.latency)))
+        })
+    }
+
     pub(super) fn courses(&self) -> &[Course] {
         &self.courses
     }
@@ -83,5 +111,15 @@ impl Evidence {
             Question::Stretch(span) => self.stretch(*span).is_some(),
             Question::Pods(at) => self.pods(*at).is_some(),
         }
+    }
+}
+
+fn doubt<T>(reading: &Reading<T>) -> Option<String> {
+    match reading {
+        Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries => None,
+        Reading::Stale { .. }
+        | Reading::Partial { .. }
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. } => reading.why_unknown(),
     }
 }

@@ -7,7 +7,6 @@ use super::reason::Reason;
 use super::suspicion::{life, slis};
 use super::text::{percent, span};
 use super::timeline::{Change, End, Timeline};
-use crate::slo::Reading;
 
 /// A revision that a person asked for, already looked up on the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,16 +153,10 @@ fn health(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Result<Stri
     };
     let mut shares = Vec::new();
     for (sli, limit) in slis(inputs) {
-        let events = match stretch.at_most(sli) {
-            Reading::Measured(events) => events,
-            other @ (Reading::NoTraffic
-            | Reading::NoSeries
-            | Reading::Stale { .. }
-            | Reading::Partial { .. }
-            | Reading::Invalid { .. }) => {
-                let why = other.why_unknown().unwrap_or_default();
-                return Err(format!("cannot be shown to have been healthy: {why}"));
-            }
+        let read = stretch.at_most(sli);
+        let Some(events) = read.value() else {
+            let why = read.why_unknown().unwrap_or_default();
+            return Err(format!("cannot be shown to have been healthy: {why}"));
         };
         if events.total() < inputs.settings.min_events as f64 {
             return Err(format!(

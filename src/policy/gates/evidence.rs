@@ -5,22 +5,33 @@ use crate::slo::{
     significant,
 };
 
+use super::super::evidence::Evidence;
 use super::super::plan::{Gate, GateName};
 use super::super::reason::Reason;
 use super::super::settings::Settings;
 use super::super::text::{self, percent, rate};
 use super::MAX_P_VALUE;
 
-pub(in crate::policy) fn data(assessment: &Assessment) -> Gate {
-    let blocking: Vec<String> = assessment
-        .blocking_unknowns()
-        .map(|unknown| format!("{}: {}", unknown.source, unknown.why))
-        .collect();
-    if blocking.is_empty() {
-        Gate::pass(GateName::Data, "every reading is fresh and complete")
-    } else {
-        Gate::fail(GateName::Data, Reason::UnknownData, blocking.join("; "))
+pub(in crate::policy) fn data(assessment: &Assessment, evidence: &Evidence) -> Gate {
+    // One refused query is the trouble of many readings; it is told once.
+    let mut troubles: Vec<(String, Vec<&str>)> = Vec::new();
+    for unknown in assessment.blocking_unknowns() {
+        match troubles.iter_mut().find(|(why, _)| *why == unknown.why) {
+            Some((_, sources)) => sources.push(&unknown.source),
+            None => troubles.push((unknown.why.clone(), vec![&unknown.source])),
+        }
     }
+    if let Some(why) = evidence.doubt() {
+        troubles.push((why, vec!["the past"]));
+    }
+    if troubles.is_empty() {
+        return Gate::pass(GateName::Data, "every reading is fresh and complete");
+    }
+    let told: Vec<String> = troubles
+        .iter()
+        .map(|(why, sources)| format!("{}: {why}", sources.join(", ")))
+        .collect();
+    Gate::fail(GateName::Data, Reason::UnknownData, told.join("; "))
 }
 
 pub(in crate::policy) fn burning(assessment: &Assessment, settings: &Settings) -> Gate {

@@ -119,12 +119,10 @@ fn what_was_not_counted_is_not_known() {
         },
         ..course(&[])
     };
-    assert_eq!(
-        began(&[refused]),
-        Beginning::NotMeasured {
-            why: "the answer is incomplete: a store is away".to_owned()
-        }
-    );
+    let Beginning::NotMeasured { why } = began(&[refused]) else {
+        panic!("half an answer shows no beginning");
+    };
+    assert!(why.contains("a store is away"), "{why}");
 }
 
 proptest! {

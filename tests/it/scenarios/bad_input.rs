@@ -328,20 +328,26 @@ fn any_refused_question_holds_and_leaves_the_other_readings() {
 }
 
 #[test]
-fn a_refused_look_back_holds_although_the_newest_slices_are_known() {
-    let asked = AtomicUsize::new(0);
-    let world = burning(move |question, answer| {
-        let is_look_back =
-            subject(question) == "slices" && asked.fetch_add(1, Ordering::SeqCst) % 2 == 1;
-        if is_look_back {
-            *answer = too_many_samples();
+fn a_refused_question_about_the_past_holds_although_the_present_is_known() {
+    // The first question about slices is about now, every further one about the past.
+    for past in ["slices", "stretch"] {
+        let asked = AtomicUsize::new(0);
+        let world = burning(move |question, answer| {
+            let is_about_the_past = subject(question) == past
+                && (past == "stretch" || asked.fetch_add(1, Ordering::SeqCst) % 2 == 1);
+            if is_about_the_past {
+                *answer = too_many_samples();
+            }
+        });
+        for arguments in [&["run"][..], &["run", "--dry-run"]] {
+            let program = world.world.program().arguments(arguments);
+            let ran = world.world.nothing_changed_but_the_lock_by(&program);
+            assert_eq!(ran.record["verdict"], "burning", "{past}: {ran}");
+            let ran = ran.exits(69).decides("hold", "unknown_data");
+            ran.complains_of(&["raise the server's limits"]);
         }
-    });
-    for ran in every_command(&world.world, &world.world.program()) {
-        assert!(unknown(&ran, "violations").contains("too many samples"));
-        is_refused(ran, &["raise the server's limits"]);
+        world.world.runs(&["check"]).exits(2);
     }
-    world.git_is_not_asked();
 }
 
 #[test]
@@ -486,7 +492,8 @@ fn subject(question: &Question) -> &'static str {
         (true, true, false) => "chunks_total",
         (true, false, true) => "chunks_bad",
         (true, false, false) => "latency",
-        (false, true, _) => "total",
+        (false, true, true) => "stretch",
+        (false, true, false) => "total",
         (false, _, true) => "bad",
         (false, false, false) if has("slots") => "slots",
         (false, false, false) if has("m5_total") => "recent",
