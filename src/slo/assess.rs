@@ -66,6 +66,8 @@ pub fn assess_slices(
         burning,
         verdict,
         unknowns,
+        sample_age: measurement.freshness.value().copied(),
+        clock_skew: measurement.clock_skew,
     }
 }
 

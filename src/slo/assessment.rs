@@ -22,6 +22,10 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// What could not be known.
     pub unknowns: Vec<Unknown>,
+    /// Age of the newest sample; nothing where that is not known.
+    pub sample_age: Option<Duration>,
+    /// Distance between the back end's clock and ours, either way.
+    pub clock_skew: Duration,
 }
 
 impl Assessment {

@@ -25,7 +25,15 @@ pub(in crate::policy) fn data(assessment: &Assessment, evidence: &Evidence) -> G
         troubles.push((why, vec!["the past"]));
     }
     if troubles.is_empty() {
-        return Gate::pass(GateName::Data, "every reading is fresh and complete");
+        let age = assessment.sample_age.map_or(0, |age| age.as_secs());
+        return Gate::pass(
+            GateName::Data,
+            format!(
+                "newest sample {age} s old, {} of the SLO window covered, clocks {} s apart",
+                percent(assessment.budget.coverage),
+                assessment.clock_skew.as_secs()
+            ),
+        );
     }
     let told: Vec<String> = troubles
         .iter()

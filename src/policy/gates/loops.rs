@@ -77,7 +77,15 @@ pub(in crate::policy) fn not_a_loop(
                 past.id
             ),
         ),
-        None => Gate::pass(name, "nothing here was rolled back before"),
+        None => Gate::pass(
+            name,
+            format!(
+                "none of {} remembered rollbacks went from {} to {}",
+                history.all().len(),
+                short(&plan.from),
+                short(&plan.to)
+            ),
+        ),
     }
 }
 

@@ -84,7 +84,7 @@ fn a_healthy_pass_in_words() {
     latency_p95    ok (# s, threshold # s, # of # slices)
     latency_p99    ok (# s, threshold # s, # of # slices)
 
-      pass         data          every reading is fresh and complete
+      pass         data          newest sample # s old, # % of the SLO window covered, clocks # s apart
     > fail         burning       burn rate 1h #, 5m #; no SLO violated throughout the violation window
       fail         severity      # % of the budget consumed, and no SLO is violated throughout the violation window
       not checked  significance  nothing burns
@@ -118,13 +118,13 @@ fn a_dry_run_that_would_roll_back_in_words() {
     suspect        <bad-release: release v2> is to blame; the burn began at #-#-# #:#:# UTC, # s after it
     bad events     # of # (# %) in the hour before it, # of # (# %) since
 
-      pass         data          every reading is fresh and complete
+      pass         data          newest sample # s old, # % of the SLO window covered, clocks # s apart
       pass         burning       burn rate 1h #, 5m #; burn rate 6h #, 30m #; availability violated; error rate violated
       pass         severity      # % of the budget consumed; an SLO is violated
       pass         significance  # bad of # events prove more than # % (p < #e-#)
       pass         attribution   <bad-release: release v2> was deployed # min ago, # s before the burn began; errors before # % of #, since # % of # (p < #e-#)
       pass         target        <bad-release: release v2> goes back to <Set up the platform repository>; <Set up the platform repository> was healthy in its last # h (errors # %)
-      pass         not_a_loop    nothing here was rolled back before
+      pass         not_a_loop    none of # remembered rollbacks went from <bad-release: release v2> to <Set up the platform repository>
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off
       pass         enabled       rollbacks are switched on
