@@ -1,5 +1,6 @@
 //! All human text in one place.
 
+mod advice;
 mod commit;
 mod text;
 

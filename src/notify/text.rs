@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::advice::next_step;
 use crate::commands::Status;
 use crate::policy::short;
 use crate::record::{
@@ -32,6 +33,9 @@ pub fn record(record: &Record) -> String {
             record.decision.action, record.decision.reason, record.decision.detail
         ),
     );
+    if let Some(next) = next_step(record.decision.reason) {
+        line(&mut text, "next", next);
+    }
     numbers(
         &mut text,
         &record.budget,

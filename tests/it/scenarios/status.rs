@@ -162,6 +162,7 @@ fn a_pass_that_cannot_know_in_words() {
     service        shop/healthy  (run, #-#-# #:#:# UTC)
     verdict        unknown
     decision       hold (unknown_data): query Prometheus at <prometheus>: not reachable; check PROMETHEUS_URL and the network: no connection: Connection refused (os error #)
+    next           mend what is unknown below; until then judge by other means
     budget         unknown consumed of # % over # d, unknown bad of unknown events, coverage unknown: unknown
     burn rate      5m unknown  30m unknown  1h unknown  6h unknown
 
