@@ -55,6 +55,7 @@ impl Metrics<'_> {
         };
         Ok(Course {
             step: look.step,
+            covering: slice,
             ends_ago: look.ends_ago,
             events,
             latency,

@@ -197,6 +197,7 @@ impl Story {
         });
         Course {
             step: look.step,
+            covering,
             ends_ago: look.ends_ago,
             events: Reading::Measured(spans.clone().map(|span| self.events(span)).collect()),
             latency: if look.latency {

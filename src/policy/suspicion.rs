@@ -74,14 +74,22 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
             against: (age > window).then_some((Blame::NotDeployment, why)),
         });
     }
-    let (ago, sli) = match beginning(inputs, timeline) {
-        Ok(seen) => seen,
+    let burning = inputs.assessment.burning_slis();
+    let trail = trail(inputs, timeline, &burning);
+    let beginnings = match beginnings(inputs, &trail) {
+        Ok(beginnings) => beginnings,
         Err((blame, why)) => return Some(nobody(None, blame, why)),
     };
+    let first = beginnings.iter().max_by_key(|beginning| beginning.ago)?;
+    let ago = Duration::from_std(first.ago).unwrap_or(Duration::MAX);
     let onset = inputs.now - ago;
-    let is_before = |change: &Change| change.committed_at <= onset + CLOCK_GRACE;
-    let began = format!("{} began to burn {} ago", sli.as_str(), span(ago));
-    let Some(index) = timeline.changes.iter().position(is_before) else {
+    let may_have_caused_it = |change: &Change| {
+        beginnings
+            .iter()
+            .all(|beginning| beginning.may_follow(inputs, &trail, change))
+    };
+    let began = format!("{} began to burn {} ago", first.sli.as_str(), span(ago));
+    let Some(index) = timeline.changes.iter().position(may_have_caused_it) else {
         let why = format!("{began}, before the oldest deployment that is known");
         return Some(nobody(Some(onset), Blame::NotDeployment, why));
     };
@@ -103,35 +111,60 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
     })
 }
 
-/// Returns how long ago the first of what burns now began, and what that is.
-fn beginning(inputs: &Inputs<'_>, timeline: &Timeline) -> Result<(Duration, Sli), (Blame, String)> {
-    let burning = inputs.assessment.burning_slis();
-    let trail = trail(inputs, timeline, &burning);
-    let mut first: Option<(Duration, Sli)> = None;
-    for (sli, limit) in &burning {
-        match trail.beginning(inputs.evidence.courses(), *sli, *limit) {
-            Beginning::Seen { ago } => {
-                let ago = Duration::from_std(ago).unwrap_or(Duration::MAX);
-                if first.is_none_or(|(known, _)| ago > known) {
-                    first = Some((ago, *sli));
-                }
-            }
-            Beginning::Earlier { than } => {
-                let than = Duration::from_std(than).unwrap_or(Duration::MAX);
-                let why = format!(
+/// When one SLI began to burn.
+struct Began {
+    sli: Sli,
+    limit: f64,
+    ago: std::time::Duration,
+}
+
+impl Began {
+    /// Tells whether it may have begun with a change: at or after it, within the grace, or so little before it that chance
+    /// explains the bad events until then.
+    fn may_follow(&self, inputs: &Inputs<'_>, trail: &Trail<'_>, change: &Change) -> bool {
+        let change_ago = inputs.now + CLOCK_GRACE - change.committed_at;
+        let Ok(change_ago) = change_ago.to_std() else {
+            return false;
+        };
+        self.ago <= change_ago
+            || trail.may_begin_later(
+                inputs.evidence.courses(),
+                (self.sli, self.limit),
+                self.ago,
+                change_ago,
+            )
+    }
+}
+
+/// Returns when each of what burns now began.
+fn beginnings(inputs: &Inputs<'_>, trail: &Trail<'_>) -> Result<Vec<Began>, (Blame, String)> {
+    let began = |(sli, limit): &(Sli, f64)| match trail.beginning(
+        inputs.evidence.courses(),
+        *sli,
+        *limit,
+    ) {
+        Beginning::Seen { ago } => Ok(Began {
+            sli: *sli,
+            limit: *limit,
+            ago,
+        }),
+        Beginning::Earlier { than } => {
+            let than = Duration::from_std(than).unwrap_or(Duration::MAX);
+            Err((
+                Blame::NotDeployment,
+                format!(
                     "{} burn as far back as was looked, {}",
                     sli.as_str(),
                     span(than)
-                );
-                return Err((Blame::NotDeployment, why));
-            }
-            Beginning::NotMeasured { why } => {
-                let why = format!("when {} began to burn is not known: {why}", sli.as_str());
-                return Err((Blame::Unknown, why));
-            }
+                ),
+            ))
         }
-    }
-    first.ok_or_else(|| (Blame::Unknown, "nothing burns".to_owned()))
+        Beginning::NotMeasured { why } => Err((
+            Blame::Unknown,
+            format!("when {} began to burn is not known: {why}", sli.as_str()),
+        )),
+    };
+    trail.burning.iter().map(began).collect()
 }
 
 fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]) -> Trail<'a> {

@@ -1,12 +1,15 @@
 //! Which earlier revision to go back to.
 
 use super::decide::Inputs;
+use super::evidence::Span;
+use super::gates::is_worse;
 use super::history::History;
 use super::plan::Plan;
 use super::reason::Reason;
-use super::suspicion::{life, slis};
+use super::suspicion::{life, sides, slis};
 use super::text::{percent, span};
 use super::timeline::{Change, End, Timeline};
+use crate::slo::{Events, Sli};
 
 /// A revision that a person asked for, already looked up on the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +55,7 @@ pub(super) fn choose(
         history,
         suspect,
         inputs.settings.max_revisions_back,
-        |index| health(inputs, timeline, index),
+        |index| health(inputs, timeline, suspect, index),
     )
 }
 
@@ -143,7 +146,12 @@ fn search(
 ///
 /// # Errors
 /// Says why it cannot be shown to have been healthy.
-fn health(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Result<String, String> {
+fn health(
+    inputs: &Inputs<'_>,
+    timeline: &Timeline,
+    suspect: usize,
+    index: usize,
+) -> Result<String, String> {
     let Some(life) = life(inputs, timeline, index) else {
         let least = inputs.settings.violation_for * 2;
         return Err(format!("was live for less than {}", span(least)));
@@ -173,6 +181,15 @@ fn health(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Result<Stri
                 percent(Some(limit))
             ));
         }
+        let (_, since) = sides(inputs, &timeline.changes[suspect]);
+        let now = evidence_of(inputs, since, sli);
+        if now.is_some_and(|now| !is_worse(now, *events)) {
+            return Err(format!(
+                "cannot be shown to have been healthier: {} bad of {} events",
+                events.bad(),
+                events.total()
+            ));
+        }
         shares.push(share);
     }
     let hours = span(life.to - life.from);
@@ -180,6 +197,14 @@ fn health(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Result<Stri
         "was healthy in its last {hours} ({})",
         shares.join(", ")
     ))
+}
+
+/// Returns the bad events of a burning SLI since the suspect was deployed; nothing where it does not burn.
+fn evidence_of(inputs: &Inputs<'_>, since: Span, sli: Sli) -> Option<Events> {
+    let burns = inputs.assessment.burning_slis();
+    burns.iter().find(|(burning, _)| *burning == sli)?;
+    let stretch = inputs.evidence.stretch(since)?;
+    stretch.at_least(sli).value().copied()
 }
 
 /// Builds the plan for a revision that a person asked for.

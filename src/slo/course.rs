@@ -12,6 +12,8 @@ use super::reading::Reading;
 pub struct Course {
     /// Distance between the ends of two slices.
     pub step: Duration,
+    /// What each slice covers; slices overlap where it is longer than the step.
+    pub covering: Duration,
     /// How long before the evaluation time the newest slice ends.
     pub ends_ago: Duration,
     /// The events of each slice; nothing where a slice is missing or idle.

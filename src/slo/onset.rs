@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::assessment::Sli;
+use super::binomial::binomial_tail;
 use super::course::Course;
 use super::events::Events;
 use super::measurement::Objective;
@@ -24,6 +25,10 @@ const MAX_SLICES: usize = 10_000;
 
 /// Most slices of the look over everything: an hour each would be 1,440 in 60 days.
 const MAX_COARSE_SLICES: u32 = 1_500;
+
+/// Chance above which bad events before a moment are no sign that the burn began before it. Larger than the bar of a proof,
+/// because here the benefit of doubt would put the blame on a deployment. Source: our rule.
+const CHANCE: f64 = 0.01;
 
 /// When a burn began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +182,45 @@ impl Trail<'_> {
         Beginning::Seen {
             ago: finer.map_or(far.ago, |found| found.ago),
         }
+    }
+
+    /// Tells whether a burn that seems to have begun `ago` may have begun as late as `later` (less long ago): chance explains
+    /// the bad events between both as a service at the limit. A few early errors of a quiet service are no burn yet. Where
+    /// nothing was counted in between, nothing speaks against it.
+    pub fn may_begin_later(
+        &self,
+        taken: &[Course],
+        (sli, limit): (Sli, f64),
+        ago: Duration,
+        later: Duration,
+    ) -> bool {
+        let finest = taken
+            .iter()
+            .filter(|course| course.ends_ago <= later && ago <= course.reach())
+            .min_by_key(|course| course.step);
+        let Some(course) = finest else { return false };
+        let slices = course.of(sli);
+        let Some(slices) = slices.value() else {
+            return false;
+        };
+        let stride = course
+            .covering
+            .as_millis()
+            .div_ceil(course.step.as_millis().max(1));
+        let ends_ago =
+            |back: usize| course.ends_ago + course.step * u32::try_from(back).unwrap_or(u32::MAX);
+        let between = slices
+            .iter()
+            .rev()
+            .enumerate()
+            .filter(|(back, _)| (later..ago).contains(&ends_ago(*back)))
+            .step_by(usize::try_from(stride).unwrap_or(1).max(1))
+            .filter_map(|(_, events)| *events)
+            .reduce(|left, right| left + right);
+        between.is_none_or(|events| {
+            let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
+            binomial_tail(bad, total, limit) > CHANCE
+        })
     }
 
     fn windows(&self, count: u32) -> Duration {

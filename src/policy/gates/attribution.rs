@@ -124,6 +124,11 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     }
 }
 
+/// Tells whether it is proven that one time was at least twice as bad as another.
+pub(in crate::policy) fn is_worse(one: Events, other: Events) -> bool {
+    conditional_binomial(one, other, AT_LEAST) <= MAX_P_VALUE
+}
+
 fn began_after(lag: chrono::Duration) -> String {
     format!(", {} before the burn began", span(lag))
 }

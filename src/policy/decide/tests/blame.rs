@@ -204,6 +204,18 @@ fn all_deployments_since_the_burn_began_are_suspects() {
 }
 
 #[test]
+fn an_innocent_release_shortly_before_the_bad_one_is_kept() {
+    let case = case().changes(vec![
+        change("bad", minutes(20)),
+        change("innocent", minutes(50)),
+        change("good", days(2)),
+    ]);
+    let decision = case.decide();
+    let plan = plan(&decision).expect("a plan");
+    assert_eq!((plan.from.as_str(), plan.to.as_str()), ("bad", "innocent"));
+}
+
+#[test]
 fn a_person_who_put_it_back_already_is_not_outdone() {
     let reverted = case().changes(vec![
         change("revert", minutes(10)).with_state_of("good"),

@@ -137,3 +137,66 @@ fn a_branch_that_contradicts_itself_has_no_target() {
     torn.branch = BranchReading::Known(known);
     assert_eq!(torn.decide().reason, Reason::NoTarget);
 }
+
+#[test]
+fn goes_past_revisions_that_cannot_be_shown_to_have_been_healthy() {
+    // 20 % errors since 20 minutes ago; the one before was live from 200 minutes ago.
+    let with = |errors: &[(Duration, f64)], second: Duration| {
+        case()
+            .changes(vec![
+                change("c", minutes(20)),
+                change("b", second),
+                change("a", days(3)),
+            ])
+            .errors_since(errors)
+    };
+    let calm = [(days(40), 0.0002), (minutes(20), 0.2)];
+    let relapse = [
+        (days(40), 0.0002),
+        (minutes(190), 0.05),
+        (minutes(100), 0.0002),
+        (minutes(20), 0.2),
+    ];
+    let table = [
+        (
+            "the one before was healthy",
+            with(&calm, minutes(200)),
+            Some("b"),
+            "",
+        ),
+        (
+            "it was not",
+            with(&relapse, minutes(200)),
+            Some("a"),
+            "b was not healthy: errors 2.",
+        ),
+        (
+            "it was live for too short a time",
+            with(&calm, minutes(29)),
+            Some("a"),
+            "b was live for less than 10 min",
+        ),
+        (
+            "nothing was counted in the life of the oldest",
+            with(
+                &[
+                    (minutes(190), 0.05),
+                    (minutes(100), 0.0002),
+                    (minutes(20), 0.2),
+                ],
+                minutes(200),
+            ),
+            None,
+            "a cannot be shown to have been healthy",
+        ),
+    ];
+    for (name, case, expected, why) in table {
+        let decision = case.decide();
+        assert_eq!(target(&case).as_deref(), expected, "{name}: {decision:#?}");
+        let detail = &gate(&decision, GateName::Target).detail;
+        assert!(detail.contains(why), "{name}: {detail}");
+        if expected.is_none() {
+            assert_eq!(decision.reason, Reason::NoTarget);
+        }
+    }
+}
