@@ -7,22 +7,31 @@ const REGEX_META: &str = r"\.+*?()|[]{}^$";
 
 /// Returns `text` as a PromQL string, quotes included.
 pub fn string_literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
+    format!("\"{}\"", string_content(text))
+}
+
+/// Returns what stands between the quotes of a PromQL string in double quotes that means `text`.
+pub fn string_content(text: &str) -> String {
+    let mut content = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\\' => literal.push_str(r"\\"),
-            '"' => literal.push_str("\\\""),
-            '\n' => literal.push_str(r"\n"),
-            c => literal.push(c),
+            '\\' => content.push_str(r"\\"),
+            '"' => content.push_str("\\\""),
+            '\n' => content.push_str(r"\n"),
+            c => content.push(c),
         }
     }
-    literal.push('"');
-    literal
+    content
 }
 
 /// Returns a PromQL string, quotes included, that as a regular expression matches exactly `text`.
 pub fn regex_literal(text: &str) -> String {
+    string_literal(&regex_escape(text))
+}
+
+/// Returns a regular expression that matches exactly `text`, to be made part of a longer one. It still has to become a
+/// string.
+pub fn regex_escape(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
         if REGEX_META.contains(c) {
@@ -30,7 +39,7 @@ pub fn regex_literal(text: &str) -> String {
         }
         pattern.push(c);
     }
-    string_literal(&pattern)
+    pattern
 }
 
 /// Returns a duration for a range or an offset in whole seconds, a fraction rounded up: `1800s`. Prometheus refuses a
