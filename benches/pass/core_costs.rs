@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::http::HttpSettings;
 use error_budget_monitor::clients::prometheus::Prometheus;
-use error_budget_monitor::observe::{Metrics, Observation, Queries};
+use error_budget_monitor::config::MetricsFamily;
+use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{
     BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Settings, Timeline,
     decide, questions,
@@ -80,7 +81,12 @@ fn observe(
     settings: &Settings,
 ) -> Result<(Observation, Evidence), Failure> {
     let prometheus = Prometheus::new(month.prometheus.url().parse()?, &HttpSettings::default())?;
-    let queries = Queries::http(Month::NAMESPACE, "bad-release");
+    let queries = Queries::family(
+        Workload::new(Month::NAMESPACE, "bad-release"),
+        MetricsFamily::Http,
+        None,
+        Buckets::All,
+    );
     let metrics = Metrics {
         prometheus: &prometheus,
         queries: &queries,

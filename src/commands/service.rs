@@ -6,10 +6,10 @@ use crate::clients::git::{Git, GitSettings};
 use crate::clients::http::{Auth, HttpSettings, HttpSettingsError};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{
-    self, Config, GitopsConfig, GitopsMode, MetricsFamily, PrometheusConfig, SliSource,
+    self, Config, GitopsConfig, GitopsMode, Histograms, PrometheusConfig, SliSource,
 };
 use crate::journal::{Phase, ServiceState};
-use crate::observe::{Metrics, Queries};
+use crate::observe::{Buckets, Metrics, Queries, Workload};
 use crate::policy::{History, PastOutcome, PastRollback, Settings};
 use crate::slo::{LevelThresholds, Objective};
 
@@ -84,23 +84,6 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
         return Err(SetupError::NotBuilt(
             "SERVICES_DIR is not supported by this version; run it once per service",
         ));
-    }
-    match &config.sli.source {
-        SliSource::Own { .. } | SliSource::Family(MetricsFamily::Http) => {}
-        SliSource::Family(
-            MetricsFamily::Istio
-            | MetricsFamily::IngressNginx
-            | MetricsFamily::Envoy
-            | MetricsFamily::Linkerd
-            | MetricsFamily::Traefik
-            | MetricsFamily::Grpc
-            | MetricsFamily::Otel
-            | MetricsFamily::Spring,
-        ) => {
-            return Err(SetupError::NotBuilt(
-                "this version knows METRICS_FAMILY=http only; for another one set SLI_BAD_QUERY and SLI_TOTAL_QUERY",
-            ));
-        }
     }
     let Some(gitops) = &config.gitops else {
         return Ok(());
@@ -236,13 +219,24 @@ fn git(config: &GitopsConfig) -> Result<Git, HttpSettingsError> {
 }
 
 fn queries(config: &Config) -> Queries {
-    match &config.sli.source {
-        SliSource::Own { bad, total } => Queries::own(bad, total),
-        SliSource::Family(_) => Queries::http(
-            config.service.namespace.as_str(),
-            config.service.name.as_str(),
-        ),
-    }
+    let workload = Workload::new(
+        config.service.namespace.as_str(),
+        config.service.name.as_str(),
+    );
+    let sli = &config.sli;
+    let family = match &sli.source {
+        SliSource::Own { bad, total } => return Queries::own(workload, bad, total),
+        SliSource::Family(family) => *family,
+    };
+    let buckets = match (sli.histograms, &sli.latency_buckets) {
+        (Histograms::Classic, None) => Buckets::All,
+        (Histograms::Classic, Some(bounds)) => Buckets::Named(bounds.clone()),
+        (Histograms::Native, _) => {
+            let thresholds = &config.thresholds;
+            Buckets::Native([thresholds.max_latency_p95, thresholds.max_latency_p99])
+        }
+    };
+    Queries::family(workload, family, sli.selector.as_deref(), buckets)
 }
 
 /// Translates the journal's memory for the policy.

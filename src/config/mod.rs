@@ -17,9 +17,11 @@ mod prometheus;
 mod reader;
 mod remote;
 mod secret;
+mod selector;
 mod service;
 mod sli;
 mod state;
+mod template;
 mod variables;
 
 #[cfg(test)]
@@ -34,7 +36,7 @@ pub use problems::{ConfigError, Invalid};
 pub use prometheus::{Auth, ClientIdentity, PrometheusConfig, TlsConfig};
 pub use remote::GitopsRepo;
 pub use service::{Namespace, ServiceConfig, ServiceName, SloConfig};
-pub use sli::{MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
+pub use sli::{Histograms, MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
 pub use variables::{VARIABLES, Variable};
 
@@ -150,7 +152,7 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let service = service::read_service(reader);
     let slo = service::read_slo(reader);
     let prometheus = prometheus::read(reader);
-    let sli = sli::read_sli(reader);
+    let sli = sli::read_sli(reader, &service);
     let thresholds = sli::read_thresholds(reader, &slo);
     let forge = gitops::read_forge(reader);
     let gitops = gitops::read(reader, &forge);

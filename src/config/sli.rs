@@ -6,11 +6,14 @@ use super::{
     duration::{DAY, HOUR, SECOND},
     problems::{Checked, Invalid, quoted},
     reader::{Reader, number},
-    service::SloConfig,
+    selector,
+    service::{ServiceConfig, SloConfig},
+    template::Template,
     variables::{
         BUDGET_CRITICAL, BUDGET_EMERGENCY, BUDGET_WARNING, BURN_RATE_FAST, BURN_RATE_SLOW, Key,
         MAX_ERROR_RATE, MAX_LATENCY_P95, MAX_LATENCY_P99, METRICS_FAMILY, MIN_AVAILABILITY,
-        SLI_BAD_QUERY, SLI_LATENCY_BUCKETS, SLI_TOTAL_QUERY, VIOLATION_FOR,
+        SLI_BAD_QUERY, SLI_HISTOGRAMS, SLI_LATENCY_BUCKETS, SLI_SELECTOR, SLI_TOTAL_QUERY,
+        VIOLATION_FOR,
     },
 };
 
@@ -19,7 +22,13 @@ use super::{
 pub struct SliConfig {
     /// `METRICS_FAMILY` (http), or `SLI_BAD_QUERY` and `SLI_TOTAL_QUERY`.
     pub source: SliSource,
-    /// `SLI_LATENCY_BUCKETS`, by default those that are found: the histogram's upper bounds in seconds, ascending.
+    /// `SLI_SELECTOR`, none by default: label matchers that take the place of the family's own, with the names filled in.
+    /// None with own queries.
+    pub selector: Option<String>,
+    /// `SLI_HISTOGRAMS` (classic): the kind of the family's latency histogram.
+    pub histograms: Histograms,
+    /// `SLI_LATENCY_BUCKETS`, by default those that are found: the histogram's upper bounds in seconds, ascending. None
+    /// with native histograms.
     pub latency_buckets: Option<Vec<f64>>,
 }
 
@@ -28,13 +37,23 @@ pub struct SliConfig {
 pub enum SliSource {
     /// Metrics with known names.
     Family(MetricsFamily),
-    /// The operator's own queries; both contain `${WINDOW}`.
+    /// The operator's own queries with the names filled in; both contain `${WINDOW}`.
     Own {
         /// `SLI_BAD_QUERY`: the number of bad events in `${WINDOW}`.
         bad: String,
         /// `SLI_TOTAL_QUERY`: the number of all events in `${WINDOW}`.
         total: String,
     },
+}
+
+/// How Prometheus stores a latency histogram. It has to be told, because an older server refuses the functions for native
+/// ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Histograms {
+    /// One series per upper bound.
+    Classic,
+    /// One series that holds all buckets.
+    Native,
 }
 
 /// A system whose metrics have known names.
@@ -121,16 +140,45 @@ pub struct ThresholdsConfig {
     pub burn_rate_slow: f64,
 }
 
-pub(super) fn read_sli(reader: &mut Reader) -> Checked<SliConfig> {
-    let source = read_source(reader);
+pub(super) fn read_sli(
+    reader: &mut Reader,
+    service: &Checked<ServiceConfig>,
+) -> Checked<SliConfig> {
+    let source = read_source(reader, service);
+    let selector = reader.optional(&SLI_SELECTOR, selector::parse);
+    let histograms = reader.required(&SLI_HISTOGRAMS, |text| match text {
+        "classic" => Ok(Histograms::Classic),
+        "native" => Ok(Histograms::Native),
+        _ => Err(Invalid::because(format!(
+            "is {}; write classic or native",
+            quoted(text)
+        ))),
+    });
     let latency_buckets = reader.optional(&SLI_LATENCY_BUCKETS, parse_buckets);
+    let has_buckets = latency_buckets.as_ref().is_ok_and(Option::is_some);
+    if has_buckets && histograms.is_ok_and(|kind| kind == Histograms::Native) {
+        reader.report(
+            "SLI_LATENCY_BUCKETS is set together with SLI_HISTOGRAMS=native, which has no bounds to choose from; unset \
+             SLI_LATENCY_BUCKETS",
+        );
+    }
     Ok(SliConfig {
         source: source?,
+        selector: fill(selector?, service)?,
+        histograms: histograms?,
         latency_buckets: latency_buckets?,
     })
 }
 
-fn read_source(reader: &mut Reader) -> Checked<SliSource> {
+fn fill(template: Option<Template>, service: &Checked<ServiceConfig>) -> Checked<Option<String>> {
+    match (template, service) {
+        (None, _) => Ok(None),
+        (Some(template), Ok(service)) => Ok(Some(template.fill(service))),
+        (Some(_), Err(reported)) => Err(*reported),
+    }
+}
+
+fn read_source(reader: &mut Reader, service: &Checked<ServiceConfig>) -> Checked<SliSource> {
     let together = reader.both_or_neither(&SLI_BAD_QUERY, &SLI_TOTAL_QUERY);
     let is_own = reader.is_set(&SLI_BAD_QUERY) || reader.is_set(&SLI_TOTAL_QUERY);
     let not_both = if is_own && reader.is_set(&METRICS_FAMILY) {
@@ -141,17 +189,39 @@ fn read_source(reader: &mut Reader) -> Checked<SliSource> {
     } else {
         Ok(())
     };
+    if is_own {
+        refuse_what_only_a_family_has(reader);
+    }
     let family = reader.required(&METRICS_FAMILY, parse_family);
     let bad = reader.optional(&SLI_BAD_QUERY, parse_query);
     let total = reader.optional(&SLI_TOTAL_QUERY, parse_query);
     together.and(not_both)?;
-    match bad?.zip(total?) {
+    let (bad, total) = (fill(bad?, service)?, fill(total?, service)?);
+    match bad.zip(total) {
         None => Ok(SliSource::Family(family?)),
         Some((bad, total)) if bad == total => Err(reader.report(
             "SLI_BAD_QUERY and SLI_TOTAL_QUERY are the same query, so every event would be bad; let the first count \
              bad events only",
         )),
         Some((bad, total)) => Ok(SliSource::Own { bad, total }),
+    }
+}
+
+/// Reports settings that own queries would silently pass over.
+fn refuse_what_only_a_family_has(reader: &mut Reader) {
+    if reader.is_set(&SLI_SELECTOR) {
+        reader.report(
+            "SLI_SELECTOR is set together with SLI_BAD_QUERY or SLI_TOTAL_QUERY, which name the service themselves; \
+             write the labels into the queries and unset SLI_SELECTOR",
+        );
+    }
+    for key in [&SLI_HISTOGRAMS, &SLI_LATENCY_BUCKETS] {
+        if reader.is_set(key) {
+            let name = key.variable.name;
+            reader.report(format!(
+                "{name} is set together with SLI_BAD_QUERY or SLI_TOTAL_QUERY, which measure no latency; unset {name}"
+            ));
+        }
     }
 }
 
@@ -165,9 +235,10 @@ fn parse_family(text: &str) -> Result<MetricsFamily, Invalid> {
         })
 }
 
-fn parse_query(text: &str) -> Result<String, Invalid> {
-    if text.contains("${WINDOW}") {
-        Ok(text.to_owned())
+fn parse_query(text: &str) -> Result<Template, Invalid> {
+    let template = Template::parse(text)?;
+    if template.has_window {
+        Ok(template)
     } else {
         Err(Invalid::because(
             "does not contain ${WINDOW}; write it where the range goes, such as sum(increase(errors_total[${WINDOW}]))",

@@ -82,9 +82,11 @@ variables! {
     }
     "SLI" {
         METRICS_FAMILY metrics_family = "http", "Where the metrics come from: http, istio, ingress-nginx, envoy, linkerd, traefik, grpc, otel or spring.";
-        SLI_BAD_QUERY sli_bad_query, "Own query for the bad events in ${WINDOW}.";
-        SLI_TOTAL_QUERY sli_total_query, "Own query for all events in ${WINDOW}.";
-        SLI_LATENCY_BUCKETS sli_latency_buckets, "Upper bounds of the latency histogram in seconds, ascending, separated by commas.";
+        SLI_SELECTOR sli_selector, "Label matchers that name the service instead of the family's own, such as namespace=\"shop\",app=\"${SERVICE}\".";
+        SLI_BAD_QUERY sli_bad_query, "Own query for the bad events in ${WINDOW}; ${SERVICE} and ${NAMESPACE} are filled in.";
+        SLI_TOTAL_QUERY sli_total_query, "Own query for all events in ${WINDOW}; ${SERVICE} and ${NAMESPACE} are filled in.";
+        SLI_HISTOGRAMS sli_histograms = "classic", "Kind of the family's latency histogram: classic or native.";
+        SLI_LATENCY_BUCKETS sli_latency_buckets, "Upper bounds of the latency histogram in seconds, ascending, separated by commas; only these are asked for.";
     }
     "thresholds" {
         BUDGET_WARNING budget_warning = "0.5", "Consumed share of the budget at which the level is warning.";

@@ -68,11 +68,13 @@ impl Metrics<'_> {
             ("bad", self.queries.bad(window)),
             ("total", self.queries.total(window)),
         ];
-        parts.extend(self.queries.latency(window).map(|query| (BUCKETS, query)));
+        let latency = self.queries.latency(window);
+        let unit_seconds = latency.as_ref().map_or(1.0, |query| query.unit_seconds);
+        parts.extend(latency.map(|query| (BUCKETS, query.text)));
         let answer = self.prometheus.instant(&combine(parts), span.to).await;
         Ok(match asked(answer)? {
             Ok(answer) => Stretch {
-                latency: histogram(&answer),
+                latency: histogram(&answer, unit_seconds),
                 events: Parts::of(answer).events("bad", "total"),
             },
             Err(refusal) => Stretch {
@@ -91,8 +93,8 @@ impl Metrics<'_> {
     }
 }
 
-/// Reads the latency buckets of a combined answer.
-fn histogram(answer: &Told<Vec<Sample>>) -> Reading<Histogram> {
+/// Reads the latency buckets of a combined answer, whose bounds are so many seconds each.
+fn histogram(answer: &Told<Vec<Sample>>, unit_seconds: f64) -> Reading<Histogram> {
     if let Some(why) = &answer.partial {
         return Reading::Partial { why: why.clone() };
     }
@@ -101,7 +103,10 @@ fn histogram(answer: &Told<Vec<Sample>>) -> Reading<Histogram> {
         .value
         .iter()
         .filter(named)
-        .filter_map(|sample| Some((sample.labels.get("le")?.trim().parse().ok()?, sample.value)))
+        .filter_map(|sample| {
+            let bound: f64 = sample.labels.get("le")?.trim().parse().ok()?;
+            Some((bound * unit_seconds, sample.value))
+        })
         .collect();
     if buckets.is_empty() {
         return Reading::NoSeries;

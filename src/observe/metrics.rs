@@ -22,8 +22,6 @@ const H6: Duration = Duration::from_secs(21_600);
 /// How many scrapes a slice must hold, so that a missed one leaves it measurable. Source: facts, section 6.
 const SCRAPES_PER_SLICE: u32 = 4;
 
-/// What is wrong with a service whose series do not say how a request ended.
-const UNLABELLED: &str = "no series of http_requests_total carries a status or code label, so no request can be told to be bad";
 
 /// Where the metrics of a service come from.
 #[derive(Debug)]
@@ -72,18 +70,13 @@ impl Metrics<'_> {
             self.slices(slice, grid),
             self.latency(slice, grid),
         )?;
-        let unlabelled = self.queries.labelled().is_some()
-            && recent.quantity("labelled") == Quantity::Absent
+        let is_unlabelled = recent.quantity("labelled") == Quantity::Absent
             && recent.quantity("h6_total") != Quantity::Absent;
+        let unlabelled = self.queries.unlabelled().filter(|_| is_unlabelled);
         let checked = |reading: Reading<Events>| {
-            reading.and_then(|events| {
-                if unlabelled {
-                    Reading::Invalid {
-                        why: UNLABELLED.to_owned(),
-                    }
-                } else {
-                    Reading::Measured(events)
-                }
+            reading.and_then(|events| match &unlabelled {
+                Some(why) => Reading::Invalid { why: why.clone() },
+                None => Reading::Measured(events),
             })
         };
         let measurement = Measurement {
@@ -205,8 +198,10 @@ impl Metrics<'_> {
         match self.queries.latency(slice) {
             None => Ok(Reading::NoSeries),
             Some(query) => {
-                self.over(&query, grid, |answer| histograms(answer, grid))
-                    .await
+                self.over(&query.text, grid, |answer| {
+                    histograms(answer, grid, query.unit_seconds)
+                })
+                .await
             }
         }
     }

@@ -3,10 +3,13 @@
 mod branch;
 mod budget;
 mod evidence;
+mod families;
 mod metrics;
 mod parts;
 mod queries;
+mod series;
 
 pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, timeline};
 pub use metrics::{Metrics, Observation, RecentSlices};
-pub use queries::Queries;
+pub use queries::{Queries, Workload};
+pub use series::Buckets;

@@ -326,9 +326,11 @@ fn number(value: Option<f64>) -> Quantity {
 }
 
 /// Returns the latency histogram of each point of the grid; nothing where buckets are missing, idle or contradictory.
+/// `unit_seconds` is the unit of the bounds.
 pub(super) fn histograms(
     answer: Answer<Vec<Series>>,
     grid: Grid,
+    unit_seconds: f64,
 ) -> Reading<Vec<Option<Histogram>>> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
@@ -349,7 +351,7 @@ pub(super) fn histograms(
         };
         for (at, value) in &series.points {
             if let Some(index) = grid.index(*at) {
-                buckets[index].push((bound, *value));
+                buckets[index].push((bound * unit_seconds, *value));
             }
         }
     }

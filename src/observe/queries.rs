@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::clients::prometheus::promql::{range_seconds, string_literal};
+use super::series::{Buckets, Series};
+use crate::clients::prometheus::promql::range_seconds;
+use crate::config::MetricsFamily;
 
 /// Label that tells which quantity of a combined answer a series is.
 pub(super) const PART: &str = "error_budget_part";
@@ -22,54 +24,76 @@ const LOOK_BACK: Duration = Duration::from_secs(300);
 /// Largest number of slots in which coverage is counted: one an hour for 30 days. Source: facts, section 5.
 const COVERAGE_SLOTS: u32 = 720;
 
+/// The service that is watched, as Kubernetes names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its own name, with which the names of its pods begin.
+    pub service: String,
+}
+
+impl Workload {
+    /// Names a service.
+    pub fn new(namespace: &str, service: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            service: service.to_owned(),
+        }
+    }
+}
+
 /// The queries of one service. Names in them are escaped; durations are formatted integers.
 #[derive(Debug, Clone)]
 pub struct Queries {
+    workload: Workload,
     events: EventQueries,
 }
 
 #[derive(Debug, Clone)]
 enum EventQueries {
     /// Counters and a histogram with known names.
-    Http { labels: String },
+    Family(Series),
     /// Trusted text with `${WINDOW}`.
     Own { bad: String, total: String },
 }
 
 impl Queries {
-    /// Returns the queries of the family `http`: `http_requests_total` and `http_request_duration_seconds` with the labels
-    /// `namespace`, `service`, and `status` or `code`.
-    pub fn http(namespace: &str, service: &str) -> Self {
+    /// Returns the queries of a family. `selector` (label matchers separated by commas, trusted text) takes the place of the
+    /// labels by which the family names a service.
+    pub fn family(
+        workload: Workload,
+        family: MetricsFamily,
+        selector: Option<&str>,
+        buckets: Buckets,
+    ) -> Self {
         Self {
-            events: EventQueries::Http {
-                labels: format!(
-                    "namespace={},service={}",
-                    string_literal(namespace),
-                    string_literal(service)
-                ),
-            },
+            events: EventQueries::Family(Series::new(family, &workload, selector, buckets)),
+            workload,
         }
     }
 
     /// Returns queries written by the operator. Each must give one number of events for `${WINDOW}`.
-    pub fn own(bad: &str, total: &str) -> Self {
+    pub fn own(workload: Workload, bad: &str, total: &str) -> Self {
         Self {
             events: EventQueries::Own {
                 bad: bad.to_owned(),
                 total: total.to_owned(),
             },
+            workload,
         }
+    }
+
+    /// The service that is watched.
+    #[expect(dead_code, reason = "the signals of its pods ask for it")]
+    pub(super) fn workload(&self) -> &Workload {
+        &self.workload
     }
 
     /// All events of a window that ends now.
     pub(super) fn total(&self, window: Duration) -> String {
         match &self.events {
-            EventQueries::Http { labels } => {
-                format!(
-                    "sum(increase(http_requests_total{{{labels}}}[{}]))",
-                    range_seconds(window)
-                )
-            }
+            EventQueries::Family(series) => format!("sum({})", series.all(window)),
             EventQueries::Own { total, .. } => own(total, window),
         }
     }
@@ -77,24 +101,35 @@ impl Queries {
     /// The bad events of a window that ends now; nothing where no bad event was ever counted.
     pub(super) fn bad(&self, window: Duration) -> String {
         match &self.events {
-            // `or` keeps one of two equal label sets, so a series with both labels counts once.
-            EventQueries::Http { labels } => {
-                let range = range_seconds(window);
-                format!(
-                    "sum(increase(http_requests_total{{{labels},status=~\"5..\"}}[{range}]) \
-                     or increase(http_requests_total{{{labels},code=~\"5..\"}}[{range}]))"
-                )
-            }
+            EventQueries::Family(series) => format!("sum({})", series.bad(window)),
             EventQueries::Own { bad, .. } => own(bad, window),
+        }
+    }
+
+    /// The bad and all events of a window that ends now, by the label `pod` and by [`PART`] (`bad` or `total`). Nothing where
+    /// that label does not name the service's own pods.
+    pub(super) fn pods(&self, window: Duration) -> Option<String> {
+        match &self.events {
+            EventQueries::Family(series) if series.has_own_pods() => Some(combine([
+                ("bad", format!("sum by (pod) ({})", series.bad(window))),
+                ("total", format!("sum by (pod) ({})", series.all(window))),
+            ])),
+            EventQueries::Family(_) | EventQueries::Own { .. } => None,
         }
     }
 
     /// How many series say how a request ended. Without that label no event can ever be bad, which must not look healthy.
     pub(super) fn labelled(&self) -> Option<String> {
         match &self.events {
-            EventQueries::Http { labels } => Some(format!(
-                "count(http_requests_total{{{labels},status=~\".+\"}} or http_requests_total{{{labels},code=~\".+\"}})"
-            )),
+            EventQueries::Family(series) => Some(format!("count({})", series.labelled())),
+            EventQueries::Own { .. } => None,
+        }
+    }
+
+    /// What is wrong with a service when [`labelled`](Self::labelled) finds no series.
+    pub(super) fn unlabelled(&self) -> Option<String> {
+        match &self.events {
+            EventQueries::Family(series) => Some(series.unlabelled()),
             EventQueries::Own { .. } => None,
         }
     }
@@ -103,12 +138,14 @@ impl Queries {
     /// series that has ended is looked for in steps as long as the look-back, which is exact enough for what is stale.
     pub(super) fn age(&self) -> Option<String> {
         match &self.events {
-            EventQueries::Http { labels } => Some(format!(
-                "time() - (max(timestamp(http_requests_total{{{labels}}})) \
-                 or max(max_over_time(timestamp(http_requests_total{{{labels}}})[{}:{}])))",
-                range_seconds(FRESHNESS_RANGE),
-                range_seconds(LOOK_BACK)
-            )),
+            EventQueries::Family(series) => {
+                let events = series.events(&[]);
+                Some(format!(
+                    "time() - (max(timestamp({events})) or max(max_over_time(timestamp({events})[{}:{}])))",
+                    range_seconds(FRESHNESS_RANGE),
+                    range_seconds(LOOK_BACK)
+                ))
+            }
             EventQueries::Own { .. } => None,
         }
     }
@@ -116,8 +153,9 @@ impl Queries {
     /// Samples of the best scraped series in [`SCRAPE_RANGE`].
     pub(super) fn samples(&self) -> Option<String> {
         match &self.events {
-            EventQueries::Http { labels } => Some(format!(
-                "max(count_over_time(http_requests_total{{{labels}}}[{}]))",
+            EventQueries::Family(series) => Some(format!(
+                "max(count_over_time({}[{}]))",
+                series.events(&[]),
                 range_seconds(SCRAPE_RANGE)
             )),
             EventQueries::Own { .. } => None,
@@ -130,7 +168,7 @@ impl Queries {
         let slot = (slo_window / COVERAGE_SLOTS).max(Duration::from_secs(60));
         let slots = u32::try_from(slo_window.as_secs() / slot.as_secs()).unwrap_or(COVERAGE_SLOTS);
         let there = match &self.events {
-            EventQueries::Http { labels } => format!("count(http_requests_total{{{labels}}})"),
+            EventQueries::Family(series) => format!("count({})", series.events(&[])),
             EventQueries::Own { total, .. } => own(total, slot.max(LOOK_BACK)),
         };
         let query = format!(
@@ -141,32 +179,25 @@ impl Queries {
         (query, slots)
     }
 
-    /// Bad and total events of a window by the label `pod`, told apart by [`PART`]; nothing where the series are not those of
-    /// the service's own pods.
-    pub(super) fn pods(&self, window: Duration) -> Option<String> {
+    /// Cumulative latency buckets of a window that ends now, by `le`. Own queries have none.
+    pub(super) fn latency(&self, window: Duration) -> Option<LatencyQuery> {
         match &self.events {
-            EventQueries::Http { labels } => {
-                let range = range_seconds(window);
-                Some(format!(
-                    "label_replace(sum by (pod) (increase(http_requests_total{{{labels},status=~\"5..\"}}[{range}]) \
-                     or increase(http_requests_total{{{labels},code=~\"5..\"}}[{range}])),\"{PART}\",\"bad\",\"\",\"\") \
-                     or label_replace(sum by (pod) (increase(http_requests_total{{{labels}}}[{range}])),\"{PART}\",\"total\",\"\",\"\")"
-                ))
-            }
+            EventQueries::Family(series) => Some(LatencyQuery {
+                text: series.latency(window),
+                unit_seconds: series.latency_unit(),
+            }),
             EventQueries::Own { .. } => None,
         }
     }
+}
 
-    /// Cumulative latency buckets of a window that ends now, by `le` in seconds. Own queries have none.
-    pub(super) fn latency(&self, window: Duration) -> Option<String> {
-        match &self.events {
-            EventQueries::Http { labels } => Some(format!(
-                "sum by (le) (increase(http_request_duration_seconds_bucket{{{labels}}}[{}]))",
-                range_seconds(window)
-            )),
-            EventQueries::Own { .. } => None,
-        }
-    }
+/// A query for latency buckets.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LatencyQuery {
+    /// Its PromQL.
+    pub(super) text: String,
+    /// Seconds in one unit of the label `le`.
+    pub(super) unit_seconds: f64,
 }
 
 fn own(query: &str, window: Duration) -> String {
@@ -187,40 +218,4 @@ pub(super) fn combine<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_leave_its_place_in_the_query() {
-        let evil = Queries::http("shop", "x\"}[5m])) or vector(1) or sum(rate(y{a=\"");
-        insta::assert_snapshot!(
-            evil.total(Duration::from_secs(60)),
-            @r#"sum(increase(http_requests_total{namespace="shop",service="x\"}[5m])) or vector(1) or sum(rate(y{a=\""}[60s]))"#
-        );
-    }
-
-    #[test]
-    fn thirty_days_are_covered_by_hours_and_an_hour_by_minutes() {
-        let queries = Queries::http("shop", "checkout");
-        let (month, slots) = queries.coverage(Duration::from_secs(30 * 86_400));
-        assert_eq!(slots, 720);
-        assert!(month.ends_with("[2592000s:3600s])"), "{month}");
-        let (hour, slots) = queries.coverage(Duration::from_secs(3600));
-        assert_eq!(slots, 60);
-        assert!(hour.ends_with("[3600s:60s])"), "{hour}");
-    }
-
-    #[test]
-    fn own_queries_get_their_window_and_nothing_else() {
-        let own = Queries::own(
-            "sum(increase(bad[${WINDOW}])) # all",
-            "sum(increase(all[${WINDOW}]))",
-        );
-        assert_eq!(
-            own.bad(Duration::from_secs(300)),
-            "(\nsum(increase(bad[300s])) # all\n)"
-        );
-        assert_eq!(own.age(), None);
-        assert_eq!(own.latency(Duration::from_secs(60)), None);
-    }
-}
+mod tests;

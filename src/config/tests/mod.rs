@@ -123,8 +123,10 @@ fn names_and_defaults_are_those_of_the_contract() {
     PROMETHEUS_CLIENT_KEY_FILE
     PROMETHEUS_TIMEOUT = 10s
     METRICS_FAMILY = http
+    SLI_SELECTOR
     SLI_BAD_QUERY
     SLI_TOTAL_QUERY
+    SLI_HISTOGRAMS = classic
     SLI_LATENCY_BUCKETS
     BUDGET_WARNING = 0.5
     BUDGET_CRITICAL = 0.8
@@ -237,7 +239,7 @@ fn defaults_reach_the_fields_they_belong_to() {
         ),
         @r#"
         2592000s 10s
-        SliConfig { source: Family(Http), latency_buckets: None }
+        SliConfig { source: Family(Http), selector: None, histograms: Classic, latency_buckets: None }
         ThresholdsConfig {
             warning: 0.5,
             critical: 0.8,

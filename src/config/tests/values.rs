@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{GITOPS, accepted, problem, problems};
 use crate::{
-    config::{GitopsMode, MetricsFamily, OnUnknown, SliSource},
+    config::{GitopsMode, Histograms, MetricsFamily, OnUnknown, SliSource},
     slo::Level,
 };
 
@@ -241,6 +241,96 @@ fn own_queries_come_in_pairs_with_a_window() {
         let problem = problem(changes);
         assert!(problem.contains(expected), "{problem}");
     }
+}
+
+#[test]
+fn own_queries_name_the_service_where_they_are_told_to() {
+    let bad = r#"sum(increase(e{app=~"${SERVICE}-.+",ns="${NAMESPACE}"}[${WINDOW}]))"#;
+    let total = r#"sum(increase(r{app="${SERVICE}"}[${WINDOW}]))"#;
+    let config = accepted(&[
+        ("SERVICE_NAME", "check.out"),
+        ("SLI_BAD_QUERY", bad),
+        ("SLI_TOTAL_QUERY", total),
+    ]);
+    assert_eq!(
+        config.sli.source,
+        SliSource::Own {
+            bad: r#"sum(increase(e{app=~"check\\.out-.+",ns="shop"}[${WINDOW}]))"#.to_owned(),
+            total: r#"sum(increase(r{app="check.out"}[${WINDOW}]))"#.to_owned(),
+        }
+    );
+    insta::assert_snapshot!(
+        problem(&[("SLI_BAD_QUERY", "${SERVICE}_errors[${WINDOW}]"), ("SLI_TOTAL_QUERY", total)]),
+        @r#"SLI_BAD_QUERY has ${SERVICE} outside of a label's value; put it in quotes after a label, such as service="${SERVICE}""#
+    );
+    insta::assert_snapshot!(
+        problem(&[("SLI_BAD_QUERY", bad), ("SLI_TOTAL_QUERY", "sum(increase(r[${RANGE}]))")]),
+        @"SLI_TOTAL_QUERY contains ${RANGE}, which stands for nothing; write ${WINDOW}, ${SERVICE} or ${NAMESPACE}"
+    );
+}
+
+#[test]
+fn a_broken_service_name_hides_no_broken_query() {
+    let found = problems(&[
+        ("SERVICE_NAME", "Check Out"),
+        ("SLI_SELECTOR", "app=${SERVICE}"),
+    ]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+}
+
+#[test]
+fn a_selector_is_a_list_of_label_matchers() {
+    let config = accepted(&[("SLI_SELECTOR", r#"app=~"${SERVICE}|x", ns="${NAMESPACE}""#)]);
+    assert_eq!(
+        config.sli.selector.as_deref(),
+        Some(r#"app=~"checkout|x", ns="shop""#)
+    );
+    insta::assert_snapshot!(
+        problem(&[("SLI_SELECTOR", "checkout")]),
+        @r#"SLI_SELECTOR is "checkout"; write label matchers separated by commas, such as namespace="shop",app=~"checkout|cart""#
+    );
+    insta::assert_snapshot!(
+        problem(&[("SLI_SELECTOR", r#"app="a"} or up{b="c""#)]),
+        @r#"SLI_SELECTOR does not end after its last label matcher but goes on with "} or up{b=\"c\""; remove that"#
+    );
+    insta::assert_snapshot!(
+        problem(&[("SLI_SELECTOR", r#"app="${WINDOW}""#)]),
+        @"SLI_SELECTOR contains ${WINDOW}, but labels have no window; write ${SERVICE} and ${NAMESPACE} only"
+    );
+}
+
+#[test]
+fn own_queries_refuse_what_only_a_family_has() {
+    let own = [
+        ("SLI_BAD_QUERY", "sum(increase(e[${WINDOW}]))"),
+        ("SLI_TOTAL_QUERY", "sum(increase(r[${WINDOW}]))"),
+    ];
+    let told = [
+        ("SLI_SELECTOR", r#"app="checkout""#),
+        ("SLI_HISTOGRAMS", "native"),
+        ("SLI_LATENCY_BUCKETS", "1,2"),
+    ]
+    .map(|setting| problem(&[own[0], own[1], setting]));
+    insta::assert_snapshot!(told.join("\n"), @r"
+    SLI_SELECTOR is set together with SLI_BAD_QUERY or SLI_TOTAL_QUERY, which name the service themselves; write the labels into the queries and unset SLI_SELECTOR
+    SLI_HISTOGRAMS is set together with SLI_BAD_QUERY or SLI_TOTAL_QUERY, which measure no latency; unset SLI_HISTOGRAMS
+    SLI_LATENCY_BUCKETS is set together with SLI_BAD_QUERY or SLI_TOTAL_QUERY, which measure no latency; unset SLI_LATENCY_BUCKETS
+    ");
+}
+
+#[test]
+fn histograms_are_classic_or_native() {
+    assert_eq!(accepted(&[]).sli.histograms, Histograms::Classic);
+    let native = accepted(&[("SLI_HISTOGRAMS", "native")]);
+    assert_eq!(native.sli.histograms, Histograms::Native);
+    insta::assert_snapshot!(
+        problem(&[("SLI_HISTOGRAMS", "sparse")]),
+        @r#"SLI_HISTOGRAMS is "sparse"; write classic or native"#
+    );
+    insta::assert_snapshot!(
+        problem(&[("SLI_HISTOGRAMS", "native"), ("SLI_LATENCY_BUCKETS", "1,2")]),
+        @"SLI_LATENCY_BUCKETS is set together with SLI_HISTOGRAMS=native, which has no bounds to choose from; unset SLI_LATENCY_BUCKETS"
+    );
 }
 
 #[test]

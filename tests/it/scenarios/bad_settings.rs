@@ -64,7 +64,6 @@ fn what_is_not_built_is_said_and_not_replaced_by_something_else() {
     let world = World::at(&nobody_calls.url(), "bad-release");
     for (name, value, remedy) in [
         ("SERVICES_DIR", "/etc/services", "once per service"),
-        ("METRICS_FAMILY", "istio", "SLI_BAD_QUERY"),
         ("GITOPS_MODE", "pull-request", "use push"),
     ] {
         for arguments in [&["run"][..], &["check"], &["run", "--dry-run"]] {
