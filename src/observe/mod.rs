@@ -8,6 +8,7 @@ mod metrics;
 mod parts;
 mod queries;
 mod series;
+mod signals;
 
 pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, timeline};
 pub use metrics::{Metrics, Observation, RecentSlices};

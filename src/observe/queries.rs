@@ -85,7 +85,6 @@ impl Queries {
     }
 
     /// The service that is watched.
-    #[expect(dead_code, reason = "the signals of its pods ask for it")]
     pub(super) fn workload(&self) -> &Workload {
         &self.workload
     }

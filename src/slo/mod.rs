@@ -23,6 +23,7 @@
 //! | `unknowns.rs` | what could not be known |
 //! | `course.rs` | what was counted in the past |
 //! | `onset.rs` | when the burn that goes on now began |
+//! | `signal.rs` | what else seems wrong, for people only |
 
 mod assess;
 mod assessment;
@@ -42,6 +43,7 @@ mod onset;
 #[cfg(test)]
 mod properties;
 mod reading;
+mod signal;
 mod significance;
 mod sustained;
 mod unknowns;
@@ -69,6 +71,7 @@ pub use measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 pub use objective::ErrorBudget;
 pub use onset::{Beginning, Look, Trail};
 pub use reading::Reading;
+pub use signal::{Signal, SignalName, SignalState};
 pub use significance::{
     Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
 };
