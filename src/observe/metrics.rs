@@ -22,7 +22,6 @@ const H6: Duration = Duration::from_secs(21_600);
 /// How many scrapes a slice must hold, so that a missed one leaves it measurable. Source: facts, section 6.
 const SCRAPES_PER_SLICE: u32 = 4;
 
-
 /// Where the metrics of a service come from.
 #[derive(Debug)]
 pub struct Metrics<'a> {

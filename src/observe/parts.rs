@@ -585,8 +585,8 @@ mod tests {
 
             let buckets = ["0.5", "1", "2.5", "+Inf"].map(|bound| series(&[("le", bound)], &[7.0; 5]));
             prop_assert_eq!(
-                histograms(range(reordered(&buckets, &four)), grid),
-                histograms(range(buckets.to_vec()), grid)
+                histograms(range(reordered(&buckets, &four)), grid, 1.0),
+                histograms(range(buckets.to_vec()), grid, 1.0)
             );
         }
     }

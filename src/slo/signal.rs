@@ -96,7 +96,8 @@ impl Signal {
                 Reading::Measured(_)
                 | Reading::Stale { .. }
                 | Reading::Partial { .. }
-                | Reading::Invalid { .. },
+                | Reading::Invalid { .. }
+                | Reading::Refused { .. },
             ) => SignalState::Unknown,
         };
         Self {

@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod families;
 mod git_client;
 mod github_client;
 mod prometheus_client;

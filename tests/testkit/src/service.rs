@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::http::{Head, Listener};
 use crate::prometheus::counters::Counters;
 use crate::prometheus::exposition::SeriesNames;
+use crate::prometheus::native::{self, NativeHistogram};
 use crate::prometheus::{History, ServiceLabels, Traffic};
 
 /// An HTTP service whose `/metrics` count the traffic it is told to have; stops on drop.
@@ -22,8 +23,19 @@ pub struct LiveService {
 
 #[derive(Debug)]
 struct Shared {
-    names: SeriesNames,
+    series: Series,
     state: Mutex<State>,
+}
+
+/// How the counters are exposed.
+#[derive(Debug)]
+enum Series {
+    Text(SeriesNames),
+    Native {
+        name: String,
+        good: Vec<(String, String)>,
+        bad: Vec<(String, String)>,
+    },
 }
 
 #[derive(Debug)]
@@ -36,8 +48,35 @@ struct State {
 impl LiveService {
     /// Starts a service with steady traffic.
     pub fn start(labels: ServiceLabels, traffic: Traffic) -> Self {
+        let names = SeriesNames::new(&History::new(labels));
+        Self::expose(Series::Text(names), traffic)
+    }
+
+    /// Starts a service that counts its requests in a native histogram only; `good` and `bad` are all labels of the two
+    /// series.
+    pub fn start_native(
+        name: &str,
+        good: &[(&str, &str)],
+        bad: &[(&str, &str)],
+        traffic: Traffic,
+    ) -> Self {
+        let owned = |labels: &[(&str, &str)]| {
+            labels
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let series = Series::Native {
+            name: name.to_owned(),
+            good: owned(good),
+            bad: owned(bad),
+        };
+        Self::expose(series, traffic)
+    }
+
+    fn expose(series: Series, traffic: Traffic) -> Self {
         let shared = Arc::new(Shared {
-            names: SeriesNames::new(&History::new(labels)),
+            series,
             state: Mutex::new(State {
                 counters: Counters::default(),
                 traffic,
@@ -84,28 +123,49 @@ impl Shared {
         state
     }
 
-    fn metrics(&self) -> String {
-        let mut text =
-            "# TYPE http_requests_total counter\n# TYPE http_request_duration_seconds histogram\n"
-                .to_owned();
+    /// Returns the content type and the body of a scrape.
+    fn metrics(&self) -> (&'static str, Vec<u8>) {
         let counters = self.counted().counters.clone();
-        self.names
-            .each_sample(&counters, |name, value| writeln!(text, "{name}{value}"))
-            .expect("text grows");
-        text
+        match &self.series {
+            Series::Text(names) => ("text/plain; version=0.0.4", text(names, &counters)),
+            Series::Native { name, good, bad } => {
+                let histograms = [
+                    NativeHistogram {
+                        labels: good.clone(),
+                        latencies: counters.good_latencies,
+                    },
+                    NativeHistogram {
+                        labels: bad.clone(),
+                        latencies: counters.bad_latencies,
+                    },
+                ];
+                (native::CONTENT_TYPE, native::family(name, &histograms))
+            }
+        }
     }
+}
+
+fn text(names: &SeriesNames, counters: &Counters) -> Vec<u8> {
+    let mut text =
+        "# TYPE http_requests_total counter\n# TYPE http_request_duration_seconds histogram\n"
+            .to_owned();
+    names
+        .each_sample(counters, |name, value| writeln!(text, "{name}{value}"))
+        .expect("text grows");
+    text.into_bytes()
 }
 
 fn answer(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let head = Head::read(&mut BufReader::new(stream))?;
-    let (status, body) = match head.path.as_str() {
+    let (status, (kind, body)) = match head.path.as_str() {
         "/metrics" => ("200 OK", shared.metrics()),
-        _ => ("404 Not Found", String::new()),
+        _ => ("404 Not Found", ("text/plain", Vec::new())),
     };
     let length = body.len();
     write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     )?;
+    stream.write_all(&body)?;
     stream.shutdown(Shutdown::Write)
 }

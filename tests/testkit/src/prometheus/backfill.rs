@@ -60,14 +60,16 @@ pub struct Backfill {
     now: DateTime<Utc>,
     spacing: Spacing,
     services: Vec<History>,
-    counters: Vec<SteadyCounter>,
+    lines: Vec<Line>,
 }
 
+/// A series that rises steadily or not at all.
 #[derive(Clone, Debug)]
-struct SteadyCounter {
+struct Line {
     series: String,
     from: i64,
     to: i64,
+    begins_with: f64,
     per_second: f64,
 }
 
@@ -78,7 +80,7 @@ impl Backfill {
             now,
             spacing: Spacing::default(),
             services: Vec::new(),
-            counters: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -97,11 +99,30 @@ impl Backfill {
         to: DateTime<Utc>,
         per_second: f64,
     ) -> Self {
-        self.counters.push(SteadyCounter {
+        self.lines.push(Line {
             series: series.to_owned(),
             from: from.timestamp(),
             to: to.timestamp(),
+            begins_with: 0.0,
             per_second,
+        });
+        self
+    }
+
+    /// Adds a gauge of any name that keeps its value, such as `kube_pod_status_ready{pod="checkout-0"}`.
+    pub fn gauge(
+        mut self,
+        series: &str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        value: f64,
+    ) -> Self {
+        self.lines.push(Line {
+            series: series.to_owned(),
+            from: from.timestamp(),
+            to: to.timestamp(),
+            begins_with: value,
+            per_second: 0.0,
         });
         self
     }
@@ -125,10 +146,10 @@ impl Backfill {
         for history in &self.services {
             self.write_history(history, out)?;
         }
-        for counter in &self.counters {
-            for time in self.sample_times(counter.from, counter.to) {
-                let value = ((time - counter.from) as f64 * counter.per_second) as u64;
-                writeln!(out, "{} {value} {time}", counter.series)?;
+        for line in &self.lines {
+            for time in self.sample_times(line.from, line.to) {
+                let risen = ((time - line.from) as f64 * line.per_second).floor();
+                writeln!(out, "{} {} {time}", line.series, line.begins_with + risen)?;
             }
         }
         out.write_all(b"# EOF\n")
@@ -139,7 +160,7 @@ impl Backfill {
     /// # Panics
     /// If `promtool` is missing or refuses the history.
     pub fn create_blocks(&self, folder: &Path) {
-        if self.services.is_empty() && self.counters.is_empty() {
+        if self.services.is_empty() && self.lines.is_empty() {
             return;
         }
         let text = tempfile::NamedTempFile::new().expect("the temporary folder is writable");

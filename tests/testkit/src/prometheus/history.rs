@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::counters::Counters;
+use super::layout::Layout;
 
 /// The labels that name a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Traffic {
 /// Time outside every segment has no samples. The counters keep their value over such a gap.
 #[derive(Clone, Debug)]
 pub struct History {
-    pub(super) labels: ServiceLabels,
+    pub(super) layout: Layout,
     pub(super) extra_labels: Vec<(String, String)>,
     pub(super) segments: Vec<Segment>,
     pub(super) restarts: Vec<i64>,
@@ -102,10 +103,15 @@ pub(super) struct Segment {
 }
 
 impl History {
-    /// Starts the history of a service.
+    /// Starts the history of a service that counts as most client libraries do.
     pub fn new(labels: ServiceLabels) -> Self {
+        Self::laid_out(Layout::http(&labels))
+    }
+
+    /// Starts the history of a service whose series are named otherwise.
+    pub fn laid_out(layout: Layout) -> Self {
         Self {
-            labels,
+            layout,
             extra_labels: Vec::new(),
             segments: Vec::new(),
             restarts: Vec::new(),

@@ -17,12 +17,15 @@ mod backfill;
 pub(crate) mod counters;
 pub(crate) mod exposition;
 mod history;
+mod layout;
 mod month;
+pub(crate) mod native;
 mod relay;
 mod server;
 
 pub use backfill::{Backfill, Spacing};
 pub use history::{History, ServiceLabels, Traffic};
+pub use layout::Layout;
 pub use month::{Month, shared_month};
 pub use relay::{Answer, Question};
 pub use server::Prometheus;

@@ -81,17 +81,19 @@ impl Prometheus {
         targets: &[T],
         interval: Duration,
     ) -> Self {
-        let targets: Vec<&str> = targets.iter().map(AsRef::as_ref).collect();
-        // JSON is YAML, and quotes every target properly.
-        let config = serde_json::json!({
-            "scrape_configs": [{
-                "job_name": "services",
-                "scrape_interval": format!("{}ms", interval.as_millis()),
-                "scrape_timeout": format!("{}ms", interval.as_millis()),
-                "static_configs": [{ "targets": targets }],
-            }]
-        });
-        Self::launch(backfill, &config.to_string(), &[])
+        Self::launch(backfill, &scraping(targets, interval), &[])
+    }
+
+    /// Starts a Prometheus that scrapes native histograms from `targets` every `interval`.
+    ///
+    /// # Panics
+    /// If `prometheus` is missing or does not start.
+    pub fn start_scraping_native<T: AsRef<str>>(targets: &[T], interval: Duration) -> Self {
+        Self::launch(
+            &Backfill::new(Utc::now()),
+            &scraping(targets, interval),
+            &["--enable-feature=native-histograms"],
+        )
     }
 
     /// Returns the base URL, without a slash at the end.
@@ -205,6 +207,20 @@ impl Prometheus {
     pub fn is_running(&mut self) -> bool {
         self.process.ended().is_none()
     }
+}
+
+fn scraping<T: AsRef<str>>(targets: &[T], interval: Duration) -> String {
+    let targets: Vec<&str> = targets.iter().map(AsRef::as_ref).collect();
+    // JSON is YAML, and quotes every target properly.
+    serde_json::json!({
+        "scrape_configs": [{
+            "job_name": "services",
+            "scrape_interval": format!("{}ms", interval.as_millis()),
+            "scrape_timeout": format!("{}ms", interval.as_millis()),
+            "static_configs": [{ "targets": targets }],
+        }]
+    })
+    .to_string()
 }
 
 enum Readiness {
