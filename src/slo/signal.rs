@@ -51,7 +51,7 @@ pub enum SignalState {
     Raised,
     /// The value is at or below the threshold.
     Quiet,
-    /// There is nothing to measure: no limit is set, or nobody collects the metric.
+    /// There is nothing to measure: no limit is set, nobody collects the metric, or no container is old enough for it.
     NotApplicable,
     /// It could not be asked, or the answer is not a number.
     Unknown,

@@ -7,4 +7,5 @@ mod prometheus_client;
 mod purity;
 mod readme;
 mod scenarios;
+mod signals;
 mod vectors;
