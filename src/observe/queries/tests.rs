@@ -257,6 +257,79 @@ fn a_name_cannot_leave_its_place_in_the_query() {
 }
 
 #[test]
+fn a_real_prometheus_accepts_every_query() {
+    let prometheus = testkit::prometheus::Prometheus::start_empty();
+    let thresholds = [Duration::from_secs(1), Duration::from_secs(2)];
+    for family in MetricsFamily::ALL {
+        for buckets in [
+            Buckets::All,
+            Buckets::Named(vec![0.000_02, 0.3, 1.0, 2500.0]),
+            Buckets::Native(thresholds),
+        ] {
+            let workload = Workload::new("shop", "check.out");
+            let queries = Queries::family(workload, family, None, buckets);
+            let asked = [
+                Some(queries.total(MINUTE)),
+                Some(queries.bad(MINUTE)),
+                queries.latency(MINUTE).map(|query| query.text),
+                queries.age(),
+                queries.samples(),
+                Some(queries.coverage(MINUTE).0),
+                queries.labelled(),
+                queries.pods(MINUTE),
+            ];
+            for query in asked.into_iter().flatten() {
+                // The testkit panics on a refusal.
+                prometheus.query(&query);
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_and_all_events_are_told_apart_by_pod() {
+    use chrono::{TimeDelta, Utc};
+    use testkit::prometheus::{Backfill, History, Prometheus, ServiceLabels, Traffic};
+
+    let now = Utc::now();
+    let (begin, end) = (now - TimeDelta::hours(1), now + TimeDelta::minutes(5));
+    let pod = |name: &str, errors: f64| {
+        History::new(ServiceLabels::new("shop", "check.out"))
+            .label("pod", name)
+            .segment(begin, end, Traffic::healthy(10.0).errors(errors))
+    };
+    let backfill = Backfill::new(now)
+        .service(pod("check.out-new-1", 0.2))
+        .service(pod("check.out-old-1", 0.0).without_error_series());
+    let prometheus = Prometheus::start(&backfill);
+    let query = family(MetricsFamily::Http)
+        .pods(Duration::from_secs(600))
+        .expect("the service's own pods");
+    let answer = prometheus.query_at(&query, now);
+    let mut found: Vec<String> = answer["result"]
+        .as_array()
+        .expect("a vector")
+        .iter()
+        .map(|series| {
+            let value = series["value"][1].as_str().expect("a number");
+            let events: f64 = value.parse().expect("a number");
+            let text = |label: &str| series["metric"][label].as_str().unwrap_or("none");
+            let hundreds = (events / 100.0).round();
+            format!("{} {}: {hundreds}00", text("pod"), text(PART))
+        })
+        .collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "check.out-new-1 bad: 1200",
+            "check.out-new-1 total: 6000",
+            "check.out-old-1 total: 6000",
+        ]
+    );
+}
+
+#[test]
 fn thirty_days_are_covered_by_hours_and_an_hour_by_minutes() {
     let queries = family(MetricsFamily::Http);
     let (month, slots) = queries.coverage(Duration::from_secs(30 * 86_400));

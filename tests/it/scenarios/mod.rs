@@ -17,5 +17,6 @@ mod race;
 mod recovery;
 mod refusals;
 mod secrets;
+mod sources;
 mod status;
 mod world;
