@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::journal;
 use crate::policy::{self, Action, Attribution, Blame, Decision, GateState, Reason, Timeline};
-use crate::slo::{Assessment, Events, Level, Objective, Unknown, Verdict, ViolationState};
+use crate::slo::{Assessment, Events, Level, Objective, Signal, Unknown, Verdict, ViolationState};
 
 /// Version of the layout.
 const SCHEMA: u32 = 1;
@@ -34,6 +34,8 @@ pub struct Record {
     pub decision: DecisionPart,
     pub rollback: Option<RollbackPart>,
     pub unknowns: Vec<UnknownPart>,
+    /// What else was seen while it burns; no decision rests on it.
+    pub signals: Vec<SignalPart>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -146,6 +148,15 @@ pub struct UnknownPart {
     pub why: String,
 }
 
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct SignalPart {
+    pub name: &'static str,
+    pub state: &'static str,
+    pub value: Option<f64>,
+    pub threshold: f64,
+}
+
 /// What every record of a run has in common.
 #[derive(Debug, Clone)]
 pub struct Heading {
@@ -196,6 +207,7 @@ impl Record {
             },
             rollback: None,
             unknowns: Vec::new(),
+            signals: Vec::new(),
         }
     }
 
@@ -273,6 +285,12 @@ impl Record {
             detail: decision.detail.clone(),
             gates: decision.gates.iter().map(gate).collect(),
         };
+        self.with_signals(&decision.signals)
+    }
+
+    /// Adds what else was seen.
+    pub fn with_signals(mut self, signals: &[Signal]) -> Self {
+        self.signals.extend(signals.iter().map(signal));
         self
     }
 
@@ -371,6 +389,15 @@ fn level(level: Option<Level>) -> &'static str {
         Some(Level::Warning) => "warning",
         Some(Level::Critical) => "critical",
         Some(Level::Emergency) => "emergency",
+    }
+}
+
+fn signal(signal: &Signal) -> SignalPart {
+    SignalPart {
+        name: signal.name.as_str(),
+        state: signal.state.as_str(),
+        value: signal.value,
+        threshold: signal.threshold,
     }
 }
 

@@ -88,6 +88,7 @@ fn record_of(
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())
         .with_decision(&decision)
+        .with_signals(&known.signals)
 }
 
 /// Says why a deploy has to wait for a rollback, or why this commit must not come back; from memory alone where nothing

@@ -15,7 +15,7 @@ use crate::policy::{
     BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch, questions,
 };
 use crate::record::{Heading, Record};
-use crate::slo::{Assessment, Cause, assess_slices};
+use crate::slo::{Assessment, Cause, Signal, assess_slices};
 
 /// Most rounds of questions about the past; three looks and one round of counts are all that is ever asked.
 const MAX_ROUNDS: usize = 6;
@@ -67,6 +67,8 @@ pub(super) struct Known {
     pub(super) branch: BranchReading,
     /// What was asked about the past because something burns.
     pub(super) evidence: Evidence,
+    /// What the pods say besides, for people; nothing where nothing burns.
+    pub(super) signals: Vec<Signal>,
     /// The branch as it was judged, for the one who acts on it.
     pub(super) snapshot: Option<Snapshot>,
 }
@@ -185,12 +187,17 @@ pub(super) async fn evaluate(
         assessment,
         branch,
         evidence: Evidence::default(),
+        signals: Vec::new(),
         snapshot,
     };
-    match gather(service, &mut known).await {
-        Ok(()) => Ok(known),
-        Err(error) => Err(unreachable_prometheus(service, heading, &error)),
+    if let Err(error) = gather(service, &mut known).await {
+        return Err(unreachable_prometheus(service, heading, &error));
     }
+    if known.assessment.burning == Some(true) {
+        let at = known.observation.evaluated_at;
+        known.signals = service.metrics().signals(at).await;
+    }
+    Ok(known)
 }
 
 /// Asks what the decision wants to know of the past, until it knows all that can help.
@@ -231,7 +238,8 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
     let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())
-        .with_decision(&decision);
+        .with_decision(&decision)
+        .with_signals(&known.signals);
     let burning = decision
         .gates
         .iter()

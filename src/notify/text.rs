@@ -6,7 +6,8 @@ use super::advice::next_step;
 use crate::commands::Status;
 use crate::policy::short;
 use crate::record::{
-    AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, ViolationPart,
+    AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
+    ViolationPart,
 };
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
@@ -57,6 +58,13 @@ pub fn record(record: &Record) -> String {
     if let Some(attribution) = &record.attribution {
         write_suspect(&mut text, attribution);
     }
+    for signal in record
+        .signals
+        .iter()
+        .filter(|signal| signal.state == "raised")
+    {
+        line(&mut text, "signal", &raised(signal));
+    }
     write_gates(&mut text, &record.decision);
     if let Some(rollback) = &record.rollback {
         write_rollback(&mut text, rollback);
@@ -99,6 +107,26 @@ fn write_suspect(text: &mut String, attribution: &AttributionPart) {
                 side(attribution.bad_after, attribution.total_after)
             ),
         );
+    }
+}
+
+fn raised(signal: &SignalPart) -> String {
+    let value = signal.value;
+    match signal.name {
+        "pods_not_ready" => format!("{} of the pods are not ready", percent(value)),
+        "restarts" => format!(
+            "{} container restarts in 10 min",
+            count(value.map(f64::round))
+        ),
+        "memory" => format!(
+            "memory has been at {} of its limit for 5 min",
+            percent(value)
+        ),
+        "cpu" => format!("CPU has been at {} of its limit for 10 min", percent(value)),
+        name => format!(
+            "{name}: {} times what it was in the hour before the suspect",
+            rate(value)
+        ),
     }
 }
 

@@ -15,11 +15,14 @@ impl Metrics<'_> {
     /// Reads all signals at one time, in one request. What could not be asked is unknown.
     pub async fn signals(&self, now: DateTime<Utc>) -> Vec<Signal> {
         let workload = self.queries.workload();
-        let query = combine(SignalName::ALL.map(|name| (name.as_str(), query(name, workload))));
+        let asked = SignalName::OF_PODS
+            .into_iter()
+            .filter_map(|name| Some((name.as_str(), query(name, workload)?)));
+        let query = combine(asked);
         match self.prometheus.instant(&query, now).await {
             Ok(answer) => {
                 let parts = Parts::of(answer);
-                SignalName::ALL
+                SignalName::OF_PODS
                     .map(|name| Signal::of(name, &parts.number(name.as_str())))
                     .to_vec()
             }
@@ -28,15 +31,15 @@ impl Metrics<'_> {
                     %error,
                     "readiness, restarts and resources could not be asked for; the decision does not need them"
                 );
-                SignalName::ALL.map(Signal::unknown).to_vec()
+                SignalName::OF_PODS.map(Signal::unknown).to_vec()
             }
         }
     }
 }
 
-/// Returns the query for the value of a signal. Nothing answers where there is nothing to measure. Each side of a division
+/// Returns the query for the value of a signal of the pods. Nothing answers where there is nothing to measure. Each side of a division
 /// is one series per container first: several collectors, or a container that was restarted, must not be an error.
-fn query(name: SignalName, workload: &Workload) -> String {
+fn query(name: SignalName, workload: &Workload) -> Option<String> {
     let pods = format!(
         "namespace={},pod=~{}",
         string_literal(&workload.namespace),
@@ -50,7 +53,7 @@ fn query(name: SignalName, workload: &Workload) -> String {
             "max {by_container} (kube_pod_container_resource_limits{{{pods},resource=\"{resource}\"}} > 0)"
         )
     };
-    match name {
+    Some(match name {
         SignalName::PodsNotReady => {
             let ready = format!(
                 "max by (namespace,pod) (kube_pod_status_ready{{{pods},condition=\"true\"}})"
@@ -74,7 +77,8 @@ fn query(name: SignalName, workload: &Workload) -> String {
                 limit("cpu")
             )
         }
-    }
+        SignalName::LatencyDoubled | SignalName::LatencyTripled => return None,
+    })
 }
 
 #[cfg(test)]
@@ -84,8 +88,8 @@ mod tests {
     #[test]
     fn each_signal_asks_for_the_pods_of_the_service_only() {
         let workload = Workload::new("shop", "check.out");
-        let queries = SignalName::ALL
-            .map(|name| query(name, &workload))
+        let queries = SignalName::OF_PODS
+            .map(|name| query(name, &workload).expect("pods are asked for"))
             .join("\n");
         insta::assert_snapshot!(queries, @r#"
         1 - sum(max by (namespace,pod) (kube_pod_status_ready{namespace="shop",pod=~"check\\.out-.+",condition="true"})) / (count(max by (namespace,pod) (kube_pod_status_ready{namespace="shop",pod=~"check\\.out-.+",condition="true"})) > 0)

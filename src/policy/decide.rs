@@ -87,6 +87,10 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     ];
     let mut decision = conclude(gates, plan, Reason::Trigger);
     decision.attribution = attribution;
+    let shown = looked_back.zip(suspicion.as_ref());
+    decision.signals = shown.map_or_else(Vec::new, |(timeline, suspicion)| {
+        suspicion::latency_signals(inputs, &timeline.changes[suspicion.index])
+    });
     decision
 }
 
@@ -162,6 +166,7 @@ fn conclude(gates: Vec<Gate>, plan: Option<&Plan>, reason: Reason) -> Decision {
         detail,
         gates,
         attribution: None,
+        signals: Vec::new(),
     }
 }
 

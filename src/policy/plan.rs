@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::reason::Reason;
-use crate::slo::Events;
+use crate::slo::{Events, Signal};
 
 /// A rollback that may be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,4 +180,6 @@ pub struct Decision {
     pub gates: Vec<Gate>,
     /// Which deployment is to blame; nothing where nobody asked.
     pub attribution: Option<Attribution>,
+    /// What the latency says besides; it decided nothing.
+    pub signals: Vec<Signal>,
 }

@@ -8,7 +8,7 @@ use super::plan::Blame;
 use super::target::short;
 use super::text::span;
 use super::timeline::{Change, Timeline};
-use crate::slo::{Beginning, Sli, Trail};
+use crate::slo::{Beginning, Reading, Signal, SignalName, Sli, Trail};
 
 /// How far a deployment may seem to lie after the burn that it caused: clocks of committers are not ours, and a slice that
 /// holds some of the first errors is over the limit as a whole. Source: facts, section 7.
@@ -203,6 +203,29 @@ pub(super) fn sides(inputs: &Inputs<'_>, suspect: &Change) -> (Span, Span) {
         to: inputs.now,
     };
     (before, after)
+}
+
+/// Fewest events of each side for a comparison of the 95th percentiles: ten lie beyond it. Source: facts, section 11.
+const MIN_QUANTILE_EVENTS: f64 = 200.0;
+
+/// Returns what the latency since the deployment under suspicion says to people: its 95th percentile against that of the hour
+/// before. It leads to no action.
+pub(super) fn latency_signals(inputs: &Inputs<'_>, suspect: &Change) -> Vec<Signal> {
+    let (before, after) = sides(inputs, suspect);
+    let quantile = |span: Span| {
+        let stretch = inputs.evidence.stretch(span);
+        let latency = stretch.map_or(Reading::NoSeries, |stretch| stretch.latency.clone());
+        latency.and_then(|histogram| match histogram.quantile(0.95) {
+            Some(seconds) if histogram.total() >= MIN_QUANTILE_EVENTS && seconds > 0.0 => {
+                Reading::Measured(seconds)
+            }
+            Some(_) | None => Reading::NoTraffic,
+        })
+    };
+    let multiple = quantile(before).and_then(|before| quantile(after).map(|after| after / before));
+    SignalName::OF_LATENCY
+        .map(|name| Signal::of(name, &multiple))
+        .to_vec()
 }
 
 /// Returns the part of a change's life by which it is judged, or nothing when it was too short: until the next change came,

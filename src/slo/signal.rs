@@ -16,11 +16,19 @@ pub enum SignalName {
     Memory,
     /// Processor time of the busiest container as a share of its limit (ratio): the mean of the last 10 minutes.
     Cpu,
+    /// The 95th percentile of the latency since the deployment under suspicion, as a multiple of that of the hour before it;
+    /// interpolated within buckets.
+    LatencyDoubled,
+    /// The same multiple, against a higher bar.
+    LatencyTripled,
 }
 
 impl SignalName {
-    /// Every signal, in the order in which they are told.
-    pub const ALL: [Self; 4] = [Self::PodsNotReady, Self::Restarts, Self::Memory, Self::Cpu];
+    /// The signals of the pods, in the order in which they are told.
+    pub const OF_PODS: [Self; 4] = [Self::PodsNotReady, Self::Restarts, Self::Memory, Self::Cpu];
+
+    /// The signals of the latency, in the order in which they are told.
+    pub const OF_LATENCY: [Self; 2] = [Self::LatencyDoubled, Self::LatencyTripled];
 
     /// Returns the name for records and logs.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +37,8 @@ impl SignalName {
             Self::Restarts => "restarts",
             Self::Memory => "memory",
             Self::Cpu => "cpu",
+            Self::LatencyDoubled => "latency_p95_doubled",
+            Self::LatencyTripled => "latency_p95_tripled",
         }
     }
 
@@ -40,6 +50,8 @@ impl SignalName {
             Self::PodsNotReady | Self::Restarts => 0.0,
             Self::Memory => 0.9,
             Self::Cpu => 0.95,
+            Self::LatencyDoubled => 2.0,
+            Self::LatencyTripled => 3.0,
         }
     }
 }

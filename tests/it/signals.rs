@@ -198,7 +198,7 @@ async fn a_refusal_leaves_every_signal_unknown_and_fails_nothing() {
     let stub = Stub::sequence([Reply::json(400, refusal)]);
     let prometheus = client(&stub.url(), Duration::from_secs(20));
     let signals = ask(&prometheus, "checkout", Utc::now()).await;
-    assert_eq!(signals.len(), SignalName::ALL.len());
+    assert_eq!(signals.len(), SignalName::OF_PODS.len());
     for signal in &signals {
         assert_eq!((signal.state, signal.value), (SignalState::Unknown, None));
     }

@@ -51,6 +51,22 @@ fn a_slow_release_is_put_back_although_nothing_failed() {
     let ran = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
     world.one_commit_restores(&v2, &world.v1, &tip);
     assert_eq!(ran.record["attribution"]["suspect"], *v2);
+    // Nobody collects the metrics of the pods here; the latency is compared with itself.
+    let signals: Vec<String> = ran.record["signals"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|signal| format!("{} {}", signal["name"], signal["state"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "latency_p95_doubled raised",
+        "latency_p95_tripled raised",
+        "pods_not_ready not_applicable",
+        "restarts not_applicable",
+        "memory not_applicable",
+        "cpu not_applicable",
+    ];
+    assert_eq!(signals, expected, "{ran}");
 }
 
 #[test]
