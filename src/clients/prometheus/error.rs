@@ -79,7 +79,7 @@ pub enum PrometheusError {
     },
     /// The query is wrong.
     #[error(
-        "query Prometheus at {origin}: query refused (HTTP {status}: {said}); check SLI_BAD_QUERY and SLI_TOTAL_QUERY"
+        "query Prometheus at {origin}: query refused (HTTP {status}: {said}); check SLI_BAD_QUERY, SLI_TOTAL_QUERY and SLI_SELECTOR"
     )]
     BadQuery {
         /// Scheme, host and port.
