@@ -62,18 +62,20 @@ impl Evidence {
         }
     }
 
-    /// Returns why the first refused question about the course or a stretch of time was refused, if any was.
+    /// Returns why the first refused question was refused, if any was.
     pub fn refusal(&self) -> Option<&str> {
         let courses = self.courses.iter().find_map(|course| {
             let events = course.events.refusal();
             events.or_else(|| course.latency.refusal())
         });
-        courses.or_else(|| {
+        let stretches = || {
             self.stretches.iter().find_map(|(_, stretch)| {
                 let events = stretch.events.refusal();
                 events.or_else(|| stretch.latency.refusal())
             })
-        })
+        };
+        let pods = || self.pods.iter().find_map(|(_, pods)| pods.refusal());
+        courses.or_else(stretches).or_else(pods)
     }
 
     /// Returns why the answers cannot be believed as a whole: a refused, partial or contradictory one among them. That nothing
@@ -83,11 +85,13 @@ impl Evidence {
             .courses
             .iter()
             .find_map(|course| doubt(&course.events).or_else(|| doubt(&course.latency)));
-        courses.or_else(|| {
+        let stretches = || {
             self.stretches
                 .iter()
                 .find_map(|(_, stretch)| doubt(&stretch.events).or_else(|| doubt(&stretch.latency)))
-        })
+        };
+        let pods = || self.pods.iter().find_map(|(_, pods)| doubt(pods));
+        courses.or_else(stretches).or_else(pods)
     }
 
     pub(super) fn courses(&self) -> &[Course] {

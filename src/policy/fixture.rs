@@ -50,6 +50,10 @@ pub(super) fn case() -> Case {
             errors: vec![(Duration::days(40), 0.0002), (Duration::minutes(20), 0.2)],
             slow: vec![(Duration::days(40), 0.0)],
             pods: Vec::new(),
+            rate: RATE,
+            silent: None,
+            no_pods: None,
+            no_latency: None,
         },
         past: Vec::new(),
         settings: Settings {
@@ -168,6 +172,14 @@ pub(super) struct Story {
     errors: Vec<(Duration, f64)>,
     slow: Vec<(Duration, f64)>,
     pods: Vec<Vec<PodEvents>>,
+    /// Requests per second.
+    pub(super) rate: f64,
+    /// From and to how long ago nothing was counted.
+    pub(super) silent: Option<(Duration, Duration)>,
+    /// What is answered instead of the pods.
+    pub(super) no_pods: Option<Reading<Vec<PodEvents>>>,
+    /// What is answered instead of the latency of a stretch.
+    pub(super) no_latency: Option<Reading<Histogram>>,
 }
 
 impl Story {
@@ -176,6 +188,9 @@ impl Story {
             Question::Course(look) => Answer::Course(self.course(look)),
             Question::Stretch(span) => Answer::Stretch(span, self.stretch(span)),
             Question::Pods(at) => {
+                if let Some(reading) = &self.no_pods {
+                    return Answer::Pods(at, reading.clone());
+                }
                 let list = self.pods.get(usize::from(at == now()));
                 Answer::Pods(
                     at,
@@ -213,19 +228,20 @@ impl Story {
             events: self
                 .events(span)
                 .map_or(Reading::NoSeries, Reading::Measured),
-            latency: self
-                .latency(span)
-                .map_or(Reading::NoSeries, Reading::Measured),
+            latency: self.no_latency.clone().unwrap_or_else(|| {
+                self.latency(span)
+                    .map_or(Reading::NoSeries, Reading::Measured)
+            }),
         }
     }
 
     fn events(&self, span: Span) -> Option<Events> {
-        let (bad, total) = count(&self.errors, span);
+        let (bad, total) = self.count(&self.errors, span);
         Events::new(bad.round().min(total.round()), total.round())
     }
 
     fn latency(&self, span: Span) -> Option<Histogram> {
-        let (slow, total) = count(&self.slow, span);
+        let (slow, total) = self.count(&self.slow, span);
         let fast = total - slow;
         (total > 0.0).then_some(())?;
         Histogram::from_cumulative([
@@ -236,22 +252,28 @@ impl Story {
             (f64::INFINITY, total),
         ])
     }
-}
 
-/// Counts the bad events and all events of a stretch of time.
-fn count(steps: &[(Duration, f64)], span: Span) -> (f64, f64) {
-    let (mut bad, mut total) = (0.0, 0.0);
-    for (index, (since, ratio)) in steps.iter().enumerate() {
-        let begin = ago(*since).max(span.from);
-        let end = steps
-            .get(index + 1)
-            .map_or(now() + Duration::days(1), |(next, _)| ago(*next))
-            .min(span.to);
-        let seconds = (end - begin).num_milliseconds().max(0) as f64 / 1000.0;
-        total += RATE * seconds;
-        bad += RATE * seconds * ratio;
+    /// Counts the bad events and all events of a stretch of time.
+    fn count(&self, steps: &[(Duration, f64)], span: Span) -> (f64, f64) {
+        let seconds = |begin: DateTime<Utc>, end: DateTime<Utc>| {
+            (end - begin).num_milliseconds().max(0) as f64 / 1000.0
+        };
+        let (mut bad, mut total) = (0.0, 0.0);
+        for (index, (since, ratio)) in steps.iter().enumerate() {
+            let begin = ago(*since).max(span.from);
+            let end = steps
+                .get(index + 1)
+                .map_or(now() + Duration::days(1), |(next, _)| ago(*next))
+                .min(span.to);
+            let lost = self.silent.map_or(0.0, |(from, to)| {
+                seconds(begin.max(ago(from)), end.min(ago(to)))
+            });
+            let counted = self.rate * (seconds(begin, end) - lost);
+            total += counted;
+            bad += counted * ratio;
+        }
+        (bad, total)
     }
-    (bad, total)
 }
 
 /// Returns a change whose content is named after it.

@@ -43,6 +43,7 @@ fn spent_but_calm(case: Case) -> Case {
 }
 
 mod blame;
+mod doubts;
 mod evidence;
 mod gates;
 mod limits;
