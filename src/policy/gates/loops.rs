@@ -173,23 +173,24 @@ fn rolls_back_already(timeline: &Timeline, blamed: usize, history: &History) -> 
     if let Some(mark) = suspects.iter().find_map(|change| change.rollback.as_ref()) {
         return Some(format!("the rollback {} is among what is blamed", mark.id));
     }
-    let newest = suspects.first()?;
-    if history.is_rolled_back(&newest.revision, &newest.state) {
-        return None;
-    }
-    // Content that equals the change right before it is no change; the one before that may have been put back.
-    let same = |change: &&Change| change.state == newest.state;
-    let earlier = timeline
-        .changes
-        .iter()
-        .skip(1)
-        .skip_while(same)
-        .find(same)?;
-    Some(format!(
-        "the newest change {} puts back what {} had deployed before",
-        short(&newest.revision),
-        short(&earlier.revision)
-    ))
+    suspects.iter().enumerate().find_map(|(index, suspect)| {
+        if history.is_rolled_back(&suspect.revision, &suspect.state) {
+            return None;
+        }
+        // Content that equals the change right before it is no change; the one before that may have been put back.
+        let same = |change: &&Change| change.state == suspect.state;
+        let earlier = timeline
+            .changes
+            .iter()
+            .skip(index + 1)
+            .skip_while(same)
+            .find(same)?;
+        Some(format!(
+            "{} puts back what {} had deployed before",
+            short(&suspect.revision),
+            short(&earlier.revision)
+        ))
+    })
 }
 
 /// A deployment that came after the one that is to blame may be the cure: for as long as its pods may not serve yet, nobody
