@@ -191,15 +191,21 @@ fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]
     }
 }
 
+/// Returns the newest moment at which a change was surely not deployed yet: a committer's clock may run ahead, and what it
+/// did in that time must not count for the revision before it.
+pub(super) fn not_yet(change: &Change) -> DateTime<Utc> {
+    change.committed_at - CLOCK_GRACE
+}
+
 /// Returns the hour before a deployment and the time since.
 pub(super) fn sides(inputs: &Inputs<'_>, suspect: &Change) -> (Span, Span) {
-    let at = suspect.committed_at;
+    let to = not_yet(suspect);
     let before = Span {
-        from: at - BEFORE,
-        to: at,
+        from: to - BEFORE,
+        to,
     };
     let after = Span {
-        from: at,
+        from: suspect.committed_at,
         to: inputs.now,
     };
     (before, after)
@@ -234,9 +240,9 @@ pub(super) fn life(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Op
     let settling = inputs.settings.violation_for;
     let change = timeline.changes.get(index)?;
     let next = timeline.changes.get(index.checked_sub(1)?)?;
-    let to = next.committed_at;
+    let to = not_yet(next);
     let from = (change.committed_at + settling).max(to - LIFE);
-    (to - from >= settling).then_some(Span { from, to })
+    (from < to && next.committed_at - from >= settling).then_some(Span { from, to })
 }
 
 /// Returns what a decision still wants to know, in rounds: nothing when it knows all that can help. A service that does not
@@ -260,7 +266,7 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
         .collect();
     let has_errors = burning.iter().any(|(sli, _)| *sli == Sli::Errors);
     if has_errors && suspect.committed_at <= inputs.now {
-        wanted.push(Question::Pods(suspect.committed_at));
+        wanted.push(Question::Pods(not_yet(suspect)));
         wanted.push(Question::Pods(inputs.now));
     }
     let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);

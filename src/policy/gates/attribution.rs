@@ -4,7 +4,7 @@ use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
 use super::super::rollout::{self, Rollout};
-use super::super::suspicion::{Suspicion, sides};
+use super::super::suspicion::{Suspicion, not_yet, sides};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Timeline};
@@ -214,7 +214,7 @@ fn rollout(
     let suspect = &timeline.changes[suspicion.index];
     let slis = inputs.assessment.burning_slis();
     let (_, limit) = slis.iter().find(|(sli, _)| *sli == Sli::Errors)?;
-    let then = inputs.evidence.pods(suspect.committed_at)?.value()?;
+    let then = inputs.evidence.pods(not_yet(suspect))?.value()?;
     let now = inputs.evidence.pods(inputs.now)?.value()?;
     let Rollout { old, new } = rollout::side_by_side(then, now)?;
     if old.total() < inputs.settings.min_events as f64 {

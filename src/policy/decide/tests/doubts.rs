@@ -31,3 +31,22 @@ fn a_revert_of_a_person_is_not_undone_together_with_what_came_after_it() {
     let decision = reverted.decide();
     assert_eq!(decision.reason, Reason::IsARollback, "{}", decision.detail);
 }
+
+#[test]
+fn a_committers_clock_that_runs_ahead_charges_nothing_to_the_revision_before() {
+    // Deployed and burning for 20 minutes, committed 50 seconds later by the committer's clock.
+    let ahead = minutes(20) - Duration::seconds(50);
+    let outage = case()
+        .deployed(ahead)
+        .errors_since(&[(days(40), 0.0002), (minutes(20), 1.0)])
+        .world(|world| world.windows([1.0, 0.66, 0.33, 0.06]).errors(1.0));
+    let decision = outage.decide();
+    assert_eq!(decision.reason, Reason::Trigger, "{}", decision.detail);
+
+    let young = case().changes(vec![
+        change("bad", ahead),
+        change("good", minutes(35)),
+        change("older", days(5)),
+    ]);
+    assert_eq!(target(&young).as_deref(), Some("good"));
+}
