@@ -17,6 +17,10 @@ const CLOCK_GRACE: Duration = Duration::seconds(60);
 /// How long before a deployment the service is compared with afterwards. Source: facts, section 7.
 const BEFORE: Duration = Duration::hours(1);
 
+/// Within how long before a deployment something must have been counted: a service whose pods were all gone was broken before
+/// it, whatever the rest of the hour says. Long enough for two samples that lie five minutes apart. Source: our rule.
+const JUST_BEFORE: Duration = Duration::minutes(10);
+
 /// The part of a revision's life by which it is judged: its end, as long as the longest burn window.
 const LIFE: Duration = Duration::hours(6);
 
@@ -211,6 +215,15 @@ pub(super) fn sides(inputs: &Inputs<'_>, suspect: &Change) -> (Span, Span) {
     (before, after)
 }
 
+/// Returns the minutes right before a deployment.
+pub(super) fn just_before(suspect: &Change) -> Span {
+    let to = not_yet(suspect);
+    Span {
+        from: to - JUST_BEFORE,
+        to,
+    }
+}
+
 /// Fewest events of each side for a comparison of the 95th percentiles: ten lie beyond it. Source: facts, section 11.
 const MIN_QUANTILE_EVENTS: f64 = 200.0;
 
@@ -259,7 +272,7 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let index = suspicion.blamed(inputs);
     let suspect = &timeline.changes[index];
     let (before, after) = sides(inputs, suspect);
-    let mut wanted: Vec<Question> = [before, after]
+    let mut wanted: Vec<Question> = [before, just_before(suspect), after]
         .into_iter()
         .filter(|span| span.from < span.to && span.to <= inputs.now)
         .map(Question::Stretch)

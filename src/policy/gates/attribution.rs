@@ -4,10 +4,10 @@ use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
 use super::super::rollout::{self, Rollout};
-use super::super::suspicion::{Suspicion, not_yet, sides};
+use super::super::suspicion::{Suspicion, just_before, not_yet, sides};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
-use super::super::timeline::{BranchReading, Timeline};
+use super::super::timeline::{BranchReading, Change, Timeline};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
 use crate::slo::{Events, Reading, Sli, Stretch, conditional_binomial};
 
@@ -97,12 +97,13 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     let (verdict, why) = match &suspicion.against {
         Some((blame, why)) => (*blame, why.clone()),
         None => {
+            let gap = gap(inputs, suspect);
             let judged = comparisons.iter().map(Comparison::judge);
             let rollout = rollout(inputs, timeline, suspicion);
             let mut verdict = Blame::Deployment;
             let mut reasons = vec![deployed()];
             // The first that does not blame the deployment decides.
-            for (blame, why) in judged.chain(rollout) {
+            for (blame, why) in gap.into_iter().chain(judged).chain(rollout) {
                 if blame == Blame::Deployment {
                     reasons.push(why);
                     continue;
@@ -202,6 +203,22 @@ impl Comparison {
             format!("{counts} ({})", text::chance(chance)),
         )
     }
+}
+
+/// Says so when nothing was counted right before a deployment: it may have been made because the service was down.
+fn gap(inputs: &Inputs<'_>, suspect: &Change) -> Option<(Blame, String)> {
+    // Where nothing burns nothing is compared.
+    inputs.assessment.burns.first()?;
+    let minutes = just_before(suspect);
+    let why = counted(inputs.evidence.stretch(minutes), |stretch| {
+        stretch.events.clone()
+    })
+    .why_unknown()?;
+    let why = format!(
+        "the last {} before it are not known: {why}",
+        span(minutes.to - minutes.from)
+    );
+    Some((Blame::Unknown, why))
 }
 
 /// Compares the pods of the suspect with those of the revision before it that still serve beside them; nothing where there

@@ -50,3 +50,28 @@ fn a_committers_clock_that_runs_ahead_charges_nothing_to_the_revision_before() {
     ]);
     assert_eq!(target(&young).as_deref(), Some("good"));
 }
+
+#[test]
+fn a_deployment_into_an_outage_without_metrics_is_not_blamed_for_what_shows_afterwards() {
+    // All pods of `good` were gone for half an hour; `fix` brought some of them back.
+    let silent_until = |until: Duration| {
+        let mut dark = case().changes(vec![
+            change("fix", minutes(22)),
+            change("good", days(2)),
+            change("older", days(5)),
+        ]);
+        dark.story.silent = Some((minutes(50), until));
+        dark.decide()
+    };
+    let decision = silent_until(minutes(20));
+    assert_eq!(
+        decision.reason,
+        Reason::NotAttributable,
+        "{}",
+        decision.detail
+    );
+    let verdict = decision.attribution.map(|found| found.verdict);
+    assert_eq!(verdict, Some(Blame::Unknown));
+    // It was back long before.
+    assert_eq!(silent_until(minutes(40)).reason, Reason::Trigger);
+}
