@@ -260,7 +260,7 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
 /// that was measured.
 pub(super) fn refused_instead_of(exit: Exit, ended: Ended, known: &Known) -> Ended {
     let now = known.observation.measurement.refusal();
-    match now.or_else(|| known.evidence.refusal()) {
+    match now.or_else(|| known.evidence.refusal(&known.assessment)) {
         Some(why) if ended.exit == exit => Ended {
             exit: Exit::Unavailable,
             ..ended

@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::try_join;
 
 use super::metrics::{Metrics, Observation};
-use super::parts::{Grid, Parts, Refusal, asked};
-use super::queries::{PART, combine};
+use super::parts::{Grid, Refusal, asked};
+use super::queries::PART;
 use crate::clients::prometheus::{Answer as Told, PrometheusError, Sample};
 use crate::policy::{Answer, PodEvents, Question, Span};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
 
 /// Over how long old and new pods are compared: long enough for events, short enough that both served at the same time.
 const SIDE_BY_SIDE: std::time::Duration = std::time::Duration::from_secs(300);
-
-/// Name of the latency buckets in a combined answer.
-const BUCKETS: &str = "buckets";
 
 impl Metrics<'_> {
     /// Answers questions about the past, all at once, as of the time of an observation.
@@ -64,23 +62,33 @@ impl Metrics<'_> {
 
     async fn stretch(&self, span: Span) -> Result<Stretch, PrometheusError> {
         let window = (span.to - span.from).to_std().unwrap_or_default();
-        let mut parts = vec![
+        let counts = [
             ("bad", self.queries.bad(window)),
             ("total", self.queries.total(window)),
         ];
-        let latency = self.queries.latency(window);
-        let unit_seconds = latency.as_ref().map_or(1.0, |query| query.unit_seconds);
-        parts.extend(latency.map(|query| (BUCKETS, query.text)));
-        let answer = self.prometheus.instant(&combine(parts), span.to).await;
+        // Asked apart: a histogram has many times the series, and its refusal must not be that of the counts.
+        let (counts, latency) = try_join!(
+            self.parts(counts, span.to),
+            self.latency_of(window, span.to)
+        )?;
+        Ok(Stretch {
+            events: counts.events("bad", "total"),
+            latency,
+        })
+    }
+
+    async fn latency_of(
+        &self,
+        window: std::time::Duration,
+        at: DateTime<Utc>,
+    ) -> Result<Reading<Histogram>, PrometheusError> {
+        let Some(query) = self.queries.latency(window) else {
+            return Ok(Reading::NoSeries);
+        };
+        let answer = self.prometheus.instant(&query.text, at).await;
         Ok(match asked(answer)? {
-            Ok(answer) => Stretch {
-                latency: histogram(&answer, unit_seconds),
-                events: Parts::of(answer).events("bad", "total"),
-            },
-            Err(refusal) => Stretch {
-                latency: refusal.clone().reading(),
-                events: refusal.reading(),
-            },
+            Ok(answer) => histogram(&answer, query.unit_seconds),
+            Err(refusal) => refusal.reading(),
         })
     }
 
@@ -93,16 +101,14 @@ impl Metrics<'_> {
     }
 }
 
-/// Reads the latency buckets of a combined answer, whose bounds are so many seconds each.
+/// Reads latency buckets whose bounds are so many seconds each.
 fn histogram(answer: &Told<Vec<Sample>>, unit_seconds: f64) -> Reading<Histogram> {
     if let Some(why) = &answer.partial {
         return Reading::Partial { why: why.clone() };
     }
-    let named = |sample: &&Sample| sample.labels.get(PART).map(String::as_str) == Some(BUCKETS);
     let buckets: Vec<(f64, f64)> = answer
         .value
         .iter()
-        .filter(named)
         .filter_map(|sample| {
             let bound: f64 = sample.labels.get("le")?.trim().parse().ok()?;
             Some((bound * unit_seconds, sample.value))

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::slo::{Course, Events, Look, Reading, Stretch};
+use crate::slo::{Assessment, Course, Events, Look, Reading, Stretch};
 
 /// A stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +62,18 @@ impl Evidence {
         }
     }
 
-    /// Returns why the first refused question was refused, if any was.
-    pub fn refusal(&self) -> Option<&str> {
+    /// Returns why the first refused question was refused, if any was that `assessment` rests on.
+    pub fn refusal(&self, assessment: &Assessment) -> Option<&str> {
+        let counts_latency = assessment.burns_latency();
         let courses = self.courses.iter().find_map(|course| {
             let events = course.events.refusal();
             events.or_else(|| course.latency.refusal())
         });
         let stretches = || {
             self.stretches.iter().find_map(|(_, stretch)| {
+                let latency = Some(&stretch.latency).filter(|_| counts_latency);
                 let events = stretch.events.refusal();
-                events.or_else(|| stretch.latency.refusal())
+                events.or_else(|| latency.and_then(Reading::refusal))
             })
         };
         let pods = || self.pods.iter().find_map(|(_, pods)| pods.refusal());
@@ -79,16 +81,18 @@ impl Evidence {
     }
 
     /// Returns why the answers cannot be believed as a whole: a refused, partial or contradictory one among them. That nothing
-    /// was counted somewhere is an answer.
-    pub(super) fn doubt(&self) -> Option<String> {
+    /// was counted somewhere is an answer. Where only errors burn, the latency of a stretch is there for people.
+    pub(super) fn doubt(&self, assessment: &Assessment) -> Option<String> {
+        let counts_latency = assessment.burns_latency();
         let courses = self
             .courses
             .iter()
             .find_map(|course| doubt(&course.events).or_else(|| doubt(&course.latency)));
         let stretches = || {
-            self.stretches
-                .iter()
-                .find_map(|(_, stretch)| doubt(&stretch.events).or_else(|| doubt(&stretch.latency)))
+            self.stretches.iter().find_map(|(_, stretch)| {
+                let latency = Some(&stretch.latency).filter(|_| counts_latency);
+                doubt(&stretch.events).or_else(|| latency.and_then(doubt))
+            })
         };
         let pods = || self.pods.iter().find_map(|(_, pods)| doubt(pods));
         courses.or_else(stretches).or_else(pods)

@@ -48,6 +48,13 @@ impl Assessment {
         slis
     }
 
+    /// Tells whether latency is among what burns now.
+    pub fn burns_latency(&self) -> bool {
+        self.burns
+            .iter()
+            .any(|burn| matches!(burn.sli, Sli::SlowerThan { .. }))
+    }
+
     /// Tells whether an SLO is violated.
     pub fn is_violated(&self) -> bool {
         self.violations

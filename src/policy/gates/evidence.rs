@@ -21,7 +21,7 @@ pub(in crate::policy) fn data(assessment: &Assessment, evidence: &Evidence) -> G
             None => troubles.push((unknown.why.clone(), vec![&unknown.source])),
         }
     }
-    if let Some(why) = evidence.doubt() {
+    if let Some(why) = evidence.doubt(assessment) {
         troubles.push((why, vec!["the past"]));
     }
     if troubles.is_empty() {

@@ -75,3 +75,18 @@ fn a_deployment_into_an_outage_without_metrics_is_not_blamed_for_what_shows_afte
     // It was back long before.
     assert_eq!(silent_until(minutes(40)).reason, Reason::Trigger);
 }
+
+#[test]
+fn latency_that_cannot_be_read_does_not_stand_in_the_way_of_errors() {
+    let why = || "the latency buckets contradict each other".to_owned();
+    let unread = |mut case: Case| {
+        case.story.no_latency = Some(Reading::Invalid { why: why() });
+        case.decide().reason
+    };
+    assert_eq!(unread(case()), Reason::Trigger);
+    let slow = case()
+        .errors_since(&[(days(40), 0.0002)])
+        .slow_since(&[(days(40), 0.001), (minutes(19), 0.1)])
+        .world(|_| world().consumed(0.6).slow(&[Some(0.1); 11]));
+    assert_eq!(unread(slow), Reason::UnknownData);
+}
