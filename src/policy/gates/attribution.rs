@@ -4,7 +4,7 @@ use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
 use super::super::rollout::{self, Rollout};
-use super::super::suspicion::{Suspicion, just_before, not_yet, sides};
+use super::super::suspicion::{Suspicion, just_before, not_yet, sides, slis};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline};
@@ -57,9 +57,12 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     let suspect = &timeline.changes[suspicion.index];
     let (before, after) = sides(inputs, suspect);
     let evidence = inputs.evidence;
-    let comparisons: Vec<Comparison> = inputs
-        .assessment
-        .burning_slis()
+    let mut compared = inputs.assessment.burning_slis();
+    if compared.is_empty() {
+        // The level alone decides, and a deployment that made nothing worse did not spend the budget.
+        compared = slis(inputs);
+    }
+    let comparisons: Vec<Comparison> = compared
         .into_iter()
         .map(|(sli, limit)| Comparison {
             sli,

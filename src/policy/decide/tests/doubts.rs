@@ -90,3 +90,17 @@ fn latency_that_cannot_be_read_does_not_stand_in_the_way_of_errors() {
         .world(|_| world().consumed(0.6).slow(&[Some(0.1); 11]));
     assert_eq!(unread(slow), Reason::UnknownData);
 }
+
+#[test]
+fn a_budget_that_was_spent_earlier_is_not_the_fault_of_a_release_that_fails_no_more_often() {
+    let level_alone = |since: f64| {
+        spent_but_calm(case())
+            .errors_since(&[(days(40), 0.0009), (minutes(20), since)])
+            .settings(|s| s.require_active_burn = false)
+            .decide()
+            .reason
+    };
+    assert_eq!(level_alone(0.0), Reason::NotAttributable);
+    assert_eq!(level_alone(0.0009), Reason::NotAttributable);
+    assert_eq!(level_alone(0.005), Reason::Trigger);
+}
