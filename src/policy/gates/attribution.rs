@@ -9,11 +9,15 @@ use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
-use crate::slo::{Events, Reading, Sli, Stretch, conditional_binomial};
+use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
 
 /// How many times the error ratio from before a deployment must be exceeded after it (unitless): "at least doubled".
 /// Source: our rule, beside the p-value of the same test.
 const AT_LEAST: f64 = 2.0;
+
+/// Chance below which old pods that fail acquit the new ones. Larger than the bar of a proof, and without a floor on the
+/// events, because here the benefit of doubt would put the blame on a deployment. Source: our rule.
+const CHANCE: f64 = 0.01;
 
 pub(in crate::policy) fn attribution(
     inputs: &Inputs<'_>,
@@ -237,9 +241,6 @@ fn rollout(
     let then = inputs.evidence.pods(not_yet(suspect))?.value()?;
     let now = inputs.evidence.pods(inputs.now)?.value()?;
     let Rollout { old, new } = rollout::side_by_side(then, now)?;
-    if old.total() < inputs.settings.min_events as f64 {
-        return None;
-    }
     let counts = format!(
         "side by side, old pods fail {} of {}, new ones {} of {}",
         percent(Some(old.error_ratio())),
@@ -247,10 +248,14 @@ fn rollout(
         percent(Some(new.error_ratio())),
         new.total()
     );
-    Some(if old.error_ratio() > *limit {
+    let (bad, total) = (old.bad().floor() as u64, old.total().ceil() as u64);
+    let is_many = old.total() >= inputs.settings.min_events as f64;
+    let is_over = old.error_ratio() > *limit;
+    let is_alike = is_many && is_over && conditional_binomial(new, old, 1.0) > MAX_P_VALUE;
+    if is_alike || binomial_tail(bad, total, *limit) <= CHANCE {
         let why = format!("{counts}: what it replaces fails alike");
-        (Blame::NotDeployment, why)
-    } else {
-        (Blame::Deployment, counts)
-    })
+        return Some((Blame::NotDeployment, why));
+    }
+    // What so few requests, or one unlucky one among them, say is neither for nor against it.
+    (is_many && !is_over).then_some((Blame::Deployment, counts))
 }

@@ -175,8 +175,17 @@ fn old_pods_that_fail_alike_acquit_the_new_ones() {
     let (blame, why) = verdict(&side(90.0, 3000.0));
     assert_eq!(blame, Blame::NotDeployment);
     assert!(why.contains("fails alike"), "{why}");
-    // Too few requests on the old side say nothing.
-    assert_eq!(verdict(&side(20.0, 40.0)).0, Blame::Deployment);
+    assert_eq!(verdict(&side(20.0, 40.0)).0, Blame::NotDeployment);
+    // A ratio that chance may have put over the limit acquits only where the new pods are not worse.
+    let alike = case().pods(
+        &[(old, 0.0, 3000.0)],
+        &[(old, 22.0, 3000.0), (new, 30.0, 3000.0)],
+    );
+    assert_eq!(verdict(&alike).0, Blame::NotDeployment);
+    assert_eq!(verdict(&side(22.0, 3000.0)).0, Blame::Deployment);
+    // Too few requests on the old side, or one unlucky one, say nothing.
+    assert_eq!(verdict(&side(0.0, 40.0)).0, Blame::Deployment);
+    assert_eq!(verdict(&side(1.0, 60.0)).0, Blame::Deployment);
     // A stateful set keeps the names of its pods.
     let stateful = case().pods(&[("db-0", 0.0, 10.0)], &[("db-0", 600.0, 3000.0)]);
     assert_eq!(verdict(&stateful).0, Blame::Deployment);
