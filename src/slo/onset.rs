@@ -3,7 +3,7 @@
 //! The moment is the one since which the most bad events beyond the limit have piled up (the maximum of a cumulative sum),
 //! looked for no further back than the newest stretch that was calm as a whole. One noisy slice moves it by one slice; an
 //! earlier incident that was over for long enough does not move it at all. A slice weighs by its events, and none counts as
-//! worse than the burn is now, so that a short outage of long ago does not outweigh the calm after it.
+//! worse than the burn is now or than three times the limit, so that a short outage does not outweigh the calm after it.
 
 use std::time::Duration;
 
@@ -29,6 +29,11 @@ const MAX_COARSE_SLICES: u32 = 1_500;
 /// Chance above which bad events before a moment are no sign that the burn began before it. Larger than the bar of a proof,
 /// because here the benefit of doubt would put the blame on a deployment. Source: our rule.
 const CHANCE: f64 = 0.01;
+
+/// How bad a slice may count at least and at most, as multiples of the limit (unitless): a short outage is forgotten after
+/// at most twice its length of calm, however bad it and the burn were. Source: our rule.
+const LEAST_CAP: f64 = 2.0;
+const MOST_CAP: f64 = 3.0;
 
 /// When a burn began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -314,7 +319,7 @@ fn newest_calm(
 }
 
 /// Returns the slice, not before `floor`, since which the most bad events beyond the limit have piled up; the newest of
-/// several. No slice counts as worse than the newest `recent` ones together.
+/// several. No slice counts as worse than the newest `recent` ones together, or than a few times the limit.
 fn worst_since(
     slices: &[Option<Events>],
     limit: f64,
@@ -326,7 +331,9 @@ fn worst_since(
         .flatten()
         .copied()
         .reduce(|left, right| left + right);
-    let cap = newest.map_or(0.0, Events::error_ratio).max(2.0 * limit);
+    let cap = newest
+        .map_or(0.0, Events::error_ratio)
+        .clamp(LEAST_CAP * limit, MOST_CAP * limit);
     let (mut piled, mut most, mut begin) = (0.0, 0.0, None);
     for (index, slice) in slices.iter().enumerate().skip(floor).rev() {
         let Some(events) = slice else { continue };

@@ -104,3 +104,33 @@ fn a_budget_that_was_spent_earlier_is_not_the_fault_of_a_release_that_fails_no_m
     assert_eq!(level_alone(0.0009), Reason::NotAttributable);
     assert_eq!(level_alone(0.005), Reason::Trigger);
 }
+
+#[test]
+fn a_minute_of_errors_some_time_before_is_not_the_beginning_of_the_burn() {
+    for (minute, ratio) in [(26, 0.1), (30, 0.1), (30, 1.0), (45, 0.3)] {
+        let with = |good: Duration| {
+            let blip = case()
+                .changes(vec![
+                    change("bad", minutes(20)),
+                    change("good", good),
+                    change("older", days(5)),
+                ])
+                .errors_since(&[
+                    (days(40), 0.0002),
+                    (minutes(minute), ratio),
+                    (minutes(minute - 1), 0.0002),
+                    (minutes(20), 0.2),
+                ]);
+            target(&blip)
+        };
+        let long_ago = with(days(2));
+        // A full minute of outage is too much of the hour before.
+        let expected = (ratio < 1.0).then_some("good");
+        assert_eq!(long_ago.as_deref(), expected, "{minute} min, {ratio}");
+        if minute >= 30 && ratio < 1.0 {
+            // The pods of `good` came up with it.
+            let rollout = with(minutes(minute) + Duration::seconds(20));
+            assert_eq!(rollout.as_deref(), Some("good"), "{minute} min, {ratio}");
+        }
+    }
+}
