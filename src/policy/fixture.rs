@@ -54,6 +54,7 @@ pub(super) fn case() -> Case {
             silent: None,
             no_pods: None,
             no_latency: None,
+            lost: None,
         },
         past: Vec::new(),
         settings: Settings {
@@ -145,6 +146,7 @@ impl Case {
     pub(super) fn decide(&self) -> Decision {
         let (assessment, history) = (self.world.assess(), History::new(self.past.clone()));
         let mut evidence = Evidence::default();
+        let mut answers = 0;
         loop {
             let inputs = Inputs {
                 now: now(),
@@ -160,7 +162,10 @@ impl Case {
                 return decide(&inputs);
             }
             for question in asked {
-                evidence.add(self.story.answer(question));
+                let answer = self.story.answer(question);
+                let is_lost = self.story.lost == Some(answers);
+                evidence.add(if is_lost { refused(answer) } else { answer });
+                answers += 1;
             }
         }
     }
@@ -180,6 +185,8 @@ pub(super) struct Story {
     pub(super) no_pods: Option<Reading<Vec<PodEvents>>>,
     /// What is answered instead of the latency of a stretch.
     pub(super) no_latency: Option<Reading<Histogram>>,
+    /// Which answer is refused instead, in the order of the questions.
+    pub(super) lost: Option<usize>,
 }
 
 impl Story {
@@ -273,6 +280,30 @@ impl Story {
             bad += counted * ratio;
         }
         (bad, total)
+    }
+}
+
+/// Returns the answer of a server that refuses the question.
+fn refused(answer: Answer) -> Answer {
+    fn all<T>() -> Reading<T> {
+        Reading::Refused {
+            why: "too many samples".to_owned(),
+        }
+    }
+    match answer {
+        Answer::Course(course) => Answer::Course(Course {
+            events: all(),
+            latency: all(),
+            ..course
+        }),
+        Answer::Stretch(span, _) => Answer::Stretch(
+            span,
+            Stretch {
+                events: all(),
+                latency: all(),
+            },
+        ),
+        Answer::Pods(at, _) => Answer::Pods(at, all()),
     }
 }
 

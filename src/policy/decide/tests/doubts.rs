@@ -134,3 +134,17 @@ fn a_minute_of_errors_some_time_before_is_not_the_beginning_of_the_burn() {
         }
     }
 }
+
+#[test]
+fn whichever_answer_is_refused_nothing_is_rolled_back() {
+    let without = |lost: usize| {
+        let mut refused = case();
+        refused.story.lost = Some(lost);
+        refused.decide().reason
+    };
+    // A look, three stretches around the deployment, pods then and now, the life of `good` and of `older`.
+    for lost in 0..8 {
+        assert_eq!(without(lost), Reason::UnknownData, "answer {lost}");
+    }
+    assert_eq!(without(20), Reason::Trigger);
+}
