@@ -41,6 +41,8 @@ mod measurement;
 mod objective;
 mod onset;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod properties;
 mod reading;
 mod signal;
