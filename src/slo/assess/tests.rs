@@ -558,11 +558,22 @@ fn worlds() -> impl Strategy<Value = World> {
         })
 }
 
-fn worse(mut world: World, more: f64) -> World {
-    let add = |events: Events| {
+fn worse(world: World, more: f64) -> World {
+    each_count(world, |events| {
         let bad = (events.bad() + (more * events.total()).round()).min(events.total());
         Events::new(bad, events.total()).expect("still among the total")
-    };
+    })
+}
+
+/// Adds so many times the events, all of them good.
+fn busier(world: World, more: f64) -> World {
+    each_count(world, |events| {
+        let total = events.total() + (more * events.total()).round();
+        Events::new(events.bad(), total).expect("still among the total")
+    })
+}
+
+fn each_count(mut world: World, change: impl Fn(Events) -> Events) -> World {
     let measurement = &mut world.measurement;
     for window in [
         &mut measurement.m5,
@@ -571,12 +582,13 @@ fn worse(mut world: World, more: f64) -> World {
         &mut measurement.h6,
         &mut measurement.budget,
     ] {
-        *window = window.clone().map(add);
+        *window = window.clone().map(&change);
     }
-    measurement.slices = measurement
-        .slices
-        .clone()
-        .map(|slices| slices.into_iter().map(|slice| slice.map(add)).collect());
+    let slices = measurement.slices.clone();
+    measurement.slices = slices.map(|slices| {
+        let slices = slices.into_iter();
+        slices.map(|slice| slice.map(&change)).collect()
+    });
     world
 }
 
@@ -595,6 +607,20 @@ proptest! {
         prop_assert!(badness(after.verdict).is_some() || badness(before.verdict).is_none());
         for (before, after) in before.violations.iter().zip(&after.violations) {
             prop_assert!(before.state != ViolationState::Violated || after.state == ViolationState::Violated);
+        }
+    }
+
+    #[test]
+    fn good_traffic_never_creates_a_violation_or_a_burn(world in worlds(), more in 0.0..5.0_f64) {
+        let before = world.assess();
+        let after = busier(world, more).assess();
+        prop_assert!(after.burning != Some(true) || before.burning == Some(true));
+        prop_assert!(after.budget.level <= before.budget.level);
+        for (before, after) in before.violations.iter().zip(&after.violations) {
+            prop_assert!(after.state != ViolationState::Violated || before.state == ViolationState::Violated);
+        }
+        for burn in &after.burns {
+            prop_assert!(before.burns.iter().any(|known| known.cause == burn.cause));
         }
     }
 
