@@ -12,6 +12,7 @@ use super::binomial::binomial_tail;
 use super::course::Course;
 use super::events::Events;
 use super::measurement::Objective;
+use super::{binomial_tail, conditional_binomial};
 
 /// How many violation windows a service must be calm as a whole for what came before to be another burn: 30 minutes by
 /// default, the short window of the slow burn. Source: our rule.
@@ -19,6 +20,13 @@ const CALM_WINDOWS: u32 = 6;
 
 /// Span beyond `ATTRIBUTION_WINDOW` that is looked at first: the time in which to be calm, twice.
 const MARGIN_WINDOWS: u32 = 2 * CALM_WINDOWS;
+
+/// Largest chance (p-value) at which errors count as proof here. Source: our rule, the same as for every decision.
+const MAX_P_VALUE: f64 = 0.001;
+
+/// How many times as bad as what came before a burn must be for that to be no part of it (unitless). Source: our rule, as
+/// for the error ratios before and after a deployment.
+const AT_LEAST: f64 = 2.0;
 
 /// Most slices of one look. Prometheus refuses more than 11,000 points.
 const MAX_SLICES: usize = 10_000;
@@ -249,6 +257,13 @@ impl Trail<'_> {
             in_span(self.objective.violation_for),
             calm_at.unwrap_or(0),
         )?;
+        let stride = if course.step <= self.objective.slice_step() {
+            self.objective.stride(self.objective.slice_window())
+        } else {
+            1
+        };
+        let recent = in_span(self.objective.violation_for);
+        let begin = proven_since(slices, limit, stride, recent, begin);
         let back = u32::try_from(slices.len() - begin).unwrap_or(u32::MAX);
         Some(Traced {
             // The slice before it was still within the limit, so it began after that one ended.
@@ -295,12 +310,7 @@ fn newest_calm(
     length: usize,
     min_events: f64,
 ) -> Option<usize> {
-    let (mut bad, mut total) = (vec![0.0], vec![0.0]);
-    for slice in slices {
-        let (b, t) = slice.map_or((0.0, 0.0), |events| (events.bad(), events.total()));
-        bad.push(bad[bad.len() - 1] + b);
-        total.push(total[total.len() - 1] + t);
-    }
+    let (bad, total) = sums(slices);
     let mut begin = slices.len();
     for end in (length..=slices.len()).rev() {
         begin = begin.min(end - length);
@@ -316,6 +326,54 @@ fn newest_calm(
         }
     }
     None
+}
+
+/// Returns the slice, not before `begin`, since which it provably burns. What lies between may be chance: neither as a whole
+/// nor in its last `recent` slices does it prove more than the limit, and it is provably less than half as bad as what
+/// follows. A few errors before a deployment that fails are then no part of its burn, while errors that are as bad before
+/// it as after it are.
+fn proven_since(
+    slices: &[Option<Events>],
+    limit: f64,
+    stride: usize,
+    recent: usize,
+    begin: usize,
+) -> usize {
+    let (bad, total) = sums(slices);
+    let last = slices.len();
+    // Slices overlap, and no event may count twice as evidence.
+    let events = |from: usize, to: usize| {
+        let weight = stride as f64;
+        Events::new(
+            (bad[to] - bad[from]) / weight,
+            (total[to] - total[from]) / weight,
+        )
+    };
+    let proves = |events: Events| {
+        let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
+        binomial_tail(bad, total, limit) <= MAX_P_VALUE
+    };
+    let is_chance = |split: &usize| {
+        let (Some(before), Some(after)) = (events(begin, *split), events(*split, last)) else {
+            return false;
+        };
+        let lately = events(begin.max(split.saturating_sub(recent)), *split);
+        conditional_binomial(after, before, AT_LEAST) <= MAX_P_VALUE
+            && !proves(before)
+            && !lately.is_some_and(proves)
+    };
+    (begin + 1..last).rev().find(is_chance).unwrap_or(begin)
+}
+
+/// Returns the bad and the total events before each slice, and before the end.
+fn sums(slices: &[Option<Events>]) -> (Vec<f64>, Vec<f64>) {
+    let (mut bad, mut total) = (vec![0.0], vec![0.0]);
+    for slice in slices {
+        let (b, t) = slice.map_or((0.0, 0.0), |events| (events.bad(), events.total()));
+        bad.push(bad[bad.len() - 1] + b);
+        total.push(total[total.len() - 1] + t);
+    }
+    (bad, total)
 }
 
 /// Returns the slice, not before `floor`, since which the most bad events beyond the limit have piled up; the newest of
