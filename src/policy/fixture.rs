@@ -144,6 +144,11 @@ impl Case {
     }
 
     pub(super) fn decide(&self) -> Decision {
+        self.decide_seeing(|answer| answer)
+    }
+
+    /// Decides on answers that are not what happened.
+    pub(super) fn decide_seeing(&self, change: impl Fn(Answer) -> Answer) -> Decision {
         let (assessment, history) = (self.world.assess(), History::new(self.past.clone()));
         let mut evidence = Evidence::default();
         let mut answers = 0;
@@ -162,7 +167,7 @@ impl Case {
                 return decide(&inputs);
             }
             for question in asked {
-                let answer = self.story.answer(question);
+                let answer = change(self.story.answer(question));
                 let is_lost = self.story.lost == Some(answers);
                 evidence.add(if is_lost { refused(answer) } else { answer });
                 answers += 1;

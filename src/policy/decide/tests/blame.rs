@@ -1,6 +1,7 @@
 //! Whether a deployment is to blame.
 
 use super::*;
+use crate::policy::{Answer, PodEvents};
 
 const CALM: f64 = 0.0002;
 
@@ -159,6 +160,29 @@ fn slow_requests_are_blamed_like_errors() {
     let expected = (Reason::NotAttributable, Some(Blame::NotDeployment));
     assert_eq!(earlier, expected);
     assert_eq!(slow(days(40)), expected);
+}
+
+#[test]
+fn pods_that_were_not_read_acquit_until_they_are() {
+    let lost = |instead: Reading<Vec<PodEvents>>| {
+        let decision = case().decide_seeing(|answer| match answer {
+            Answer::Pods(at, _) => Answer::Pods(at, instead.clone()),
+            other @ (Answer::Course(_) | Answer::Stretch(..)) => other,
+        });
+        (
+            decision.reason,
+            decision.attribution.expect("asked").verdict,
+        )
+    };
+    let partial = Reading::Partial {
+        why: "a store is away".to_owned(),
+    };
+    assert_eq!(lost(partial).0, Reason::UnknownData);
+    // Series without the label are usual: the time before and after decides alone.
+    assert_eq!(
+        lost(Reading::NoSeries),
+        (Reason::Trigger, Blame::Deployment)
+    );
 }
 
 #[test]
