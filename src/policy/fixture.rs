@@ -147,6 +147,12 @@ impl Case {
         self.decide_seeing(|answer| answer)
     }
 
+    /// Returns the share of requests that failed between two changes of the story.
+    pub(super) fn error_ratio(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+        let (bad, total) = count(&self.story.errors, Span { from, to });
+        bad / total
+    }
+
     /// Decides on answers that are not what happened.
     pub(super) fn decide_seeing(&self, change: impl Fn(Answer) -> Answer) -> Decision {
         let (assessment, history) = (self.world.assess(), History::new(self.past.clone()));
