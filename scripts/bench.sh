@@ -2,11 +2,27 @@
 # Measures what one pass costs and prints a table; fails when a limit is passed. Needs Rust; installs the rest with apt-get.
 # Arguments go to the benchmark: `--runs N`, or `--series N` for the times of the single answers when a service has N series.
 # Only a quiet machine gives numbers that can be compared.
+#
+# `--year [N]` instead simulates N service-years of passes (72 unless told otherwise) with the core alone and prints what was
+# rolled back rightly and wrongly; further arguments go to that benchmark, such as `--seed S`. The same ones always print the
+# same table.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/packages.sh
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
+
+if [ "${1-}" = --year ]; then
+  shift
+  ensure_programs cc=gcc,libc6-dev
+  ensure_cargo
+  case "${1-}" in
+    '' | --*) ;;
+    *) set -- --service-years "$@" ;;
+  esac
+  cargo bench --locked --bench year -- "$@"
+  exit
+fi
 
 ensure_programs prometheus=prometheus promtool=prometheus git=git cc=gcc,libc6-dev
 ensure_cargo

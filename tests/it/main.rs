@@ -9,3 +9,4 @@ mod readme;
 mod scenarios;
 mod signals;
 mod vectors;
+mod year;

@@ -1,0 +1,235 @@
+//! What happens to a service in the course of time, whatever anybody decides.
+
+use super::random::Random;
+
+pub(super) const MINUTE: i64 = 60;
+pub(super) const HOUR: i64 = 3600;
+pub(super) const DAY: i64 = 86_400;
+
+/// Error ratio above which everything burns: the largest of the burn factors, 14.4, times the budget.
+const BURNS_SURELY_ABOVE: f64 = 0.0144;
+
+/// What makes requests fail although no deployment is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cause {
+    /// A dependency fails, at any time.
+    Dependency,
+    /// Half a minute to two minutes of errors.
+    Burst,
+    /// A dependency fails between 1 and 5 in the morning, when few requests come.
+    Night,
+    /// Errors grow for hours.
+    Growth,
+    /// The traffic stops.
+    Silence,
+}
+
+impl Cause {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Dependency,
+        Self::Burst,
+        Self::Night,
+        Self::Growth,
+        Self::Silence,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Dependency => "dependency fails, 2-60 min",
+            Self::Burst => "burst, 30-120 s",
+            Self::Night => "dependency fails at night",
+            Self::Growth => "errors grow over hours",
+            Self::Silence => "traffic stops",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Incident {
+    pub cause: Cause,
+    pub begins: i64,
+    pub ends: i64,
+    /// Share of requests that fail, at the worst.
+    pub ratio: f64,
+}
+
+impl Incident {
+    pub(super) fn is_on(&self, at: i64) -> bool {
+        (self.begins..self.ends).contains(&at)
+    }
+
+    /// Returns the times between which it begins to burn: it grows, or is there at once.
+    pub(super) fn beginning(&self) -> (i64, i64) {
+        let growing = match self.cause {
+            Cause::Dependency | Cause::Burst | Cause::Night | Cause::Silence => 0.0,
+            Cause::Growth => {
+                (self.ends - self.begins) as f64 * (BURNS_SURELY_ABOVE / self.ratio).min(1.0)
+            }
+        };
+        (self.begins, self.begins + growing as i64)
+    }
+
+    /// Returns the share of requests that fails at a time.
+    pub(super) fn ratio_at(&self, at: i64) -> f64 {
+        if !self.is_on(at) {
+            return 0.0;
+        }
+        match self.cause {
+            Cause::Dependency | Cause::Burst | Cause::Night => self.ratio,
+            Cause::Growth => {
+                let lasting = (self.ends - self.begins) as f64;
+                self.ratio * (at - self.begins) as f64 / lasting
+            }
+            Cause::Silence => 0.0,
+        }
+    }
+}
+
+/// What somebody deploys.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Release {
+    Good,
+    Bad(Flaw),
+}
+
+/// What is wrong with a bad release.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flaw {
+    /// Its place in [`FLAWS`].
+    pub kind: usize,
+    /// Share of requests that fail.
+    pub ratio: f64,
+    /// How long after the deployment they begin to (s).
+    pub delay: i64,
+    /// Whether it is the second bad release in a row.
+    pub on_top: bool,
+}
+
+/// How much a bad release fails: a name, and the range of the ratio.
+pub(crate) const FLAWS: [(&str, f64, f64); 8] = [
+    ("0.8-1.5 %", 0.008, 0.015),
+    ("1.5 %", 0.015, 0.015),
+    ("2 %", 0.02, 0.02),
+    ("5 %", 0.05, 0.05),
+    ("10 %", 0.1, 0.1),
+    ("20 %", 0.2, 0.2),
+    ("50 %", 0.5, 0.5),
+    ("100 %", 1.0, 1.0),
+];
+
+/// How eventful a year is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rates {
+    pub good: f64,
+    pub bad: f64,
+    pub incidents: f64,
+}
+
+/// Returns the deployments between two times, in order.
+pub(super) fn releases(
+    random: &mut Random,
+    from: i64,
+    to: i64,
+    rates: Rates,
+) -> Vec<(i64, Release)> {
+    let mut list = Vec::new();
+    let years = (to - from) as f64 / (365 * DAY) as f64;
+    for _ in 0..random.poisson(rates.good * years) as usize {
+        list.push((in_working_hours(random, from, to), Release::Good));
+    }
+    for _ in 0..random.poisson(rates.bad * years) as usize {
+        let at = in_working_hours(random, from, to);
+        let delay = if random.chance(0.2) {
+            random.seconds(MINUTE, 30 * MINUTE)
+        } else {
+            0
+        };
+        list.push((at, Release::Bad(flaw(random, delay, false))));
+        if random.chance(0.15) {
+            let later = at + random.seconds(10 * MINUTE, 30 * MINUTE);
+            list.push((later, Release::Bad(flaw(random, 0, true))));
+        }
+    }
+    list.retain(|(at, _)| *at < to);
+    list.sort_by_key(|(at, _)| *at);
+    list
+}
+
+fn flaw(random: &mut Random, delay: i64, on_top: bool) -> Flaw {
+    let kinds: [usize; FLAWS.len()] = std::array::from_fn(|kind| kind);
+    let kind = random.one_of(&kinds);
+    let (_, low, high) = FLAWS[kind];
+    Flaw {
+        kind,
+        ratio: random.between(low, high),
+        delay,
+        on_top,
+    }
+}
+
+/// Most deployments happen by day and on weekdays.
+fn in_working_hours(random: &mut Random, from: i64, to: i64) -> i64 {
+    loop {
+        let at = random.seconds(from, to);
+        let hour = at % DAY / HOUR;
+        let is_usual = (8..18).contains(&hour) && !is_weekend(at);
+        if is_usual || random.chance(0.05) {
+            return at;
+        }
+    }
+}
+
+/// Returns the incidents between two times, in order.
+pub(super) fn incidents(random: &mut Random, from: i64, to: i64, rates: Rates) -> Vec<Incident> {
+    let years = (to - from) as f64 / (365 * DAY) as f64;
+    let mut list = Vec::new();
+    for (cause, share) in [
+        (Cause::Dependency, 0.5),
+        (Cause::Burst, 0.2),
+        (Cause::Night, 0.1),
+        (Cause::Growth, 0.1),
+        (Cause::Silence, 0.1),
+    ] {
+        for _ in 0..random.poisson(rates.incidents * share * years) as usize {
+            let begins = random.seconds(from, to);
+            let begins = if cause == Cause::Night {
+                begins - begins % DAY + random.seconds(HOUR, 5 * HOUR)
+            } else {
+                begins
+            };
+            let lasting = match cause {
+                Cause::Dependency | Cause::Night => random.seconds(2 * MINUTE, 60 * MINUTE),
+                Cause::Burst => random.seconds(30, 120),
+                Cause::Growth => random.seconds(2 * HOUR, 8 * HOUR),
+                Cause::Silence => random.seconds(5 * MINUTE, 120 * MINUTE),
+            };
+            // From 1 % to everything, as often little as much.
+            let ratio = 0.01_f64.powf(random.between(0.0, 1.0));
+            list.push(Incident {
+                cause,
+                begins,
+                ends: begins + lasting,
+                ratio: if cause == Cause::Growth {
+                    ratio.min(0.3)
+                } else {
+                    ratio
+                },
+            });
+        }
+    }
+    list.retain(|incident| incident.begins < to);
+    list.sort_by_key(|incident| incident.begins);
+    list
+}
+
+/// Returns the traffic at a time, as a multiple of the mean of a weekday: a quarter at night, little on week-ends.
+pub(super) fn season(at: i64) -> f64 {
+    let phase = (at % DAY) as f64 / DAY as f64;
+    // The most at 15 o'clock.
+    let day = 1.0 + 0.75 * (std::f64::consts::TAU * (phase - 0.625)).cos();
+    if is_weekend(at) { 0.6 * day } else { day }
+}
+
+fn is_weekend(at: i64) -> bool {
+    at / DAY % 7 >= 5
+}

@@ -1,0 +1,718 @@
+//! One service, from slot to slot: requests come, people deploy, the core decides every five minutes, and what it decides
+//! happens.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use error_budget_monitor::policy::{
+    Action, BranchReading, Decision, Evidence, History, Inputs, PastOutcome, PastRollback, Plan,
+    Settings, decide, needs_branch, questions,
+};
+use error_budget_monitor::slo::{Objective, assess_slices};
+
+use super::branch::{Branch, Commit};
+use super::contract;
+use super::counts::{Counts, SLOT, moment};
+use super::random::Random;
+use super::schedule::{
+    Cause, DAY, FLAWS, Flaw, HOUR, Incident, MINUTE, Rates, Release, incidents, releases, season,
+};
+use super::tally::{Caught, Failing, Finding, Innocent, Tally};
+
+/// Requests in five minutes, the mean of a weekday.
+pub(crate) const TRAFFIC: [f64; 6] = [20.0, 60.0, 200.0, 400.0, 1_000.0, 10_000.0];
+
+/// Error ratios of a service that nothing is wrong with.
+pub(crate) const HEALTHY: [f64; 6] = [0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005];
+
+/// Distance between two passes (s).
+const EVERY: i64 = 5 * MINUTE;
+
+/// History before the first pass: the SLO window (s).
+const WARM_UP: i64 = 30 * DAY;
+
+/// How long a burn lasts before a pass can be sure of it: `VIOLATION_FOR` and one slice (s).
+const SURE_AFTER: i64 = 6 * MINUTE;
+
+/// `ATTRIBUTION_WINDOW` and `COOLDOWN` (s).
+const WINDOW: i64 = HOUR;
+
+/// How much a deployment may seem to come after the errors that begin with it (s).
+const GRACE: i64 = 60;
+
+/// For how long the windows remember what is over (s): the shorter one of the slow burn.
+const REMEMBERED: i64 = 30 * MINUTE;
+
+/// Failed requests that must be seen in a revision's life: with one in a hundred allowed and no more than a few hundred
+/// requests, fewer prove nothing.
+const SHOWN_BY: f64 = 10.0;
+
+/// Most rounds of questions. Source: the program asks no more.
+const MAX_ROUNDS: usize = 6;
+
+/// Share of errors' causes that hit several requests at once, as retries make them.
+const IN_BURSTS: f64 = 0.3;
+
+/// Further errors of such a burst, on average, beyond the second.
+const BURST_BEYOND: f64 = 2.0;
+
+/// Which service for how long, and how eventful.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject {
+    pub seed: u64,
+    /// Its number, which says its traffic, its health and its luck.
+    pub number: u64,
+    /// Days with passes.
+    pub days: i64,
+    /// How many times as many bad releases and incidents there are as in a usual year.
+    pub trouble: u32,
+}
+
+impl Subject {
+    fn traffic(self) -> usize {
+        (self.number % TRAFFIC.len() as u64) as usize
+    }
+
+    fn healthy(self) -> usize {
+        (self.number / TRAFFIC.len() as u64 % HEALTHY.len() as u64) as usize
+    }
+
+    fn rates(self) -> Rates {
+        let block = (TRAFFIC.len() * HEALTHY.len()) as u64;
+        // Every other block has little trouble, so that its budget is mostly there.
+        let (bad, incidents) = if (self.number / block).is_multiple_of(2) {
+            (24.0, 60.0)
+        } else {
+            (6.0, 12.0)
+        };
+        Rates {
+            good: 250.0,
+            bad: bad * f64::from(self.trouble),
+            incidents: incidents * f64::from(self.trouble),
+        }
+    }
+}
+
+/// Simulates a service and returns what came of it.
+pub(crate) fn simulate(subject: Subject) -> Tally {
+    let end = WARM_UP + subject.days * DAY;
+    let mut service = Service::new(subject, end);
+    for slot in 0..end / SLOT {
+        service.step(slot * SLOT);
+    }
+    service.finish()
+}
+
+/// What people do because of what happened.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Deploy(Release),
+    /// A person ends the errors of a flaw, if it is still there.
+    Mend(usize),
+    /// A robot commits this content again, if nobody deployed since.
+    CommitAgain {
+        content: usize,
+        over: usize,
+    },
+}
+
+/// A flaw that was deployed.
+#[derive(Debug)]
+struct Deployed {
+    flaw: Flaw,
+    committed_at: i64,
+    /// When requests begin to fail.
+    starts: i64,
+    /// When so many failed that it burns.
+    began: Option<i64>,
+    over: Option<i64>,
+    reasons: BTreeMap<&'static str, u64>,
+    /// What the first pass that could have been sure said instead.
+    why: String,
+}
+
+struct Service {
+    subject: Subject,
+    objective: Objective,
+    settings: Settings,
+    random: Random,
+    counts: Counts,
+    branch: Branch,
+    deployed: Vec<Deployed>,
+    incidents: Vec<Incident>,
+    /// Incidents that have begun and are not over, as places in the list, and the next one.
+    open: (Vec<usize>, usize),
+    /// By time, and by number where two fall together.
+    deeds: BTreeMap<(i64, usize), Deed>,
+    planned: usize,
+    history: Vec<PastRollback>,
+    /// How many slots in a row were calm since the newest rollback.
+    calm: usize,
+    /// Requests until the next error of a healthy service, and errors of a burst that come in the next slot.
+    background: (f64, f64),
+    tally: Tally,
+}
+
+impl Service {
+    fn new(subject: Subject, end: i64) -> Self {
+        let mut random = Random::new(subject.seed, subject.number);
+        let rates = subject.rates();
+        let deeds = releases(&mut random, WARM_UP, end, rates);
+        let incidents = incidents(&mut random, WARM_UP, end, rates);
+        let number = |(number, (at, release))| ((at, number), Deed::Deploy(release));
+        Self {
+            subject,
+            planned: deeds.len(),
+            objective: contract::objective(),
+            settings: contract::settings(),
+            counts: Counts::new((end / SLOT) as usize),
+            branch: Branch::new(WARM_UP - DAY),
+            deployed: Vec::new(),
+            incidents,
+            open: (Vec::new(), 0),
+            deeds: deeds.into_iter().enumerate().map(number).collect(),
+            history: Vec::new(),
+            calm: 0,
+            background: (0.0, 0.0),
+            tally: Tally::default(),
+            random,
+        }
+    }
+
+    fn step(&mut self, at: i64) {
+        while let Some(next) = self.deeds.first_entry() {
+            let (due, _) = *next.key();
+            if due >= at + SLOT {
+                break;
+            }
+            let deed = next.remove();
+            self.perform(due, deed);
+        }
+        self.count(at);
+        let now = at + SLOT;
+        if now >= WARM_UP && self.is_pass(now) {
+            self.pass(now);
+        }
+    }
+
+    fn is_pass(&self, now: i64) -> bool {
+        // Services are not looked at in the same slot.
+        now % EVERY == (self.subject.number % 10) as i64 * SLOT
+    }
+
+    fn plan_deed(&mut self, at: i64, deed: Deed) {
+        self.planned += 1;
+        self.deeds.insert((at, self.planned), deed);
+    }
+
+    fn perform(&mut self, at: i64, deed: Deed) {
+        let rollout = self.random.seconds(0, 3 * MINUTE);
+        match deed {
+            Deed::Deploy(release) => {
+                let mut flaws = self.branch.flaws().to_vec();
+                if let Release::Bad(flaw) = release {
+                    flaws.push(self.deployed.len());
+                    let starts = at + flaw.delay;
+                    let mended = starts + self.random.seconds(45 * MINUTE, 120 * MINUTE);
+                    self.plan_deed(mended, Deed::Mend(self.deployed.len()));
+                    self.deployed.push(Deployed {
+                        flaw,
+                        committed_at: at,
+                        starts,
+                        began: None,
+                        over: None,
+                        reasons: BTreeMap::new(),
+                        why: String::new(),
+                    });
+                }
+                let content = self.branch.content(flaws);
+                self.branch.commit(at, content, rollout);
+            }
+            Deed::Mend(flaw) => {
+                if !self.branch.flaws().contains(&flaw) {
+                    return;
+                }
+                let good = |content: usize| {
+                    let flaws = &self.branch.contents[content].flaws;
+                    !flaws.iter().any(|flaw| self.deployed[*flaw].starts <= at)
+                };
+                let commits = self.branch.commits.iter().rev().take(8);
+                let before = commits.map(|commit| commit.content).find(|it| good(*it));
+                let content = match before {
+                    Some(content) if self.random.chance(0.5) => content,
+                    Some(_) | None => self.branch.content(Vec::new()),
+                };
+                self.branch.commit(at, content, rollout);
+            }
+            Deed::CommitAgain { content, over } => {
+                if self.branch.commits.len() != over {
+                    return;
+                }
+                self.branch.commit(at, content, rollout);
+                self.tally.committed_again += 1;
+                let mended = at + self.random.seconds(45 * MINUTE, 120 * MINUTE);
+                for flaw in self.branch.contents[content].flaws.clone() {
+                    self.plan_deed(mended, Deed::Mend(flaw));
+                }
+                return;
+            }
+        }
+        self.close_what_is_gone(at, None);
+    }
+
+    /// Returns the share of requests that the flaws of what serves make fail.
+    fn released_ratio(&mut self, at: i64) -> f64 {
+        let mut ratio = 0.0;
+        for (content, share) in self.branch.serving(at) {
+            let mut good = 1.0;
+            for flaw in &self.branch.contents[content].flaws {
+                let deployed = &mut self.deployed[*flaw];
+                if at < deployed.starts || share == 0.0 {
+                    continue;
+                }
+                let failing = deployed.flaw.ratio * share;
+                good *= 1.0 - deployed.flaw.ratio;
+                let noticed = (0.75 * deployed.flaw.ratio).min(0.01);
+                if failing >= noticed && deployed.began.is_none() {
+                    deployed.began = Some(at);
+                }
+            }
+            ratio += share * (1.0 - good);
+        }
+        ratio
+    }
+
+    fn incident_ratio(&mut self, at: i64) -> (f64, bool) {
+        let (open, next) = &mut self.open;
+        while self
+            .incidents
+            .get(*next)
+            .is_some_and(|incident| incident.begins <= at)
+        {
+            open.push(*next);
+            *next += 1;
+        }
+        open.retain(|index| self.incidents[*index].ends > at);
+        let (mut good, mut is_silent) = (1.0, false);
+        for index in open.iter() {
+            let incident = &self.incidents[*index];
+            is_silent |= incident.cause == Cause::Silence;
+            let ratio = incident.ratio_at(at);
+            if ratio > 0.0 {
+                good *= 1.0 - (ratio * self.random.between(0.6, 1.4)).min(1.0);
+            }
+        }
+        (1.0 - good, is_silent)
+    }
+
+    fn count(&mut self, at: i64) {
+        let middle = at + SLOT / 2;
+        let released = self.released_ratio(middle);
+        let (incident, is_silent) = self.incident_ratio(middle);
+        let traffic = TRAFFIC[self.subject.traffic()] / 10.0;
+        let total = if is_silent {
+            0.0
+        } else {
+            self.random.poisson(traffic * season(middle))
+        };
+        let ratio = 1.0 - (1.0 - released) * (1.0 - incident);
+        let failed = self.random.binomial(total, ratio);
+        let bad = (failed + self.background(total)).min(total);
+        self.counts.push(bad, total);
+        self.calm = if ratio < 0.005 { self.calm + 1 } else { 0 };
+        self.verify(at + SLOT);
+    }
+
+    /// Returns the errors among so many requests of a healthy service. A burst is over within a minute, so a service with
+    /// few requests sees few of its errors.
+    fn background(&mut self, total: f64) -> f64 {
+        let ratio = HEALTHY[self.subject.healthy()];
+        let mean = 1.0 + IN_BURSTS * (1.0 + BURST_BEYOND);
+        let (until, rest) = &mut self.background;
+        let mut bad = std::mem::take(rest);
+        *until -= total;
+        while ratio > 0.0 && *until < 0.0 {
+            let burst = if self.random.chance(IN_BURSTS) {
+                2.0 + (self.random.gap() * BURST_BEYOND).round()
+            } else {
+                1.0
+            };
+            let later = (burst / 2.0).floor();
+            bad += burst - later;
+            *rest += later;
+            *until += self.random.gap() * mean / ratio;
+        }
+        bad.min(total)
+    }
+
+    /// Proves the newest rollback, as far as the world shows it.
+    fn verify(&mut self, now: i64) {
+        let Some(newest) = self.history.last_mut() else {
+            return;
+        };
+        if newest.outcome != PastOutcome::Unverified {
+            return;
+        }
+        let since = moment(now) - newest.begun_at;
+        if since >= TimeDelta::minutes(5) && self.calm >= 5 {
+            newest.outcome = PastOutcome::Recovered;
+        } else if since > TimeDelta::minutes(17) {
+            newest.outcome = PastOutcome::Ineffective;
+        }
+    }
+
+    fn pass(&mut self, now: i64) {
+        self.tally.passes += 1;
+        let (objective, settings) = (&self.objective, &self.settings);
+        let measurement = self.counts.measurement(now, objective);
+        let slice = std::time::Duration::from_secs(60);
+        let assessment = assess_slices(&measurement, objective, slice);
+        let branch = if needs_branch(&assessment, settings) {
+            BranchReading::Known(self.branch.timeline())
+        } else {
+            BranchReading::NotAsked
+        };
+        let history = History::new(self.history.clone());
+        let mut evidence = Evidence::default();
+        let mut rounds = 0;
+        let decision = loop {
+            let inputs = Inputs {
+                now: moment(now),
+                objective,
+                assessment: &assessment,
+                branch: &branch,
+                evidence: &evidence,
+                history: &history,
+                settings,
+            };
+            let asked = questions(&inputs);
+            if asked.is_empty() || rounds == MAX_ROUNDS {
+                break decide(&inputs);
+            }
+            rounds += 1;
+            for question in asked {
+                evidence.add(self.counts.answer(question, now));
+            }
+        };
+        for index in self.branch.flaws().to_vec() {
+            let deployed = &mut self.deployed[index];
+            if deployed
+                .began
+                .is_some_and(|began| now >= began + SURE_AFTER)
+            {
+                *deployed
+                    .reasons
+                    .entry(decision.reason.as_str())
+                    .or_default() += 1;
+                if deployed.why.is_empty() {
+                    deployed.why = format!("{}: {}", decision.reason.as_str(), decision.detail);
+                }
+            }
+        }
+        if let Action::RollBack(plan) = &decision.action {
+            self.roll_back(now, plan, &decision);
+        }
+    }
+
+    fn roll_back(&mut self, now: i64, plan: &Plan, decision: &Decision) {
+        let to = self.branch.find(&plan.to).expect("it was in the timeline");
+        let suspect = decision
+            .attribution
+            .as_ref()
+            .and_then(|attribution| self.branch.find(&attribution.suspect))
+            .map_or(now, |index| self.branch.commits[index].at);
+        self.tally.rollbacks += 1;
+        if self.branch.newest().is_ours {
+            self.find(Finding::OfARollback, now, "", decision);
+        }
+        if self
+            .history
+            .last()
+            .is_some_and(|past| moment(now) - past.begun_at < self.settings.cooldown)
+        {
+            self.find(Finding::WithinCooldown, now, "", decision);
+        }
+        let restored = self.branch.commits[to].content;
+        let replaced = self.branch.newest().content;
+        let started = |flaw: &&usize| self.deployed[**flaw].starts <= now;
+        let bad = self.branch.contents[restored].flaws.clone();
+        let causes = self.branch.flaws().iter().filter(started).count();
+        if bad.is_empty() {
+            if causes > 0 {
+                self.tally.right += 1;
+            } else {
+                self.innocent(now, suspect, decision);
+            }
+        } else {
+            let ended = self.branch.commits[to + 1].at;
+            let showed = |flaw: &usize| {
+                let deployed = &self.deployed[*flaw];
+                deployed.began.is_some_and(|began| {
+                    let failed = self.counts.requests(began, ended) * deployed.flaw.ratio;
+                    deployed.flaw.ratio > 0.01 && failed >= SHOWN_BY
+                })
+            };
+            let finding = if bad.iter().any(showed) {
+                Finding::ToABadRevision
+            } else {
+                Finding::ToALatentlyBadRevision
+            };
+            let what = format!(
+                "{:?}",
+                bad.iter().map(|it| &self.deployed[*it]).collect::<Vec<_>>()
+            );
+            self.find(finding, now, &what, decision);
+        }
+        let id = format!("r{}", self.history.len());
+        self.branch.roll_back(now, &id, &plan.from, to);
+        self.history.push(PastRollback {
+            id,
+            from: plan.from.clone(),
+            from_state: Some(plan.from_state.clone()),
+            to: plan.to.clone(),
+            begun_at: moment(now),
+            attempted: true,
+            outcome: PastOutcome::Unverified,
+        });
+        self.calm = 0;
+        self.close_what_is_gone(now, Some(now));
+        if causes > 0 && self.random.chance(0.1) {
+            let later = now + self.random.seconds(20 * MINUTE, 120 * MINUTE);
+            let over = self.branch.commits.len();
+            self.plan_deed(
+                later,
+                Deed::CommitAgain {
+                    content: replaced,
+                    over,
+                },
+            );
+        }
+    }
+
+    /// Says what a rollback is worth that removes no flaw.
+    fn innocent(&mut self, now: i64, suspect: i64, decision: &Decision) {
+        let recent = self.incidents.iter().filter(|incident| {
+            incident.cause != Cause::Silence
+                && incident.begins <= now
+                && incident.ends > now - REMEMBERED
+        });
+        // The newest deployment may itself be a cure, which looks as if it had not helped.
+        let newest = self.branch.newest().at;
+        let lag = |incident: &Incident| {
+            let (from, to) = incident.beginning();
+            let within = |at: &i64| *at >= from - WINDOW && *at <= to + GRACE;
+            let blamed = [suspect, newest].into_iter().find(within)?;
+            Some((from - blamed).clamp(-GRACE, WINDOW))
+        };
+        let after = |incident: &&Incident| lag(incident).is_some();
+        let innocent = match recent
+            .clone()
+            .find(after)
+            .or_else(|| recent.clone().next_back())
+        {
+            Some(incident) if after(&incident) => Innocent::Coincidence {
+                cause: incident.cause,
+                lag: lag(incident).unwrap_or_default(),
+            },
+            Some(incident) => Innocent::During(incident.cause),
+            None => {
+                let mended = self.branch.commits.windows(2).any(|pair| {
+                    let flaws = &self.branch.contents[pair[0].content].flaws;
+                    pair[1].at > now - REMEMBERED && !flaws.is_empty()
+                });
+                if mended {
+                    Innocent::AfterTheCure
+                } else {
+                    Innocent::Noise
+                }
+            }
+        };
+        self.tally.innocent(innocent);
+        if !matches!(innocent, Innocent::Coincidence { .. }) {
+            self.tally
+                .cell(self.subject.healthy(), self.subject.traffic())
+                .false_rollbacks += 1;
+            self.find(Finding::False, now, &format!("{innocent:?}"), decision);
+        }
+    }
+
+    fn find(&mut self, finding: Finding, now: i64, what: &str, decision: &Decision) {
+        let Subject { seed, number, .. } = self.subject;
+        let mut text = format!(
+            "seed {seed}, service {number} ({} requests per 5 min, {} % errors), pass at {} (day {}): {what}\n",
+            TRAFFIC[self.subject.traffic()],
+            HEALTHY[self.subject.healthy()] * 100.0,
+            moment(now).format("%FT%TZ"),
+            now / DAY,
+        );
+        for gate in &decision.gates {
+            text += &format!(
+                "    {}: {:?}: {}\n",
+                gate.name.as_str(),
+                gate.state,
+                gate.detail
+            );
+        }
+        let commits = self.branch.commits.iter().rev().take(5);
+        for commit in commits {
+            let flaws = &self.branch.contents[commit.content].flaws;
+            text += &format!(
+                "    deployed {} s before: flaws {flaws:?}\n",
+                now - commit.at
+            );
+        }
+        let recent = self.incidents.iter();
+        for incident in recent.filter(|it| it.begins <= now && it.ends > now - 2 * HOUR) {
+            text += &format!(
+                "    {:?} {:.4} from {} s before to {} s before\n",
+                incident.cause,
+                incident.ratio,
+                now - incident.begins,
+                now - incident.ends
+            );
+        }
+        self.tally.find(finding, text);
+    }
+
+    /// Closes every flaw that is deployed no more.
+    fn close_what_is_gone(&mut self, at: i64, caught_at: Option<i64>) {
+        let gone: Vec<usize> = (0..self.deployed.len())
+            .rev()
+            .take(16)
+            .filter(|flaw| {
+                self.deployed[*flaw].over.is_none() && !self.branch.flaws().contains(flaw)
+            })
+            .collect();
+        for flaw in &gone {
+            self.deployed[*flaw].over = Some(at);
+        }
+        for flaw in gone {
+            self.close(flaw, at, caught_at);
+        }
+    }
+
+    fn close(&mut self, index: usize, at: i64, caught_at: Option<i64>) {
+        let deployed = &self.deployed[index];
+        let Some(began) = deployed.began else {
+            return;
+        };
+        let mut first = began + SURE_AFTER;
+        while !self.is_pass(first - first % SLOT) {
+            first += SLOT;
+        }
+        let first = first - first % SLOT;
+        let caught = match caught_at {
+            Some(caught_at) if caught_at <= first => Caught::First,
+            Some(caught_at) if caught_at <= first + EVERY => Caught::Second,
+            Some(_) => Caught::Later,
+            None if at < first => return self.tally.gone_before_a_pass += 1,
+            None => Caught::Never,
+        };
+        let reasons = deployed.reasons.iter();
+        let why = reasons
+            .max_by_key(|(_, count)| **count)
+            .map_or("-", |(reason, _)| *reason);
+        let traffic = self.counts.traffic(began - 600, at.min(began + 600));
+        let failing = Failing {
+            kind: deployed.flaw.kind,
+            traffic,
+            healthy: self.subject.healthy(),
+            beside: self.beside(index, first),
+            caught,
+            why,
+        };
+        let is_strict = self.tally.failing(&failing);
+        if is_strict && matches!(caught, Caught::Later | Caught::Never) {
+            let Subject { seed, number, .. } = self.subject;
+            let text = format!(
+                "seed {seed}, service {number}, {} of {traffic:.0} requests in 5 min ({} % errors before), from {}: {caught:?}, {:?}, first {}\n",
+                FLAWS[deployed.flaw.kind].0,
+                HEALTHY[self.subject.healthy()] * 100.0,
+                moment(began).format("%FT%TZ"),
+                deployed.reasons,
+                deployed.why,
+            );
+            self.tally.find(Finding::NotCaught, text);
+        }
+    }
+
+    /// Says what else was wrong around a bad release, so that nothing or little is to be expected.
+    fn beside(&self, index: usize, first: i64) -> Option<&'static str> {
+        let deployed = &self.deployed[index];
+        // An end takes a few minutes too.
+        let (from, to) = (deployed.committed_at - HOUR - 5 * MINUTE, first + EVERY);
+        // Also what was rolled back and committed again.
+        let mut commits = self.branch.commits.iter().enumerate();
+        let is_other_live = commits.any(|(place, commit)| {
+            let ends = self
+                .branch
+                .commits
+                .get(place + 1)
+                .map_or(to, |next| next.at);
+            let mut flaws = self.branch.contents[commit.content].flaws.iter();
+            commit.at <= to
+                && ends > from
+                && flaws.any(|flaw| *flaw != index && self.deployed[*flaw].starts <= to)
+        });
+        let rolled_back = |span: i64| {
+            let since = moment(first + EVERY - span);
+            let before = moment(deployed.committed_at);
+            let past = self.history.iter();
+            past.filter(|past| past.begun_at > since && past.begun_at <= before)
+                .count()
+        };
+        let began = deployed.began.unwrap_or(deployed.starts);
+        let is_later =
+            |commit: &Commit| commit.at > deployed.committed_at && commit.at <= began + GRACE;
+        if deployed.flaw.on_top {
+            Some("on top of another bad release")
+        } else if self.branch.commits.iter().any(is_later) {
+            Some("began to fail after a later deployment")
+        } else if is_other_live {
+            Some("another bad release within the hour")
+        } else if self
+            .incidents
+            .iter()
+            .any(|incident| incident.begins < to && incident.ends > from)
+        {
+            Some("an incident within the hour")
+        } else if rolled_back(WINDOW) > 0 || rolled_back(DAY) > 2 {
+            Some("limits: rolled back shortly before")
+        } else {
+            None
+        }
+    }
+
+    fn finish(mut self) -> Tally {
+        for incident in self
+            .incidents
+            .iter()
+            .filter(|it| it.cause != Cause::Silence)
+        {
+            let commits = self.branch.commits.iter().rev();
+            let newest = commits
+                .filter(|commit| !commit.is_ours)
+                .find(|commit| commit.at <= incident.begins + GRACE);
+            let lag = newest.map(|commit| incident.begins - commit.at);
+            self.tally
+                .incident(incident.cause, lag.filter(|lag| is_after(*lag)));
+        }
+        let silences = self
+            .incidents
+            .iter()
+            .filter(|it| it.cause == Cause::Silence);
+        for incident in silences {
+            self.tally.incident(incident.cause, None);
+        }
+        self.tally.days += self.subject.days;
+        self.tally
+            .cell(self.subject.healthy(), self.subject.traffic())
+            .days += self.subject.days;
+        self.tally
+    }
+}
+
+/// Tells whether errors that begin so long after a deployment look as if it made them.
+fn is_after(lag: i64) -> bool {
+    (-GRACE..=WINDOW).contains(&lag)
+}
