@@ -29,7 +29,9 @@ impl Metrics<'_> {
         for question in questions {
             answers.push(match *question {
                 Question::Course(look) => Answer::Course(self.course(observation, look).await?),
-                Question::Stretch(span) => Answer::Stretch(span, self.stretch(span).await?),
+                Question::Stretch { span, latency } => {
+                    Answer::Stretch(span, self.stretch(span, latency).await?)
+                }
                 Question::Pods(at) => Answer::Pods(at, self.pods(at).await?),
             });
         }
@@ -60,7 +62,7 @@ impl Metrics<'_> {
         })
     }
 
-    async fn stretch(&self, span: Span) -> Result<Stretch, PrometheusError> {
+    async fn stretch(&self, span: Span, latency: bool) -> Result<Stretch, PrometheusError> {
         let window = (span.to - span.from).to_std().unwrap_or_default();
         let counts = [
             ("bad", self.queries.bad(window)),
@@ -69,7 +71,7 @@ impl Metrics<'_> {
         // Asked apart: a histogram has many times the series, and its refusal must not be that of the counts.
         let (counts, latency) = try_join!(
             self.parts(counts, span.to),
-            self.latency_of(window, span.to)
+            self.latency_of(window, span.to, latency)
         )?;
         Ok(Stretch {
             events: counts.events("bad", "total"),
@@ -81,8 +83,9 @@ impl Metrics<'_> {
         &self,
         window: std::time::Duration,
         at: DateTime<Utc>,
+        is_asked: bool,
     ) -> Result<Reading<Histogram>, PrometheusError> {
-        let Some(query) = self.queries.latency(window) else {
+        let Some(query) = self.queries.latency(window).filter(|_| is_asked) else {
             return Ok(Reading::NoSeries);
         };
         let answer = self.prometheus.instant(&query.text, at).await;

@@ -80,7 +80,7 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
         gates::significance(assessment, settings),
         attribution_gate,
         gates::target(timeline, blamed, &history, chosen.as_ref()),
-        gates::not_a_loop(timeline, blamed, plan, &history, settings, now),
+        gates::not_a_loop(inputs, blamed, plan, &history),
         gates::limits(&history, settings, assessment.budget.acting_level, now),
         gates::approval(settings),
         gates::enabled(settings),

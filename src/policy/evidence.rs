@@ -19,7 +19,12 @@ pub enum Question {
     /// How the service went.
     Course(Look),
     /// What was counted in a stretch of time.
-    Stretch(Span),
+    Stretch {
+        /// Which one.
+        span: Span,
+        /// Whether its latency matters too; a histogram has many times the series of the counts.
+        latency: bool,
+    },
     /// What each pod counted in the five minutes before this moment.
     Pods(DateTime<Utc>),
 }
@@ -94,7 +99,14 @@ impl Evidence {
                 doubt(&stretch.events).or_else(|| latency.and_then(doubt))
             })
         };
-        let pods = || self.pods.iter().find_map(|(_, pods)| doubt(pods));
+        // Series without the label `pod` are usual; anything else that hides the pods may hide that they fail alike.
+        let pods = || {
+            let unread = self
+                .pods
+                .iter()
+                .find(|(_, pods)| !matches!(pods, Reading::Measured(_) | Reading::NoSeries));
+            unread.and_then(|(_, pods)| pods.why_unknown())
+        };
         courses.or_else(stretches).or_else(pods)
     }
 
@@ -116,7 +128,7 @@ impl Evidence {
     pub(super) fn answers(&self, question: &Question) -> bool {
         match question {
             Question::Course(_) => false,
-            Question::Stretch(span) => self.stretch(*span).is_some(),
+            Question::Stretch { span, .. } => self.stretch(*span).is_some(),
             Question::Pods(at) => self.pods(*at).is_some(),
         }
     }

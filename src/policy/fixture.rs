@@ -149,7 +149,7 @@ impl Case {
 
     /// Returns the share of requests that failed between two changes of the story.
     pub(super) fn error_ratio(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
-        let (bad, total) = count(&self.story.errors, Span { from, to });
+        let (bad, total) = self.story.count(&self.story.errors, Span { from, to });
         bad / total
     }
 
@@ -204,7 +204,7 @@ impl Story {
     fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Course(look) => Answer::Course(self.course(look)),
-            Question::Stretch(span) => Answer::Stretch(span, self.stretch(span)),
+            Question::Stretch { span, .. } => Answer::Stretch(span, self.stretch(span)),
             Question::Pods(at) => {
                 if let Some(reading) = &self.no_pods {
                     return Answer::Pods(at, reading.clone());

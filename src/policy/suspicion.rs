@@ -87,13 +87,10 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
     let first = beginnings.iter().max_by_key(|beginning| beginning.ago)?;
     let ago = Duration::from_std(first.ago).unwrap_or(Duration::MAX);
     let onset = inputs.now - ago;
-    let may_have_caused_it = |change: &Change| {
-        beginnings
-            .iter()
-            .all(|beginning| beginning.may_follow(inputs, &trail, change))
-    };
+    // Clocks of committers are not ours, and a slice that holds some of the first errors is over the limit as a whole.
+    let is_before = |change: &Change| change.committed_at <= onset + CLOCK_GRACE;
     let began = format!("{} began to burn {} ago", first.sli.as_str(), span(ago));
-    let Some(index) = timeline.changes.iter().position(may_have_caused_it) else {
+    let Some(index) = timeline.changes.iter().position(is_before) else {
         let why = format!("{began}, before the oldest deployment that is known");
         return Some(nobody(Some(onset), Blame::NotDeployment, why));
     };
@@ -118,26 +115,7 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
 /// When one SLI began to burn.
 struct Began {
     sli: Sli,
-    limit: f64,
     ago: std::time::Duration,
-}
-
-impl Began {
-    /// Tells whether it may have begun with a change: at or after it, within the grace, or so little before it that chance
-    /// explains the bad events until then.
-    fn may_follow(&self, inputs: &Inputs<'_>, trail: &Trail<'_>, change: &Change) -> bool {
-        let change_ago = inputs.now + CLOCK_GRACE - change.committed_at;
-        let Ok(change_ago) = change_ago.to_std() else {
-            return false;
-        };
-        self.ago <= change_ago
-            || trail.may_begin_later(
-                inputs.evidence.courses(),
-                (self.sli, self.limit),
-                self.ago,
-                change_ago,
-            )
-    }
 }
 
 /// Returns when each of what burns now began.
@@ -147,11 +125,7 @@ fn beginnings(inputs: &Inputs<'_>, trail: &Trail<'_>) -> Result<Vec<Began>, (Bla
         *sli,
         *limit,
     ) {
-        Beginning::Seen { ago } => Ok(Began {
-            sli: *sli,
-            limit: *limit,
-            ago,
-        }),
+        Beginning::Seen { ago } => Ok(Began { sli: *sli, ago }),
         Beginning::Earlier { than } => {
             let than = Duration::from_std(than).unwrap_or(Duration::MAX);
             Err((
@@ -247,15 +221,41 @@ pub(super) fn latency_signals(inputs: &Inputs<'_>, suspect: &Change) -> Vec<Sign
         .to_vec()
 }
 
+/// How many violation windows a revision must have been live to be judged: half an hour by default. In the first one pods of
+/// the revision before it may still have been serving, and a fault often takes its time. Source: our rule.
+pub(super) const SHORTEST_LIFE: i32 = 6;
+
+/// How many violation windows at the end of a life, or after a newer deployment, are looked at by themselves.
+const CLOSE_LOOK: i32 = 2;
+
 /// Returns the part of a change's life by which it is judged, or nothing when it was too short: until the next change came,
 /// without the time in which pods of the revision before it were still serving.
 pub(super) fn life(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Option<Span> {
     let settling = inputs.settings.violation_for;
     let change = timeline.changes.get(index)?;
     let next = timeline.changes.get(index.checked_sub(1)?)?;
+    if next.committed_at - change.committed_at < settling * SHORTEST_LIFE {
+        return None;
+    }
     let to = not_yet(next);
     let from = (change.committed_at + settling).max(to - LIFE);
-    (from < to && next.committed_at - from >= settling).then_some(Span { from, to })
+    (from < to).then_some(Span { from, to })
+}
+
+/// Returns the end of a life: a revision that began to fail late was healthy on the whole.
+pub(super) fn end_of(inputs: &Inputs<'_>, life: Span) -> Span {
+    Span {
+        from: life.to - inputs.settings.violation_for * CLOSE_LOOK,
+        to: life.to,
+    }
+}
+
+/// Returns the time in which a deployment that came after the blamed one must have shown whether it is the cure; nothing while
+/// its pods may not be the only ones that serve.
+pub(super) fn cure(inputs: &Inputs<'_>, newest: &Change) -> Option<Span> {
+    let from = newest.committed_at + inputs.settings.violation_for * CLOSE_LOOK;
+    let to = inputs.now;
+    (from < to).then_some(Span { from, to })
 }
 
 /// Returns what a decision still wants to know, in rounds: nothing when it knows all that can help. A service that does not
@@ -272,23 +272,31 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let index = suspicion.blamed(inputs);
     let suspect = &timeline.changes[index];
     let (before, after) = sides(inputs, suspect);
-    let mut wanted: Vec<Question> = [before, just_before(suspect), after]
-        .into_iter()
-        .filter(|span| span.from < span.to && span.to <= inputs.now)
-        .map(Question::Stretch)
-        .collect();
-    let has_errors = burning.iter().any(|(sli, _)| *sli == Sli::Errors);
-    if has_errors && suspect.committed_at <= inputs.now {
-        wanted.push(Question::Pods(not_yet(suspect)));
-        wanted.push(Question::Pods(inputs.now));
+    // For people the latency is compared as well, where it is the latency of hours and not of weeks.
+    let is_recent = inputs.now - suspect.committed_at <= LIFE;
+    let by_latency = inputs.assessment.burns_latency();
+    let mut spans = vec![(just_before(suspect), by_latency)];
+    if suspicion.against.is_none() || is_recent {
+        spans.extend([before, after].map(|span| (span, by_latency || is_recent)));
+    }
+    if index > 0 {
+        spans.extend(cure(inputs, &timeline.changes[0]).map(|span| (span, by_latency)));
     }
     let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);
     let candidates = index + 1..timeline.changes.len().min(back.saturating_add(1));
-    wanted.extend(
-        candidates
-            .filter_map(|index| life(inputs, timeline, index))
-            .map(Question::Stretch),
-    );
+    for life in candidates.filter_map(|index| life(inputs, timeline, index)) {
+        spans.extend([life, end_of(inputs, life)].map(|span| (span, by_latency)));
+    }
+    let mut wanted: Vec<Question> = spans
+        .into_iter()
+        .filter(|(span, _)| span.from < span.to && span.to <= inputs.now)
+        .map(|(span, latency)| Question::Stretch { span, latency })
+        .collect();
+    let has_errors = burning.iter().any(|(sli, _)| *sli == Sli::Errors);
+    if has_errors && suspicion.against.is_none() && suspect.committed_at <= inputs.now {
+        wanted.push(Question::Pods(not_yet(suspect)));
+        wanted.push(Question::Pods(inputs.now));
+    }
     wanted.retain(|question| !inputs.evidence.answers(question));
     wanted
 }

@@ -2,14 +2,14 @@
 
 use super::decide::Inputs;
 use super::evidence::Span;
-use super::gates::is_worse;
+use super::gates::{has_burned, is_worse};
 use super::history::History;
 use super::plan::Plan;
 use super::reason::Reason;
-use super::suspicion::{life, sides, slis};
+use super::suspicion::{SHORTEST_LIFE, end_of, life, sides, slis};
 use super::text::{percent, span};
 use super::timeline::{Change, End, Timeline};
-use crate::slo::{Events, Sli};
+use crate::slo::{Events, Reading, Sli};
 
 /// A revision that a person asked for, already looked up on the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,7 @@ fn health(
     index: usize,
 ) -> Result<String, String> {
     let Some(life) = life(inputs, timeline, index) else {
-        let least = inputs.settings.violation_for * 2;
+        let least = inputs.settings.violation_for * SHORTEST_LIFE;
         return Err(format!("was live for less than {}", span(least)));
     };
     let Some(stretch) = inputs.evidence.stretch(life) else {
@@ -174,10 +174,22 @@ fn health(
             ));
         }
         let share = format!("{} {}", sli.as_str(), percent(Some(events.error_ratio())));
-        if events.error_ratio() > limit {
+        if has_burned(*events, limit) {
             return Err(format!(
                 "was not healthy: {share} of {} events, limit {}",
                 events.total(),
+                percent(Some(limit))
+            ));
+        }
+        let end = end_of(inputs, life);
+        let lately = inputs.evidence.stretch(end).map(|end| end.at_most(sli));
+        let lately = lately.as_ref().and_then(Reading::value);
+        if let Some(lately) = lately.filter(|lately| has_burned(**lately, limit)) {
+            return Err(format!(
+                "was not healthy at its end: {} {} of {} events, limit {}",
+                sli.as_str(),
+                percent(Some(lately.error_ratio())),
+                lately.total(),
                 percent(Some(limit))
             ));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Level;
-use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, Weight};
+use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, ViolationState, Weight};
 use super::budget;
 use super::burn;
 use super::burns::burns;
@@ -39,8 +39,20 @@ pub fn assess_slices(
         h1: rate(&measurement.h1),
         h6: rate(&measurement.h6),
     };
-    let violations = violations(measurement, objective, stride);
-    let unknowns = unknowns(measurement, objective, &violations);
+    let mut violations = violations(measurement, objective, stride);
+    let is_blurred = slice_window > objective.violation_for.max(objective.slice_window());
+    if is_blurred {
+        // A short burst lies in every one of such slices, so they cannot show that it lasts.
+        for violation in &mut violations {
+            violation.state = ViolationState::Unknown;
+        }
+    }
+    let unknowns = unknowns(
+        measurement,
+        objective,
+        &violations,
+        is_blurred.then_some(slice_window),
+    );
     let (burns, burning) = burns(measurement, objective, stride, &budget, &violations);
     let verdict = match burning {
         Some(true) => Verdict::Burning,

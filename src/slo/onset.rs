@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use super::assessment::Sli;
-use super::binomial::binomial_tail;
 use super::course::Course;
 use super::events::Events;
 use super::measurement::Objective;
@@ -33,10 +32,6 @@ const MAX_SLICES: usize = 10_000;
 
 /// Most slices of the look over everything: an hour each would be 1,440 in 60 days.
 const MAX_COARSE_SLICES: u32 = 1_500;
-
-/// Chance above which bad events before a moment are no sign that the burn began before it. Larger than the bar of a proof,
-/// because here the benefit of doubt would put the blame on a deployment. Source: our rule.
-const CHANCE: f64 = 0.01;
 
 /// How bad a slice may count at least and at most, as multiples of the limit (unitless): a short outage is forgotten after
 /// at most twice its length of calm, however bad it and the burn were. Source: our rule.
@@ -197,45 +192,6 @@ impl Trail<'_> {
         }
     }
 
-    /// Tells whether a burn that seems to have begun `ago` may have begun as late as `later` (less long ago): chance explains
-    /// the bad events between both as a service at the limit. A few early errors of a quiet service are no burn yet. Where
-    /// nothing was counted in between, nothing speaks against it.
-    pub fn may_begin_later(
-        &self,
-        taken: &[Course],
-        (sli, limit): (Sli, f64),
-        ago: Duration,
-        later: Duration,
-    ) -> bool {
-        let finest = taken
-            .iter()
-            .filter(|course| course.ends_ago <= later && ago <= course.reach())
-            .min_by_key(|course| course.step);
-        let Some(course) = finest else { return false };
-        let slices = course.of(sli);
-        let Some(slices) = slices.value() else {
-            return false;
-        };
-        let stride = course
-            .covering
-            .as_millis()
-            .div_ceil(course.step.as_millis().max(1));
-        let ends_ago =
-            |back: usize| course.ends_ago + course.step * u32::try_from(back).unwrap_or(u32::MAX);
-        let between = slices
-            .iter()
-            .rev()
-            .enumerate()
-            .filter(|(back, _)| (later..ago).contains(&ends_ago(*back)))
-            .step_by(usize::try_from(stride).unwrap_or(1).max(1))
-            .filter_map(|(_, events)| *events)
-            .reduce(|left, right| left + right);
-        between.is_none_or(|events| {
-            let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
-            binomial_tail(bad, total, limit) > CHANCE
-        })
-    }
-
     fn windows(&self, count: u32) -> Duration {
         self.objective.violation_for * count
     }
@@ -257,11 +213,11 @@ impl Trail<'_> {
             in_span(self.objective.violation_for),
             calm_at.unwrap_or(0),
         )?;
-        let stride = if course.step <= self.objective.slice_step() {
-            self.objective.stride(self.objective.slice_window())
-        } else {
-            1
-        };
+        let stride = course
+            .covering
+            .as_millis()
+            .div_ceil(course.step.as_millis().max(1));
+        let stride = usize::try_from(stride).unwrap_or(1).max(1);
         let recent = in_span(self.objective.violation_for);
         let begin = proven_since(slices, limit, stride, recent, begin);
         let back = u32::try_from(slices.len() - begin).unwrap_or(u32::MAX);

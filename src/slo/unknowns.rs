@@ -26,6 +26,7 @@ pub(super) fn unknowns(
     measurement: &Measurement,
     objective: &Objective,
     violations: &[Violation],
+    blurred: Option<Duration>,
 ) -> Vec<Unknown> {
     let mut unknowns = Vec::new();
     let mut note = |source: &str, why: Option<String>, weight: Weight| {
@@ -97,7 +98,7 @@ pub(super) fn unknowns(
             if errors.state == ViolationState::Unknown {
                 note(
                     "violations",
-                    Some(too_few(errors)),
+                    Some(blurred.map_or_else(|| too_few(errors), too_long)),
                     weight_of(&measurement.m5).max(Weight::Acting),
                 );
             }
@@ -171,6 +172,14 @@ fn too_little_history(measurement: &Measurement, objective: &Objective) -> Optio
             window / unit
         )
     })
+}
+
+fn too_long(slice: Duration) -> String {
+    format!(
+        "four scrapes take {} s, longer than VIOLATION_FOR, so nothing shows that a violation lasts; scrape more often, or \
+         raise VIOLATION_FOR",
+        slice.as_secs()
+    )
 }
 
 fn too_few(violation: &Violation) -> String {

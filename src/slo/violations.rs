@@ -193,6 +193,10 @@ pub(super) fn disjoint_events(
 /// How many slices, which do not overlap, are looked at for the spread. Source: facts, section 8.
 const SPREAD_SLICES: usize = 5;
 
+/// Fewest bad events of a slice that counts for the spread: in a slice of few requests a single error is over any ratio.
+/// Source: our rule.
+const SPREAD_EVENTS: f64 = 2.0;
+
 /// Tells how many of the newest slices, which do not overlap, exceed a ratio; `events` names the bad ones of a slice.
 pub(super) fn spread<T>(
     slices: &Reading<Vec<Option<T>>>,
@@ -209,7 +213,9 @@ pub(super) fn spread<T>(
         .take(SPREAD_SLICES);
     let over = looked_at.clone().filter(|slice| {
         let events = slice.as_ref().and_then(&events);
-        events.is_some_and(|events| events.error_ratio() > ratio + RATIO_TOLERANCE)
+        events.is_some_and(|events| {
+            events.bad() >= SPREAD_EVENTS && events.error_ratio() > ratio + RATIO_TOLERANCE
+        })
     });
     Spread {
         over: over.count(),

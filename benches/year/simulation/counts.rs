@@ -116,12 +116,13 @@ impl Counts {
                 });
                 Answer::Course(Course {
                     step: look.step,
+                    covering: Duration::from_secs_f64(covering),
                     ends_ago: look.ends_ago,
                     events: Reading::Measured(slices.collect()),
                     latency: Reading::NoSeries,
                 })
             }
-            Question::Stretch(span) => Answer::Stretch(
+            Question::Stretch { span, .. } => Answer::Stretch(
                 span,
                 Stretch {
                     events: self.reading(seconds(span.from), seconds(span.to)),

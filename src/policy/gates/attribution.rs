@@ -15,8 +15,8 @@ use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binom
 /// Source: our rule, beside the p-value of the same test.
 const AT_LEAST: f64 = 2.0;
 
-/// Chance below which old pods that fail acquit the new ones. Larger than the bar of a proof, and without a floor on the
-/// events, because here the benefit of doubt would put the blame on a deployment. Source: our rule.
+/// Chance below which what was before a deployment, or beside it, speaks against blaming it. Larger than the bar of a proof,
+/// and without a floor on the events, because here the benefit of doubt would put the blame on a deployment. Source: our rule.
 const CHANCE: f64 = 0.01;
 
 pub(in crate::policy) fn attribution(
@@ -132,6 +132,12 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     }
 }
 
+/// Tells whether events are over a limit, and chance does not explain it.
+pub(in crate::policy) fn has_burned(events: Events, limit: f64) -> bool {
+    let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
+    events.error_ratio() > limit && binomial_tail(bad, total, limit) <= CHANCE
+}
+
 /// Tells whether it is proven that one time was at least twice as bad as another.
 pub(in crate::policy) fn is_worse(one: Events, other: Events) -> bool {
     conditional_binomial(one, other, AT_LEAST) <= MAX_P_VALUE
@@ -193,7 +199,7 @@ impl Comparison {
             percent(Some(after.error_ratio())),
             after.total()
         );
-        if before.error_ratio() > self.limit {
+        if has_burned(*before, self.limit) {
             let why = format!("{counts}: the service was not healthy before it");
             return (Blame::NotDeployment, why);
         }
@@ -248,11 +254,10 @@ fn rollout(
         percent(Some(new.error_ratio())),
         new.total()
     );
-    let (bad, total) = (old.bad().floor() as u64, old.total().ceil() as u64);
     let is_many = old.total() >= inputs.settings.min_events as f64;
     let is_over = old.error_ratio() > *limit;
     let is_alike = is_many && is_over && conditional_binomial(new, old, 1.0) > MAX_P_VALUE;
-    if is_alike || binomial_tail(bad, total, *limit) <= CHANCE {
+    if is_alike || has_burned(old, *limit) {
         let why = format!("{counts}: what it replaces fails alike");
         return Some((Blame::NotDeployment, why));
     }

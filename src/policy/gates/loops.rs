@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::super::decide::Inputs;
 use super::super::history::{History, PastOutcome, PastRollback};
 use super::super::plan::{Gate, GateName, Plan};
 use super::super::reason::Reason;
-use super::super::settings::Settings;
+use super::super::suspicion::cure;
 use super::super::target::{NoTarget, Target, short};
 use super::super::text::span;
 use super::super::timeline::{Change, Timeline};
-use super::NOT_LOOKED_BACK;
+use super::{NOT_LOOKED_BACK, has_burned};
 
 /// How long a failed or ineffective rollback stops every automatic one, unless something new is deployed.
 const BREAKER_OPEN_FOR: Duration = Duration::hours(24);
@@ -42,15 +43,14 @@ pub(in crate::policy) fn target(
 /// Looks whether a rollback would undo a rollback, repeat one, or come upon one that is not proven; `blamed` is the place of
 /// the oldest change that is to blame.
 pub(in crate::policy) fn not_a_loop(
-    timeline: Option<&Timeline>,
+    inputs: &Inputs<'_>,
     blamed: usize,
     plan: Option<&Plan>,
     history: &History,
-    settings: &Settings,
-    now: DateTime<Utc>,
 ) -> Gate {
     let name = GateName::NotALoop;
-    let Some(timeline) = timeline else {
+    let now = inputs.now;
+    let Some(timeline) = inputs.branch.timeline() else {
         return Gate::not_checked(name, "the repository was not read");
     };
     if let Some(open) = breaker(timeline, history, now) {
@@ -59,7 +59,7 @@ pub(in crate::policy) fn not_a_loop(
     if let Some(why) = rolls_back_already(timeline, blamed, history) {
         return Gate::fail(name, Reason::IsARollback, why);
     }
-    if let Some(settling) = settling(timeline, blamed, settings, now) {
+    if let Some(settling) = settling(inputs, timeline, blamed) {
         return settling;
     }
     if let Some(unverified) = unverified(history) {
@@ -193,25 +193,27 @@ fn rolls_back_already(timeline: &Timeline, blamed: usize, history: &History) -> 
     })
 }
 
-/// A deployment that came after the one that is to blame may be the cure: for as long as its pods may not serve yet, nobody
-/// can tell.
-fn settling(
-    timeline: &Timeline,
-    blamed: usize,
-    settings: &Settings,
-    now: DateTime<Utc>,
-) -> Option<Gate> {
+/// A deployment that came after the one that is to blame may be the cure: until its pods have served for long enough, and what
+/// they served proves that it burns on, nobody can tell.
+fn settling(inputs: &Inputs<'_>, timeline: &Timeline, blamed: usize) -> Option<Gate> {
     let newest = timeline.changes.first().filter(|_| blamed > 0)?;
-    let age = now - newest.committed_at;
-    (age < settings.violation_for).then(|| {
+    let shown = cure(inputs, newest).and_then(|span| inputs.evidence.stretch(span));
+    let burns_on = shown.is_some_and(|stretch| {
+        inputs.assessment.burning_slis().iter().any(|(sli, limit)| {
+            let since = stretch.at_least(*sli);
+            since
+                .value()
+                .is_some_and(|events| has_burned(*events, *limit))
+        })
+    });
+    (!burns_on).then(|| {
         Gate::fail(
             GateName::NotALoop,
             Reason::DeploymentInProgress,
             format!(
-                "{} was deployed {} ago, after the one that is to blame; whether it ends the burn shows after {}",
+                "{} was deployed {} ago, after the one that is to blame; nothing proves yet that it does not end the burn",
                 short(&newest.revision),
-                span(age),
-                span(settings.violation_for)
+                span(inputs.now - newest.committed_at)
             ),
         )
     })

@@ -648,3 +648,21 @@ proptest! {
         prop_assert!(!matches!(after.verdict, Verdict::Healthy | Verdict::Exhausted));
     }
 }
+
+#[test]
+fn slices_longer_than_the_violation_window_show_no_sustained_violation() {
+    let bad = world().errors(0.2).windows([0.2; 4]);
+    let by_slices_of = |seconds: u64| {
+        let assessment = assess_slices(
+            &bad.measurement,
+            &bad.objective,
+            Duration::from_secs(seconds),
+        );
+        let is_held = assessment.blocking_unknowns().any(|unknown| {
+            unknown.source == "violations" && unknown.why.contains("scrape more often")
+        });
+        (assessment.violations[1].state, is_held)
+    };
+    assert_eq!(by_slices_of(300), (ViolationState::Violated, false));
+    assert_eq!(by_slices_of(301), (ViolationState::Unknown, true));
+}

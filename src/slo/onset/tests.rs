@@ -150,37 +150,6 @@ fn what_was_not_counted_is_not_known() {
     assert!(why.contains("a store is away"), "{why}");
 }
 
-#[test]
-fn a_few_early_errors_are_no_burn_yet() {
-    let objective = world().objective;
-    let burning = [(Sli::Errors, LIMIT)];
-    let trail = Trail {
-        objective: &objective,
-        burning: &burning,
-        min_events: 50,
-        near: 60 * MINUTE,
-        reach: 30 * 24 * 60 * MINUTE,
-    };
-    let may_begin = |early: f64, total: f64, later: u32| {
-        // Errors of 10 minutes, and ten slices with early ones before.
-        let course = of([
-            vec![Events::new(0.0, total); 200],
-            vec![Events::new(early, total); 10],
-            vec![Events::new((0.1 * total).round(), total); 20],
-        ]
-        .concat());
-        trail.may_begin_later(&[course], (Sli::Errors, LIMIT), 15 * MINUTE, later * MINUTE)
-    };
-    // Two of 300 requests are chance, five of 300 are not; the slices overlap, so every second one counts.
-    assert!(may_begin(0.4, 60.0, 10));
-    assert!(!may_begin(2.0, 60.0, 10));
-    assert!(!may_begin(6000.0, 60_000.0, 10));
-    assert!(!may_begin(0.4, 60.0, 5), "the burn itself is not chance");
-    assert!(may_begin(6000.0, 60_000.0, 15), "nothing lies in between");
-    let nothing: [Course; 0] = [];
-    assert!(!trail.may_begin_later(&nothing, (Sli::Errors, LIMIT), 15 * MINUTE, 10 * MINUTE));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

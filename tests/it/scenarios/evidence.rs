@@ -103,7 +103,7 @@ fn a_revision_that_was_live_for_too_short_a_time_is_passed_over() {
     let ran = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
     world.one_commit_restores(&v5, &v3, &v5);
     let target = gate(&ran, "target");
-    let passed_over = format!("{} was live for less than 10 min", &v4[..10]);
+    let passed_over = format!("{} was live for less than 30 min", &v4[..10]);
     assert!(target.contains(&passed_over), "{target}");
 }
 

@@ -224,7 +224,7 @@ fn all_deployments_since_the_burn_began_are_suspects() {
             change("good", days(2)),
         ])
     };
-    let decision = two_bad(minutes(10)).decide();
+    let decision = two_bad(minutes(11)).decide();
     assert_eq!(decision.reason, Reason::Trigger, "{}", decision.detail);
     let plan = plan(&decision).expect("a plan");
     assert_eq!((plan.from.as_str(), plan.to.as_str()), ("worse", "good"));
@@ -232,8 +232,17 @@ fn all_deployments_since_the_burn_began_are_suspects() {
     assert_eq!(attribution.suspect, "bad");
 
     // A fix may need some minutes to show.
-    let decision = two_bad(minutes(3)).decide();
-    assert_eq!(decision.reason, Reason::DeploymentInProgress);
+    for young in [minutes(3), minutes(10)] {
+        let decision = two_bad(young).decide();
+        assert_eq!(decision.reason, Reason::DeploymentInProgress, "{young}");
+    }
+    // It ended the burn, although the windows that end now still hold what it mended.
+    let mended = two_bad(minutes(12)).errors_since(&[
+        (days(40), CALM),
+        (minutes(20), 0.2),
+        (minutes(7), CALM),
+    ]);
+    assert_eq!(mended.decide().reason, Reason::DeploymentInProgress);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_committers_clock_that_runs_ahead_charges_nothing_to_the_revision_before() {
 
     let young = case().changes(vec![
         change("bad", ahead),
-        change("good", minutes(35)),
+        change("good", minutes(55)),
         change("older", days(5)),
     ]);
     assert_eq!(target(&young).as_deref(), Some("good"));

@@ -174,7 +174,7 @@ fn goes_past_revisions_that_cannot_be_shown_to_have_been_healthy() {
             "it was live for too short a time",
             with(&calm, minutes(29)),
             Some("a"),
-            "b was live for less than 10 min",
+            "b was live for less than 30 min",
         ),
         (
             "nothing was counted in the life of the oldest",
