@@ -41,7 +41,7 @@ fn cases() -> impl Strategy<Value = Case> {
                     s.auto_rollback_emergency = on[2];
                     s.require_approval = !on[3];
                     s.require_active_burn = on[4];
-                    s.require_attribution = !on[5];
+                    s.require_attribution = on[5];
                     s.cooldown = if on[6] { Duration::zero() } else { HOUR };
                     s.max_per_hour = 2;
                 });
