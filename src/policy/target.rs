@@ -2,7 +2,7 @@
 
 use super::decide::Inputs;
 use super::evidence::Span;
-use super::gates::{has_burned, is_worse};
+use super::gates::{dispersion, has_burned, is_worse};
 use super::history::History;
 use super::plan::Plan;
 use super::reason::Reason;
@@ -184,7 +184,8 @@ fn health(
         let end = end_of(inputs, life);
         let lately = inputs.evidence.stretch(end).map(|end| end.at_most(sli));
         let lately = lately.as_ref().and_then(Reading::value);
-        if let Some(lately) = lately.filter(|lately| has_burned(**lately, limit)) {
+        // One bad minute among ten is no end; failing for half of them is.
+        if let Some(lately) = lately.filter(|lately| has_burned(**lately, 2.0 * limit)) {
             return Err(format!(
                 "was not healthy at its end: {} {} of {} events, limit {}",
                 sli.as_str(),
@@ -195,7 +196,8 @@ fn health(
         }
         let (_, since) = sides(inputs, &timeline.changes[suspect]);
         let now = evidence_of(inputs, since, sli);
-        if now.is_some_and(|now| !is_worse(now, *events)) {
+        let dispersion = dispersion(inputs, &timeline.changes[suspect], sli);
+        if now.is_some_and(|now| !is_worse(now, *events, dispersion)) {
             return Err(format!(
                 "cannot be shown to have been healthier: {} bad of {} events",
                 events.bad(),

@@ -7,6 +7,12 @@ use super::events::Events;
 use super::latency::Histogram;
 use super::reading::Reading;
 
+/// Fewest slices that show how much errors vary. Source: our rule.
+const FEWEST_SLICES: usize = 20;
+
+/// Largest dispersion that is believed: beyond it one incident, not a habit, makes the errors vary. Source: our rule.
+const MOST_DISPERSED: f64 = 10.0;
+
 /// How a service went: slices of time, oldest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Course {
@@ -34,6 +40,40 @@ impl Course {
                     .collect()
             }),
         }
+    }
+
+    /// Returns how much more the bad events of one SLI vary from slice to slice than chance alone would have it, among the
+    /// slices that ended at least so long ago (unitless, 1 to 10). Errors come in clusters: one client, one retry. A count of
+    /// such errors is worth its number divided by this. 1 where too few slices hold events, or none of them is bad.
+    ///
+    /// Pearson's statistic of overdispersion: Σ (bad − expected)² ÷ variance, divided by the slices less one.
+    pub fn dispersion(&self, sli: Sli, ended_ago: Duration) -> f64 {
+        let slices = self.of(sli);
+        let slices = slices.value().map_or(&[][..], Vec::as_slice);
+        let stride = self
+            .covering
+            .as_millis()
+            .div_ceil(self.step.as_millis().max(1));
+        let skipped = ended_ago.saturating_sub(self.ends_ago).as_millis();
+        let skipped = skipped.div_ceil(self.step.as_millis().max(1));
+        let calm: Vec<Events> = slices
+            .iter()
+            .rev()
+            .skip(usize::try_from(skipped).unwrap_or(usize::MAX))
+            .step_by(usize::try_from(stride).unwrap_or(1).max(1))
+            .filter_map(|slice| *slice)
+            .collect();
+        let all = calm.iter().copied().reduce(|left, right| left + right);
+        let ratio = all.map_or(0.0, Events::error_ratio);
+        if calm.len() < FEWEST_SLICES || ratio <= 0.0 || ratio >= 1.0 {
+            return 1.0;
+        }
+        let surprise = |events: &Events| {
+            let expected = ratio * events.total();
+            (events.bad() - expected).powi(2) / (expected * (1.0 - ratio))
+        };
+        let sum: f64 = calm.iter().map(surprise).sum();
+        (sum / (calm.len() - 1) as f64).clamp(1.0, MOST_DISPERSED)
     }
 
     /// Returns how long before the evaluation time the oldest slice begins, if it is as long as the step.
@@ -81,5 +121,70 @@ impl Stretch {
                 Some(events) => Reading::Measured(events),
                 None => Reading::NoTraffic,
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn course(bad: &[f64]) -> Course {
+        Course {
+            step: MINUTE,
+            covering: MINUTE,
+            ends_ago: Duration::ZERO,
+            events: Reading::Measured(bad.iter().map(|bad| Events::new(*bad, 200.0)).collect()),
+            latency: Reading::NoSeries,
+        }
+    }
+
+    fn dispersion(bad: &[f64], ended_ago: Duration) -> f64 {
+        course(bad).dispersion(Sli::Errors, ended_ago)
+    }
+
+    #[test]
+    fn errors_that_come_in_clusters_vary_more_than_chance() {
+        let even = [1.0; 60];
+        assert_eq!(dispersion(&even, Duration::ZERO), 1.0);
+        // Sixty errors again, ten at a time: a tenth of the slices is off by nine, the rest by one.
+        let mut clusters = [0.0; 60];
+        for slice in clusters.iter_mut().step_by(10) {
+            *slice = 10.0;
+        }
+        let found = dispersion(&clusters, Duration::ZERO);
+        assert!((9.0..9.4).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn what_is_too_little_or_too_new_says_nothing_of_clusters() {
+        let mut burning = [0.0; 60];
+        burning[50..].fill(100.0);
+        assert_eq!(dispersion(&burning, Duration::ZERO), MOST_DISPERSED);
+        assert_eq!(dispersion(&burning, 10 * MINUTE), 1.0, "none is bad");
+        assert_eq!(dispersion(&[10.0, 0.0, 10.0], Duration::ZERO), 1.0);
+        assert_eq!(dispersion(&[], Duration::ZERO), 1.0);
+        let mut early = [0.0; 60];
+        early[5] = 10.0;
+        assert!(
+            dispersion(&early, 54 * MINUTE) == 1.0,
+            "six slices are too few"
+        );
+        assert!(dispersion(&early, 30 * MINUTE) > 5.0);
+    }
+
+    #[test]
+    fn overlapping_slices_count_once() {
+        let mut bad = [0.0; 120];
+        for (index, slice) in bad.iter_mut().enumerate() {
+            // Every minute holds one error; the slices between two minutes hold a part of both.
+            *slice = if index % 2 == 1 { 1.0 } else { 5.0 };
+        }
+        let overlapping = Course {
+            step: MINUTE / 2,
+            ..course(&bad)
+        };
+        assert_eq!(overlapping.dispersion(Sli::Errors, Duration::ZERO), 1.0);
     }
 }

@@ -56,6 +56,13 @@ impl Events {
         self.total
     }
 
+    /// Returns as many events as these are worth when each stands for several: the same ratio of fewer. What is not above 0
+    /// changes nothing.
+    pub fn worth(self, each: f64) -> Self {
+        let events = Self::new(self.bad / each, self.total / each);
+        events.filter(|_| each > 0.0).unwrap_or(self)
+    }
+
     /// Returns bad ÷ total (ratio, 0..=1).
     pub fn error_ratio(self) -> f64 {
         self.bad / self.total

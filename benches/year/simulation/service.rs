@@ -40,6 +40,9 @@ const WINDOW: i64 = HOUR;
 /// How much a deployment may seem to come after the errors that begin with it (s).
 const GRACE: i64 = 60;
 
+/// By how much the beginning of something may be seen too late (s).
+const BLUR: i64 = 3 * MINUTE;
+
 /// For how long the windows remember what is over (s): the shorter one of the slow burn.
 const REMEMBERED: i64 = 30 * MINUTE;
 
@@ -500,7 +503,8 @@ impl Service {
         let newest = self.branch.newest().at;
         let lag = |incident: &Incident| {
             let (from, to) = incident.beginning();
-            let within = |at: &i64| *at >= from - WINDOW && *at <= to + GRACE;
+            // A beginning is seen to within some minutes, so the window ends some minutes later.
+            let within = |at: &i64| *at >= from - WINDOW - BLUR && *at <= to + GRACE;
             let blamed = [suspect, newest].into_iter().find(within)?;
             Some((from - blamed).clamp(-GRACE, WINDOW))
         };

@@ -71,6 +71,7 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         .map(|(sli, limit)| Comparison {
             sli,
             limit,
+            dispersion: dispersion(inputs, suspect, sli),
             before: counted(evidence.stretch(before), |stretch| stretch.at_most(sli)),
             after: counted(evidence.stretch(after), |stretch| stretch.at_least(sli)),
         })
@@ -110,7 +111,13 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             let mut verdict = Blame::Deployment;
             let mut reasons = vec![deployed()];
             // The first that does not blame the deployment decides.
-            for (blame, why) in gap.into_iter().chain(judged).chain(rollout) {
+            let too_young = too_young(inputs, suspect);
+            for (blame, why) in too_young
+                .into_iter()
+                .chain(gap)
+                .chain(judged)
+                .chain(rollout)
+            {
                 if blame == Blame::Deployment {
                     reasons.push(why);
                     continue;
@@ -139,8 +146,8 @@ pub(in crate::policy) fn has_burned(events: Events, limit: f64) -> bool {
 }
 
 /// Tells whether it is proven that one time was at least twice as bad as another.
-pub(in crate::policy) fn is_worse(one: Events, other: Events) -> bool {
-    conditional_binomial(one, other, AT_LEAST) <= MAX_P_VALUE
+pub(in crate::policy) fn is_worse(one: Events, other: Events, dispersion: f64) -> bool {
+    conditional_binomial(one.worth(dispersion), other.worth(dispersion), AT_LEAST) <= MAX_P_VALUE
 }
 
 fn began_after(lag: chrono::Duration) -> String {
@@ -164,6 +171,8 @@ struct Comparison {
     sli: Sli,
     /// Ratio above which it burns.
     limit: f64,
+    /// How many events of a cluster count as one (1..=10).
+    dispersion: f64,
     /// Whatever may be bad counts.
     before: Reading<Events>,
     /// Only what is proven to be bad counts.
@@ -174,7 +183,8 @@ impl Comparison {
     /// Returns the chance that the ratio did not at least double.
     fn chance(&self) -> Option<f64> {
         let (before, after) = (self.before.value()?, self.after.value()?);
-        Some(conditional_binomial(*after, *before, AT_LEAST))
+        let worth = |events: &Events| events.worth(self.dispersion);
+        Some(conditional_binomial(worth(after), worth(before), AT_LEAST))
     }
 
     fn judge(&self) -> (Blame, String) {
@@ -203,7 +213,7 @@ impl Comparison {
             let why = format!("{counts}: the service was not healthy before it");
             return (Blame::NotDeployment, why);
         }
-        let chance = conditional_binomial(*after, *before, AT_LEAST);
+        let chance = self.chance().unwrap_or(1.0);
         if chance > MAX_P_VALUE {
             let why = format!(
                 "{counts}: too little to prove that they at least doubled ({})",
@@ -216,6 +226,27 @@ impl Comparison {
             format!("{counts} ({})", text::chance(chance)),
         )
     }
+}
+
+/// Returns how clustered the bad events of an SLI are: as they were before a deployment.
+pub(in crate::policy) fn dispersion(inputs: &Inputs<'_>, suspect: &Change, sli: Sli) -> f64 {
+    let ago = inputs.now - not_yet(suspect);
+    let recent = inputs.evidence.courses().first();
+    recent.map_or(1.0, |course| {
+        course.dispersion(sli, ago.to_std().unwrap_or_default())
+    })
+}
+
+/// Says so while a deployment is too young to be compared: a short window has to lie wholly after it.
+fn too_young(inputs: &Inputs<'_>, suspect: &Change) -> Option<(Blame, String)> {
+    let least = inputs.settings.violation_for;
+    let age = inputs.now - suspect.committed_at;
+    // Where nothing burns nothing is compared.
+    inputs.assessment.burns.first()?;
+    (age < least).then(|| {
+        let why = format!("too young to be judged: {} of {}", span(age), span(least));
+        (Blame::Unknown, why)
+    })
 }
 
 /// Says so when nothing was counted right before a deployment: it may have been made because the service was down.

@@ -5,7 +5,7 @@ mod evidence;
 mod limits;
 mod loops;
 
-pub(super) use attribution::{attribution, has_burned, is_worse};
+pub(super) use attribution::{attribution, dispersion, has_burned, is_worse};
 pub(super) use evidence::{burning, data, severity, significance};
 pub use limits::limits;
 pub(super) use limits::{approval, enabled};

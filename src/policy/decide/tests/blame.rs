@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::{Answer, PodEvents};
+use crate::slo::{Course, Events};
 
 const CALM: f64 = 0.0002;
 
@@ -243,6 +244,55 @@ fn all_deployments_since_the_burn_began_are_suspects() {
         (minutes(7), CALM),
     ]);
     assert_eq!(mended.decide().reason, Reason::DeploymentInProgress);
+}
+
+#[test]
+fn a_deployment_of_some_minutes_is_too_young_to_be_judged() {
+    let age = |age: Duration| {
+        let young = case()
+            .changes(vec![change("bad", age), change("good", days(2))])
+            .errors_since(&[(days(40), CALM), (age, 0.2)]);
+        verdict(&young)
+    };
+    let (blame, why) = age(minutes(4));
+    assert_eq!(blame, Blame::Unknown, "{why}");
+    assert!(why.contains("too young to be judged"), "{why}");
+    assert_eq!(age(minutes(5)).0, Blame::Deployment);
+}
+
+#[test]
+fn errors_that_always_come_in_clusters_prove_less() {
+    // 0.5 % before and 3 % since, of 60 requests a minute.
+    let with = |clustered: bool| {
+        let mut case = case()
+            .errors_since(&[(days(40), 0.005), (minutes(20), 0.03)])
+            .world(|world| world.windows([0.03, 0.02, 0.0133, 0.007]).errors(0.03));
+        case.story.rate = 1.0;
+        case.decide_seeing(move |answer| match answer {
+            Answer::Course(course) if clustered => Answer::Course(Course {
+                events: course.events.map(|slices| {
+                    let cluster = |(index, slice): (usize, Option<Events>)| {
+                        let events = slice?;
+                        let bad = if index % 20 == 0 { 6.0 } else { events.bad() };
+                        Events::new(bad, events.total())
+                    };
+                    slices.into_iter().enumerate().map(cluster).collect()
+                }),
+                ..course
+            }),
+            other @ (Answer::Course(_) | Answer::Stretch(..) | Answer::Pods(..)) => other,
+        })
+        .attribution
+        .expect("asked")
+        .p_value
+        .expect("compared")
+    };
+    assert!(
+        with(true) > 3.0 * with(false),
+        "{} {}",
+        with(true),
+        with(false)
+    );
 }
 
 #[test]
