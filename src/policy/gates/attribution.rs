@@ -73,6 +73,9 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             limit,
             dispersion: dispersion(inputs, suspect, sli),
             before: counted(evidence.stretch(before), |stretch| stretch.at_most(sli)),
+            lately: counted(evidence.stretch(just_before(suspect)), |stretch| {
+                stretch.at_most(sli)
+            }),
             after: counted(evidence.stretch(after), |stretch| stretch.at_least(sli)),
         })
         .collect();
@@ -173,8 +176,10 @@ struct Comparison {
     limit: f64,
     /// How many events of a cluster count as one (1..=10).
     dispersion: f64,
-    /// Whatever may be bad counts.
+    /// The hour before. Whatever may be bad counts.
     before: Reading<Events>,
+    /// The minutes right before. Whatever may be bad counts.
+    lately: Reading<Events>,
     /// Only what is proven to be bad counts.
     after: Reading<Events>,
 }
@@ -183,8 +188,7 @@ impl Comparison {
     /// Returns the chance that the ratio did not at least double.
     fn chance(&self) -> Option<f64> {
         let (before, after) = (self.before.value()?, self.after.value()?);
-        let worth = |events: &Events| events.worth(self.dispersion);
-        Some(conditional_binomial(worth(after), worth(before), AT_LEAST))
+        Some(self.against(after, before))
     }
 
     fn judge(&self) -> (Blame, String) {
@@ -221,10 +225,28 @@ impl Comparison {
             );
             return (Blame::Unknown, why);
         }
+        // What grows for hours without anybody's fault was not yet bad an hour before, and was nearly as bad right before.
+        let grew = self
+            .lately
+            .value()
+            .map(|lately| self.against(after, lately));
+        if let Some(chance) = grew.filter(|chance| *chance > MAX_P_VALUE) {
+            let why = format!(
+                "{counts}: too little to prove that they at least doubled against the minutes right before it ({})",
+                text::chance(chance)
+            );
+            return (Blame::Unknown, why);
+        }
         (
             Blame::Deployment,
             format!("{counts} ({})", text::chance(chance)),
         )
+    }
+
+    /// Returns the chance that one count is not at least twice as bad as another.
+    fn against(&self, one: &Events, other: &Events) -> f64 {
+        let worth = |events: &Events| events.worth(self.dispersion);
+        conditional_binomial(worth(one), worth(other), AT_LEAST)
     }
 }
 

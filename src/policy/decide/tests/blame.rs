@@ -261,6 +261,22 @@ fn a_deployment_of_some_minutes_is_too_young_to_be_judged() {
 }
 
 #[test]
+fn what_was_growing_already_is_not_blamed_on_a_deployment() {
+    let grown = |right_before: f64| {
+        let mut case = case().errors_since(&[
+            (days(40), CALM),
+            (minutes(31), right_before),
+            (minutes(20), 0.14),
+        ]);
+        case.story.rate = 0.2;
+        verdict(&case)
+    };
+    assert_eq!(grown(CALM).0, Blame::Deployment);
+    let (blame, why) = grown(0.04);
+    assert_ne!(blame, Blame::Deployment, "{why}");
+}
+
+#[test]
 fn errors_that_always_come_in_clusters_prove_less() {
     // 0.5 % before and 3 % since, of 60 requests a minute.
     let with = |clustered: bool| {
