@@ -17,5 +17,6 @@ mod repo;
 mod server;
 
 pub use mono_repo::{MonoRepo, Release, deployment};
+pub(crate) use repo::git_command;
 pub use repo::{GitRepo, LogEntry, NewCommit};
 pub use server::{Fault, GitServer, RequestRecord, TOKEN_USER};

@@ -369,7 +369,7 @@ impl NewCommit<'_> {
 }
 
 /// Returns a git command that sees neither the settings nor the environment of the person who runs the tests.
-pub(super) fn git_command() -> Command {
+pub(crate) fn git_command() -> Command {
     let mut command = Command::new("git");
     command.env_clear().envs(git_environment());
     command

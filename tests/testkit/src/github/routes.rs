@@ -1,0 +1,423 @@
+//! What each operation does.
+
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::contract::filled;
+use super::objects::{self, Commit, Line, Person};
+use super::{Answer, Token, World, identity};
+use crate::stub::Request;
+
+/// What GitHub says when a rule forbids a change.
+const RULE_WORDS: &str =
+    "Repository rule violations found\n\nChanges must be made through a pull request.\n\n";
+
+pub(super) fn ok(status: u16, body: Value) -> Answer {
+    Answer {
+        status,
+        body: Some(body),
+    }
+}
+
+pub(super) fn refused(status: u16, message: &str) -> Answer {
+    ok(
+        status,
+        json!({
+            "message": message,
+            "documentation_url": "https://docs.github.com/rest",
+            "status": status.to_string(),
+        }),
+    )
+}
+
+/// A field of a JSON object as text; empty when it is none, which the description has refused already.
+fn text<'a>(body: &'a Value, name: &str) -> &'a str {
+    body[name].as_str().unwrap_or_default()
+}
+
+impl World {
+    pub(super) fn route(&self, request: &Request, path: &str, query: &str) -> Answer {
+        let bearer = request
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        if let ["app", "installations", installation, "access_tokens"] = parts[..] {
+            return self.mint(bearer, installation, &body);
+        }
+        let Some(bearer) = bearer else {
+            return refused(401, "Requires authentication");
+        };
+        let Some(token) = self.token(bearer) else {
+            return refused(401, "Bad credentials");
+        };
+        let ["repos", owner, name, rest @ ..] = &parts[..] else {
+            return refused(404, "Not Found");
+        };
+        if (*owner, *name) != (self.owner.as_str(), self.name.as_str()) {
+            return refused(404, "Not Found");
+        }
+        match (request.method.as_str(), rest) {
+            ("GET", ["git", "ref", "heads", branch @ ..]) => {
+                self.read_branch(&decoded(&branch.join("/")))
+            }
+            ("POST", ["git", "refs"]) => self.create_ref(&body),
+            ("PATCH", ["git", "refs", "heads", branch @ ..]) => {
+                self.move_branch(&decoded(&branch.join("/")), &body)
+            }
+            ("DELETE", ["git", "refs", "heads", branch @ ..]) => {
+                self.delete_branch(&decoded(&branch.join("/")))
+            }
+            ("GET", ["git", "commits", id]) => self.read_commit(id),
+            ("POST", ["git", "commits"]) => self.write_commit(&body, &token),
+            ("GET", ["git", "trees", id]) => self.read_tree(id),
+            ("POST", ["git", "trees"]) => self.write_tree(&body),
+            ("GET", ["pulls"]) => self.list_pulls(query),
+            ("POST", ["pulls"]) => self.open_pull(&body),
+            ("GET", ["pulls", number]) => self.read_pull(number),
+            ("PATCH", ["pulls", number]) => self.update_pull(number, &body),
+            ("POST", ["issues", number, "labels"]) => self.add_labels(number, &body),
+            ("GET", ["issues", number, "comments"]) => self.list_comments(number),
+            ("POST", ["issues", number, "comments"]) => self.add_comment(number, &body),
+            ("GET", ["rules", "branches", branch @ ..]) => {
+                self.list_rules(&decoded(&branch.join("/")))
+            }
+            _ => refused(404, "Not Found"),
+        }
+    }
+
+    fn mint(&self, claim: Option<&str>, installation: &str, body: &Value) -> Answer {
+        if let Err(why) = identity::check_claim(claim.unwrap_or_default()) {
+            return refused(401, &why);
+        }
+        if installation != identity::INSTALLATION_ID.to_string() {
+            return refused(404, "Not Found");
+        }
+        let narrowed = body["repositories"].as_array();
+        let is_ours = |name: &Value| name.as_str() == Some(self.name.as_str());
+        match narrowed {
+            Some(names) if names.len() == 1 && names.iter().all(is_ours) => {}
+            Some(_) => {
+                return invalid(
+                    "There is at least one repository that does not exist or is not accessible to the parent installation.",
+                );
+            }
+            None => {
+                self.violation("a token for every repository of the installation was asked for")
+            }
+        }
+        let mut state = self.state();
+        state.minted += 1;
+        let token = format!("canary-app-token-{}", state.minted);
+        let expires_at = Utc::now() + state.token_life;
+        state.tokens.insert(
+            token.clone(),
+            Token {
+                expires_at: Some(expires_at),
+                is_app: true,
+            },
+        );
+        ok(
+            201,
+            json!({
+                "token": token,
+                "expires_at": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+                "permissions": { "contents": "write", "metadata": "read", "pull_requests": "write" },
+                "repository_selection": "selected",
+            }),
+        )
+    }
+
+    fn reference(&self, branch: &str, id: &str) -> Value {
+        let url = |rest: String| {
+            format!(
+                "https://github.invalid/repos/{}/{}/git/{rest}",
+                self.owner, self.name
+            )
+        };
+        json!({
+            "ref": format!("refs/heads/{branch}"),
+            "node_id": "REF",
+            "url": url(format!("refs/heads/{}", branch.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))),
+            "object": { "type": "commit", "sha": id, "url": url(format!("commits/{id}")) },
+        })
+    }
+
+    fn read_branch(&self, branch: &str) -> Answer {
+        match objects::branch(&self.repo, branch) {
+            Some(id) => ok(200, self.reference(branch, &id)),
+            None => refused(404, "Not Found"),
+        }
+    }
+
+    fn create_ref(&self, body: &Value) -> Answer {
+        let id = text(body, "sha");
+        let Some(branch) = text(body, "ref").strip_prefix("refs/heads/") else {
+            return invalid(
+                "Reference name must start with 'refs/' and contain at least one slash.",
+            );
+        };
+        if objects::branch(&self.repo, branch).is_some() {
+            return invalid("Reference already exists");
+        }
+        if objects::kind(&self.repo, id).as_deref() != Some("commit") {
+            return invalid("Object does not exist");
+        }
+        if self.has_rules(branch) {
+            return invalid(RULE_WORDS);
+        }
+        match objects::create_branch(&self.repo, branch, id) {
+            Ok(()) => ok(201, self.reference(branch, id)),
+            Err(_) => invalid("Reference update failed"),
+        }
+    }
+
+    fn move_branch(&self, branch: &str, body: &Value) -> Answer {
+        let id = text(body, "sha");
+        if body["force"] != json!(false) {
+            self.violation(format!("branch {branch} was moved without force:false"));
+        }
+        let Some(old) = objects::branch(&self.repo, branch) else {
+            return invalid("Reference does not exist");
+        };
+        if objects::kind(&self.repo, id).as_deref() != Some("commit") {
+            return invalid("Object does not exist");
+        }
+        if self.has_rules(branch) {
+            return invalid(RULE_WORDS);
+        }
+        if !objects::is_ancestor(&self.repo, &old, id) {
+            return invalid("Update is not a fast forward");
+        }
+        match objects::move_branch(&self.repo, branch, &old, id) {
+            Ok(()) => ok(200, self.reference(branch, id)),
+            Err(_) => refused(409, "Reference cannot be updated"),
+        }
+    }
+
+    fn delete_branch(&self, branch: &str) -> Answer {
+        if objects::branch(&self.repo, branch).is_none() {
+            return invalid("Reference does not exist");
+        }
+        if self.has_rules(branch) {
+            return invalid(RULE_WORDS);
+        }
+        objects::delete_branch(&self.repo, branch);
+        Answer {
+            status: 204,
+            body: None,
+        }
+    }
+
+    fn has_rules(&self, branch: &str) -> bool {
+        let state = self.state();
+        state
+            .rules
+            .get(branch)
+            .is_some_and(|rules| !rules.is_empty())
+    }
+
+    fn list_rules(&self, branch: &str) -> Answer {
+        let state = self.state();
+        let rules = state.rules.get(branch).into_iter().flatten();
+        ok(200, rules.map(|rule| json!({ "type": rule })).collect())
+    }
+
+    fn commit(&self, id: &str, is_new: bool) -> Answer {
+        let commit = objects::read_commit(&self.repo, id);
+        let is_signed = self.state().signed.contains(id);
+        let person = |person: &Person| json!({ "name": person.name, "email": person.email, "date": person.date });
+        let parents: Vec<Value> = commit
+            .parents
+            .iter()
+            .map(|parent| {
+                json!({
+                    "sha": parent,
+                    "url": format!("https://github.invalid/commits/{parent}"),
+                    "html_url": format!("https://github.invalid/commit/{parent}"),
+                })
+            })
+            .collect();
+        let known = json!({
+            "sha": id,
+            "node_id": "C",
+            "author": person(&commit.author),
+            "committer": person(&commit.committer),
+            "message": commit.message.trim_end(),
+            "tree": { "sha": commit.tree, "url": "https://github.invalid/tree" },
+            "parents": parents,
+            "verification": {
+                "verified": is_signed,
+                "reason": if is_signed { "valid" } else { "unsigned" },
+                "signature": is_signed.then_some("-----BEGIN PGP SIGNATURE-----"),
+                "payload": is_signed.then_some("tree"),
+            },
+        });
+        ok(if is_new { 201 } else { 200 }, filled("git-commit", known))
+    }
+
+    fn read_commit(&self, id: &str) -> Answer {
+        match objects::kind(&self.repo, id).as_deref() {
+            Some("commit") => self.commit(id, false),
+            _ => refused(404, "Not Found"),
+        }
+    }
+
+    fn write_commit(&self, body: &Value, token: &Token) -> Answer {
+        let parents: Vec<String> = body["parents"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|parent| parent.as_str().map(str::to_owned))
+            .collect();
+        if parents.len() != 1 {
+            self.violation(format!("a commit with {} parents", parents.len()));
+        }
+        let tree = text(body, "tree");
+        if objects::kind(&self.repo, tree).as_deref() != Some("tree") {
+            return invalid("Tree SHA does not exist");
+        }
+        if parents
+            .iter()
+            .any(|parent| objects::kind(&self.repo, parent).as_deref() != Some("commit"))
+        {
+            return invalid("Parent SHA does not exist or is not a commit object");
+        }
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let whose = |name: &str, otherwise: &Person| {
+            let person = &body[name];
+            if person.is_null() {
+                return otherwise.clone();
+            }
+            Person {
+                name: text(person, "name").to_owned(),
+                email: text(person, "email").to_owned(),
+                date: person["date"].as_str().unwrap_or(&now).to_owned(),
+            }
+        };
+        let caller = if token.is_app {
+            "acme-rollback[bot]"
+        } else {
+            "someone"
+        };
+        let caller = Person {
+            name: caller.to_owned(),
+            email: format!("{caller}@users.noreply.github.com"),
+            date: now.clone(),
+        };
+        let author = whose("author", &caller);
+        let is_signed = token.is_app
+            && ["author", "committer", "signature"]
+                .iter()
+                .all(|name| body[*name].is_null());
+        let commit = Commit {
+            tree: tree.to_owned(),
+            parents,
+            committer: whose("committer", &author),
+            author,
+            message: text(body, "message").to_owned(),
+        };
+        match objects::write_commit(&self.repo, &commit) {
+            Ok(id) => {
+                if is_signed {
+                    self.state().signed.insert(id.clone());
+                }
+                self.commit(&id, true)
+            }
+            Err(why) => invalid(&why),
+        }
+    }
+
+    fn tree(&self, id: &str, is_new: bool) -> Answer {
+        let entries: Vec<Value> = objects::lines(&self.repo, id)
+            .iter()
+            .map(|line| {
+                let mut entry = json!({
+                    "path": line.name,
+                    "mode": line.mode,
+                    "type": line.kind,
+                    "sha": line.id,
+                });
+                if line.kind != "commit" {
+                    entry["url"] =
+                        json!(format!("https://github.invalid/{}s/{}", line.kind, line.id));
+                }
+                entry
+            })
+            .collect();
+        let known = json!({
+            "sha": id,
+            "url": format!("https://github.invalid/trees/{id}"),
+            "truncated": false,
+            "tree": entries,
+        });
+        ok(if is_new { 201 } else { 200 }, known)
+    }
+
+    fn read_tree(&self, id: &str) -> Answer {
+        match objects::kind(&self.repo, id).as_deref() {
+            Some("tree") => self.tree(id, false),
+            _ => refused(404, "Not Found"),
+        }
+    }
+
+    fn write_tree(&self, body: &Value) -> Answer {
+        let base = text(body, "base_tree");
+        if base.is_empty() {
+            self.violation("a tree without a base: everything else would be gone");
+        } else if objects::kind(&self.repo, base).as_deref() != Some("tree") {
+            return invalid("base_tree is not a valid tree oid");
+        }
+        let mut tree = (!base.is_empty()).then(|| base.to_owned());
+        for entry in body["tree"].as_array().into_iter().flatten() {
+            let (id, kind) = (text(entry, "sha"), text(entry, "type"));
+            // Another repository's commit stands for a submodule.
+            if kind != "commit" && objects::kind(&self.repo, id).as_deref() != Some(kind) {
+                return invalid(&format!("tree.sha {id} is not a valid {kind}"));
+            }
+            let line = Line {
+                mode: text(entry, "mode").to_owned(),
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+                name: String::new(),
+            };
+            match objects::put(&self.repo, tree.as_deref(), text(entry, "path"), &line) {
+                Ok(id) => tree = Some(id),
+                Err(why) => return invalid(&why),
+            }
+        }
+        match tree {
+            Some(id) => self.tree(&id, true),
+            None => invalid("Invalid tree info"),
+        }
+    }
+}
+
+/// Refuses a request that is well formed.
+pub(super) fn invalid(message: &str) -> Answer {
+    refused(422, message)
+}
+
+/// Decodes a part of a path.
+pub(super) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = after
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
