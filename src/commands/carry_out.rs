@@ -8,8 +8,6 @@ use super::pass::Memory;
 use super::service::Service;
 use crate::act::{Restoration, Restored, restore};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
-use crate::clients::github::Github;
-use crate::config::GitopsRepo;
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::notify::{CommitStory, commit_message};
@@ -453,23 +451,10 @@ impl<'a> Journey<'a> {
 /// Adds what GitHub says about the branch to a refusal, where the repository is there. Rules are often the reason, and the
 /// answer to a push does not always name them.
 async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
-    let Some(GitopsRepo::Github {
-        owner,
-        name,
-        api_url,
-    }) = service.config.gitops.as_ref().map(|gitops| &gitops.repo)
-    else {
+    let Some(github) = &service.github else {
         return why;
     };
-    let token = service
-        .config
-        .gitops
-        .as_ref()
-        .and_then(|gitops| gitops.token.as_ref());
-    let rules = match Github::new(api_url, owner, name, token) {
-        Ok(github) => github.rules(git.branch()).await,
-        Err(error) => Err(error),
-    };
+    let rules = github.rules(git.branch()).await;
     match rules {
         Ok(rules) if rules.is_empty() => why,
         Ok(rules) => format!(

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::clients::git::{Git, GitSettings};
+use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
 use crate::clients::http::{Auth, HttpSettings, HttpSettingsError};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{
-    self, Config, GitopsConfig, GitopsMode, Histograms, PrometheusConfig, SliSource,
+    self, Config, GitopsConfig, GitopsMode, GitopsRepo, Histograms, PrometheusConfig, SliSource,
 };
 use crate::journal::{Phase, ServiceState};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
@@ -25,6 +26,9 @@ pub enum SetupError {
     /// The repository's settings cannot be used.
     #[error("prepare to reach the GitOps repository: {}", with_sources(.0))]
     Git(#[from] HttpSettingsError),
+    /// GitHub's settings cannot be used.
+    #[error("{0}")]
+    Github(#[from] GithubError),
     /// A duration is longer than a calendar can hold.
     #[error("{0} is too long")]
     TooLong(&'static str),
@@ -42,6 +46,8 @@ pub struct Service<'a> {
     pub key: String,
     /// The GitOps repository, where one is configured.
     pub git: Option<Git>,
+    /// The API of the GitHub that holds the repository, where one does.
+    pub github: Option<Github>,
     prometheus: Prometheus,
     queries: Queries,
 }
@@ -60,6 +66,10 @@ impl<'a> Service<'a> {
             settings: settings(config)?,
             key: format!("{}/{}", config.service.namespace, config.service.name),
             git: config.gitops.as_ref().map(git).transpose()?,
+            github: match &config.gitops {
+                Some(gitops) => github(gitops)?,
+                None => None,
+            },
             prometheus: prometheus(&config.prometheus)?,
             queries: queries(config),
         })
@@ -216,6 +226,30 @@ fn git(config: &GitopsConfig) -> Result<Git, HttpSettingsError> {
         author_email: config.author_email.clone(),
     };
     Git::new(settings, tokio::runtime::Handle::current())
+}
+
+fn github(config: &GitopsConfig) -> Result<Option<Github>, GithubError> {
+    let GitopsRepo::Github {
+        owner,
+        name,
+        api_url,
+    } = &config.repo
+    else {
+        return Ok(None);
+    };
+    let auth = match (&config.github_app, &config.token) {
+        (Some(app), _) => GithubAuth::App {
+            app_id: app.app_id,
+            installation_id: app.installation_id,
+            private_key: app.private_key.clone(),
+        },
+        (None, Some(token)) => GithubAuth::Token(token.clone()),
+        (None, None) => GithubAuth::Anonymous,
+    };
+    let mut settings = GithubSettings::new(api_url.clone(), owner, name, auth);
+    settings.ca_file.clone_from(&config.ca_file);
+    settings.timeout = config.timeout;
+    Github::new(settings).map(Some)
 }
 
 fn queries(config: &Config) -> Queries {

@@ -11,7 +11,7 @@ mod walk;
 
 pub use error::{GitError, GitFault};
 pub use push::Push;
-pub use restore::Draft;
+pub use restore::{Draft, PathEntry};
 pub use walk::{End, Moved, PathChange, Resolved};
 
 use std::fmt;

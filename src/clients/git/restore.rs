@@ -20,7 +20,51 @@ pub struct Draft {
     tip: Oid,
 }
 
+/// What a draft puts at a watched path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathEntry {
+    /// The path.
+    pub path: String,
+    /// Git's mode in six octal digits, such as `040000`.
+    pub mode: String,
+    /// The object's id.
+    pub id: String,
+}
+
+impl Draft {
+    /// Returns the id of the whole tree.
+    pub fn tree(&self) -> String {
+        self.tree.to_string()
+    }
+}
+
 impl Snapshot {
+    /// Returns what a draft puts at the watched paths, for another way to make the same tree.
+    ///
+    /// # Errors
+    /// Fails when the scratch repository cannot be read.
+    pub fn entries(&self, draft: Draft) -> Result<Vec<PathEntry>, GitError> {
+        let paths = &self.git.settings.paths;
+        let found = self
+            .repo
+            .find_tree(draft.tree)
+            .map_err(library)
+            .and_then(|tree| walk::entries(&tree, paths));
+        let found = found.map_err(|fault| self.git.error("read the watched paths", fault))?;
+        Ok(paths
+            .iter()
+            .zip(found)
+            .filter_map(|(path, entry)| {
+                let (id, mode) = entry?;
+                Some(PathEntry {
+                    path: path.clone(),
+                    mode: format!("{mode:06o}"),
+                    id: id.to_string(),
+                })
+            })
+            .collect())
+    }
+
     /// Puts the watched paths of an earlier commit into the tip's tree. The result lives in the scratch repository only.
     ///
     /// # Errors

@@ -226,10 +226,24 @@ impl HttpClient {
         }
     }
 
-    /// Returns the client beneath, with this program's TLS, proxies and refusal of redirects, for a library that brings
-    /// its own requests. The library's caller bounds time and size.
-    pub(in crate::clients) fn into_inner(self) -> reqwest::Client {
+    /// Starts a request for a path with a query, both percent-encoded already, below the base path: what a library that
+    /// writes its own requests asks for.
+    pub(in crate::clients) fn request_below(
+        &self,
+        method: Method,
+        path_and_query: &str,
+    ) -> RequestBuilder {
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
+        let mut url = self.base.clone();
+        let base = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{base}/{}", path.trim_start_matches('/')));
+        url.set_query(query);
         self.inner
+            .request(method, url)
+            .headers(self.headers.clone())
     }
 
     /// Returns scheme, host and port: what errors may name. Never user info, path or query.

@@ -1,0 +1,275 @@
+//! Trees and commits. Nobody sees them before a branch points to them.
+
+use chrono::{DateTime, Utc};
+use octocrab::models::git::{CommitAuthor, CreateTreeEntry, GitTree};
+
+use super::Github;
+use super::error::{GithubError, GithubFault};
+use super::wire::Step;
+
+/// What lies at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path from the root of the repository.
+    pub path: String,
+    /// Git's mode of it in octal digits, such as `040000` or `100644`.
+    pub mode: String,
+    /// The object's id.
+    pub id: String,
+}
+
+/// Who is named in a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// The name.
+    pub name: String,
+    /// The e-mail address.
+    pub email: String,
+    /// When, in whole seconds.
+    pub at: DateTime<Utc>,
+}
+
+/// A commit to be written: the tip's tree with some entries put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The branch it is meant for.
+    pub branch: String,
+    /// The commit on top of which it is written, its only parent.
+    pub tip: String,
+    /// What is put in place. The objects are in the repository already.
+    pub entries: Vec<Entry>,
+    /// The tree that must come of it.
+    pub tree: String,
+    /// The message.
+    pub message: String,
+    /// Author and committer. An App leaves them out, because GitHub signs only a commit that names nobody.
+    pub author: Author,
+}
+
+/// A commit that GitHub holds, and no branch points to yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its id.
+    pub commit: String,
+    /// Its only parent.
+    pub parent: String,
+    /// Whether GitHub signed it.
+    pub is_verified: bool,
+}
+
+impl Github {
+    /// Returns the tree of a commit.
+    ///
+    /// # Errors
+    /// Fails when the commit is not there, or when GitHub does not answer in time or refuses.
+    pub async fn tree_of(&self, commit: &str) -> Result<String, GithubError> {
+        let step = self.step();
+        self.tree_within(step, commit)
+            .await
+            .map_err(|fault| self.error(format!("read commit {commit}"), fault))
+    }
+
+    /// Returns what lies at a path of a tree; nothing when there is nothing.
+    ///
+    /// # Errors
+    /// Fails when the tree is not there or too large, or when GitHub does not answer in time or refuses.
+    pub async fn entry(&self, tree: &str, path: &str) -> Result<Option<Entry>, GithubError> {
+        self.entry_within(self.step(), tree, path)
+            .await
+            .map_err(|fault| self.error(format!("read {path:?} in tree {tree}"), fault))
+    }
+
+    /// Writes the tree and the commit. Nothing that anybody sees changes, so this may be repeated as a whole.
+    ///
+    /// # Errors
+    /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask for, and
+    /// a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
+    pub async fn write_commit(&self, new: &NewCommit) -> Result<Written, GithubError> {
+        self.write_within(self.step(), new)
+            .await
+            .map_err(|fault| self.error(format!("write a commit on top of {}", new.tip), fault))
+    }
+
+    async fn tree_within(&self, step: Step, commit: &str) -> Result<String, GithubFault> {
+        let wire = self.wire()?;
+        let (owner, name) = self.owner_and_name();
+        let found = wire
+            .read(step, async || {
+                wire.crab.git(owner, name).get_commit(commit).await
+            })
+            .await?;
+        if found.sha == commit {
+            Ok(found.tree.sha)
+        } else {
+            Err(GithubFault::answer("it is about another commit"))
+        }
+    }
+
+    async fn entries(&self, step: Step, tree: &str) -> Result<GitTree, GithubFault> {
+        let wire = self.wire()?;
+        let (owner, name) = self.owner_and_name();
+        let found = wire
+            .read(step, async || {
+                wire.crab.git(owner, name).get_tree(tree).send().await
+            })
+            .await?;
+        if found.sha == tree {
+            Ok(found)
+        } else {
+            Err(GithubFault::answer("it is about another tree"))
+        }
+    }
+
+    async fn entry_within(
+        &self,
+        step: Step,
+        tree: &str,
+        path: &str,
+    ) -> Result<Option<Entry>, GithubFault> {
+        let mut tree = tree.to_owned();
+        let mut names = path.split('/').peekable();
+        while let Some(name) = names.next() {
+            let listed = self.entries(step, &tree).await?;
+            let Some(entry) = listed.tree.into_iter().find(|entry| entry.path == name) else {
+                return if listed.truncated {
+                    Err(GithubFault::answer("the folder is too large to be listed"))
+                } else {
+                    Ok(None)
+                };
+            };
+            if names.peek().is_none() {
+                return Ok(Some(Entry {
+                    path: path.to_owned(),
+                    mode: entry.mode,
+                    id: entry.sha,
+                }));
+            }
+            if entry.r#type != "tree" {
+                return Ok(None);
+            }
+            tree = entry.sha;
+        }
+        Ok(None)
+    }
+
+    async fn write_within(&self, step: Step, new: &NewCommit) -> Result<Written, GithubFault> {
+        refuse_workflows(&new.entries)?;
+        let base = self.tree_within(step, &new.tip).await?;
+        self.write_tree(step, new, &base).await?;
+        match self.post_commit(step, new).await {
+            Err(fault) if fault.is_doubtful() => {
+                // A commit that nobody points to cannot be found, and does no harm; what matters is that the branch did
+                // not move away from under the next one.
+                let tip = self.tip_within(step, &new.branch).await?;
+                if tip.as_deref() != Some(&new.tip) || !self.wire()?.pause(step).await {
+                    return Err(fault);
+                }
+                self.post_commit(step, new).await
+            }
+            sent => sent,
+        }
+    }
+
+    /// Writes the tree, unless it is there after a doubt.
+    async fn write_tree(&self, step: Step, new: &NewCommit, base: &str) -> Result<(), GithubFault> {
+        match self.post_tree(step, new, base).await {
+            Err(fault) if fault.is_doubtful() => match self.entries(step, &new.tree).await {
+                Ok(_) => Ok(()),
+                Err(GithubFault::NotFound { .. }) if self.wire()?.pause(step).await => {
+                    self.post_tree(step, new, base).await
+                }
+                Err(_) => Err(fault),
+            },
+            sent => sent,
+        }
+    }
+
+    async fn post_tree(&self, step: Step, new: &NewCommit, base: &str) -> Result<(), GithubFault> {
+        let wire = self.wire()?;
+        let (owner, name) = self.owner_and_name();
+        let entries = new
+            .entries
+            .iter()
+            .map(|entry| {
+                let kind = match entry.mode.as_str() {
+                    "040000" => "tree",
+                    "160000" => "commit",
+                    _ => "blob",
+                };
+                CreateTreeEntry::new(&entry.path, &entry.mode, kind).with_sha(&entry.id)
+            })
+            .collect();
+        // Without the base everything else would be gone.
+        let request = wire
+            .crab
+            .git(owner, name)
+            .create_tree(entries)
+            .base_tree(base);
+        let made = wire.write(step, request.send()).await?;
+        if made.sha == new.tree {
+            Ok(())
+        } else {
+            Err(GithubFault::Refused {
+                why: format!("GitHub made tree {} where {} was due", made.sha, new.tree),
+            })
+        }
+    }
+
+    async fn post_commit(&self, step: Step, new: &NewCommit) -> Result<Written, GithubFault> {
+        let wire = self.wire()?;
+        let (owner, name) = self.owner_and_name();
+        let git = wire.crab.git(owner, name);
+        let mut request = git
+            .create_commit(&new.message, &new.tree)
+            .parents(vec![new.tip.clone()]);
+        if !self.is_app() {
+            let author = CommitAuthor {
+                name: new.author.name.clone(),
+                email: Some(new.author.email.clone()),
+                date: Some(new.author.at),
+            };
+            request = request.author(author.clone()).committer(author);
+        }
+        let made = wire.write(step, request.send()).await?;
+        let is_on_tip = match &made.parents[..] {
+            [parent] => parent.sha.as_ref() == Some(&new.tip),
+            _ => false,
+        };
+        if is_on_tip && made.tree.sha == new.tree {
+            Ok(Written {
+                commit: made.sha,
+                parent: new.tip.clone(),
+                is_verified: made.verification.verified,
+            })
+        } else {
+            Err(GithubFault::Refused {
+                why: format!(
+                    "GitHub made commit {} with another tree or parent",
+                    made.sha
+                ),
+            })
+        }
+    }
+}
+
+/// Refuses what would change how GitHub runs programs: it wants a permission of its own, and none is asked for.
+fn refuse_workflows(entries: &[Entry]) -> Result<(), GithubFault> {
+    if entries.is_empty() {
+        return Err(GithubFault::Refused {
+            why: "nothing is to be put in place".to_owned(),
+        });
+    }
+    let found = entries.iter().find(|entry| {
+        let path = entry.path.to_ascii_lowercase();
+        path == ".github" || path == ".github/workflows" || path.starts_with(".github/workflows/")
+    });
+    match found {
+        None => Ok(()),
+        Some(entry) => Err(GithubFault::Refused {
+            why: format!(
+                "{:?} holds GitHub's workflows, which this program does not change; check GITOPS_PATH",
+                entry.path
+            ),
+        }),
+    }
+}

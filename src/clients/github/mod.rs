@@ -1,0 +1,179 @@
+//! One repository on GitHub or GitHub Enterprise, through its REST API.
+//!
+//! What cannot be taken back is done by three steps that only this order makes visible: a tree, a commit on top of the tip,
+//! and moving the branch without force. A question may be asked again; whatever changes something is sent once, and after
+//! any doubt the place where its effect would show is read before it is sent again. Each public function is one step with
+//! a deadline of its own ([`GithubSettings::timeout`]).
+
+mod branch;
+mod commit;
+mod error;
+mod identity;
+mod land;
+mod pull;
+mod wire;
+
+pub use branch::{Created, Deleted};
+pub use commit::{Author, Entry, NewCommit, Written};
+pub use error::{GithubError, GithubFault};
+pub use identity::GithubAuth;
+pub use land::{Landing, Seen};
+pub use pull::{Commented, NewPull, Opened, Pull, PullState};
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use octocrab::params::repos::Reference;
+use secrecy::SecretString;
+use url::Url;
+
+use self::identity::Identity;
+use self::wire::{Step, Wire};
+
+/// Where a repository is and how it lets us in.
+#[derive(Debug, Clone)]
+pub struct GithubSettings {
+    /// Base URL of the API: `https://api.github.com/`, or an Enterprise server's with its path.
+    pub api_url: Url,
+    /// The user or organisation.
+    pub owner: String,
+    /// The repository's name.
+    pub name: String,
+    /// How this program signs in.
+    pub auth: GithubAuth,
+    /// File with further root certificates.
+    pub ca_file: Option<PathBuf>,
+    /// Total time of one step, with all its requests and pauses.
+    pub timeout: Duration,
+    /// Total time of one request.
+    pub call_timeout: Duration,
+    /// Pause before something is asked a second time; it doubles.
+    pub pause: Duration,
+}
+
+impl GithubSettings {
+    /// Returns settings with the usual limits: 60 s for a step, 10 s for a request, half a second before the next.
+    pub fn new(api_url: Url, owner: &str, name: &str, auth: GithubAuth) -> Self {
+        Self {
+            api_url,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            auth,
+            ca_file: None,
+            timeout: Duration::from_secs(60),
+            call_timeout: Duration::from_secs(10),
+            pause: Duration::from_millis(500),
+        }
+    }
+}
+
+/// A repository that can be asked and changed. Clones share their connections and their token.
+#[derive(Debug, Clone)]
+pub struct Github {
+    settings: Arc<GithubSettings>,
+    identity: Arc<Identity>,
+    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which asks
+    /// nothing here.
+    wire: Arc<OnceLock<Wire>>,
+}
+
+impl Github {
+    /// Prepares to talk about a repository; sends nothing.
+    ///
+    /// # Errors
+    /// Fails when an App's private key cannot be used.
+    pub fn new(settings: GithubSettings) -> Result<Self, GithubError> {
+        let identity = match Identity::new(&settings.auth) {
+            Ok(identity) => Arc::new(identity),
+            Err(fault) => {
+                return Err(GithubError {
+                    tried: "prepare the API".to_owned(),
+                    repo: format!("{}/{}", settings.owner, settings.name),
+                    fault,
+                });
+            }
+        };
+        Ok(Self {
+            settings: Arc::new(settings),
+            identity,
+            wire: Arc::new(OnceLock::new()),
+        })
+    }
+
+    /// Returns how the repository is called: `owner/name`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.settings.owner, self.settings.name)
+    }
+
+    /// Tells whether this program signs in as a GitHub App, whose commits GitHub signs.
+    pub fn is_app(&self) -> bool {
+        match *self.identity {
+            Identity::App(_) => true,
+            Identity::Anonymous | Identity::Token(_) => false,
+        }
+    }
+
+    /// Returns the token that git signs in with as the user `x-access-token`: the one of the settings, or the App's, which
+    /// is made when it is first needed, kept, and made anew before it expires. Nothing for who signs in as nobody.
+    ///
+    /// # Errors
+    /// Fails when GitHub makes no token.
+    pub async fn installation_token(&self) -> Result<Option<SecretString>, GithubError> {
+        let token = async { self.wire()?.token(self.step()).await }.await;
+        token.map_err(|fault| self.error("get a token", fault))
+    }
+
+    /// Returns the kinds of rules that hold for a branch, such as `pull_request` or `required_signatures`, in order and
+    /// each once. They explain why a push was refused; an empty list does not mean that it would be accepted.
+    ///
+    /// # Errors
+    /// Fails when GitHub does not answer in time or refuses.
+    pub async fn rules(&self, branch: &str) -> Result<Vec<String>, GithubError> {
+        self.rules_within(self.step(), branch)
+            .await
+            .map_err(|fault| self.error(format!("read the rules of branch {branch:?}"), fault))
+    }
+
+    fn wire(&self) -> Result<&Wire, GithubFault> {
+        if let Some(wire) = self.wire.get() {
+            return Ok(wire);
+        }
+        let wire = Wire::new(&self.settings, Arc::clone(&self.identity))?;
+        Ok(self.wire.get_or_init(|| wire))
+    }
+
+    fn step(&self) -> Step {
+        Step::within(self.settings.timeout)
+    }
+
+    fn owner_and_name(&self) -> (&str, &str) {
+        (&self.settings.owner, &self.settings.name)
+    }
+
+    fn error(&self, tried: impl Into<String>, fault: GithubFault) -> GithubError {
+        GithubError {
+            tried: tried.into(),
+            repo: self.name(),
+            fault,
+        }
+    }
+}
+
+/// Names a branch in a path. The library does not encode it, and git allows `#`, `%` and more in a name; slashes stay.
+fn reference(branch: &str) -> Reference {
+    Reference::Branch(encoded(branch))
+}
+
+fn encoded(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            other => write!(encoded, "%{other:02X}").expect("writing to a text cannot fail"),
+        }
+        encoded
+    })
+}

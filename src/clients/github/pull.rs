@@ -1,0 +1,425 @@
+//! Pull requests: found, opened, watched, told about, closed. Never merged or approved by this program.
+//!
+//! Only the fields that matter are read. The library's own models want texts where GitHub's description allows `null`, and
+//! an answer that cannot be read would leave it open whether a pull request was opened.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Github;
+use super::branch::is_refusal;
+use super::error::{GithubError, GithubFault};
+use super::wire::Step;
+use crate::clients::http::quote;
+
+/// How many pull requests or comments are listed. Far more than one rollback has.
+const PAGE: u8 = 100;
+
+/// A pull request as GitHub shows it.
+#[derive(Deserialize)]
+struct Shown {
+    number: u64,
+    html_url: Option<String>,
+    state: Stands,
+    merged_at: Option<DateTime<Utc>>,
+    merge_commit_sha: Option<String>,
+    head: Side,
+    base: Side,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stands {
+    Open,
+    Closed,
+}
+
+/// One of the two branches of a pull request; without the repository once that is gone.
+#[derive(Deserialize)]
+struct Side {
+    #[serde(rename = "ref")]
+    branch: String,
+    sha: String,
+    repo: Option<Home>,
+}
+
+#[derive(Deserialize)]
+struct Home {
+    full_name: String,
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    body: Option<String>,
+}
+
+/// An answer of which nothing is read.
+#[derive(Deserialize)]
+struct Anything {}
+
+#[derive(Serialize)]
+struct Filter<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+    per_page: u8,
+}
+
+#[derive(Serialize)]
+struct Opening<'a> {
+    title: &'a str,
+    head: &'a str,
+    base: &'a str,
+    body: &'a str,
+    draft: bool,
+    maintainer_can_modify: bool,
+}
+
+#[derive(Serialize)]
+struct Closing {
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Labels<'a> {
+    labels: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    body: &'a str,
+}
+
+/// A pull request to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPull {
+    /// The branch that holds the commit.
+    pub branch: String,
+    /// The branch it is meant for.
+    pub base: String,
+    /// The title.
+    pub title: String,
+    /// The text, in Markdown.
+    pub body: String,
+    /// Whether it is opened as a draft, where the repository has drafts.
+    pub is_draft: bool,
+}
+
+/// A pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Where a person sees it; nothing when GitHub does not say.
+    pub url: Option<String>,
+    /// The branch that holds the commit.
+    pub branch: String,
+    /// The commit that branch points to.
+    pub head: String,
+    /// The branch it is meant for.
+    pub base: String,
+    /// How it stands.
+    pub state: PullState,
+}
+
+/// How a pull request stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PullState {
+    /// It waits for a person.
+    Open,
+    /// It was merged. A squash or a rebase makes other commits: what the branch holds is the proof, not an id.
+    Merged {
+        /// When.
+        at: DateTime<Utc>,
+        /// The commit that it became on the base branch.
+        commit: Option<String>,
+    },
+    /// It was closed without being merged: somebody said no.
+    Closed,
+}
+
+/// What became of a pull request that was to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// It is there now.
+    New(Pull),
+    /// One for the branch was there, in whatever state.
+    Found(Pull),
+    /// GitHub does not take it.
+    Refused {
+        /// Why, with GitHub's words.
+        words: String,
+    },
+}
+
+/// What became of a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commented {
+    /// It was written.
+    Written,
+    /// The same text was there.
+    AlreadyThere,
+}
+
+impl Github {
+    /// Finds the pull request of one of our branches: an open one before a merged one before a closed one.
+    ///
+    /// # Errors
+    /// Fails when GitHub does not answer in time or refuses.
+    pub async fn find_pull(&self, branch: &str) -> Result<Option<Pull>, GithubError> {
+        self.find_within(self.step(), branch)
+            .await
+            .map_err(|fault| self.error(format!("find the pull request of {branch:?}"), fault))
+    }
+
+    /// Opens a pull request, unless one for the branch is there. Where drafts are refused it is opened as a plain one.
+    ///
+    /// # Errors
+    /// Fails when it cannot be known whether it is there, or when GitHub cannot be asked.
+    pub async fn open_pull(&self, new: &NewPull) -> Result<Opened, GithubError> {
+        self.open_within(self.step(), new)
+            .await
+            .map_err(|fault| self.error(format!("open a pull request for {:?}", new.branch), fault))
+    }
+
+    /// Returns a pull request by its number.
+    ///
+    /// # Errors
+    /// Fails when GitHub does not answer in time or refuses.
+    pub async fn pull(&self, number: u64) -> Result<Pull, GithubError> {
+        self.pull_within(self.step(), number)
+            .await
+            .map_err(|fault| self.error(format!("read pull request {number}"), fault))
+    }
+
+    /// Puts a label on a pull request; it may have it already. A caller goes on without it.
+    ///
+    /// # Errors
+    /// Fails when GitHub does not answer in time or refuses.
+    pub async fn label(&self, number: u64, label: &str) -> Result<(), GithubError> {
+        let labelled = async {
+            let wire = self.wire()?;
+            let path = self.path(&format!("issues/{number}/labels"));
+            let labels = Labels { labels: [label] };
+            let sent = wire.crab.post(path, Some(&labels));
+            let _labels: Vec<Anything> = wire.write(self.step(), sent).await?;
+            Ok(())
+        };
+        labelled
+            .await
+            .map_err(|fault| self.error(format!("label pull request {number}"), fault))
+    }
+
+    /// Comments on a pull request, unless the same text is there.
+    ///
+    /// # Errors
+    /// Fails when it cannot be known whether the comment is there, or when GitHub cannot be asked.
+    pub async fn comment(&self, number: u64, body: &str) -> Result<Commented, GithubError> {
+        self.comment_within(self.step(), number, body)
+            .await
+            .map_err(|fault| self.error(format!("comment on pull request {number}"), fault))
+    }
+
+    /// Closes a pull request and returns how it stands then: it may have been merged first.
+    ///
+    /// # Errors
+    /// Fails when it cannot be known how it stands, or when GitHub cannot be asked.
+    pub async fn close_pull(&self, number: u64) -> Result<Pull, GithubError> {
+        self.close_within(self.step(), number)
+            .await
+            .map_err(|fault| self.error(format!("close pull request {number}"), fault))
+    }
+
+    async fn find_within(&self, step: Step, branch: &str) -> Result<Option<Pull>, GithubFault> {
+        let wire = self.wire()?;
+        let path = self.path("pulls");
+        let filter = Filter {
+            state: Some("all"),
+            head: Some(format!("{}:{branch}", self.owner_and_name().0)),
+            per_page: PAGE,
+        };
+        let listed: Vec<Shown> = wire
+            .read(step, || wire.crab.get(&path, Some(&filter)))
+            .await?;
+        // A filter that GitHub does not understand is ignored, and other people's pull requests come.
+        let mut ours: Vec<Pull> = listed
+            .into_iter()
+            .filter(|shown| shown.head.branch == branch && self.is_from_here(shown))
+            .map(pull)
+            .collect();
+        ours.sort_by_key(|pull| {
+            let rank = match pull.state {
+                PullState::Open => 2,
+                PullState::Merged { .. } => 1,
+                PullState::Closed => 0,
+            };
+            (rank, pull.number)
+        });
+        Ok(ours.pop())
+    }
+
+    /// A fork may have a branch of the same name.
+    fn is_from_here(&self, shown: &Shown) -> bool {
+        let from = shown.head.repo.as_ref();
+        from.is_none_or(|home| home.full_name.eq_ignore_ascii_case(&self.name()))
+    }
+
+    fn path(&self, rest: &str) -> String {
+        let (owner, name) = self.owner_and_name();
+        format!("/repos/{owner}/{name}/{rest}")
+    }
+
+    async fn open_within(&self, step: Step, new: &NewPull) -> Result<Opened, GithubFault> {
+        let wire = self.wire()?;
+        if let Some(found) = self.find_within(step, &new.branch).await? {
+            return Ok(Opened::Found(found));
+        }
+        let mut is_draft = new.is_draft;
+        let mut is_second = false;
+        loop {
+            let opening = Opening {
+                title: &new.title,
+                head: &new.branch,
+                base: &new.base,
+                body: &new.body,
+                draft: is_draft,
+                maintainer_can_modify: false,
+            };
+            let sent = wire.crab.post(self.path("pulls"), Some(&opening));
+            let fault = match wire.write::<Shown>(step, sent).await {
+                Ok(made) if made.head.branch == new.branch => return Ok(Opened::New(pull(made))),
+                Ok(_) => GithubFault::answer("it is about another branch"),
+                Err(fault) => fault,
+            };
+            let is_refused = is_refusal(&fault);
+            if !is_refused && !fault.is_doubtful() {
+                return Err(fault);
+            }
+            if let Some(found) = self.find_within(step, &new.branch).await? {
+                // After a doubt it is ours from just now; who calls has no use for the difference.
+                return Ok(Opened::Found(found));
+            }
+            if is_draft && matches!(fault, GithubFault::Rejected { status: 422, .. }) {
+                // Private repositories of free plans have no drafts.
+                is_draft = false;
+                continue;
+            }
+            if is_refused {
+                return Ok(Opened::Refused {
+                    words: fault.to_string(),
+                });
+            }
+            if is_second || !wire.pause(step).await {
+                return Err(fault);
+            }
+            if let Some(found) = self.find_within(step, &new.branch).await? {
+                return Ok(Opened::Found(found));
+            }
+            is_second = true;
+        }
+    }
+
+    async fn pull_within(&self, step: Step, number: u64) -> Result<Pull, GithubFault> {
+        let wire = self.wire()?;
+        let path = self.path(&format!("pulls/{number}"));
+        let found: Shown = wire
+            .read(step, || wire.crab.get(&path, None::<&()>))
+            .await?;
+        if found.number == number {
+            Ok(pull(found))
+        } else {
+            Err(GithubFault::answer("it is about another pull request"))
+        }
+    }
+
+    async fn comment_within(
+        &self,
+        step: Step,
+        number: u64,
+        body: &str,
+    ) -> Result<Commented, GithubFault> {
+        let wire = self.wire()?;
+        if self.has_comment(step, number, body).await? {
+            return Ok(Commented::AlreadyThere);
+        }
+        let path = self.path(&format!("issues/{number}/comments"));
+        let text = Text { body };
+        let sent = wire.crab.post(path, Some(&text));
+        match wire.write::<Anything>(step, sent).await {
+            Ok(_) => Ok(Commented::Written),
+            Err(fault) if fault.is_doubtful() => {
+                if self.has_comment(step, number, body).await? {
+                    Ok(Commented::Written)
+                } else {
+                    Err(fault)
+                }
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn has_comment(&self, step: Step, number: u64, body: &str) -> Result<bool, GithubFault> {
+        let wire = self.wire()?;
+        let path = self.path(&format!("issues/{number}/comments"));
+        let filter = Filter {
+            state: None,
+            head: None,
+            per_page: PAGE,
+        };
+        let listed: Vec<Comment> = wire
+            .read(step, || wire.crab.get(&path, Some(&filter)))
+            .await?;
+        // GitHub may write line ends of its own.
+        let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
+        let wanted = plain(body);
+        Ok(listed.iter().any(|comment| {
+            comment
+                .body
+                .as_deref()
+                .is_some_and(|body| plain(body) == wanted)
+        }))
+    }
+
+    async fn close_within(&self, step: Step, number: u64) -> Result<Pull, GithubFault> {
+        let wire = self.wire()?;
+        let found = self.pull_within(step, number).await?;
+        if found.state != PullState::Open {
+            return Ok(found);
+        }
+        let path = self.path(&format!("pulls/{number}"));
+        let closing = Closing { state: "closed" };
+        let sent = wire.crab.patch(path, Some(&closing));
+        let fault = match wire.write::<Shown>(step, sent).await {
+            Ok(closed) => return Ok(pull(closed)),
+            Err(fault) => fault,
+        };
+        if !fault.is_doubtful() && !is_refusal(&fault) {
+            return Err(fault);
+        }
+        let found = self.pull_within(step, number).await?;
+        match found.state {
+            PullState::Closed | PullState::Merged { .. } => Ok(found),
+            PullState::Open => Err(fault),
+        }
+    }
+}
+
+fn pull(shown: Shown) -> Pull {
+    let state = match (shown.merged_at, shown.state) {
+        (Some(at), _) => PullState::Merged {
+            at,
+            commit: shown.merge_commit_sha,
+        },
+        (None, Stands::Open) => PullState::Open,
+        (None, Stands::Closed) => PullState::Closed,
+    };
+    Pull {
+        number: shown.number,
+        url: shown.html_url.map(|url| quote(url.as_bytes())),
+        branch: shown.head.branch,
+        head: shown.head.sha,
+        base: shown.base.branch,
+        state,
+    }
+}
