@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
+use crate::clients::github::{Author, Entry, Github, GithubError, Landing, NewCommit, Written};
 use crate::journal::JournalError;
 use crate::observe::TRAILER_ID;
 use crate::policy::short;
@@ -37,6 +38,32 @@ pub struct Restoration {
     pub at: DateTime<Utc>,
 }
 
+/// How the commit reaches the branch.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// It is written here and pushed with git.
+    Push,
+    /// GitHub writes it and moves the branch, and signs it where an App asks.
+    Api(&'a Github),
+}
+
+/// A commit that is written and not on the branch.
+enum Ready<'a> {
+    Local(String),
+    OnGithub(&'a Github, Written),
+}
+
+/// What became of the attempt to put it on the branch.
+enum Sent {
+    Landed,
+    /// The branch moved first, or somebody forbids it. Nothing landed.
+    Refused(String),
+    /// It may have landed.
+    Doubt(String),
+    /// It did not land, and cannot land later.
+    Failed(GithubError),
+}
+
 /// What became of it.
 #[derive(Debug)]
 pub enum Restored {
@@ -44,6 +71,8 @@ pub enum Restored {
     Landed {
         /// Its id.
         commit: String,
+        /// Whether GitHub signed it; nothing where that was not seen, or is not GitHub's to do.
+        is_signed: Option<bool>,
     },
     /// Somebody changed the watched paths first; nothing of ours is on the branch.
     MovedOn {
@@ -55,23 +84,25 @@ pub enum Restored {
         /// Why, with the server's words.
         why: String,
     },
-    /// A push was sent and its result could not be learnt. The next run looks.
+    /// A commit was sent and its result could not be learnt. The next run looks.
     Unknown {
         /// What went wrong.
         why: String,
     },
-    /// The intent of a push could not be written down, so it was not sent; nothing of ours is on the branch.
+    /// The intent to send it could not be written down, so it was not sent; nothing of ours is on the branch.
     Unwritten(JournalError),
-    /// The branch could not be read, and nothing was sent.
+    /// The branch could not be read or reached, and nothing of ours is on it.
     Unreachable(GitError),
 }
 
-/// Puts the watched paths back: reads the branch, finds the commit there or writes it, pushes it, and after any doubt
-/// reads again. `intend` is called with the commit's id before each push; when it fails nothing is sent.
+/// Puts the watched paths back: reads the branch, finds the commit there or writes it, sends it, and after any doubt
+/// reads again. `intend` is called before each time it is sent with what is about to be done; when it fails nothing is
+/// sent.
 ///
 /// `snapshot` is the branch as it was judged, where the caller still has it.
 pub async fn restore(
     git: &Git,
+    way: Way<'_>,
     work: &Restoration,
     mut snapshot: Option<Snapshot>,
     mut intend: impl FnMut(&str) -> Result<(), JournalError>,
@@ -103,7 +134,10 @@ pub async fn restore(
             }
         };
         if let Some(commit) = branch.find_trailer(TRAILER_ID, &work.id) {
-            return Restored::Landed { commit };
+            return Restored::Landed {
+                commit,
+                is_signed: None,
+            };
         }
         if let Some((tip, words)) = refused.take().filter(|(tip, _)| *tip == branch.tip) {
             return Restored::Refused {
@@ -118,32 +152,48 @@ pub async fn restore(
         if let Some(why) = moved_on(&branch, work) {
             return Restored::MovedOn { why };
         }
-        let commit = match write(&branch, work) {
-            Ok(commit) => commit,
+        let ready = match write(&branch, way, work).await {
+            Ok(ready) => ready,
+            Err(error) if error.is_transient() => match doubt {
+                Some(why) => {
+                    doubt = Some(why);
+                    continue;
+                }
+                None => return Restored::Unreachable(error),
+            },
             Err(error) => {
                 return Restored::Refused {
                     why: error.to_string(),
                 };
             }
         };
-        if let Err(error) = intend(&commit) {
+        if let Err(error) = intend(&ready.story()) {
             return Restored::Unwritten(error);
         }
         let tip = branch.tip.clone();
-        let pushed = {
-            let commit = commit.clone();
-            crate::blocking(move || branch.push(&commit)).await
-        };
-        match pushed {
-            Ok(Push::Accepted) => return Restored::Landed { commit },
-            Ok(Push::Refused { words }) => {
-                tracing::warn!(commit.sha = %commit, answer = %words, "the push was refused; reading the branch again");
+        let commit = ready.commit().to_owned();
+        let is_signed = ready.is_signed();
+        match ready.send(branch).await {
+            Sent::Landed => return Restored::Landed { commit, is_signed },
+            Sent::Refused(words) => {
+                tracing::warn!(commit.sha = %commit, answer = %words, "the commit was refused; reading the branch again");
                 refused = Some((tip, words));
             }
-            Err(error) => {
-                tracing::warn!(commit.sha = %commit, error = %error, "the push may have landed; reading the branch again");
-                doubt = Some(error.to_string());
+            Sent::Doubt(why) => {
+                tracing::warn!(commit.sha = %commit, error = %why, "the commit may have landed; reading the branch again");
+                doubt = Some(why);
             }
+            Sent::Failed(error) => match doubt {
+                Some(why) => doubt = Some(why),
+                None if error.is_transient() => {
+                    return Restored::Unreachable(git.github_error("move the branch", error));
+                }
+                None => {
+                    return Restored::Refused {
+                        why: error.to_string(),
+                    };
+                }
+            },
         }
     }
     match (doubt, refused) {
@@ -176,6 +226,7 @@ fn unreadable(error: GitError) -> Restored {
         }
         GitFault::Transport(_)
         | GitFault::Settings(_)
+        | GitFault::Github(_)
         | GitFault::Status(_)
         | GitFault::NotGit { .. }
         | GitFault::Deadline
@@ -201,7 +252,91 @@ fn moved_on(branch: &Snapshot, work: &Restoration) -> Option<String> {
     }
 }
 
-fn write(branch: &Snapshot, work: &Restoration) -> Result<String, GitError> {
+async fn write<'a>(
+    branch: &Snapshot,
+    way: Way<'a>,
+    work: &Restoration,
+) -> Result<Ready<'a>, GitError> {
     let draft: Draft = branch.draft(&work.to)?;
-    branch.commit(draft, &work.message, work.at)
+    let github = match way {
+        Way::Push => {
+            return branch
+                .commit(draft, &work.message, work.at)
+                .map(Ready::Local);
+        }
+        Way::Api(github) => github,
+    };
+    let git = branch.git();
+    let (name, email) = git.author();
+    let entries = branch.entries(draft)?.into_iter().map(|entry| Entry {
+        path: entry.path,
+        mode: entry.mode,
+        id: entry.id,
+    });
+    let new = NewCommit {
+        branch: git.branch().to_owned(),
+        tip: branch.tip.clone(),
+        entries: entries.collect(),
+        tree: draft.tree(),
+        message: work.message.clone(),
+        author: Author {
+            name: name.to_owned(),
+            email: email.to_owned(),
+            at: work.at,
+        },
+    };
+    match github.write_commit(&new).await {
+        Ok(written) => Ok(Ready::OnGithub(github, written)),
+        Err(error) => Err(git.github_error("write a commit by the API", error)),
+    }
+}
+
+impl Ready<'_> {
+    fn commit(&self) -> &str {
+        match self {
+            Self::Local(commit) => commit,
+            Self::OnGithub(_, written) => &written.commit,
+        }
+    }
+
+    /// Says what is about to be done, for the journal.
+    fn story(&self) -> String {
+        match self {
+            Self::Local(commit) => format!("commit {commit} is pushed"),
+            Self::OnGithub(_, written) => {
+                format!("the branch is moved to commit {}", written.commit)
+            }
+        }
+    }
+
+    fn is_signed(&self) -> Option<bool> {
+        match self {
+            Self::Local(_) => None,
+            Self::OnGithub(_, written) => Some(written.is_verified),
+        }
+    }
+
+    async fn send(self, branch: Snapshot) -> Sent {
+        match self {
+            Self::Local(commit) => match crate::blocking(move || branch.push(&commit)).await {
+                Ok(Push::Accepted) => Sent::Landed,
+                Ok(Push::Refused { words }) => Sent::Refused(words),
+                Err(error) => Sent::Doubt(error.to_string()),
+            },
+            Self::OnGithub(github, written) => {
+                match github.land(branch.git().branch(), &written).await {
+                    Ok(Landing::Landed { .. }) => Sent::Landed,
+                    Ok(Landing::Moved { tip: Some(_) }) => {
+                        Sent::Refused("the branch moved first".to_owned())
+                    }
+                    Ok(Landing::Moved { tip: None }) => {
+                        Sent::Refused("the branch is not there any more".to_owned())
+                    }
+                    Ok(Landing::Refused { words, .. }) => Sent::Refused(words),
+                    Ok(Landing::Unknown { why }) => Sent::Doubt(why),
+                    Err(error) => Sent::Failed(error),
+                }
+            }
+        }
+    }
 }

@@ -2,4 +2,4 @@
 
 mod gitops;
 
-pub use gitops::{Restoration, Restored, restore};
+pub use gitops::{Restoration, Restored, Way, restore};

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Ended;
 use super::pass::Memory;
 use super::service::Service;
-use crate::act::{Restoration, Restored, restore};
+use crate::act::{Restoration, Restored, Way, restore};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
@@ -270,19 +270,26 @@ impl<'a> Journey<'a> {
             at: self.rollback.begun_at,
         };
         let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
-        let restored = restore(git, &work, snapshot, |commit| {
+        // GitHub signs what an App has it write; a token pushes with git, which works everywhere.
+        let way = match &self.service.github {
+            Some(github) if github.is_app() => Way::Api(github),
+            Some(_) | None => Way::Push,
+        };
+        let restored = restore(git, way, &work, snapshot, |what| {
             rollback.attempted = true;
             rollback.note(
                 StepName::GitopsRevert,
                 StepState::Intended,
                 now(),
-                format!("commit {commit} is pushed"),
+                what.to_owned(),
             );
             journal.put(key, rollback)
         })
         .await;
         match restored {
-            Restored::Landed { commit } => self.landed(git, commit, now()),
+            Restored::Landed { commit, is_signed } => {
+                self.landed(git, commit, is_signed, now());
+            }
             Restored::MovedOn { why } => self.ends(
                 StepName::GitopsRevert,
                 StepState::Failed,
@@ -334,8 +341,20 @@ impl<'a> Journey<'a> {
     }
 
     /// Notes that the commit is on the branch.
-    pub(super) fn landed(&mut self, git: &Git, commit: String, effective_at: DateTime<Utc>) {
-        let detail = format!("commit {commit} is on {} of {}", git.branch(), git.name());
+    pub(super) fn landed(
+        &mut self,
+        git: &Git,
+        commit: String,
+        is_signed: Option<bool>,
+        effective_at: DateTime<Utc>,
+    ) {
+        let signed = match is_signed {
+            Some(true) => ", signed by GitHub",
+            Some(false) => ", not signed by GitHub",
+            None => "",
+        };
+        let (branch, repo) = (git.branch(), git.name());
+        let detail = format!("commit {commit} is on {branch} of {repo}{signed}");
         self.rollback.commit = Some(commit);
         self.rollback.effective_at = Some(effective_at);
         self.ends(

@@ -93,7 +93,7 @@ async fn settle(
     if let Some(commit) = snapshot.find_trailer(TRAILER_ID, &journey.rollback.id) {
         // When it landed is not known; it was not before it was begun.
         let begun_at = journey.rollback.begun_at;
-        journey.landed(git, commit, begun_at);
+        journey.landed(git, commit, None, begun_at);
         return None;
     }
     let age = (Utc::now() - journey.rollback.begun_at)

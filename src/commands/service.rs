@@ -60,16 +60,21 @@ impl<'a> Service<'a> {
     pub fn new(config: &'a Config) -> Result<Self, SetupError> {
         refuse_what_is_not_built(config)?;
         warn_of_what_is_not_served(config);
+        let github = match &config.gitops {
+            Some(gitops) => github(gitops)?,
+            None => None,
+        };
+        let git = match &config.gitops {
+            Some(gitops) => Some(git(gitops, github.as_ref())?),
+            None => None,
+        };
         Ok(Self {
             config,
             objective: objective(config),
             settings: settings(config)?,
             key: format!("{}/{}", config.service.namespace, config.service.name),
-            git: config.gitops.as_ref().map(git).transpose()?,
-            github: match &config.gitops {
-                Some(gitops) => github(gitops)?,
-                None => None,
-            },
+            git,
+            github,
             prometheus: prometheus(&config.prometheus)?,
             queries: queries(config),
         })
@@ -105,11 +110,6 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
                 "GITOPS_MODE=pull-request is not supported by this version; use push, or DRY_RUN=true to only see the plan",
             ));
         }
-    }
-    if gitops.github_app.is_some() {
-        return Err(SetupError::NotBuilt(
-            "GITHUB_APP_ID is not supported by this version; set GITOPS_TOKEN instead",
-        ));
     }
     Ok(())
 }
@@ -208,11 +208,15 @@ fn prometheus(config: &PrometheusConfig) -> Result<Prometheus, PrometheusError> 
     Prometheus::new(config.url.clone(), &settings)
 }
 
-fn git(config: &GitopsConfig) -> Result<Git, HttpSettingsError> {
+/// The user that goes with an App's token. Source: GitHub's documentation, "Authenticating as a GitHub App installation".
+const APP_USER: &str = "x-access-token";
+
+fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettingsError> {
+    let app = github.filter(|github| github.is_app());
     let settings = GitSettings {
         url: config.repo.remote_url(),
         name: config.repo.to_string(),
-        username: config.username.clone(),
+        username: app.map_or_else(|| config.username.clone(), |_| APP_USER.to_owned()),
         token: config.token.clone(),
         branch: config.branch.as_str().to_owned(),
         paths: config
@@ -225,7 +229,11 @@ fn git(config: &GitopsConfig) -> Result<Git, HttpSettingsError> {
         author_name: config.author_name.clone(),
         author_email: config.author_email.clone(),
     };
-    Git::new(settings, tokio::runtime::Handle::current())
+    let git = Git::new(settings, tokio::runtime::Handle::current())?;
+    Ok(match app {
+        Some(app) => git.signing_in_as(app.clone()),
+        None => git,
+    })
 }
 
 fn github(config: &GitopsConfig) -> Result<Option<Github>, GithubError> {

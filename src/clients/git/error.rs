@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::clients::github::GithubError;
 use crate::clients::http::{HttpError, HttpSettingsError};
 
 /// A failure to talk to a remote, to read its history or to write to it.
@@ -41,6 +42,9 @@ pub enum GitFault {
     /// The certificates or the credentials cannot be used.
     #[error("{}", with_cause(.0))]
     Settings(#[from] HttpSettingsError),
+    /// GitHub's API did not do its part.
+    #[error("{0}")]
+    Github(Box<GithubError>),
     /// The exchange took longer than it may.
     #[error("not finished within GITOPS_TIMEOUT")]
     Deadline,
@@ -102,6 +106,7 @@ impl GitFault {
         match self {
             Self::Transport(error) => error.is_transient(),
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
+            Self::Github(error) => error.is_transient(),
             Self::Deadline => true,
             Self::Settings(_)
             | Self::NotGit { .. }

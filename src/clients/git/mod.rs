@@ -17,11 +17,11 @@ pub use walk::{End, Moved, PathChange, Resolved};
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use git2::{AutotagOption, FetchOptions, Repository, RepositoryInitOptions};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -29,6 +29,7 @@ use url::Url;
 
 use self::transport::SessionGuard;
 use self::walk::Walked;
+use super::github::{Github, GithubError};
 use super::http::{Auth, HttpClient, HttpSettings, HttpSettingsError};
 
 /// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full clone
@@ -64,10 +65,19 @@ pub struct GitSettings {
 #[derive(Debug, Clone)]
 pub struct Git {
     settings: Arc<GitSettings>,
+    /// Whose token is used instead of the one in the settings.
+    app: Option<Github>,
     /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
-    /// asks no repository.
-    client: Arc<OnceLock<Arc<HttpClient>>>,
+    /// asks no repository. Built anew when the token is another one.
+    client: Arc<Mutex<Option<SignedIn>>>,
     runtime: Handle,
+}
+
+/// A client with the token it was built with.
+#[derive(Debug)]
+struct SignedIn {
+    token: Option<SecretString>,
+    client: Arc<HttpClient>,
 }
 
 /// What to look for on the branch.
@@ -110,24 +120,47 @@ impl Git {
         }
         Ok(Self {
             settings: Arc::new(settings),
-            client: Arc::new(OnceLock::new()),
+            app: None,
+            client: Arc::default(),
             runtime,
         })
     }
 
-    fn client(&self) -> Result<Arc<HttpClient>, GitFault> {
-        if let Some(client) = self.client.get() {
-            return Ok(Arc::clone(client));
+    /// Signs in with the tokens of a GitHub App from now on.
+    #[must_use]
+    pub fn signing_in_as(self, app: Github) -> Self {
+        Self {
+            app: Some(app),
+            ..self
         }
+    }
+
+    fn client(&self) -> Result<Arc<HttpClient>, GitFault> {
         let settings = &self.settings;
-        let auth = match &settings.token {
+        let token = match &self.app {
+            None => settings.token.clone(),
+            Some(app) => self
+                .runtime
+                .block_on(app.installation_token())
+                .map_err(|error| GitFault::Github(Box::new(error)))?,
+        };
+        let text = |token: &Option<SecretString>| {
+            token.as_ref().map(|token| token.expose_secret().to_owned())
+        };
+        let mut at_hand = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signed_in) = &*at_hand
+            && text(&signed_in.token) == text(&token)
+        {
+            return Ok(Arc::clone(&signed_in.client));
+        }
+        let auth = match &token {
             None => Auth::None,
             Some(token) => Auth::Basic {
                 username: settings.username.clone(),
                 password: token.clone(),
             },
         };
-        let client = HttpClient::new(
+        let client = Arc::new(HttpClient::new(
             settings.url.clone(),
             &HttpSettings {
                 auth,
@@ -135,8 +168,12 @@ impl Git {
                 timeout: settings.timeout,
                 ..HttpSettings::default()
             },
-        )?;
-        Ok(Arc::clone(self.client.get_or_init(|| Arc::new(client))))
+        )?);
+        *at_hand = Some(SignedIn {
+            token,
+            client: Arc::clone(&client),
+        });
+        Ok(client)
     }
 
     /// Returns how the repository is called in messages.
@@ -152,6 +189,11 @@ impl Git {
     /// Returns the total time of one read, with all its rounds, and of one push.
     pub fn timeout(&self) -> Duration {
         self.settings.timeout
+    }
+
+    /// Returns name and address of author and committer.
+    pub fn author(&self) -> (&str, &str) {
+        (&self.settings.author_name, &self.settings.author_email)
     }
 
     /// Returns the watched paths.
@@ -239,6 +281,11 @@ impl Git {
         SessionGuard::open(self.client()?, self.runtime.clone(), deadline)
     }
 
+    /// Makes GitHub's answer an error of the repository, for who works on it by GitHub's API.
+    pub fn github_error(&self, tried: &'static str, error: GithubError) -> GitError {
+        self.error(tried, GitFault::Github(Box::new(error)))
+    }
+
     fn error(&self, tried: &'static str, fault: GitFault) -> GitError {
         GitError {
             tried,
@@ -262,6 +309,11 @@ impl fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
+    /// Returns the branch that this is a snapshot of.
+    pub fn git(&self) -> &Git {
+        &self.git
+    }
+
     /// Returns where the scratch repository lies; it goes when the snapshot is dropped.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()

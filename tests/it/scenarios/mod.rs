@@ -10,6 +10,7 @@ mod crash;
 mod done_when;
 mod evidence;
 mod gate;
+mod github_app;
 mod manual;
 mod memory;
 mod program;

@@ -19,4 +19,5 @@ mod server;
 pub use mono_repo::{MonoRepo, Release, deployment};
 pub(crate) use repo::git_command;
 pub use repo::{GitRepo, LogEntry, NewCommit};
+pub(crate) use server::base64;
 pub use server::{Fault, GitServer, RequestRecord, TOKEN_USER};

@@ -23,7 +23,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use self::pulls::PullRecord;
-use crate::git::{GitRepo, GitServer};
+use crate::git::{GitRepo, GitServer, TOKEN_USER, base64};
 use crate::http::read_line;
 use crate::stub::{Reply, Request, Stub};
 
@@ -35,7 +35,7 @@ pub struct GithubServer {
     world: Arc<World>,
     /// Dropped before the git server behind it.
     stub: Option<Stub>,
-    git: Arc<GitServer>,
+    _git: Option<GitServer>,
 }
 
 /// Where and for whom, and everything that changes.
@@ -43,7 +43,9 @@ struct World {
     owner: String,
     name: String,
     repo: GitRepo,
-    git: Arc<GitServer>,
+    /// The server that requests of git are passed on to, and the token it wants.
+    git_url: String,
+    git_token: Option<String>,
     state: Mutex<State>,
 }
 
@@ -123,12 +125,17 @@ impl GithubServer {
 
     /// Starts a GitHub with one empty repository, `acme/deploy`.
     pub fn start() -> Self {
-        Self::serving(GitServer::start(), "acme", "deploy")
+        let git = GitServer::start();
+        git.create("acme/deploy");
+        let mut server = Self::in_front_of(&git, "acme/deploy", None);
+        server._git = Some(git);
+        server
     }
 
-    fn serving(git: GitServer, owner: &str, name: &str) -> Self {
-        let git = Arc::new(git);
-        let repo = git.create(&format!("{owner}/{name}"));
+    /// Starts a GitHub for a repository that a git server has, `owner/name`. `token` is what that server wants; the
+    /// stand-in lets nobody pass who does not sign in to it.
+    pub fn in_front_of(git: &GitServer, repository: &str, token: Option<&str>) -> Self {
+        let (owner, name) = repository.split_once('/').expect("owner/name");
         let person = Token {
             expires_at: None,
             is_app: false,
@@ -136,8 +143,9 @@ impl GithubServer {
         let world = Arc::new(World {
             owner: owner.to_owned(),
             name: name.to_owned(),
-            repo,
-            git: Arc::clone(&git),
+            repo: git.repo(repository),
+            git_url: git.base_url(),
+            git_token: token.map(str::to_owned),
             state: Mutex::new(State {
                 tokens: HashMap::from([(Self::TOKEN.to_owned(), person)]),
                 minted: 0,
@@ -158,18 +166,13 @@ impl GithubServer {
         Self {
             world,
             stub: Some(stub),
-            git,
+            _git: None,
         }
     }
 
     /// Returns the repository.
     pub fn repo(&self) -> &GitRepo {
         &self.world.repo
-    }
-
-    /// Returns the git server that this one passes on to, to disturb it.
-    pub fn git(&self) -> &GitServer {
-        &self.git
     }
 
     /// Returns the base URL of the API, with a slash at its end.
@@ -406,17 +409,15 @@ impl World {
         if request.path().ends_with("/git-receive-pack") && request.method == "POST" {
             let is_protected = !self.state().rules.is_empty();
             if is_protected {
-                self.repo.decline_pushes(
-                    "remote: error: GH013: Repository rule violations found for refs/heads/main.",
-                );
+                self.repo
+                    .decline_pushes("GH013: Repository rule violations found for refs/heads/main.");
             }
         }
         self.pass_on(request).unwrap_or_else(|_| Reply::hangup())
     }
 
     fn pass_on(&self, request: &Request) -> std::io::Result<Reply> {
-        let url = self.git.base_url();
-        let address = url.trim_start_matches("http://");
+        let address = self.git_url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut head = format!(
@@ -427,6 +428,10 @@ impl World {
             if let Some(value) = request.header(name) {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
+        }
+        if let Some(token) = &self.git_token {
+            let pair = base64(format!("{TOKEN_USER}:{token}").as_bytes());
+            head.push_str(&format!("Authorization: Basic {pair}\r\n"));
         }
         head.push_str(&format!("Content-Length: {}\r\n\r\n", request.body.len()));
         stream.write_all(head.as_bytes())?;
