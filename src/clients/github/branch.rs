@@ -1,6 +1,7 @@
 //! Branches: where they point, what holds for them, making and removing our own.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use octocrab::models::repos::{Object, Ref};
 use octocrab::params::repos::Reference;
@@ -9,6 +10,10 @@ use super::error::{GithubError, GithubFault};
 use super::wire::Step;
 use super::{Github, encoded, reference};
 use crate::clients::http::quote;
+
+/// Total time of the question for a branch's rules. They only explain what has already happened; without an answer the
+/// explanation is missing.
+const RULES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What became of a branch that was to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +107,7 @@ impl Github {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let rules = wire
-            .read(step, async || {
+            .read(step.at_most(RULES_TIMEOUT), async || {
                 let repos = wire.crab.repos(owner, name);
                 let rules = repos.rulesets().rules_for_branch(encoded(branch));
                 rules.send().await

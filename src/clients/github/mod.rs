@@ -11,6 +11,7 @@ mod error;
 mod identity;
 mod land;
 mod pull;
+mod talk;
 mod wire;
 
 pub use branch::{Created, Deleted};
@@ -18,7 +19,8 @@ pub use commit::{Author, Entry, NewCommit, Written};
 pub use error::{GithubError, GithubFault};
 pub use identity::GithubAuth;
 pub use land::{Landing, Seen};
-pub use pull::{Commented, NewPull, Opened, Pull, PullState};
+pub use pull::{NewPull, Opened, Pull, PullState};
+pub use talk::Commented;
 
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Pull requests: found, opened, watched, told about, closed. Never merged or approved by this program.
+//! Pull requests: found, opened, watched, closed. Never merged or approved by this program.
 //!
 //! Only the fields that matter are read. The library's own models want texts where GitHub's description allows `null`, and
 //! an answer that cannot be read would leave it open whether a pull request was opened.
@@ -12,7 +12,7 @@ use super::error::{GithubError, GithubFault};
 use super::wire::Step;
 use crate::clients::http::quote;
 
-/// How many pull requests or comments are listed. Far more than one rollback has.
+/// How many pull requests are listed. Far more than one rollback has.
 const PAGE: u8 = 100;
 
 /// A pull request as GitHub shows it.
@@ -48,21 +48,10 @@ struct Home {
     full_name: String,
 }
 
-#[derive(Deserialize)]
-struct Comment {
-    body: Option<String>,
-}
-
-/// An answer of which nothing is read.
-#[derive(Deserialize)]
-struct Anything {}
-
 #[derive(Serialize)]
-struct Filter<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<String>,
+struct Filter {
+    state: &'static str,
+    head: String,
     per_page: u8,
 }
 
@@ -79,16 +68,6 @@ struct Opening<'a> {
 #[derive(Serialize)]
 struct Closing {
     state: &'static str,
-}
-
-#[derive(Serialize)]
-struct Labels<'a> {
-    labels: [&'a str; 1],
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    body: &'a str,
 }
 
 /// A pull request to be opened.
@@ -153,15 +132,6 @@ pub enum Opened {
     },
 }
 
-/// What became of a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Commented {
-    /// It was written.
-    Written,
-    /// The same text was there.
-    AlreadyThere,
-}
-
 impl Github {
     /// Finds the pull request of one of our branches: an open one before a merged one before a closed one.
     ///
@@ -193,34 +163,6 @@ impl Github {
             .map_err(|fault| self.error(format!("read pull request {number}"), fault))
     }
 
-    /// Puts a label on a pull request; it may have it already. A caller goes on without it.
-    ///
-    /// # Errors
-    /// Fails when GitHub does not answer in time or refuses.
-    pub async fn label(&self, number: u64, label: &str) -> Result<(), GithubError> {
-        let labelled = async {
-            let wire = self.wire()?;
-            let path = self.path(&format!("issues/{number}/labels"));
-            let labels = Labels { labels: [label] };
-            let sent = wire.crab.post(path, Some(&labels));
-            let _labels: Vec<Anything> = wire.write(self.step(), sent).await?;
-            Ok(())
-        };
-        labelled
-            .await
-            .map_err(|fault| self.error(format!("label pull request {number}"), fault))
-    }
-
-    /// Comments on a pull request, unless the same text is there.
-    ///
-    /// # Errors
-    /// Fails when it cannot be known whether the comment is there, or when GitHub cannot be asked.
-    pub async fn comment(&self, number: u64, body: &str) -> Result<Commented, GithubError> {
-        self.comment_within(self.step(), number, body)
-            .await
-            .map_err(|fault| self.error(format!("comment on pull request {number}"), fault))
-    }
-
     /// Closes a pull request and returns how it stands then: it may have been merged first.
     ///
     /// # Errors
@@ -235,8 +177,8 @@ impl Github {
         let wire = self.wire()?;
         let path = self.path("pulls");
         let filter = Filter {
-            state: Some("all"),
-            head: Some(format!("{}:{branch}", self.owner_and_name().0)),
+            state: "all",
+            head: format!("{}:{branch}", self.owner_and_name().0),
             per_page: PAGE,
         };
         let listed: Vec<Shown> = wire
@@ -265,7 +207,7 @@ impl Github {
         from.is_none_or(|home| home.full_name.eq_ignore_ascii_case(&self.name()))
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         let (owner, name) = self.owner_and_name();
         format!("/repos/{owner}/{name}/{rest}")
     }
@@ -331,54 +273,6 @@ impl Github {
         } else {
             Err(GithubFault::answer("it is about another pull request"))
         }
-    }
-
-    async fn comment_within(
-        &self,
-        step: Step,
-        number: u64,
-        body: &str,
-    ) -> Result<Commented, GithubFault> {
-        let wire = self.wire()?;
-        if self.has_comment(step, number, body).await? {
-            return Ok(Commented::AlreadyThere);
-        }
-        let path = self.path(&format!("issues/{number}/comments"));
-        let text = Text { body };
-        let sent = wire.crab.post(path, Some(&text));
-        match wire.write::<Anything>(step, sent).await {
-            Ok(_) => Ok(Commented::Written),
-            Err(fault) if fault.is_doubtful() => {
-                if self.has_comment(step, number, body).await? {
-                    Ok(Commented::Written)
-                } else {
-                    Err(fault)
-                }
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    async fn has_comment(&self, step: Step, number: u64, body: &str) -> Result<bool, GithubFault> {
-        let wire = self.wire()?;
-        let path = self.path(&format!("issues/{number}/comments"));
-        let filter = Filter {
-            state: None,
-            head: None,
-            per_page: PAGE,
-        };
-        let listed: Vec<Comment> = wire
-            .read(step, || wire.crab.get(&path, Some(&filter)))
-            .await?;
-        // GitHub may write line ends of its own.
-        let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
-        let wanted = plain(body);
-        Ok(listed.iter().any(|comment| {
-            comment
-                .body
-                .as_deref()
-                .is_some_and(|body| plain(body) == wanted)
-        }))
     }
 
     async fn close_within(&self, step: Step, number: u64) -> Result<Pull, GithubFault> {

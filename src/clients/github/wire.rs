@@ -204,6 +204,13 @@ impl Step {
         }
     }
 
+    /// Returns a step that ends with this one, or after `limit` if that is sooner.
+    pub(super) fn at_most(self, limit: Duration) -> Self {
+        Self {
+            deadline: self.deadline.min(Instant::now() + limit),
+        }
+    }
+
     fn has_time_for(self, pause: Duration) -> bool {
         self.deadline.saturating_duration_since(Instant::now()) > pause
     }

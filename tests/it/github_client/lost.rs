@@ -56,6 +56,31 @@ async fn a_lost_request_at_any_step_ends_in_one_commit_too() {
 }
 
 #[tokio::test]
+async fn a_conflict_is_read_before_it_is_believed() {
+    for status in [409, 422] {
+        for is_done in [true, false] {
+            let world = world();
+            let client = world.client();
+            let written = world.written(&client).await;
+            let reply = Reply::json(status, r#"{"message":"Update is not a fast-forward"}"#);
+            if is_done {
+                world.github.after("PATCH", "/git/refs/", reply);
+            } else {
+                world.github.instead("PATCH", "/git/refs/", reply);
+            }
+            match client.land("main", &written).await.expect("an outcome") {
+                Landing::Landed { .. } => assert!(is_done && world.repo().tip() == written.commit),
+                Landing::Refused { words, .. } => {
+                    assert!(!is_done && world.repo().tip() == world.bad);
+                    assert!(words.contains("fast-forward"), "{words}");
+                }
+                other @ (Landing::Moved { .. } | Landing::Unknown { .. }) => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_fault_that_stays_leaves_the_end_open() {
     let world = world();
     let client = world.client();

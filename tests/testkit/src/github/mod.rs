@@ -6,7 +6,9 @@
 mod contract;
 mod identity;
 mod objects;
+mod passage;
 mod pulls;
+mod references;
 mod routes;
 
 pub use identity::{APP_ID, APP_KEY, APP_KEY_PKCS8, INSTALLATION_ID};
@@ -14,21 +16,14 @@ pub use pulls::Merge;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::io::{BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use self::pulls::PullRecord;
-use crate::git::{GitRepo, GitServer, TOKEN_USER, base64};
-use crate::http::read_line;
+use crate::git::{GitRepo, GitServer};
 use crate::stub::{Reply, Request, Stub};
-
-/// Longest wait for the git server behind.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A GitHub with one repository. Dropping it stops it and fails the test if anything was wrong.
 pub struct GithubServer {
@@ -261,8 +256,7 @@ impl Drop for GithubServer {
             return;
         }
         let state = self.world.state();
-        let mut wrong = state.violations.clone();
-        wrong.extend(blind_repeats(&state.log));
+        let wrong = &state.violations;
         assert!(wrong.is_empty(), "GitHub's rules were broken: {wrong:#?}");
         let unused: Vec<_> = state
             .faults
@@ -273,26 +267,21 @@ impl Drop for GithubServer {
     }
 }
 
-/// Finds writes that were sent again without anything read in between. A token may be asked for at any time.
-fn blind_repeats(log: &[Logged]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (index, logged) in log.iter().enumerate() {
-        if logged.method == "GET" || logged.path.ends_with("/access_tokens") {
-            continue;
-        }
-        let same = |other: &&Logged| {
-            (&other.method, &other.path, &other.body)
-                == (&logged.method, &logged.path, &logged.body)
-        };
-        let since = log[..index]
-            .iter()
-            .rev()
-            .take_while(|other| other.method != "GET");
-        if since.into_iter().any(|other| same(&other)) {
-            wrong.push(format!("{logged} was repeated without a look"));
-        }
+/// Tells whether the newest request sends a write again without anything read in between. A token may be asked for at any
+/// time.
+fn is_blind_repeat(log: &[Logged]) -> bool {
+    let Some((newest, before)) = log.split_last() else {
+        return false;
+    };
+    if newest.method == "GET" || newest.path.ends_with("/access_tokens") {
+        return false;
     }
-    wrong
+    let wanted = (&newest.method, &newest.path, &newest.body);
+    before
+        .iter()
+        .rev()
+        .take_while(|other| other.method != "GET")
+        .any(|other| (&other.method, &other.path, &other.body) == wanted)
 }
 
 impl World {
@@ -336,7 +325,12 @@ impl World {
             }
             None => self.logged_answer(request, path, query, &mut logged),
         };
-        self.state().log.push(logged);
+        let mut state = self.state();
+        state.log.push(logged);
+        if is_blind_repeat(&state.log) {
+            let what = format!("{} {path} was repeated without a look", request.method);
+            state.violations.push(what);
+        }
         reply
     }
 
@@ -396,65 +390,6 @@ impl World {
             ));
         }
         answer
-    }
-
-    /// Passes a request of git on to the server behind, for whoever has a token.
-    fn play_git(&self, request: &Request) -> Reply {
-        let token = request.header("authorization").and_then(identity::password);
-        if token.is_none_or(|token| self.token(&token).is_none()) {
-            return Reply::untyped(401, "")
-                .with_header("WWW-Authenticate", "Basic realm=\"GitHub\"");
-        }
-        // A rule holds for git as well.
-        if request.path().ends_with("/git-receive-pack") && request.method == "POST" {
-            let is_protected = !self.state().rules.is_empty();
-            if is_protected {
-                self.repo
-                    .decline_pushes("GH013: Repository rule violations found for refs/heads/main.");
-            }
-        }
-        self.pass_on(request).unwrap_or_else(|_| Reply::hangup())
-    }
-
-    fn pass_on(&self, request: &Request) -> std::io::Result<Reply> {
-        let address = self.git_url.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: {address}\r\n",
-            request.method, request.target
-        );
-        for name in ["content-type", "accept", "content-encoding"] {
-            if let Some(value) = request.header(name) {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-        }
-        if let Some(token) = &self.git_token {
-            let pair = base64(format!("{TOKEN_USER}:{token}").as_bytes());
-            head.push_str(&format!("Authorization: Basic {pair}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", request.body.len()));
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(&request.body)?;
-        stream.shutdown(Shutdown::Write)?;
-        let mut answer = BufReader::new(stream);
-        let line = read_line(&mut answer)?;
-        let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let mut kind = String::new();
-        loop {
-            let line = read_line(&mut answer)?;
-            if line.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-type")
-            {
-                kind = value.trim().to_owned();
-            }
-        }
-        let mut body = Vec::new();
-        answer.read_to_end(&mut body)?;
-        Ok(Reply::untyped(status.unwrap_or(502), body).with_header("Content-Type", &kind))
     }
 
     /// Returns what a token is good for, if it counts.

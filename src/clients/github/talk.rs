@@ -1,0 +1,117 @@
+//! What is said on a pull request: labels and comments.
+
+use serde::{Deserialize, Serialize};
+
+use super::Github;
+use super::error::{GithubError, GithubFault};
+use super::wire::Step;
+
+/// How many comments are listed. Far more than a rollback gets.
+const PAGE: u8 = 100;
+
+/// What became of a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commented {
+    /// It was written.
+    Written,
+    /// The same text was there.
+    AlreadyThere,
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    body: Option<String>,
+}
+
+/// An answer of which nothing is read.
+#[derive(Deserialize)]
+struct Anything {}
+
+#[derive(Serialize)]
+struct Labels<'a> {
+    labels: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    body: &'a str,
+}
+
+#[derive(Serialize)]
+struct Page {
+    per_page: u8,
+}
+
+impl Github {
+    /// Puts a label on a pull request; it may have it already. A caller goes on without it.
+    ///
+    /// # Errors
+    /// Fails when GitHub does not answer in time or refuses.
+    pub async fn label(&self, number: u64, label: &str) -> Result<(), GithubError> {
+        let labelled = async {
+            let wire = self.wire()?;
+            let path = self.path(&format!("issues/{number}/labels"));
+            let labels = Labels { labels: [label] };
+            let sent = wire.crab.post(path, Some(&labels));
+            let _labels: Vec<Anything> = wire.write(self.step(), sent).await?;
+            Ok(())
+        };
+        labelled
+            .await
+            .map_err(|fault| self.error(format!("label pull request {number}"), fault))
+    }
+
+    /// Comments on a pull request, unless the same text is there.
+    ///
+    /// # Errors
+    /// Fails when it cannot be known whether the comment is there, or when GitHub cannot be asked.
+    pub async fn comment(&self, number: u64, body: &str) -> Result<Commented, GithubError> {
+        self.comment_within(self.step(), number, body)
+            .await
+            .map_err(|fault| self.error(format!("comment on pull request {number}"), fault))
+    }
+
+    async fn comment_within(
+        &self,
+        step: Step,
+        number: u64,
+        body: &str,
+    ) -> Result<Commented, GithubFault> {
+        let wire = self.wire()?;
+        if self.has_comment(step, number, body).await? {
+            return Ok(Commented::AlreadyThere);
+        }
+        let path = self.path(&format!("issues/{number}/comments"));
+        let text = Text { body };
+        let sent = wire.crab.post(path, Some(&text));
+        match wire.write::<Anything>(step, sent).await {
+            Ok(_) => Ok(Commented::Written),
+            Err(fault) if fault.is_doubtful() => {
+                if self.has_comment(step, number, body).await? {
+                    Ok(Commented::Written)
+                } else {
+                    Err(fault)
+                }
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn has_comment(&self, step: Step, number: u64, body: &str) -> Result<bool, GithubFault> {
+        let wire = self.wire()?;
+        let path = self.path(&format!("issues/{number}/comments"));
+        let page = Page { per_page: PAGE };
+        let listed: Vec<Comment> = wire
+            .read(step, || wire.crab.get(&path, Some(&page)))
+            .await?;
+        // GitHub may write line ends of its own.
+        let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
+        let wanted = plain(body);
+        Ok(listed.iter().any(|comment| {
+            comment
+                .body
+                .as_deref()
+                .is_some_and(|body| plain(body) == wanted)
+        }))
+    }
+}
