@@ -86,6 +86,40 @@ fn a_lost_answer_ends_in_one_commit_and_in_one_rollback() {
 }
 
 #[test]
+fn a_move_whose_end_the_api_cannot_show_is_found_by_git() {
+    let (world, github, v2) = on_github();
+    let tip = world.repo().tip();
+    github.after("PATCH", "/git/refs/", Reply::hangup());
+    for _ in 0..3 {
+        github.instead("GET", "/git/ref/", Reply::json(503, "{}"));
+    }
+    program(&world, &github).run().exits(0);
+    world.one_commit_restores(&v2, &world.v1, &tip);
+    assert_eq!(count(&github, "PATCH "), 1);
+    assert_eq!(world.rollback_commits(), 1);
+}
+
+#[test]
+fn an_app_that_must_wait_for_a_token_does_nothing() {
+    let (world, github, _) = on_github();
+    let refs = world.repo().refs_fingerprint();
+    let limited = Reply::json(429, r#"{"message":"slow down"}"#);
+    github.instead(
+        "POST",
+        "/access_tokens",
+        limited.with_header("retry-after", "3600"),
+    );
+    let ran = program(&world, &github).run().exits(69);
+    assert!(
+        ran.stderr
+            .contains("get a token of platform/gitops: rate limited until"),
+        "{ran}"
+    );
+    assert_eq!(world.repo().refs_fingerprint(), refs);
+    assert_eq!(github.requests().len(), 1);
+}
+
+#[test]
 fn another_team_that_is_faster_only_moves_the_parent() {
     let (world, github, v2) = on_github();
     let team = world.team.clone();
