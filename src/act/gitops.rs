@@ -122,14 +122,9 @@ pub async fn restore(
                 }
                 match read(git, work).await {
                     Ok(branch) => branch,
-                    Err(error) => match doubt {
-                        // A push may have landed: that must not be forgotten because of a failed look.
-                        Some(why) => {
-                            doubt = Some(why);
-                            continue;
-                        }
-                        None => return unreadable(error),
-                    },
+                    // A push may have landed: that must not be forgotten because of a failed look.
+                    Err(_) if doubt.is_some() => continue,
+                    Err(error) => return unreadable(error),
                 }
             }
         };
@@ -154,13 +149,9 @@ pub async fn restore(
         }
         let ready = match write(&branch, way, work).await {
             Ok(ready) => ready,
-            Err(error) if error.is_transient() => match doubt {
-                Some(why) => {
-                    doubt = Some(why);
-                    continue;
-                }
-                None => return Restored::Unreachable(error),
-            },
+            // What was sent before may have landed: that must not be forgotten because of another commit's fault.
+            Err(_) if doubt.is_some() => continue,
+            Err(error) if error.is_transient() => return Restored::Unreachable(error),
             Err(error) => {
                 return Restored::Refused {
                     why: error.to_string(),
@@ -183,17 +174,15 @@ pub async fn restore(
                 tracing::warn!(commit.sha = %commit, error = %why, "the commit may have landed; reading the branch again");
                 doubt = Some(why);
             }
-            Sent::Failed(error) => match doubt {
-                Some(why) => doubt = Some(why),
-                None if error.is_transient() => {
-                    return Restored::Unreachable(git.github_error("move the branch", error));
-                }
-                None => {
-                    return Restored::Refused {
-                        why: error.to_string(),
-                    };
-                }
-            },
+            Sent::Failed(_) if doubt.is_some() => {}
+            Sent::Failed(error) if error.is_transient() => {
+                return Restored::Unreachable(git.github_error("move the branch", error));
+            }
+            Sent::Failed(error) => {
+                return Restored::Refused {
+                    why: error.to_string(),
+                };
+            }
         }
     }
     match (doubt, refused) {

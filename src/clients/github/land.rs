@@ -105,7 +105,8 @@ impl Github {
                 }
                 Ok(Seen::Landed) => return Ok(landed()),
                 Ok(Seen::Moved { tip }) => return Ok(Landing::Moved { tip }),
-                Ok(Seen::Unmoved) if is_refused => {
+                // A refusal after a doubt may be the doubtful move at work.
+                Ok(Seen::Unmoved) if is_refused && doubt.is_none() => {
                     return Ok(Landing::Refused {
                         words: fault.to_string(),
                         rules: self.rules_within(step, branch).await.unwrap_or_default(),

@@ -101,6 +101,21 @@ async fn a_fault_that_stays_leaves_the_end_open() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_a_lost_answer_leaves_the_end_open() {
+    for status in [403, 409, 422, 429] {
+        let world = world();
+        let client = world.client();
+        let written = world.written(&client).await;
+        world.github.instead("PATCH", "/git/refs/", Reply::hangup());
+        world
+            .github
+            .instead("PATCH", "/git/refs/", Reply::json(status, "{}"));
+        let landing = client.land("main", &written).await.expect("an outcome");
+        assert!(matches!(landing, Landing::Unknown { .. }), "{landing:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_move_whose_end_cannot_be_seen_is_unknown_even_if_it_was_done() {
     let world = world();
     let client = world.client();
