@@ -237,8 +237,10 @@ fn a_window_that_is_too_much_at_once_is_read_in_chunks() {
                 });
                 let chunked = budget_of(&stub.url(), service);
                 for ((name, chunked), (_, direct)) in chunked.into_iter().zip(&direct) {
+                    // Time goes on between both, and a slot of an hour more or less is 0.14 % of the coverage.
+                    let slot = if name == "coverage" { 2.0 / 720.0 } else { 0.0 };
                     assert!(
-                        (chunked - direct).abs() <= 0.001 * direct,
+                        (chunked - direct).abs() <= 0.001 * direct + slot,
                         "{name} of {service}: {chunked} instead of {direct}"
                     );
                 }
