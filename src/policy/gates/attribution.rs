@@ -174,7 +174,7 @@ struct Comparison {
     sli: Sli,
     /// Ratio above which it burns.
     limit: f64,
-    /// How many events of a cluster count as one (1..=10).
+    /// How many events of a cluster count as one (1..=3).
     dispersion: f64,
     /// The hour before. Whatever may be bad counts.
     before: Reading<Events>,
@@ -188,7 +188,8 @@ impl Comparison {
     /// Returns the chance that the ratio did not at least double.
     fn chance(&self) -> Option<f64> {
         let (before, after) = (self.before.value()?, self.after.value()?);
-        Some(self.against(after, before))
+        let worth = |events: &Events| events.worth(self.dispersion);
+        Some(conditional_binomial(worth(after), worth(before), AT_LEAST))
     }
 
     fn judge(&self) -> (Blame, String) {
@@ -226,10 +227,8 @@ impl Comparison {
             return (Blame::Unknown, why);
         }
         // What grows for hours without anybody's fault was not yet bad an hour before, and was nearly as bad right before.
-        let grew = self
-            .lately
-            .value()
-            .map(|lately| self.against(after, lately));
+        let lately = self.lately.value();
+        let grew = lately.map(|lately| conditional_binomial(*after, *lately, AT_LEAST));
         if let Some(chance) = grew.filter(|chance| *chance > MAX_P_VALUE) {
             let why = format!(
                 "{counts}: too little to prove that they at least doubled against the minutes right before it ({})",
@@ -241,12 +240,6 @@ impl Comparison {
             Blame::Deployment,
             format!("{counts} ({})", text::chance(chance)),
         )
-    }
-
-    /// Returns the chance that one count is not at least twice as bad as another.
-    fn against(&self, one: &Events, other: &Events) -> f64 {
-        let worth = |events: &Events| events.worth(self.dispersion);
-        conditional_binomial(worth(one), worth(other), AT_LEAST)
     }
 }
 
