@@ -63,7 +63,7 @@ pub struct Rollback {
     /// What to roll back
     #[arg(value_enum, default_value_t = Way::Gitops)]
     pub way: Way,
-    /// The revision to go back to [default: TARGET_COMMIT, else the last good one]
+    /// The revision to go back to: a commit id or a tag [default: TARGET_COMMIT, else the last good one]
     #[arg(long, value_name = "REV")]
     pub to: Option<String>,
     /// Why; written into the commit and the journal [default: ROLLBACK_REASON]

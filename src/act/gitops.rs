@@ -201,6 +201,7 @@ async fn read(git: &Git, work: &Restoration) -> Result<Snapshot, GitError> {
     let want = Want {
         changes: 1,
         revision: Some(work.to.clone()),
+        ..Want::default()
     };
     crate::blocking(move || git.read(&want)).await
 }
@@ -208,7 +209,7 @@ async fn read(git: &Git, work: &Restoration) -> Result<Snapshot, GitError> {
 /// A branch that answers and lacks what was planned on has moved on; any other failure says nothing about it.
 fn unreadable(error: GitError) -> Restored {
     match error.fault {
-        GitFault::NoBranch { .. } | GitFault::NoPath { .. } | GitFault::NoRevision { .. } => {
+        GitFault::NoBranch { .. } | GitFault::NoPath { .. } | GitFault::Revision(_) => {
             Restored::MovedOn {
                 why: error.to_string(),
             }
@@ -220,7 +221,6 @@ fn unreadable(error: GitError) -> Restored {
         | GitFault::NotGit { .. }
         | GitFault::Deadline
         | GitFault::TooMuch { .. }
-        | GitFault::AmbiguousRevision { .. }
         | GitFault::Refused { .. }
         | GitFault::Library(_)
         | GitFault::Scratch(_) => Restored::Unreachable(error),

@@ -6,7 +6,7 @@ use super::Ended;
 use super::carry_out::{Journey, place};
 use super::pass::measure;
 use super::service::Service;
-use crate::clients::git::{Git, GitError, Snapshot};
+use crate::clients::git::{Git, GitError, Moved, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
@@ -85,11 +85,13 @@ async fn settle(
     journey: &mut Journey<'_>,
     assessment: &Assessment,
 ) -> Option<GitError> {
-    let snapshot: Snapshot =
-        match observe::branch(git, service.settings.max_revisions_back, None).await {
-            Ok(snapshot) => snapshot,
-            Err(error) => return Some(error),
-        };
+    // Others may have pushed on top of it since: what was the tip then is older than all that run can have pushed.
+    let judged = &journey.rollback.tip;
+    let back = service.settings.max_revisions_back;
+    let snapshot: Snapshot = match observe::branch_back_to(git, back, judged).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => return Some(error),
+    };
     if let Some(commit) = snapshot.find_trailer(TRAILER_ID, &journey.rollback.id) {
         // When it landed is not known; it was not before it was begun.
         let begun_at = journey.rollback.begun_at;
@@ -100,12 +102,16 @@ async fn settle(
         .to_std()
         .unwrap_or_default();
     if age > service.config.policy.resume_max_age {
+        let as_far_as = match snapshot.moved_since(&journey.rollback.tip) {
+            Moved::Not | Moved::Elsewhere | Moved::PathTouched => "",
+            Moved::Rewritten => " as far as that was read",
+        };
         journey.ends(
             StepName::GitopsRevert,
             StepState::Failed,
             Event::TooOld,
             format!(
-                "its intent is {} min old (RESUME_MAX_AGE); nothing of it is on the branch",
+                "its intent is {} min old (RESUME_MAX_AGE); nothing of it is on the branch{as_far_as}",
                 age.as_secs() / 60
             ),
         );

@@ -83,8 +83,13 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
     let wanted = match &snapshot.revision {
         None => None,
         Some(resolved) => match &resolved.state {
+            // What goes on hold is every change after the restored one, so it has to be a change itself.
             Some(state) => Some(Wanted {
-                revision: resolved.revision.clone(),
+                revision: resolved
+                    .change
+                    .as_ref()
+                    .unwrap_or(&resolved.revision)
+                    .clone(),
                 state: state.clone(),
             }),
             None => {
@@ -128,10 +133,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
 
 /// Tells whether git answered, and the revision that a person named is not there.
 fn is_about_the_revision(error: &GitError) -> bool {
-    matches!(
-        error.fault,
-        GitFault::NoRevision { .. } | GitFault::AmbiguousRevision { .. }
-    )
+    matches!(error.fault, GitFault::Revision(_))
 }
 
 /// Says that this version cannot roll back an Argo CD application; nothing is done.

@@ -44,7 +44,7 @@ pub enum OnUnknown {
 /// What a person's rollback goes back to; nothing is set by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ManualConfig {
-    /// `TARGET_COMMIT`: a commit id (4 to 64 hexadecimal digits) or the name of a branch or tag.
+    /// `TARGET_COMMIT`: a commit id (4 to 64 hexadecimal digits), or the name of a tag, with or without `refs/tags/`.
     pub target_commit: Option<String>,
     /// `TARGET_REVISION`: a revision as Argo CD shows it.
     pub target_revision: Option<String>,
@@ -102,12 +102,19 @@ pub(super) fn read_manual(reader: &mut Reader) -> Checked<ManualConfig> {
     })
 }
 
-/// Accepts a commit id, whole or shortened, or the name of a branch or tag.
+/// Accepts a commit id, whole or shortened, or the name of a tag.
 pub(super) fn parse_commit(text: &str) -> Result<String, Invalid> {
     let is_id = (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_id {
-        check_ref(text)?;
+    if is_id {
+        return Ok(text.to_owned());
     }
+    if text.starts_with("refs/") && !text.starts_with("refs/tags/") {
+        return Err(Invalid::because(format!(
+            "is {}, which names no tag; write a commit id or a tag",
+            quoted(text)
+        )));
+    }
+    check_ref(text)?;
     Ok(text.to_owned())
 }
 

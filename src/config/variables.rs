@@ -178,7 +178,7 @@ variables! {
         GATE_ON_UNKNOWN gate_on_unknown = "block", "What check does when the budget cannot be measured: block or allow.";
     }
     "manual rollback" {
-        TARGET_COMMIT target_commit, "Commit of the GitOps repository to go back to.";
+        TARGET_COMMIT target_commit, "Commit id or tag of the GitOps repository to go back to.";
         TARGET_REVISION target_revision, "Argo CD revision to go back to.";
         ROLLBACK_REASON rollback_reason, "Why a person rolls back, in one line.";
     }

@@ -23,11 +23,39 @@ pub async fn branch(
     max_back: u32,
     revision: Option<String>,
 ) -> Result<Snapshot, GitError> {
+    read(
+        git,
+        Want {
+            changes: changes(max_back),
+            revision,
+            back_to: None,
+        },
+    )
+    .await
+}
+
+/// Reads the branch at least as far as a commit that was its tip when an earlier run judged it: what that run pushed is newer.
+///
+/// # Errors
+/// Fails when the remote cannot be reached or refuses, or when branch or path are not there.
+pub async fn branch_back_to(git: &Git, max_back: u32, tip: &str) -> Result<Snapshot, GitError> {
+    read(
+        git,
+        Want {
+            changes: changes(max_back),
+            revision: None,
+            back_to: Some(tip.to_owned()),
+        },
+    )
+    .await
+}
+
+fn changes(max_back: u32) -> usize {
+    usize::try_from(max_back.saturating_add(MORE_CHANGES)).unwrap_or(usize::MAX)
+}
+
+async fn read(git: &Git, want: Want) -> Result<Snapshot, GitError> {
     let git = git.clone();
-    let want = Want {
-        changes: usize::try_from(max_back.saturating_add(MORE_CHANGES)).unwrap_or(usize::MAX),
-        revision,
-    };
     crate::blocking(move || git.read(&want)).await
 }
 

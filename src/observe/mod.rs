@@ -10,7 +10,7 @@ mod queries;
 mod series;
 mod signals;
 
-pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, timeline};
+pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, branch_back_to, timeline};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use queries::{Queries, Workload};
 pub use series::Buckets;

@@ -68,24 +68,9 @@ pub enum GitFault {
         /// The configured branch.
         branch: String,
     },
-    /// A revision that a person named is not there.
-    #[error(
-        "there is no commit {revision:?} among the last {seen} commits of branch {branch:?}; check --to"
-    )]
-    NoRevision {
-        /// What was named.
-        revision: String,
-        /// The configured branch.
-        branch: String,
-        /// How many commits were looked at.
-        seen: usize,
-    },
-    /// A short id that fits more than one commit.
-    #[error("{revision:?} fits more than one commit; give more digits")]
-    AmbiguousRevision {
-        /// What was named.
-        revision: String,
-    },
+    /// A revision that a person named cannot be gone back to.
+    #[error(transparent)]
+    Revision(#[from] RevisionFault),
     /// Restoring would do something else than restore.
     #[error("{why}")]
     Refused {
@@ -98,6 +83,80 @@ pub enum GitFault {
     /// The scratch folder.
     #[error("the scratch folder cannot be used: {0}")]
     Scratch(std::io::Error),
+}
+
+/// Why a revision that a person named cannot be gone back to. The remote answered; asking again does not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RevisionFault {
+    /// No commit of the branch has this id.
+    #[error(
+        "there is no commit {revision:?} among the last {seen} commits of branch {branch:?}; check --to"
+    )]
+    NoCommit {
+        /// What was named.
+        revision: String,
+        /// The configured branch.
+        branch: String,
+        /// How many commits were looked at.
+        seen: usize,
+    },
+    /// A short id that fits more than one commit.
+    #[error("{revision:?} fits more than one commit; give --to more digits")]
+    Ambiguous {
+        /// What was named.
+        revision: String,
+    },
+    /// Neither a tag nor an id.
+    #[error(
+        "there is no tag {name:?} in the repository, and it is no commit id either; check --to"
+    )]
+    NoTag {
+        /// What was named.
+        name: String,
+    },
+    /// A tag that names one commit, and a short id that fits another.
+    #[error(
+        "{name:?} is a tag and also fits the id of another commit; give --to refs/tags/{name} or a whole id"
+    )]
+    TagOrCommit {
+        /// What was named.
+        name: String,
+    },
+    /// A tag of a tree or of a file.
+    #[error("the tag {name:?} names a {kind} and no commit; check --to")]
+    TagOfNoCommit {
+        /// The tag.
+        name: String,
+        /// What it names, in git's words.
+        kind: &'static str,
+    },
+    /// A tag of a commit that is not on the branch.
+    #[error(
+        "the tag {name:?} names {commit}, which is not among the last {seen} commits of branch {branch:?}; check --to"
+    )]
+    TagElsewhere {
+        /// The tag.
+        name: String,
+        /// The full id of its commit.
+        commit: String,
+        /// The configured branch.
+        branch: String,
+        /// How many commits were looked at.
+        seen: usize,
+    },
+    /// A commit that a merge brought to the branch, which never stood there by itself.
+    #[error(
+        "{revision:?} is {commit}, which a merge brought to branch {branch:?} and which never was its tip; \
+         give --to a commit that `git log --first-parent` shows"
+    )]
+    InsideMerge {
+        /// What was named.
+        revision: String,
+        /// The full id of the commit.
+        commit: String,
+        /// The configured branch.
+        branch: String,
+    },
 }
 
 impl GitFault {
@@ -113,8 +172,7 @@ impl GitFault {
             | Self::TooMuch { .. }
             | Self::NoBranch { .. }
             | Self::NoPath { .. }
-            | Self::NoRevision { .. }
-            | Self::AmbiguousRevision { .. }
+            | Self::Revision(_)
             | Self::Refused { .. }
             | Self::Library(_)
             | Self::Scratch(_) => false,

@@ -6,13 +6,15 @@
 mod error;
 mod push;
 mod restore;
+mod revision;
 mod transport;
 mod walk;
 
-pub use error::{GitError, GitFault};
+pub use error::{GitError, GitFault, RevisionFault};
 pub use push::Push;
 pub use restore::{Draft, PathEntry};
-pub use walk::{End, Moved, PathChange, Resolved};
+pub use revision::Resolved;
+pub use walk::{End, Moved, PathChange};
 
 use std::fmt;
 use std::fs::File;
@@ -85,8 +87,10 @@ struct SignedIn {
 pub struct Want {
     /// How many changes of the watched paths.
     pub changes: usize,
-    /// A revision that a person named: a full commit id, or the beginning of one.
+    /// A revision that a person named: a full commit id, the beginning of one, or a tag.
     pub revision: Option<String>,
+    /// A commit down to which the history is read, where it is there.
+    pub back_to: Option<String>,
 }
 
 /// The branch as it was at one moment.
@@ -221,8 +225,10 @@ impl Git {
         options.bare(true).external_template(false);
         drop(Repository::init_opts(folder.path(), &options).map_err(library)?);
         let deadline = Instant::now() + self.settings.timeout;
+        // Once it is here a tag is known: later rounds deepen the branch alone.
+        let mut tag = want.revision.as_deref().and_then(revision::tag_reference);
         for depth in DEPTHS {
-            let repo = self.fetch(&folder, depth, deadline)?;
+            let repo = self.fetch(&folder, depth, tag.take(), deadline)?;
             let is_deepest = Some(&depth) == DEPTHS.last();
             match walk::walk(&repo, &self.settings, want, is_deepest)? {
                 Walked::NeedsDepth => {}
@@ -251,11 +257,12 @@ impl Git {
         ))
     }
 
-    /// Fetches the branch and opens the repository anew: libgit2 reads the shallow boundary only when it opens one.
+    /// Fetches the branch, and one tag where it is there, and opens the repository anew: libgit2 reads the shallow boundary only when it opens one.
     fn fetch(
         &self,
         folder: &TempDir,
         depth: i32,
+        tag: Option<String>,
         deadline: Instant,
     ) -> Result<Repository, GitFault> {
         let repo = Repository::open(folder.path()).map_err(library)?;
@@ -268,9 +275,14 @@ impl Git {
                 .download_tags(AutotagOption::None)
                 .update_fetchhead(false);
             let branch = &self.settings.branch;
-            let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
+            let wanted = [Some(format!("refs/heads/{branch}")), tag];
+            let refspecs: Vec<String> = wanted
+                .iter()
+                .flatten()
+                .map(|name| format!("+{name}:{name}"))
+                .collect();
             remote
-                .fetch(&[refspec.as_str()], Some(&mut options), None)
+                .fetch(&refspecs, Some(&mut options), None)
                 .map_err(|error| session.take_fault().unwrap_or_else(|| library(error)))?;
         }
         drop(repo);

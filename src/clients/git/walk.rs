@@ -7,9 +7,11 @@ use chrono::{DateTime, Utc};
 use git2::{Commit, ErrorCode, Oid, Repository, Tree};
 
 use super::error::GitFault;
+use super::revision::{Resolved, Search};
 use super::{GitSettings, Snapshot, Want, library};
 
-/// How many commits a search for a trailer looks at.
+/// How many commits a search beside the first-parent line looks at. Protects a run from a history of many merges; what lies
+/// beyond counts as not there.
 const MAX_SEARCHED: usize = 5_000;
 
 /// A commit that changed the watched paths.
@@ -36,15 +38,6 @@ pub enum End {
     Enough,
     /// At the deepest history that is fetched.
     DepthLimit,
-}
-
-/// A revision that a person named, found on the branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// Full commit id.
-    pub revision: String,
-    /// Content of the watched paths there; nothing when one of them is not there.
-    pub state: Option<String>,
 }
 
 pub(super) enum Walked {
@@ -80,7 +73,12 @@ pub(super) fn walk(
     let mut seen = Seen {
         want,
         changes: Vec::new(),
-        matches: Vec::new(),
+        search: want
+            .revision
+            .as_deref()
+            .map(|name| Search::new(repo, name))
+            .transpose()?,
+        is_back: want.back_to.is_none(),
         count: 0,
     };
     let mut commit = tip.clone();
@@ -109,7 +107,10 @@ pub(super) fn walk(
             }
         }
     };
-    let revision = seen.resolve(settings)?;
+    let revision = seen
+        .search
+        .map(|search| search.conclude(repo, &tip, &settings.branch, seen.count))
+        .transpose()?;
     Ok(Walked::Seen {
         tip: tip.id().to_string(),
         tip_state: complete_tip,
@@ -122,28 +123,29 @@ pub(super) fn walk(
 struct Seen<'want> {
     want: &'want Want,
     changes: Vec<PathChange>,
-    matches: Vec<Resolved>,
+    search: Option<Search<'want>>,
+    /// Whether the commit was seen down to which the history is wanted.
+    is_back: bool,
     count: usize,
 }
 
 impl Seen<'_> {
     fn look_at(&mut self, commit: &Commit<'_>, here: &[Option<Entry>]) {
         self.count += 1;
-        let Some(wanted) = &self.want.revision else {
-            return;
-        };
         let id = commit.id().to_string();
-        if id.starts_with(&wanted.to_ascii_lowercase()) {
-            self.matches.push(Resolved {
-                revision: id,
-                state: complete(here),
-            });
+        self.is_back |= self.want.back_to.as_ref() == Some(&id);
+        if let Some(search) = &mut self.search {
+            search.look_at(id, || complete(here));
         }
     }
 
     fn change(&mut self, commit: &Commit<'_>, here: &[Option<Entry>]) -> Result<(), GitFault> {
+        let revision = commit.id().to_string();
+        if let Some(search) = &mut self.search {
+            search.meet_change(&revision);
+        }
         self.changes.push(PathChange {
-            revision: commit.id().to_string(),
+            revision,
             committed_at: committed_at(commit)?,
             state: write_state(here),
             subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default())
@@ -153,32 +155,37 @@ impl Seen<'_> {
         Ok(())
     }
 
-    /// A short id may turn out to be ambiguous further back, so only a full one ends the walk early.
     fn is_enough(&self) -> bool {
-        let revision_is_settled = self.want.revision.as_ref().is_none_or(|wanted| {
-            self.matches.len() > 1 || (wanted.len() == 40 && !self.matches.is_empty())
-        });
-        self.changes.len() >= self.want.changes && revision_is_settled
+        self.changes.len() >= self.want.changes
+            && self.is_back
+            && self.search.as_ref().is_none_or(Search::is_settled)
     }
+}
 
-    fn resolve(&mut self, settings: &GitSettings) -> Result<Option<Resolved>, GitFault> {
-        let Some(wanted) = &self.want.revision else {
-            return Ok(None);
-        };
-        if self.matches.len() > 1 {
-            return Err(GitFault::AmbiguousRevision {
-                revision: wanted.clone(),
-            });
+/// Goes through all that is reachable from a commit, the newest first, as far as it was fetched.
+pub(super) fn reachable<'repo>(
+    repo: &'repo Repository,
+    from: Oid,
+) -> impl Iterator<Item = Commit<'repo>> {
+    let mut open = BinaryHeap::new();
+    let mut known = HashSet::new();
+    let mut meet = move |open: &mut BinaryHeap<(i64, Oid)>, id: Oid| {
+        // What lies beyond a shallow boundary is not there.
+        let commit = repo.find_commit(id).ok();
+        if let Some(commit) = commit.filter(|_| known.insert(id)) {
+            open.push((commit.time().seconds(), id));
         }
-        self.matches
-            .pop()
-            .map(Some)
-            .ok_or_else(|| GitFault::NoRevision {
-                revision: wanted.clone(),
-                branch: settings.branch.clone(),
-                seen: self.count,
-            })
-    }
+    };
+    meet(&mut open, from);
+    std::iter::from_fn(move || {
+        let (_, id) = open.pop()?;
+        let commit = repo.find_commit(id).ok()?;
+        for parent in commit.parent_ids() {
+            meet(&mut open, parent);
+        }
+        Some(commit)
+    })
+    .take(MAX_SEARCHED)
 }
 
 impl Snapshot {
@@ -192,31 +199,14 @@ impl Snapshot {
     /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
     /// may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
     pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {
-        let mut open = BinaryHeap::new();
-        let mut known = HashSet::new();
-        let mut meet = |open: &mut BinaryHeap<(i64, Oid)>, id: Oid| {
-            // What lies beyond a shallow boundary is not there.
-            let commit = self.repo.find_commit(id).ok();
-            if let Some(commit) = commit.filter(|_| known.insert(id)) {
-                open.push((commit.time().seconds(), id));
-            }
-        };
-        meet(&mut open, Oid::from_str(&self.tip).ok()?);
-        for _ in 0..MAX_SEARCHED {
-            let (_, id) = open.pop()?;
-            let commit = self.repo.find_commit(id).ok()?;
-            let message = String::from_utf8_lossy(commit.message_bytes());
-            if trailers(&message)
-                .iter()
-                .any(|(k, v)| k == key && v == value)
-            {
-                return Some(id.to_string());
-            }
-            for parent in commit.parent_ids() {
-                meet(&mut open, parent);
-            }
-        }
-        None
+        let tip = Oid::from_str(&self.tip).ok()?;
+        reachable(&self.repo, tip)
+            .find(|commit| {
+                trailers(&String::from_utf8_lossy(commit.message_bytes()))
+                    .iter()
+                    .any(|(k, v)| k == key && v == value)
+            })
+            .map(|commit| commit.id().to_string())
     }
 
     /// Tells what happened to the watched paths between an older tip and this one. An older tip beyond what was read

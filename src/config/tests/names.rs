@@ -150,6 +150,8 @@ fn targets_are_commits_refs_or_revisions() {
         "0123456789abcdef0123456789abcdef01234567",
         "v1.2.3",
         "release/7",
+        "refs/tags/v1.2.3",
+        "größe",
     ] {
         assert_eq!(
             accepted(&[("TARGET_COMMIT", text)])
@@ -159,7 +161,23 @@ fn targets_are_commits_refs_or_revisions() {
             Some(text)
         );
     }
-    for text in ["-x", "a b", "HEAD~1", "a..b", "@"] {
+    for text in [
+        "-x",
+        "a b",
+        "HEAD~1",
+        "a..b",
+        "..",
+        "@",
+        "v1^{}",
+        "v1@{1}",
+        "v1.lock",
+        "v*",
+        "/v1",
+        "v1.",
+        "refs/tags/",
+        "refs/heads/main",
+        "refs/pull/7/head",
+    ] {
         assert!(
             problem(&[("TARGET_COMMIT", text)]).starts_with("TARGET_COMMIT is "),
             "{text}"

@@ -1,6 +1,6 @@
 //! Shallow histories: the boundary is never the root, and every depth finds what a full clone would.
 
-use error_budget_monitor::clients::git::{End, GitFault, Want};
+use error_budget_monitor::clients::git::{End, GitFault, RevisionFault, Want};
 
 use super::*;
 
@@ -101,10 +101,14 @@ fn says_so_where_history_goes_on_beyond_the_deepest_fetch() {
     let want = Want {
         changes: 1,
         revision: Some(seed),
+        ..Want::default()
     };
     let error = world.git().read(&want).expect_err("out of reach");
     assert!(
-        matches!(error.fault, GitFault::NoRevision { seen: 3200, .. }),
+        matches!(
+            error.fault,
+            GitFault::Revision(RevisionFault::NoCommit { seen: 3200, .. })
+        ),
         "{error}"
     );
 }

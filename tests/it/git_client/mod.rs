@@ -92,7 +92,7 @@ impl World {
     fn read_changes(&self, changes: usize) -> Snapshot {
         let want = Want {
             changes,
-            revision: None,
+            ..Want::default()
         };
         self.git().read(&want).expect("a readable branch")
     }
@@ -120,7 +120,7 @@ fn git(settings: GitSettings) -> Git {
 fn everything() -> Want {
     Want {
         changes: usize::MAX,
-        revision: None,
+        ..Want::default()
     }
 }
 

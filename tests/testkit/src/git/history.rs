@@ -1,11 +1,12 @@
 //! What git itself says about a repository, and long histories made quickly.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
 use chrono::{DateTime, Utc};
-use git2::Oid;
+use git2::{Oid, Signature, Time};
 
 use super::repo::{GitRepo, git_command};
 
@@ -68,6 +69,62 @@ impl GitRepo {
         self.repository()
             .reference(&format!("refs/heads/{branch}"), id, true, "reset")
             .expect("our own repository is writable");
+    }
+
+    /// Gives a commit, a tree or a file a light tag.
+    pub fn tag(&self, name: &str, id: &str) {
+        let id = Oid::from_str(id).expect("an object id");
+        self.repository()
+            .reference(&format!("refs/tags/{name}"), id, true, "tag")
+            .expect("our own repository is writable");
+    }
+
+    /// Gives an object an annotated tag and returns the id of the tag, which may be tagged in turn.
+    pub fn annotate(&self, name: &str, id: &str) -> String {
+        let repository = self.repository();
+        let object = Oid::from_str(id)
+            .and_then(|id| repository.find_object(id, None))
+            .expect("an object id");
+        let who = Signature::new("Release", "release@example.com", &Time::new(0, 0))
+            .expect("a valid name and address");
+        repository
+            .tag(name, &object, &who, "a release", true)
+            .expect("our own repository is writable")
+            .to_string()
+    }
+
+    /// Adds `count` pull requests' references to a commit at once, in one packed file, as old repositories have them.
+    ///
+    /// # Panics
+    /// If references were packed before.
+    pub fn pack_many_refs(&self, count: usize, revision: &str) {
+        let mut packed = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
+        let mut names: Vec<String> = (0..count)
+            .map(|number| format!("refs/pull/{number}/head"))
+            .collect();
+        names.sort();
+        for name in names {
+            packed.push_str(&format!("{revision} {name}\n"));
+        }
+        let file = self.path().join("packed-refs");
+        assert!(!file.exists(), "references are packed already");
+        fs::write(file, packed).expect("our own repository");
+    }
+
+    /// Changes a setting of the repository, such as `receive.denyNonFastForwards`.
+    pub fn configure(&self, name: &str, value: &str) {
+        self.repository()
+            .config()
+            .and_then(|mut config| config.set_str(name, value))
+            .expect("settings of our own repository");
+    }
+
+    /// Gives a branch another name.
+    pub fn rename_branch(&self, from: &str, to: &str) {
+        self.repository()
+            .find_reference(&format!("refs/heads/{from}"))
+            .and_then(|mut reference| reference.rename(&format!("refs/heads/{to}"), true, "rename"))
+            .expect("the branch is there");
     }
 
     /// Deletes a branch.
