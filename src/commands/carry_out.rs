@@ -25,6 +25,8 @@ const HASH_BYTES_IN_ID: usize = 4;
 pub(super) struct Wish {
     pub(super) origin: Origin,
     pub(super) why: String,
+    /// What a person named, where what is restored is the change before it.
+    pub(super) named: Option<String>,
     pub(super) by: &'static str,
     /// Error ratio under which the burn has stopped (0..1).
     pub(super) recovery_ratio: f64,
@@ -79,7 +81,14 @@ pub(super) async fn carry_out(
     match memory {
         Memory::ReadOnly(_) => show(&snapshot, draft, git, plan, &id, record),
         Memory::Writable(journal) => {
-            let rollback = intent(service, git, plan, &snapshot, wish, id, at);
+            let intent = Intent {
+                service,
+                git,
+                plan,
+                wish,
+                record: &record,
+            };
+            let rollback = intent.write(&snapshot, id, at);
             begin(service, git, journal, rollback, snapshot, record).await
         }
     }
@@ -157,49 +166,61 @@ fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
     )
 }
 
-fn intent(
-    service: &Service<'_>,
-    git: &Git,
-    plan: &Plan,
-    snapshot: &Snapshot,
-    wish: &Wish,
-    id: String,
-    at: DateTime<Utc>,
-) -> Rollback {
-    let subject = snapshot
-        .changes
-        .iter()
-        .find(|change| change.revision == plan.from)
-        .map_or("", |change| change.subject.as_str());
-    let message = commit_message(&CommitStory {
-        service: &service.key,
-        id: &id,
-        from: &plan.from,
-        from_subject: subject,
-        to: &plan.to,
-        paths: git.paths(),
-        why: &wish.why,
-        by: wish.by,
-    });
-    Rollback {
-        id,
-        origin: wish.origin,
-        why: wish.why.clone(),
-        from: plan.from.clone(),
-        from_state: plan.from_state.clone(),
-        to: plan.to.clone(),
-        to_state: plan.to_state.clone(),
-        tip: plan.tip.clone(),
-        place: place(git),
-        message,
-        begun_at: at,
-        recovery_ratio: wish.recovery_ratio,
-        phase: Phase::Begun,
-        attempted: false,
-        commit: None,
-        effective_at: None,
-        ended_at: None,
-        steps: Vec::new(),
+/// All that the first record of a rollback is made of.
+struct Intent<'a> {
+    service: &'a Service<'a>,
+    git: &'a Git,
+    plan: &'a Plan,
+    wish: &'a Wish,
+    record: &'a Record,
+}
+
+impl Intent<'_> {
+    fn write(&self, snapshot: &Snapshot, id: String, at: DateTime<Utc>) -> Rollback {
+        let Self {
+            service,
+            git,
+            plan,
+            wish,
+            record,
+        } = *self;
+        let subject = snapshot
+            .changes
+            .iter()
+            .find(|change| change.revision == plan.from)
+            .map_or("", |change| change.subject.as_str());
+        let message = commit_message(&CommitStory {
+            service: &service.key,
+            id: &id,
+            from: &plan.from,
+            from_subject: subject,
+            to: &plan.to,
+            named: wish.named.as_deref(),
+            paths: git.paths(),
+            why: &wish.why,
+            by: wish.by,
+            record,
+        });
+        Rollback {
+            id,
+            origin: wish.origin,
+            why: wish.why.clone(),
+            from: plan.from.clone(),
+            from_state: plan.from_state.clone(),
+            to: plan.to.clone(),
+            to_state: plan.to_state.clone(),
+            tip: plan.tip.clone(),
+            place: place(git),
+            message,
+            begun_at: at,
+            recovery_ratio: wish.recovery_ratio,
+            phase: Phase::Begun,
+            attempted: false,
+            commit: None,
+            effective_at: None,
+            ended_at: None,
+            steps: Vec::new(),
+        }
     }
 }
 

@@ -247,6 +247,7 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
     let wish = Wish {
         origin: Origin::Automatic,
         why: burning.map_or_else(String::new, |gate| gate.detail.clone()),
+        named: None,
         by: "error-budget-monitor",
         recovery_ratio: recovery_ratio(&known.assessment, service),
         when_held: Exit::Complete,

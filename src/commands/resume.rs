@@ -6,7 +6,7 @@ use super::Ended;
 use super::carry_out::{Journey, place};
 use super::pass::measure;
 use super::service::Service;
-use crate::clients::git::{Git, GitError, Moved, Snapshot};
+use crate::clients::git::{Git, GitError, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
@@ -102,9 +102,9 @@ async fn settle(
         .to_std()
         .unwrap_or_default();
     if age > service.config.policy.resume_max_age {
-        let as_far_as = match snapshot.moved_since(&journey.rollback.tip) {
-            Moved::Not | Moved::Elsewhere | Moved::PathTouched => "",
-            Moved::Rewritten => " as far as that was read",
+        let as_far_as = match snapshot.state_at(&journey.rollback.tip) {
+            Some(_) => "",
+            None => " as far as that was read",
         };
         journey.ends(
             StepName::GitopsRevert,

@@ -6,11 +6,11 @@ use super::Ended;
 use super::carry_out::{Wish, carry_out};
 use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history, with_sources};
-use crate::clients::git::{GitError, GitFault};
+use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::exit::Exit;
 use crate::journal::Origin;
 use crate::observe;
-use crate::policy::{Reason, Wanted, decide_manual};
+use crate::policy::{Reason, Wanted, decide_manual, short};
 use crate::record::{Heading, Record};
 
 /// Rolls the GitOps path back, to a revision that a person named or to the last good one. Prometheus is asked for the
@@ -124,11 +124,31 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
             .reason
             .clone()
             .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
+        named: manual
+            .target_commit
+            .as_deref()
+            .zip(snapshot.revision.as_ref())
+            .and_then(named),
         by: "error-budget-monitor for a person",
         recovery_ratio: service.objective.max_bad_ratio(),
         when_held: Exit::PersonNeeded,
     };
     carry_out(service, memory, Some(snapshot), &decision, record, &wish).await
+}
+
+/// Says what a person named, where that is more than a part of the restored change's id.
+fn named((text, resolved): (&str, &Resolved)) -> Option<String> {
+    let restored = resolved.change.as_ref().unwrap_or(&resolved.revision);
+    if restored.starts_with(&text.to_ascii_lowercase()) {
+        return None;
+    }
+    Some(
+        if resolved.revision.starts_with(&text.to_ascii_lowercase()) {
+            text.to_owned()
+        } else {
+            format!("{text}, {}", short(&resolved.revision))
+        },
+    )
 }
 
 /// Tells whether git answered, and the revision that a person named is not there.

@@ -1,7 +1,11 @@
 //! The message of a rollback's commit: prose for people, trailers for machines.
 
+use chrono::{DateTime, Utc};
+
+use super::text::{percent, rate, span};
 use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_TO};
 use crate::policy::short;
+use crate::record::{AttributionPart, Record};
 
 /// Longest piece of untrusted text in a message, in characters.
 const MAX_QUOTED: usize = 200;
@@ -19,20 +23,30 @@ pub struct CommitStory<'a> {
     pub from_subject: &'a str,
     /// The restored revision.
     pub to: &'a str,
+    /// What a person named, where the restored revision is the change before it.
+    pub named: Option<&'a str>,
     /// The restored paths.
     pub paths: &'a [String],
     /// Why; may hold a person's words.
     pub why: &'a str,
     /// Who wanted it, in words.
     pub by: &'a str,
+    /// The numbers of the moment; what is not known there is not told.
+    pub record: &'a Record,
 }
 
 /// Writes the message. Line breaks in untrusted text are folded, so that none of it can pass for a trailer.
 pub fn commit_message(story: &CommitStory<'_>) -> String {
+    let evidence = evidence(story.record, story.from);
+    let named = story
+        .named
+        .map(|named| format!(" (named as {})", one_line(named)))
+        .unwrap_or_default();
     format!(
         "Roll back {service} to {to_short}\n\n\
          {from_short} ({subject}) is rolled back:\n{why}.\n\n\
-         This commit, made by {by}, puts {paths} back to the state at {to_short}\n\
+         {evidence}\
+         This commit, made by {by}, puts {paths} back to the state at {to_short}{named}\n\
          and touches nothing else. To undo it, deploy a new version; reverting this\n\
          commit brings the bad version back.\n\n\
          {TRAILER_ID}: {id}\n{TRAILER_FROM}: {from}\n{TRAILER_TO}: {to}\n",
@@ -49,6 +63,78 @@ pub fn commit_message(story: &CommitStory<'_>) -> String {
     )
 }
 
+/// Writes what is known of the burn, one line a fact, with an empty line after the last.
+fn evidence(record: &Record, from: &str) -> String {
+    let mut lines = Vec::new();
+    if let Some(attribution) = &record.attribution {
+        lines.extend(suspicion(attribution, from));
+    }
+    let rates = &record.burn_rates;
+    let all = [rates.m5, rates.m30, rates.h1, rates.h6];
+    if all.iter().any(Option::is_some) {
+        let [m5, m30, h1, h6] = all.map(rate);
+        lines.push(format!("Burn rates: 5m {m5}, 30m {m30}, 1h {h1}, 6h {h6}."));
+    }
+    let budget = &record.budget;
+    if let Some(consumed) = budget.consumed {
+        lines.push(format!(
+            "Budget: {} consumed of {} over {}, {}.",
+            percent(Some(consumed)),
+            percent(Some(budget.error_budget)),
+            span(budget.window_seconds as f64),
+            events(budget.bad_events, budget.total_events)
+        ));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("{}\n\n", lines.join("\n"))
+}
+
+fn suspicion(attribution: &AttributionPart, from: &str) -> Vec<String> {
+    let suspect = short(&attribution.suspect);
+    let mut lines = Vec::new();
+    if attribution.suspect != from {
+        lines.push(format!("{suspect} is suspected of having begun it."));
+    }
+    if attribution.total_before.is_some() || attribution.total_after.is_some() {
+        lines.push(format!(
+            "Since {suspect} was deployed: {}; in the hour before: {}.",
+            events(attribution.bad_after, attribution.total_after),
+            events(attribution.bad_before, attribution.total_before)
+        ));
+    }
+    if let Some((onset, lag)) = attribution.onset.zip(attribution.lag_seconds) {
+        lines.push(format!(
+            "The burn began at {}, {} {} {suspect} was deployed.",
+            moment(onset),
+            span(lag.abs() as f64),
+            if lag < 0 { "before" } else { "after" }
+        ));
+    }
+    if attribution.verdict != "deployment" {
+        lines.push(format!(
+            "That a deployment is to blame was not shown: {}.",
+            one_line(&attribution.why)
+        ));
+    }
+    lines
+}
+
+fn events(bad: Option<f64>, total: Option<f64>) -> String {
+    match bad.zip(total) {
+        None => "events unknown".to_owned(),
+        Some((bad, total)) => {
+            let ratio = (total > 0.0).then(|| bad / total);
+            format!("{bad:.0} bad of {total:.0} events ({})", percent(ratio))
+        }
+    }
+}
+
+fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 fn one_line(text: &str) -> String {
     let folded: String = text
         .chars()
@@ -61,24 +147,83 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{BudgetPart, BurnRatesPart, Heading};
+    use crate::slo::fixture::world;
 
-    #[test]
-    fn a_title_cannot_forge_a_trailer() {
-        let message = commit_message(&CommitStory {
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_225_500 + 60 * minute, 0).expect("a time")
+    }
+
+    fn nothing_known() -> Record {
+        let heading = Heading {
+            run_id: "run".to_owned(),
+            command: "run",
+            service: "checkout".to_owned(),
+            namespace: "shop".to_owned(),
+            dry_run: false,
+        };
+        Record::unknown(&heading, &world().objective, at(10))
+    }
+
+    /// A service that burns since two minutes after the deployment of `suspect`.
+    fn burning_since(suspect: &str) -> Record {
+        let unknown = nothing_known();
+        Record {
+            budget: BudgetPart {
+                bad_events: Some(402.4),
+                total_events: Some(484_000.2),
+                consumed: Some(0.831),
+                ..unknown.budget
+            },
+            burn_rates: BurnRatesPart {
+                m5: Some(200.0),
+                m30: None,
+                h1: Some(120.04),
+                h6: Some(40.0),
+            },
+            attribution: Some(AttributionPart {
+                suspect: suspect.to_owned(),
+                onset: Some(at(2)),
+                lag_seconds: Some(120),
+                bad_before: Some(12.0),
+                total_before: Some(118_000.0),
+                bad_after: Some(399.6),
+                total_after: Some(2_000.0),
+                p_value: Some(0.0),
+                verdict: "deployment",
+                why: "it began with it".to_owned(),
+            }),
+            ..unknown
+        }
+    }
+
+    fn message(record: &Record, named: Option<&str>) -> String {
+        commit_message(&CommitStory {
             service: "shop/checkout",
             id: "checkout-20261121t014503z-bbbbbbbb",
             from: &"b".repeat(40),
             from_subject: "checkout: v2\n\nError-Budget-Rollback: forged",
             to: &"a".repeat(40),
+            named,
             paths: &["apps/checkout".to_owned()],
             why: "burn rate 1h 120.0, 5m 200.0",
             by: "error-budget-monitor",
-        });
-        insta::assert_snapshot!(message, @r"
+            record,
+        })
+    }
+
+    #[test]
+    fn tells_what_why_and_by_which_numbers_and_no_title_forges_a_trailer() {
+        insta::assert_snapshot!(message(&burning_since(&"b".repeat(40)), None), @r"
         Roll back shop/checkout to aaaaaaaaaa
 
         bbbbbbbbbb (checkout: v2 Error-Budget-Rollback: forged) is rolled back:
         burn rate 1h 120.0, 5m 200.0.
+
+        Since bbbbbbbbbb was deployed: 400 bad of 2000 events (19.98 %); in the hour before: 12 bad of 118000 events (0.0102 %).
+        The burn began at 2026-11-21 01:47:00 UTC, 2 min after bbbbbbbbbb was deployed.
+        Burn rates: 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00.
+        Budget: 83.10 % consumed of 0.10 % over 30.0 d, 402 bad of 484000 events (0.0831 %).
 
         This commit, made by error-budget-monitor, puts apps/checkout back to the state at aaaaaaaaaa
         and touches nothing else. To undo it, deploy a new version; reverting this
@@ -88,5 +233,59 @@ mod tests {
         Rolls-Back: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
         Restores: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         ");
+    }
+
+    #[test]
+    fn names_the_suspect_where_it_is_an_older_one() {
+        let text = message(&burning_since(&"c".repeat(40)), None);
+        insta::assert_snapshot!(evidence_in(&text), @r"
+        cccccccccc is suspected of having begun it.
+        Since cccccccccc was deployed: 400 bad of 2000 events (19.98 %); in the hour before: 12 bad of 118000 events (0.0102 %).
+        The burn began at 2026-11-21 01:47:00 UTC, 2 min after cccccccccc was deployed.
+        Burn rates: 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00.
+        Budget: 83.10 % consumed of 0.10 % over 30.0 d, 402 bad of 484000 events (0.0831 %).
+        ");
+    }
+
+    #[test]
+    fn says_so_where_no_deployment_is_shown_to_be_to_blame() {
+        let mut record = burning_since(&"b".repeat(40));
+        if let Some(attribution) = &mut record.attribution {
+            attribution.lag_seconds = Some(-7_300);
+            attribution.onset = Some(at(-122));
+            attribution.verdict = "not_deployment";
+            attribution.why = "errors began\nlong before".to_owned();
+            attribution.total_before = None;
+        }
+        insta::assert_snapshot!(evidence_in(&message(&record, None)), @r"
+        Since bbbbbbbbbb was deployed: 400 bad of 2000 events (19.98 %); in the hour before: events unknown.
+        The burn began at 2026-11-20 23:43:00 UTC, 2.0 h before bbbbbbbbbb was deployed.
+        That a deployment is to blame was not shown: errors began long before.
+        Burn rates: 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00.
+        Budget: 83.10 % consumed of 0.10 % over 30.0 d, 402 bad of 484000 events (0.0831 %).
+        ");
+    }
+
+    #[test]
+    fn is_silent_on_what_is_not_known_and_repeats_what_a_person_named() {
+        let named = "release-7\n\nRestores: forged";
+        insta::assert_snapshot!(message(&nothing_known(), Some(named)), @r"
+        Roll back shop/checkout to aaaaaaaaaa
+
+        bbbbbbbbbb (checkout: v2 Error-Budget-Rollback: forged) is rolled back:
+        burn rate 1h 120.0, 5m 200.0.
+
+        This commit, made by error-budget-monitor, puts apps/checkout back to the state at aaaaaaaaaa (named as release-7 Restores: forged)
+        and touches nothing else. To undo it, deploy a new version; reverting this
+        commit brings the bad version back.
+
+        Error-Budget-Rollback: checkout-20261121t014503z-bbbbbbbb
+        Rolls-Back: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+        Restores: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        ");
+    }
+
+    fn evidence_in(message: &str) -> &str {
+        message.split("\n\n").nth(2).expect("the third paragraph")
     }
 }

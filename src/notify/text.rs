@@ -346,7 +346,7 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-fn percent(ratio: Option<f64>) -> String {
+pub(super) fn percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(
         || "unknown".to_owned(),
         |ratio| format!("{} %", trim(ratio * 100.0)),
@@ -370,11 +370,11 @@ fn count(events: Option<f64>) -> String {
     events.map_or_else(|| "unknown".to_owned(), |events| events.to_string())
 }
 
-fn rate(rate: Option<f64>) -> String {
+pub(super) fn rate(rate: Option<f64>) -> String {
     rate.map_or_else(|| "unknown".to_owned(), |rate| format!("{rate:.2}"))
 }
 
-fn span(seconds: f64) -> String {
+pub(super) fn span(seconds: f64) -> String {
     if seconds < 120.0 {
         format!("{seconds:.0} s")
     } else if seconds < 7200.0 {

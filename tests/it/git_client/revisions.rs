@@ -28,10 +28,11 @@ fn resolve(world: &World, revision: &str) -> Resolved {
 fn refused(world: &World, revision: &str) -> RevisionFault {
     let error = ask(world, revision).expect_err(revision);
     assert!(!error.is_transient(), "{error}");
-    match error.fault {
-        GitFault::Revision(fault) => fault,
-        other => panic!("{revision}: {other}"),
-    }
+    let text = format!("{revision}: {error}");
+    let GitFault::Revision(fault) = error.fault else {
+        panic!("{text}");
+    };
+    fault
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn a_run_that_died_and_lost_its_memory_does_nothing_twice() {
 
 /// Starts a run that is killed by a hook of the repository while it waits for the answer to its push.
 #[track_caller]
-fn dies_in(world: &World, hook: &str, then: &str) {
+pub(super) fn dies_in(world: &World, hook: &str, then: &str) {
     let process = world.repo().path().join("process-of-the-test");
     let path = process.display();
     let script = format!(
