@@ -1,9 +1,11 @@
 //! The git client against real repositories behind `git http-backend`, and against servers that are none.
 
+mod corners;
 mod depth;
 mod faults;
 mod guards;
 mod host;
+mod merges;
 mod moved;
 mod properties;
 mod push;
@@ -11,6 +13,7 @@ mod read;
 mod restore;
 mod revisions;
 mod secrets;
+mod tls;
 
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -48,7 +48,12 @@ impl GitRepo {
     /// Returns the ids of the commits that changed `path` along the first parents of `main`, newest first, as git sees
     /// them.
     pub fn path_history(&self, path: &str) -> Vec<String> {
-        let revisions = ["log", "--first-parent", "--format=%H", "main", "--", path];
+        self.path_history_of("main", path)
+    }
+
+    /// The same along the first parents of any revision.
+    pub fn path_history_of(&self, revision: &str, path: &str) -> Vec<String> {
+        let revisions = ["log", "--first-parent", "--format=%H", revision, "--", path];
         self.lines(&revisions)
     }
 

@@ -15,9 +15,11 @@ mod history;
 mod mono_repo;
 mod repo;
 mod server;
+mod tls_front;
 
 pub use mono_repo::{MonoRepo, Release, deployment};
 pub(crate) use repo::git_command;
 pub use repo::{GitRepo, LogEntry, NewCommit};
 pub(crate) use server::base64;
 pub use server::{Fault, GitServer, RequestRecord, TOKEN_USER};
+pub use tls_front::TlsFront;

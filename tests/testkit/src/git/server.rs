@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -33,6 +33,8 @@ pub enum Fault {
     Delay(Duration),
     /// Carries out a push and closes the connection without an answer.
     LosePushAnswer,
+    /// Promises the whole body of every answer to a POST and closes the connection after so many bytes of it.
+    CutAnswer(usize),
 }
 
 /// One request that reached the server.
@@ -142,6 +144,10 @@ impl GitServer {
     /// Returns the URL of the server, without a slash at the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.listener.address())
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.listener.address()
     }
 
     /// Sets what the server does wrong from now on.
@@ -292,6 +298,15 @@ fn serve_connection(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         shared,
         head: &head,
         loses_answer: push && fault == Fault::LosePushAnswer,
+        cut: match fault {
+            Fault::CutAnswer(length) if head.method == "POST" => Some(length),
+            Fault::CutAnswer(_)
+            | Fault::None
+            | Fault::Down
+            | Fault::Status(_)
+            | Fault::Delay(_)
+            | Fault::LosePushAnswer => None,
+        },
     };
     match fault {
         Fault::Down => {
@@ -299,10 +314,12 @@ fn serve_connection(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             return stream.shutdown(Shutdown::Both);
         }
         Fault::Status(status) => answer.refuse(status, &[])?,
-        Fault::None | Fault::Delay(_) | Fault::LosePushAnswer if !is_authorized(&head, shared) => {
+        Fault::None | Fault::Delay(_) | Fault::LosePushAnswer | Fault::CutAnswer(_)
+            if !is_authorized(&head, shared) =>
+        {
             answer.refuse(401, &["WWW-Authenticate: Basic realm=\"git\""])?;
         }
-        Fault::None | Fault::Delay(_) | Fault::LosePushAnswer => {
+        Fault::None | Fault::Delay(_) | Fault::LosePushAnswer | Fault::CutAnswer(_) => {
             let action = if push { shared.begin_push() } else { None };
             if let Some(action) = action {
                 action();
@@ -388,6 +405,8 @@ struct Answer<'a> {
     shared: &'a Shared,
     head: &'a Head,
     loses_answer: bool,
+    /// After how many bytes of the body the connection is closed.
+    cut: Option<usize>,
 }
 
 impl Answer<'_> {
@@ -427,6 +446,14 @@ impl Answer<'_> {
         let code = status.split(' ').next().and_then(|code| code.parse().ok());
         self.shared.record(self.head, code);
         let mut stream = self.stream;
+        if let Some(length) = self.cut {
+            let mut body = Vec::new();
+            output.read_to_end(&mut body)?;
+            headers.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            write!(stream, "HTTP/1.1 {status}\r\n{headers}\r\n")?;
+            stream.write_all(&body[..length.min(body.len())])?;
+            return stream.shutdown(Shutdown::Both);
+        }
         write!(
             stream,
             "HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n"

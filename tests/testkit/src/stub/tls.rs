@@ -15,7 +15,7 @@ pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// What a stub needs to speak TLS.
+/// What a server needs to speak TLS.
 #[derive(Clone)]
 pub struct ServerTls(Arc<ServerConfig>);
 
@@ -105,7 +105,7 @@ impl Default for Authority {
 }
 
 impl ServerTls {
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0)
     }
 }
