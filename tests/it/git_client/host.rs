@@ -1,7 +1,7 @@
 //! What the host is set up like must not matter.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -46,6 +46,25 @@ fn the_host_s_git_settings_do_not_matter() {
         fs::write(home.path().join("git/config"), config).expect("our own folder");
         in_child(home.path(), &std::env::temp_dir());
     }
+}
+
+#[test]
+fn a_home_that_cannot_be_read_does_not_matter() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    // A folder in the place of the file is unreadable for everybody, the superuser too.
+    fs::create_dir(home.path().join(".gitconfig")).expect("our own folder");
+    fs::create_dir_all(home.path().join("git/config")).expect("our own folder");
+    in_child(home.path(), &std::env::temp_dir());
+
+    let locked = tempfile::tempdir().expect("a temporary folder");
+    fs::write(locked.path().join(".gitconfig"), "[core]\n").expect("our own folder");
+    let permit = |mode| {
+        fs::set_permissions(locked.path(), fs::Permissions::from_mode(mode))
+            .expect("our own folder");
+    };
+    permit(0o000);
+    in_child(locked.path(), &std::env::temp_dir());
+    permit(0o700);
 }
 
 #[test]

@@ -57,6 +57,12 @@ impl GitRepo {
         self.lines(&revisions)
     }
 
+    /// Returns the ids of a commit's parents, first parent first.
+    pub fn parents_of(&self, revision: &str) -> Vec<String> {
+        let line = self.lines(&["log", "-1", "--format=%P", revision]).join("");
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
     /// Returns mode, id and path of every file of a revision.
     pub fn files_at(&self, revision: &str) -> BTreeMap<String, String> {
         self.lines(&["-c", "core.quotePath=false", "ls-tree", "-r", revision])
