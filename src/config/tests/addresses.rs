@@ -124,6 +124,28 @@ fn a_repository_on_this_machine_is_refused() {
 }
 
 #[test]
+fn every_transport_but_https_is_refused_in_one_sentence() {
+    let problems: Vec<String> = [
+        "git@git.example.com:acme/deploy.git",
+        "git+ssh://git@git.example.com/acme/deploy.git",
+        "git://git.example.com/acme/deploy.git",
+        "ftp://git.example.com/acme/deploy.git",
+        "file:///srv/deploy.git",
+        "http://git.example.com/acme/deploy.git",
+    ]
+    .map(repo_problem)
+    .to_vec();
+    insta::assert_snapshot!(problems.join("\n"), @r"
+    GITOPS_REPO is an SSH address, which is not supported; write https://git.example.com/acme/deploy.git and set GITOPS_TOKEN
+    GITOPS_REPO is an SSH address, which is not supported; write https://git.example.com/acme/deploy.git and set GITOPS_TOKEN
+    GITOPS_REPO does not begin with https:// or http://; write one of them
+    GITOPS_REPO does not begin with https:// or http://; write one of them
+    GITOPS_REPO is a path on this machine, and a rollback must reach the repository that is deployed; write the URL that git pushes to, such as https://git.example.com/deploy.git
+    GITOPS_REPO uses http:// to another host, which shows its credentials to everyone on the way; use https://, or set GITOPS_PLAINTEXT=true
+    ");
+}
+
+#[test]
 fn other_addresses_are_refused_without_being_quoted() {
     for text in [
         "deploy",

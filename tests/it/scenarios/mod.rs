@@ -6,6 +6,7 @@ mod bad_prometheus;
 mod bad_settings;
 mod bad_state;
 mod blame;
+mod branch_fate;
 mod crash;
 mod done_when;
 mod evidence;
