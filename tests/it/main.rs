@@ -6,6 +6,7 @@ mod github_client;
 mod prometheus_client;
 mod purity;
 mod readme;
+mod refusals_in_readme;
 mod scenarios;
 mod signals;
 mod vectors;

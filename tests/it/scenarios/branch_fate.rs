@@ -11,6 +11,9 @@ use testkit::prometheus::shared_month;
 
 use super::world::World;
 
+/// Does something to the branch; the id is that of an older commit of it.
+type Fate = fn(&GitRepo, &str);
+
 /// A deadline that is over while a hook waits, and long enough for everything else.
 const DEADLINE: &str = "4s";
 
@@ -84,7 +87,7 @@ fn a_hook_that_lets_somebody_else_in_first_only_moves_the_parent() {
 #[test]
 fn a_branch_that_goes_away_or_back_is_left_as_it_is() {
     let gone = "there is no branch \"main\"";
-    let fates: [(fn(&GitRepo, &str), &str, bool); 3] = [
+    let fates: [(Fate, &str, bool); 3] = [
         (|repo, _| repo.delete_branch("main"), gone, false),
         (|repo, _| repo.rename_branch("main", "trunk"), gone, false),
         (|repo, v1| repo.reset("main", v1), "rewritten", true),

@@ -1,0 +1,238 @@
+//! The README explains everything that git and the git engine can say no with.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use error_budget_monitor::clients::git::{GitFault, RevisionFault};
+use error_budget_monitor::clients::http::{HttpError, HttpSettingsError};
+
+/// Where a sentence ends up in the table: a word group of it, and whether it is the program's own and not libgit2's.
+struct Row {
+    words: &'static str,
+    is_ours: bool,
+}
+
+const fn ours(words: &'static str) -> Row {
+    Row {
+        words,
+        is_ours: true,
+    }
+}
+
+/// Returns the row of a fault. Every new fault has to be given one here, and in the README.
+fn row(fault: &GitFault) -> Row {
+    match fault {
+        GitFault::Transport(error) => transport(error),
+        GitFault::Status(status) => ours(match status {
+            401 => "the credentials were refused",
+            403 => "access was denied",
+            404 => "there is no such repository",
+            429 => "the server asks to slow down",
+            500..=599 => "the server has a fault",
+            _ => "the server refused the request",
+        }),
+        GitFault::NotGit { .. } => ours("the server does not speak git over HTTP"),
+        GitFault::Settings(_) => ours("holds no PEM certificate"),
+        GitFault::Deadline => ours("not finished within GITOPS_TIMEOUT"),
+        GitFault::TooMuch { .. } => ours("bytes would have to be moved"),
+        GitFault::NoBranch { .. } => ours("there is no branch"),
+        GitFault::NoPath { .. } => ours("check GITOPS_PATH"),
+        GitFault::Revision(fault) => ours(match fault {
+            RevisionFault::NoCommit { .. } => "there is no commit",
+            RevisionFault::Ambiguous { .. } => "fits more than one commit",
+            RevisionFault::NoTag { .. } => "there is no tag",
+            RevisionFault::TagOrCommit { .. } => "is a tag and also fits the id of another commit",
+            RevisionFault::TagOfNoCommit { .. } => "and no commit; check --to",
+            RevisionFault::TagElsewhere { .. } => "which is not among the last",
+            RevisionFault::InsideMerge { .. } => "which a merge brought to branch",
+        }),
+        // Its reasons have rows of their own, see `REFUSALS`.
+        GitFault::Refused { .. } => ours("restoring would delete it"),
+        GitFault::Library(_) => Row {
+            words: "anything else",
+            is_ours: false,
+        },
+        GitFault::Scratch(_) => ours("the scratch folder cannot be used"),
+    }
+}
+
+fn transport(error: &HttpError) -> Row {
+    ours(match error {
+        HttpError::Connect(_) => "no connection",
+        HttpError::Tls(_) => "TLS refused",
+        HttpError::Timeout { .. } => "no complete answer within",
+        HttpError::Broken(_) => "connection broken",
+        HttpError::TooLarge { .. } => "answer larger than",
+        HttpError::Redirect { .. } => "redirected to",
+        HttpError::Request(_) => "request not sendable",
+    })
+}
+
+/// What the engine refuses to write or to send, by source file.
+const REFUSALS: [(&str, &[&str]); 2] = [
+    (
+        "src/clients/git/restore.rs",
+        &[
+            "is not among the commits that were read",
+            "restoring would delete it",
+            "is another kind of thing at",
+            "restoring would delete everything in it",
+            "the watched paths are already as at",
+            "cannot be put exactly as at",
+            "lies outside GITOPS_PATH and would change",
+            "of a watched path is not one of git's",
+        ],
+    ),
+    ("src/clients/git/push.rs", &["is not a commit on top of"]),
+];
+
+/// What becomes of a push, by source file.
+const ENDS: [(&str, &[&str]); 3] = [
+    (
+        "src/act/gitops.rs",
+        &[
+            "refused the commit on",
+            "the branch kept moving",
+            "somebody changed the watched paths after",
+            "the watched paths are not as they were judged",
+            "its history was rewritten",
+        ],
+    ),
+    ("src/commands/carry_out.rs", &["the push may have landed"]),
+    (
+        "src/commands/resume.rs",
+        &["nothing of it is on the branch", "its push is not repeated"],
+    ),
+];
+
+fn file(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(path).expect("it is there")
+}
+
+/// Returns the first cells of the section's tables.
+fn rows() -> Vec<String> {
+    let readme = file("README.md");
+    let (_, section) = readme
+        .split_once("\n## When git says no\n")
+        .expect("the README has the section");
+    let (section, _) = section.split_once("\n## ").expect("another one follows");
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// One of each, as far as it can be made here; what carries a private cause is a row of its own all the same.
+fn samples() -> Vec<GitFault> {
+    let text = String::new;
+    let mut samples: Vec<GitFault> = [401, 403, 404, 418, 429, 503]
+        .map(GitFault::Status)
+        .into_iter()
+        .collect();
+    samples.extend([
+        GitFault::Transport(HttpError::Redirect {
+            status: 301,
+            to: text(),
+        }),
+        GitFault::Transport(HttpError::TooLarge { limit: 1 }),
+        GitFault::Transport(HttpError::Timeout {
+            limit: std::time::Duration::from_secs(1),
+        }),
+        GitFault::NotGit { kind: text() },
+        GitFault::Settings(HttpSettingsError::Certificates { path: "ca".into() }),
+        GitFault::Deadline,
+        GitFault::TooMuch { limit: 1 },
+        GitFault::NoBranch { branch: text() },
+        GitFault::NoPath {
+            path: text(),
+            branch: text(),
+        },
+        GitFault::Refused {
+            why: "restoring would delete it".to_owned(),
+        },
+        GitFault::Library("early end of the pack".to_owned()),
+        GitFault::Scratch(std::io::Error::other("full")),
+    ]);
+    samples.extend(
+        [
+            RevisionFault::NoCommit {
+                revision: text(),
+                branch: text(),
+                seen: 1,
+            },
+            RevisionFault::Ambiguous { revision: text() },
+            RevisionFault::NoTag { name: text() },
+            RevisionFault::TagOrCommit { name: text() },
+            RevisionFault::TagOfNoCommit {
+                name: text(),
+                kind: "tree",
+            },
+            RevisionFault::TagElsewhere {
+                name: text(),
+                commit: text(),
+                branch: text(),
+                seen: 1,
+            },
+            RevisionFault::InsideMerge {
+                revision: text(),
+                commit: text(),
+                branch: text(),
+            },
+        ]
+        .map(GitFault::Revision),
+    );
+    samples
+}
+
+#[track_caller]
+fn explained(rows: &[String], words: &str) {
+    let found = rows.iter().filter(|row| row.contains(words)).count();
+    assert_eq!(found, 1, "rows for {words:?} under \"When git says no\"");
+}
+
+#[test]
+fn every_fault_of_git_has_a_row() {
+    let rows = rows();
+    let mut seen = BTreeSet::new();
+    for fault in samples() {
+        let row = row(&fault);
+        explained(&rows, row.words);
+        assert!(
+            !row.is_ours || fault.to_string().contains(row.words),
+            "{fault}: {:?}",
+            row.words
+        );
+        assert!(seen.insert(row.words), "{:?} stands for two", row.words);
+    }
+    for words in [
+        "no connection",
+        "TLS refused",
+        "connection broken",
+        "request not sendable",
+    ] {
+        explained(&rows, words);
+    }
+}
+
+#[test]
+fn every_refusal_of_the_engine_has_a_row() {
+    let rows = rows();
+    for (path, refusals) in REFUSALS {
+        let source = file(path);
+        let made = source.matches("GitFault::Refused {").count();
+        assert_eq!(made, refusals.len(), "refusals in {path}");
+        for words in refusals {
+            assert!(source.contains(words), "{words:?} is not in {path}");
+            explained(&rows, words);
+        }
+    }
+    for (path, ends) in ENDS {
+        let source = file(path);
+        for words in ends {
+            assert!(source.contains(words), "{words:?} is not in {path}");
+            explained(&rows, words);
+        }
+    }
+}
