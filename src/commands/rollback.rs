@@ -93,10 +93,15 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
                 state: state.clone(),
             }),
             None => {
-                let why = format!(
-                    "{} does not exist at {}: restoring would delete it",
-                    git.paths().join(", "),
-                    resolved.revision
+                // The draft names the path that is missing.
+                let why = snapshot.draft(&resolved.revision).map_or_else(
+                    |error| error.to_string(),
+                    |_| {
+                        format!(
+                            "the watched paths are not all there at {}",
+                            resolved.revision
+                        )
+                    },
                 );
                 return Ended::with(
                     Exit::PersonNeeded,
@@ -106,6 +111,14 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
             }
         },
     };
+    let named = manual
+        .target_commit
+        .as_deref()
+        .zip(snapshot.revision.as_ref())
+        .and_then(named);
+    if let Some((named, wanted)) = named.as_ref().zip(wanted.as_ref()) {
+        tracing::info!(named = %named, commit.sha = %wanted.revision, "the watched paths there are those of this commit");
+    }
     let timeline = observe::timeline(&snapshot);
     // Limits go by the clock that wrote the journal: no gate compares it with that of Prometheus here.
     let decision = decide_manual(
@@ -124,11 +137,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
             .reason
             .clone()
             .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
-        named: manual
-            .target_commit
-            .as_deref()
-            .zip(snapshot.revision.as_ref())
-            .and_then(named),
+        named,
         by: "error-budget-monitor for a person",
         recovery_ratio: service.objective.max_bad_ratio(),
         when_held: Exit::PersonNeeded,

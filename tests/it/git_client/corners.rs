@@ -121,6 +121,54 @@ fn a_server_that_dies_while_it_answers_a_push_leaves_its_end_open() {
 }
 
 #[test]
+fn a_pack_of_one_byte_a_second_ends_at_the_deadline() {
+    let world = seeded();
+    let good = world.repo.tip();
+    world.release("v2", 1);
+    let patient = world.read();
+    let impatient = git(GitSettings {
+        timeout: Duration::from_secs(3),
+        ..world.settings()
+    });
+    let snapshot = read(&impatient);
+    let commit = write(&snapshot, &good);
+    world.server.set_fault(Fault::Drip(Duration::from_secs(1)));
+
+    let error = refused_read(&impatient);
+    assert!(matches!(error.fault, GitFault::Deadline), "{error}");
+    assert!(error.is_transient());
+
+    // A push whose answer drips has landed all the same.
+    let error = snapshot.push(&commit).expect_err("no whole answer");
+    assert!(matches!(error.fault, GitFault::Deadline), "{error}");
+    world.server.set_fault(Fault::None);
+    assert_eq!(world.repo.tip(), commit);
+    assert_eq!(write(&patient, &good), commit);
+    assert_eq!(patient.push(&commit).expect("an answer"), Push::Accepted);
+    assert_eq!(world.server.push_attempts(), 1);
+}
+
+#[test]
+fn a_push_with_a_token_that_has_expired_or_sees_nothing_is_refused() {
+    let world = seeded();
+    let good = world.repo.tip();
+    let bad = world.release("v2", 1);
+    let snapshot = world.read();
+    let commit = write(&snapshot, &good);
+    for (status, setting) in [(401, "GITOPS_TOKEN"), (404, "GITOPS_REPO")] {
+        let sent = world.server.requests().len();
+        world.server.set_fault(Fault::Status(status));
+        let answer = snapshot.push(&commit).expect("an answer");
+        let Push::Refused { words } = answer else {
+            panic!("accepted");
+        };
+        assert!(words.contains(setting), "{words}");
+        assert_eq!(world.server.requests().len() - sent, 1, "tried once");
+    }
+    assert_eq!(world.repo.tip(), bad);
+}
+
+#[test]
 fn a_branch_that_was_renamed_is_not_created_again() {
     let world = seeded();
     let good = world.repo.tip();

@@ -169,6 +169,36 @@ fn a_name_that_git_would_not_take_is_refused_before_anything_is_asked() {
 }
 
 #[test]
+fn of_several_paths_the_one_that_was_not_there_is_named() {
+    let versions = Versions::new();
+    let files = [("base/x.yaml", Some("b1\n"))];
+    versions.world.repo().commit("base", Utc::now(), &files);
+    let to_v2 = versions.to(&versions.v2);
+    let program = to_v2.env("GITOPS_PATH", "apps/healthy,base");
+    let ran = versions.world.nothing_changed_but_the_lock_by(&program);
+    let ran = ran.exits(1).decides("hold", "no_target");
+    ran.complains_of(&["\"base\" does not exist", "restoring would delete it"]);
+}
+
+#[test]
+fn a_dry_run_shows_what_a_name_stands_for() {
+    let versions = Versions::new();
+    let arguments = ["rollback", "--dry-run", "--to", &versions.between];
+    let program = versions.world.program().arguments(&arguments);
+    let ran = versions.world.nothing_changed_by(&program).exits(0);
+    let ran = ran.has_outcome("would_roll_back");
+    assert_eq!(ran.text("/rollback/to"), versions.v2);
+    let said = ran
+        .log()
+        .into_iter()
+        .find(|line| line["named"] == versions.between.as_str());
+    assert_eq!(
+        said.expect("it is logged")["commit.sha"],
+        versions.v2.as_str()
+    );
+}
+
+#[test]
 fn a_commit_inside_a_merge_was_never_deployed() {
     let versions = Versions::new();
     let repo = versions.world.repo();

@@ -35,6 +35,8 @@ pub enum Fault {
     LosePushAnswer,
     /// Promises the whole body of every answer to a POST and closes the connection after so many bytes of it.
     CutAnswer(usize),
+    /// Sends the answers to POSTs byte by byte with this pause between; ends when the fault changes or the server stops.
+    Drip(Duration),
 }
 
 /// One request that reached the server.
@@ -254,6 +256,24 @@ impl Shared {
         }
     }
 
+    /// Passes bytes on one by one until nobody wants them any more.
+    fn drip(&self, from: &mut impl Read, mut to: &TcpStream, pause: Duration) -> io::Result<()> {
+        let fault = Fault::Drip(pause);
+        for byte in from.bytes() {
+            to.write_all(&[byte?])?;
+            let waits = |state: &mut State| state.fault == fault;
+            let (state, timeout) = self
+                .changed
+                .wait_timeout_while(self.state(), pause, waits)
+                .expect("nothing panics while it holds this lock");
+            drop(state);
+            if !timeout.timed_out() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Counts a push and returns what is to happen before git looks at it.
     fn begin_push(&self) -> Option<Box<dyn FnOnce() + Send>> {
         let mut state = self.state();
@@ -298,15 +318,7 @@ fn serve_connection(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         shared,
         head: &head,
         loses_answer: push && fault == Fault::LosePushAnswer,
-        cut: match fault {
-            Fault::CutAnswer(length) if head.method == "POST" => Some(length),
-            Fault::CutAnswer(_)
-            | Fault::None
-            | Fault::Down
-            | Fault::Status(_)
-            | Fault::Delay(_)
-            | Fault::LosePushAnswer => None,
-        },
+        spoilt: (head.method == "POST").then(|| fault.clone()),
     };
     match fault {
         Fault::Down => {
@@ -314,12 +326,20 @@ fn serve_connection(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             return stream.shutdown(Shutdown::Both);
         }
         Fault::Status(status) => answer.refuse(status, &[])?,
-        Fault::None | Fault::Delay(_) | Fault::LosePushAnswer | Fault::CutAnswer(_)
+        Fault::None
+        | Fault::Delay(_)
+        | Fault::LosePushAnswer
+        | Fault::CutAnswer(_)
+        | Fault::Drip(_)
             if !is_authorized(&head, shared) =>
         {
             answer.refuse(401, &["WWW-Authenticate: Basic realm=\"git\""])?;
         }
-        Fault::None | Fault::Delay(_) | Fault::LosePushAnswer | Fault::CutAnswer(_) => {
+        Fault::None
+        | Fault::Delay(_)
+        | Fault::LosePushAnswer
+        | Fault::CutAnswer(_)
+        | Fault::Drip(_) => {
             let action = if push { shared.begin_push() } else { None };
             if let Some(action) = action {
                 action();
@@ -405,8 +425,8 @@ struct Answer<'a> {
     shared: &'a Shared,
     head: &'a Head,
     loses_answer: bool,
-    /// After how many bytes of the body the connection is closed.
-    cut: Option<usize>,
+    /// What happens to the body, where it is the answer to a POST.
+    spoilt: Option<Fault>,
 }
 
 impl Answer<'_> {
@@ -446,7 +466,7 @@ impl Answer<'_> {
         let code = status.split(' ').next().and_then(|code| code.parse().ok());
         self.shared.record(self.head, code);
         let mut stream = self.stream;
-        if let Some(length) = self.cut {
+        if let Some(Fault::CutAnswer(length)) = self.spoilt {
             let mut body = Vec::new();
             output.read_to_end(&mut body)?;
             headers.push_str(&format!("Content-Length: {}\r\n", body.len()));
@@ -458,6 +478,9 @@ impl Answer<'_> {
             stream,
             "HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n"
         )?;
+        if let Some(Fault::Drip(pause)) = self.spoilt {
+            return self.shared.drip(output, stream, pause);
+        }
         io::copy(output, &mut stream)?;
         Ok(())
     }
