@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::timeline::{Change, Timeline};
+use super::timeline::{Change, RollbackMark, Timeline};
 
 /// How far a rollback came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl History {
 
     /// Returns the rollback that put a revision on hold, or content equal to it, or all between it and the restored one:
     /// one whose commit is on the branch. `revision` may be the beginning of a commit id; what lies between is known of a
-    /// whole one only.
+    /// whole one only, or of the content there.
     pub fn held_by(
         &self,
         revision: &str,
@@ -136,7 +136,10 @@ impl History {
             };
             let is_it = past.from.starts_with(revision)
                 || (state.is_some() && past.from_state.as_deref() == state)
-                || timeline.is_some_and(|timeline| passed_over(past, timeline, revision));
+                || timeline.is_some_and(|timeline| {
+                    passed_over(past, timeline, revision)
+                        || state.is_some_and(|state| content_passed_over(past, timeline, state))
+                });
             landed && is_it
         })
     }
@@ -148,6 +151,21 @@ impl History {
                 && (past.from == revision || past.from_state.as_deref() == Some(state))
         })
     }
+}
+
+/// Tells whether content is that of a revision between the one that was rolled back and the one that was restored instead: a
+/// commit that leaves the watched paths alone would bring it back. What is restored may have been there in between too.
+fn content_passed_over(past: &PastRollback, timeline: &Timeline, state: &str) -> bool {
+    let is_restored = |change: &Change| {
+        let is_ours = |mark: &RollbackMark| mark.id == past.id;
+        change.revision == past.to || change.rollback.as_ref().is_some_and(is_ours)
+    };
+    let mut same = timeline
+        .changes
+        .iter()
+        .filter(|change| change.state == state);
+    same.clone().all(|change| !is_restored(change))
+        && same.any(|change| passed_over(past, timeline, &change.revision))
 }
 
 /// Tells whether a revision lies between the one that was rolled back and the one that was restored instead.

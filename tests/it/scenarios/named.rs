@@ -11,6 +11,7 @@ struct Versions {
     v2: String,
     between: String,
     v3: String,
+    beside_v3: String,
     v4: String,
     tip: String,
 }
@@ -22,6 +23,7 @@ impl Versions {
         let v2 = release("v2", 4);
         let between = world.other_team_commits();
         let v3 = release("v3", 3);
+        let beside_v3 = world.other_team_commits();
         let v4 = release("v4", 2);
         let tip = world.other_team_commits();
         Self {
@@ -29,6 +31,7 @@ impl Versions {
             v2,
             between,
             v3,
+            beside_v3,
             v4,
             tip,
         }
@@ -64,7 +67,13 @@ impl Versions {
     /// Checks which versions the gate lets through after a rollback to `v2`.
     #[track_caller]
     fn holds_what_came_after_v2(&self) {
+        // A commit that leaves the path alone would bring what is there with it.
+        let restored = self.world.repo().tip();
         let codes = [
+            (&restored, 0),
+            (&self.tip, 5),
+            (&self.beside_v3, 5),
+            (&self.between, 0),
             (&self.v4, 5),
             (&self.v3, 5),
             (&self.v2, 0),
@@ -120,6 +129,29 @@ fn only_what_came_after_the_restored_state_goes_on_hold() {
         // The same is known when only the branch remembers.
         std::fs::remove_dir_all(versions.world.state_folder()).expect("our own folder");
         versions.holds_what_came_after_v2();
+    }
+}
+
+#[test]
+fn what_is_restored_is_never_on_hold_although_it_was_there_in_between_too() {
+    let world = World::of("healthy");
+    let release = |version, days| world.release(version, Utc::now() - TimeDelta::days(days));
+    let v2 = release("v2", 5);
+    let v3 = release("v3", 4);
+    let v2_again = release("v2", 3);
+    release("v4", 2);
+    world.runs(&["rollback", "--to", &v2]).exits(0);
+    world.recovered(TimeDelta::minutes(40));
+    let restored = world.repo().tip();
+    let on_top = world.other_team_commits();
+    for (commit, code) in [
+        (&restored, 0),
+        (&on_top, 0),
+        (&v2, 0),
+        (&v2_again, 5),
+        (&v3, 5),
+    ] {
+        world.runs(&["check", "--commit", commit]).exits(code);
     }
 }
 
