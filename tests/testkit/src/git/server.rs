@@ -1,7 +1,7 @@
 //! An HTTP server in front of `git http-backend`.
 
 use std::fmt;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -257,7 +257,7 @@ impl Shared {
     }
 
     /// Passes bytes on one by one until nobody wants them any more.
-    fn drip(&self, from: &mut impl Read, mut to: &TcpStream, pause: Duration) -> io::Result<()> {
+    fn drip(&self, from: &mut impl BufRead, mut to: &TcpStream, pause: Duration) -> io::Result<()> {
         let fault = Fault::Drip(pause);
         for byte in from.bytes() {
             to.write_all(&[byte?])?;
