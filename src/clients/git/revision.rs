@@ -1,6 +1,6 @@
 //! A revision that a person names: a commit id, whole or shortened, or a tag.
 
-use git2::{Commit, ErrorCode, ObjectType, Oid, Reference, Repository};
+use git2::{Commit, ErrorCode, ObjectType, Reference, Repository};
 
 use super::error::{GitFault, RevisionFault};
 use super::{library, walk};
@@ -33,8 +33,7 @@ pub(super) fn tag_reference(name: &str) -> Option<String> {
         None if is_id(name) && name.len() == WHOLE => return None,
         None => format!("{TAGS}{name}"),
     };
-    let is_pattern = reference.contains('*');
-    (Reference::is_valid_name(&reference) && !is_pattern).then_some(reference)
+    Reference::is_valid_name(&reference).then_some(reference)
 }
 
 fn is_id(name: &str) -> bool {
@@ -167,7 +166,7 @@ fn tagged_commit(repo: &Repository, reference: &str) -> Result<Option<String>, G
     };
     let named = found.peel(ObjectType::Any).map_err(library)?;
     match named.kind() {
-        Some(ObjectType::Commit) => Ok(Some(Oid::to_string(&named.id()))),
+        Some(ObjectType::Commit) => Ok(Some(named.id().to_string())),
         kind => Err(GitFault::Revision(RevisionFault::TagOfNoCommit {
             name: short_tag(reference).to_owned(),
             kind: kind.map_or("thing", |kind| kind.str()),

@@ -1,5 +1,6 @@
 //! Servers and repositories that are unusual and right, and servers that die half-way.
 
+use error_budget_monitor::clients::git::{End, Moved};
 use testkit::git::Fault;
 
 use super::*;
@@ -23,6 +24,29 @@ fn refuses_a_target_that_lacks_one_of_several_paths() {
         format!("\"base\" does not exist at {before}: restoring would delete it")
     );
     assert_eq!(world.repo.refs_fingerprint(), refs);
+}
+
+#[test]
+fn reads_back_to_a_commit_that_is_wanted_and_needs_none_that_is_not_there() {
+    for on_top in [48, 49, 50, 230] {
+        let world = seeded();
+        let old_tip = world.release("v2", 1);
+        world.repo.commit_many(on_top, FILE, at(2));
+        let want = |back_to: &str| Want {
+            changes: 1,
+            back_to: Some(back_to.to_owned()),
+            ..Want::default()
+        };
+        let snapshot = world.git().read(&want(&old_tip)).expect("readable");
+        assert!(snapshot.state_at(&old_tip).is_some(), "{on_top} on top");
+        assert_eq!(snapshot.moved_since(&old_tip), Moved::PathTouched);
+        assert_eq!(snapshot.end, End::Enough);
+
+        let unknown = "f".repeat(40);
+        let snapshot = world.git().read(&want(&unknown)).expect("readable");
+        assert_eq!(snapshot.end, End::Root);
+        assert_eq!(snapshot.state_at(&unknown), None);
+    }
 }
 
 #[test]

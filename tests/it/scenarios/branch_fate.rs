@@ -87,10 +87,20 @@ fn a_hook_that_lets_somebody_else_in_first_only_moves_the_parent() {
 #[test]
 fn a_branch_that_goes_away_or_back_is_left_as_it_is() {
     let gone = "there is no branch \"main\"";
-    let fates: [(Fate, &str, bool); 3] = [
+    let start_anew: Fate = |repo, _| {
+        repo.prepare("a fresh start", Utc::now())
+            .parents(&[])
+            .write(
+                &MonoRepo::manifest_path("bad-release"),
+                "kind: Deployment\n",
+            )
+            .create();
+    };
+    let fates: [(Fate, &str, bool); 4] = [
         (|repo, _| repo.delete_branch("main"), gone, false),
         (|repo, _| repo.rename_branch("main", "trunk"), gone, false),
         (|repo, v1| repo.reset("main", v1), "rewritten", true),
+        (start_anew, "there is no commit", true),
     ];
     for (fate, why, is_there) in fates {
         let (world, _) = World::with_a_bad_release();
