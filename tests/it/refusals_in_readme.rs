@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use error_budget_monitor::clients::git::{GitFault, RevisionFault};
+use error_budget_monitor::clients::github::GithubFault;
 use error_budget_monitor::clients::http::{HttpError, HttpSettingsError};
 
 /// Where a sentence ends up in the table: a word group of it, and whether it is the program's own and not libgit2's.
@@ -33,6 +34,7 @@ fn row(fault: &GitFault) -> Row {
         }),
         GitFault::NotGit { .. } => ours("the server does not speak git over HTTP"),
         GitFault::Settings(_) => ours("holds no PEM certificate"),
+        GitFault::Github(error) => api(&error.fault),
         GitFault::Deadline => ours("not finished within GITOPS_TIMEOUT"),
         GitFault::TooMuch { .. } => ours("bytes would have to be moved"),
         GitFault::NoBranch { .. } => ours("there is no branch"),
@@ -56,6 +58,26 @@ fn row(fault: &GitFault) -> Row {
     }
 }
 
+/// Returns the row of what GitHub's API says; it shares those of git where the meaning is the same.
+fn api(fault: &GithubFault) -> Row {
+    ours(match fault {
+        GithubFault::Settings(_) => "holds no PEM certificate",
+        GithubFault::Key => "is not an RSA key in PEM",
+        GithubFault::Transport(error) => return transport(error),
+        GithubFault::Deadline => "not finished within GITOPS_TIMEOUT",
+        GithubFault::MovedAway { .. } => "the repository or the API moved",
+        GithubFault::Unauthorized { .. } => "the credentials were refused",
+        GithubFault::Forbidden { .. } => "the credentials lack a permission",
+        GithubFault::NotFound { .. } => "not found, or the credentials may not see it",
+        GithubFault::RateLimited { .. } => "rate limited until",
+        GithubFault::Rejected { .. } => "refused (HTTP",
+        GithubFault::Server { .. } => "GitHub has a fault",
+        GithubFault::Answer { .. } => "the answer cannot be used",
+        // Its reasons have rows of their own, see `REFUSALS`.
+        GithubFault::Refused { .. } => "which this program does not change",
+    })
+}
+
 fn transport(error: &HttpError) -> Row {
     ours(match error {
         HttpError::Connect(_) => "no connection",
@@ -69,9 +91,10 @@ fn transport(error: &HttpError) -> Row {
 }
 
 /// What the engine refuses to write or to send, by source file.
-const REFUSALS: [(&str, &[&str]); 2] = [
+const REFUSALS: [(&str, &str, &[&str]); 3] = [
     (
         "src/clients/git/restore.rs",
+        "GitFault::Refused {",
         &[
             "is not among the commits that were read",
             "restoring would delete it",
@@ -83,7 +106,21 @@ const REFUSALS: [(&str, &[&str]); 2] = [
             "of a watched path is not one of git's",
         ],
     ),
-    ("src/clients/git/push.rs", &["is not a commit on top of"]),
+    (
+        "src/clients/git/push.rs",
+        "GitFault::Refused {",
+        &["is not a commit on top of"],
+    ),
+    (
+        "src/clients/github/commit.rs",
+        "Err(GithubFault::Refused {",
+        &[
+            "GitHub made tree",
+            "GitHub made commit",
+            "nothing is to be put in place",
+            "which this program does not change",
+        ],
+    ),
 ];
 
 /// What becomes of a push, by source file.
@@ -186,6 +223,43 @@ fn samples() -> Vec<GitFault> {
     samples
 }
 
+/// One of each that GitHub's API has, with the same exception.
+fn api_samples() -> Vec<GithubFault> {
+    let text = String::new;
+    vec![
+        GithubFault::Settings(HttpSettingsError::Certificates { path: "ca".into() }),
+        GithubFault::Key,
+        GithubFault::Transport(HttpError::TooLarge { limit: 1 }),
+        GithubFault::Deadline,
+        GithubFault::MovedAway { to: text() },
+        GithubFault::Unauthorized { words: text() },
+        GithubFault::Forbidden {
+            needs: None,
+            words: text(),
+        },
+        GithubFault::Forbidden {
+            needs: Some("contents=write".to_owned()),
+            words: text(),
+        },
+        GithubFault::NotFound { words: text() },
+        GithubFault::RateLimited {
+            until: chrono::DateTime::UNIX_EPOCH,
+        },
+        GithubFault::Rejected {
+            status: 422,
+            words: text(),
+        },
+        GithubFault::Server {
+            status: 502,
+            words: text(),
+        },
+        GithubFault::Answer { why: text() },
+        GithubFault::Refused {
+            why: "which this program does not change".to_owned(),
+        },
+    ]
+}
+
 #[track_caller]
 fn explained(rows: &[String], words: &str) {
     let found = rows.iter().filter(|row| row.contains(words)).count();
@@ -217,11 +291,21 @@ fn every_fault_of_git_has_a_row() {
 }
 
 #[test]
+fn every_fault_of_githubs_api_has_a_row() {
+    let rows = rows();
+    for fault in api_samples() {
+        let row = api(&fault);
+        explained(&rows, row.words);
+        assert!(fault.to_string().contains(row.words), "{fault}");
+    }
+}
+
+#[test]
 fn every_refusal_of_the_engine_has_a_row() {
     let rows = rows();
-    for (path, refusals) in REFUSALS {
+    for (path, made, refusals) in REFUSALS {
         let source = file(path);
-        let made = source.matches("GitFault::Refused {").count();
+        let made = source.matches(made).count();
         assert_eq!(made, refusals.len(), "refusals in {path}");
         for words in refusals {
             assert!(source.contains(words), "{words:?} is not in {path}");

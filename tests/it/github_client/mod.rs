@@ -137,7 +137,7 @@ async fn read(github: &GithubServer, paths: Vec<String>) -> Snapshot {
     let git = Git::new(settings, tokio::runtime::Handle::current()).expect("usable settings");
     let want = Want {
         changes: usize::MAX,
-        revision: None,
+        ..Want::default()
     };
     tokio::task::spawn_blocking(move || git.read(&want))
         .await

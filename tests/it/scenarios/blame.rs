@@ -26,7 +26,7 @@ fn of_two_bad_versions_in_a_row_the_older_one_is_never_restored() {
     let world = World::of("bad-release");
     let deployed_at = shared_month().deployed_at();
     let v2 = world.release("v2", deployed_at);
-    let v3 = world.release("v3", deployed_at + TimeDelta::minutes(15));
+    let v3 = world.release("v3", deployed_at + TimeDelta::minutes(8));
     let ran = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
     world.one_commit_restores(&v3, &world.v1, &v3);
     assert_eq!(ran.record["attribution"]["suspect"], *v2);

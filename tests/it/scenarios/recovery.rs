@@ -74,7 +74,7 @@ fn a_burn_that_stops_is_recovered_and_one_that_goes_on_is_not() {
     assert_eq!(worlds[1].remembered()[0].phase, Phase::Ineffective);
 
     // After one that did not help only a person goes on.
-    let held = worlds[1].nothing_changed_but_the_lock_by(&unlimited(&worlds[1]));
+    let held = worlds[1].nothing_changed_but_the_lock_by(&unlimited(quick(&worlds[1])));
     held.exits(0).decides("hold", "breaker_open");
     for world in &worlds {
         assert_eq!(world.rollback_commits(), 1);
@@ -97,7 +97,7 @@ fn a_deadline_that_passes_without_the_proof_needs_a_person() {
         .has_outcome("ineffective")
         .complains_of(&["did not help"]);
 
-    let held = world.nothing_changed_but_the_lock_by(&unlimited(&world));
+    let held = world.nothing_changed_but_the_lock_by(&unlimited(world.program()));
     held.exits(0).decides("hold", "breaker_open");
     let person = world.program().arguments(&["rollback", "--to", &v2]);
     let refused = world.nothing_changed_but_the_lock_by(&person).exits(1);
@@ -140,8 +140,8 @@ fn quick(world: &World) -> Program {
 }
 
 /// The program with every limit out of the way.
-fn unlimited(world: &World) -> Program {
-    quick(world)
+fn unlimited(program: Program) -> Program {
+    program
         .env("COOLDOWN", "0s")
         .env("MAX_ROLLBACKS_PER_HOUR", "9")
         .env("REQUIRE_ATTRIBUTION", "false")
