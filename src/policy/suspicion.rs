@@ -21,6 +21,10 @@ const BEFORE: Duration = Duration::hours(1);
 /// it, whatever the rest of the hour says. Long enough for two samples that lie five minutes apart. Source: our rule.
 const JUST_BEFORE: Duration = Duration::minutes(10);
 
+/// How much of a burn is compared with the minutes right before the deployment. Source: our rule; as short as a bad release of
+/// an ordinary service needs to be proven, because what grows by itself doubles in that time only at its very beginning.
+const SOON_AFTER: Duration = Duration::minutes(20);
+
 /// The part of a revision's life by which it is judged: its end, as long as the longest burn window.
 const LIFE: Duration = Duration::hours(6);
 
@@ -198,6 +202,20 @@ pub(super) fn just_before(suspect: &Change) -> Span {
     }
 }
 
+/// Returns the first minutes of the burn, from the deployment on: what a fault that came with it did at once. What grows by
+/// itself was hardly worse then than right before.
+pub(super) fn soon_after(
+    inputs: &Inputs<'_>,
+    suspect: &Change,
+    onset: Option<DateTime<Utc>>,
+) -> Span {
+    let began = onset.map_or(inputs.now, |onset| onset.max(suspect.committed_at));
+    Span {
+        from: suspect.committed_at,
+        to: (began + SOON_AFTER).min(inputs.now),
+    }
+}
+
 /// Fewest events of each side for a comparison of the 95th percentiles: ten lie beyond it. Source: facts, section 11.
 const MIN_QUANTILE_EVENTS: f64 = 200.0;
 
@@ -278,6 +296,10 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let mut spans = vec![(just_before(suspect), by_latency)];
     if suspicion.against.is_none() || is_recent {
         spans.extend([before, after].map(|span| (span, by_latency || is_recent)));
+        let soon = soon_after(inputs, suspect, suspicion.onset);
+        if soon != after {
+            spans.push((soon, by_latency));
+        }
     }
     if index > 0 {
         spans.extend(cure(inputs, &timeline.changes[0]).map(|span| (span, by_latency)));

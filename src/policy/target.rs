@@ -174,7 +174,7 @@ fn health(
             ));
         }
         let share = format!("{} {}", sli.as_str(), percent(Some(events.error_ratio())));
-        if has_burned(*events, limit) {
+        if events.error_ratio() > limit {
             return Err(format!(
                 "was not healthy: {share} of {} events, limit {}",
                 events.total(),

@@ -16,6 +16,10 @@ const TROUBLE: u32 = 8;
 /// too few bad releases here to judge them by.
 const SERVICES: u64 = 30;
 
+/// Share of the bad releases that has to be caught by the first or the second pass that can (0..1): less than in years, because
+/// here some sixty releases stand close together.
+const CAUGHT_SOON: f64 = 0.9;
+
 #[test]
 fn weeks_of_passes_blame_nobody_who_is_not_to_blame() {
     let mut all = Tally::default();
@@ -28,7 +32,7 @@ fn weeks_of_passes_blame_nobody_who_is_not_to_blame() {
         }));
     }
     assert_eq!(
-        all.failures(),
+        all.failures(CAUGHT_SOON),
         Vec::<String>::new(),
         "\n{}{}",
         all.report(),

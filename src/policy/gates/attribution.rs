@@ -4,7 +4,7 @@ use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
 use super::super::rollout::{self, Rollout};
-use super::super::suspicion::{Suspicion, just_before, not_yet, sides, slis};
+use super::super::suspicion::{Suspicion, just_before, not_yet, sides, slis, soon_after};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline};
@@ -60,6 +60,7 @@ pub(in crate::policy) fn attribution(
 fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Attribution {
     let suspect = &timeline.changes[suspicion.index];
     let (before, after) = sides(inputs, suspect);
+    let soon = soon_after(inputs, suspect, suspicion.onset);
     let evidence = inputs.evidence;
     let mut compared = inputs.assessment.burning_slis();
     if compared.is_empty() {
@@ -77,6 +78,7 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
                 stretch.at_most(sli)
             }),
             after: counted(evidence.stretch(after), |stretch| stretch.at_least(sli)),
+            soon: counted(evidence.stretch(soon), |stretch| stretch.at_least(sli)),
         })
         .collect();
     let shown = comparisons.first();
@@ -182,6 +184,8 @@ struct Comparison {
     lately: Reading<Events>,
     /// Only what is proven to be bad counts.
     after: Reading<Events>,
+    /// The first minutes of the burn. Only what is proven to be bad counts.
+    soon: Reading<Events>,
 }
 
 impl Comparison {
@@ -227,9 +231,9 @@ impl Comparison {
             return (Blame::Unknown, why);
         }
         // What grows for hours without anybody's fault was not yet bad an hour before, and was nearly as bad right before.
-        let lately = self.lately.value();
-        let grew = lately.map(|lately| conditional_binomial(*after, *lately, AT_LEAST));
-        if let Some(chance) = grew.filter(|chance| *chance > MAX_P_VALUE) {
+        let around = self.soon.value().zip(self.lately.value());
+        let grew = around.map(|(soon, lately)| conditional_binomial(*soon, *lately, AT_LEAST));
+        if let Some(chance) = grew.filter(|chance| *chance > CHANCE) {
             let why = format!(
                 "{counts}: too little to prove that they at least doubled against the minutes right before it ({})",
                 text::chance(chance)
