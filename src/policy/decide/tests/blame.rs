@@ -277,6 +277,21 @@ fn what_was_growing_already_is_not_blamed_on_a_deployment() {
 }
 
 #[test]
+fn what_grows_for_hours_is_not_blamed_on_a_deployment_early_in_it() {
+    let began = 270;
+    let mut errors = vec![(days(40), CALM)];
+    errors.extend((0..began).step_by(10).map(|minute| {
+        let ratio = 0.16 * f64::from(minute) / f64::from(began);
+        (minutes(i64::from(began - minute)), ratio)
+    }));
+    let mut case = case().deployed(minutes(250)).errors_since(&errors);
+    case.story.rate = 0.4;
+    let (blame, why) = verdict(&case);
+    assert_eq!(blame, Blame::Unknown, "{why}");
+    assert!(why.contains("minutes right before it"), "{why}");
+}
+
+#[test]
 fn errors_that_always_come_in_clusters_prove_less() {
     // 0.5 % before and 3 % since, of 60 requests a minute.
     let with = |clustered: bool| {

@@ -171,6 +171,23 @@ fn goes_past_revisions_that_cannot_be_shown_to_have_been_healthy() {
             "b was not healthy: errors 2.",
         ),
         (
+            "only chance would say that it was",
+            {
+                let mut case = with(
+                    &[
+                        (days(40), 0.0002),
+                        (minutes(190), 0.008),
+                        (minutes(20), 0.2),
+                    ],
+                    minutes(200),
+                );
+                case.story.rate = 0.2;
+                case
+            },
+            Some("a"),
+            "b was not healthy: errors 0.",
+        ),
+        (
             "it was live for too short a time",
             with(&calm, minutes(29)),
             Some("a"),
