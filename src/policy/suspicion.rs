@@ -109,10 +109,33 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
         );
         return Some(nobody(Some(onset), Blame::NotDeployment, why));
     }
+    let against = late(inputs, &trail, suspect).map(|why| (Blame::NotDeployment, why));
     Some(Suspicion {
         index,
         onset: Some(onset),
-        against: None,
+        against,
+    })
+}
+
+/// Says so when most of what burns now began too long after a deployment, whatever smaller trouble came before.
+fn late(inputs: &Inputs<'_>, trail: &Trail<'_>, suspect: &Change) -> Option<String> {
+    let window = inputs.settings.attribution_window;
+    trail.burning.iter().find_map(|(sli, limit)| {
+        let began = match trail.in_earnest(inputs.evidence.courses(), *sli, *limit) {
+            Beginning::Seen { ago } => inputs.now - Duration::from_std(ago).ok()?,
+            Beginning::Earlier { .. } | Beginning::NotMeasured { .. } => return None,
+        };
+        let lag = began - suspect.committed_at;
+        (lag > window).then(|| {
+            format!(
+                "{} burn as now since {}, {} after {} was deployed (at most {})",
+                sli.as_str(),
+                span(inputs.now - began),
+                span(lag),
+                short(&suspect.revision),
+                span(window)
+            )
+        })
     })
 }
 

@@ -192,6 +192,17 @@ impl Trail<'_> {
         }
     }
 
+    /// Returns since when one SLI burns at least half as much as in the newest half hour: what came before may have been another, smaller trouble.
+    pub fn in_earnest(&self, taken: &[Course], sli: Sli, limit: f64) -> Beginning {
+        let newest = taken.first().and_then(|course| {
+            let slices = course.of(sli);
+            let recent = self.objective.slices_in(self.windows(CALM_WINDOWS));
+            newest(slices.value()?, recent)
+        });
+        let half = newest.map_or(0.0, |events| events.error_ratio() / 2.0);
+        self.beginning(taken, sli, limit.max(half))
+    }
+
     fn windows(&self, count: u32) -> Duration {
         self.objective.violation_for * count
     }
@@ -332,6 +343,15 @@ fn sums(slices: &[Option<Events>]) -> (Vec<f64>, Vec<f64>) {
     (bad, total)
 }
 
+/// Adds up the newest slices.
+fn newest(slices: &[Option<Events>], count: usize) -> Option<Events> {
+    slices[slices.len().saturating_sub(count)..]
+        .iter()
+        .flatten()
+        .copied()
+        .reduce(|left, right| left + right)
+}
+
 /// Returns the slice, not before `floor`, since which the most bad events beyond the limit have piled up; the newest of
 /// several. No slice counts as worse than the newest `recent` ones together, or than a few times the limit.
 fn worst_since(
@@ -340,12 +360,7 @@ fn worst_since(
     recent: usize,
     floor: usize,
 ) -> Option<usize> {
-    let newest = slices[slices.len().saturating_sub(recent)..]
-        .iter()
-        .flatten()
-        .copied()
-        .reduce(|left, right| left + right);
-    let cap = newest
+    let cap = newest(slices, recent)
         .map_or(0.0, Events::error_ratio)
         .clamp(LEAST_CAP * limit, MOST_CAP * limit);
     let (mut piled, mut most, mut begin) = (0.0, 0.0, None);

@@ -37,8 +37,9 @@ const SURE_AFTER: i64 = 6 * MINUTE;
 /// `ATTRIBUTION_WINDOW` and `COOLDOWN` (s).
 const WINDOW: i64 = HOUR;
 
-/// How much a deployment may seem to come after the errors that begin with it (s).
-const GRACE: i64 = 60;
+/// How much a deployment may seem to come after the errors that begin with it (s): the minute that the clocks of committers are
+/// granted, and a scrape, because what began just before is counted only with the next one.
+const GRACE: i64 = 75;
 
 /// By how much the beginning of something may be seen too late (s).
 const BLUR: i64 = 3 * MINUTE;

@@ -287,6 +287,11 @@ fn what_grows_for_hours_is_not_blamed_on_a_deployment_early_in_it() {
     let mut case = case().deployed(minutes(250)).errors_since(&errors);
     case.story.rate = 0.4;
     let (blame, why) = verdict(&case);
+    assert_eq!(blame, Blame::NotDeployment, "{why}");
+    assert!(why.contains("errors burn as now since"), "{why}");
+
+    let case = case.settings(|settings| settings.attribution_window = Duration::hours(4));
+    let (blame, why) = verdict(&case);
     assert_eq!(blame, Blame::Unknown, "{why}");
     assert!(why.contains("minutes right before it"), "{why}");
 }
