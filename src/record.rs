@@ -305,6 +305,14 @@ impl Record {
         self
     }
 
+    /// Waits for a person, keeping the gates.
+    pub fn awaiting(mut self, detail: impl Into<String>) -> Self {
+        self.decision.action = "await_approval";
+        self.decision.reason = Reason::AwaitingApproval.as_str();
+        self.decision.detail = detail.into();
+        self
+    }
+
     /// Holds for a reason of its own, keeping the gates.
     pub fn holding(mut self, reason: Reason, detail: impl Into<String>) -> Self {
         self.decision.action = "hold";
@@ -378,7 +386,11 @@ pub(crate) fn outcome(phase: journal::Phase) -> &'static str {
         journal::Phase::Recovered => "recovered",
         journal::Phase::Ineffective => "ineffective",
         journal::Phase::Failed => "failed",
-        journal::Phase::Superseded => "superseded",
+        // Nothing of ours is on the branch; the decision's reason says why.
+        journal::Phase::Superseded | journal::Phase::Rejected | journal::Phase::Expired => {
+            "superseded"
+        }
+        journal::Phase::Proposed => "awaiting_approval",
     }
 }
 

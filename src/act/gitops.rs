@@ -83,6 +83,8 @@ pub enum Restored {
     Refused {
         /// Why, with the server's words.
         why: String,
+        /// Whether a rule or a hook of the server forbids this commit on this branch: a pull request may do.
+        by_server: bool,
     },
     /// A commit was sent and its result could not be learnt. The next run looks.
     Unknown {
@@ -142,6 +144,7 @@ pub async fn restore(
                     git.branch(),
                     short(&tip)
                 ),
+                by_server: true,
             };
         }
         if let Some(why) = moved_on(&branch, work) {
@@ -155,6 +158,7 @@ pub async fn restore(
             Err(error) => {
                 return Restored::Refused {
                     why: error.to_string(),
+                    by_server: false,
                 };
             }
         };
@@ -181,6 +185,7 @@ pub async fn restore(
             Sent::Failed(error) => {
                 return Restored::Refused {
                     why: error.to_string(),
+                    by_server: false,
                 };
             }
         }
@@ -189,14 +194,17 @@ pub async fn restore(
         (Some(why), _) => Restored::Unknown { why },
         (None, Some((_, words))) => Restored::Refused {
             why: format!("the branch kept moving: {words}"),
+            by_server: false,
         },
         (None, None) => Restored::Refused {
             why: "the branch kept moving".to_owned(),
+            by_server: false,
         },
     }
 }
 
-async fn read(git: &Git, work: &Restoration) -> Result<Snapshot, GitError> {
+/// Reads the branch with the revision to restore in sight.
+pub(super) async fn read(git: &Git, work: &Restoration) -> Result<Snapshot, GitError> {
     let git = git.clone();
     let want = Want {
         changes: 1,
@@ -227,7 +235,8 @@ fn unreadable(error: GitError) -> Restored {
     }
 }
 
-fn moved_on(branch: &Snapshot, work: &Restoration) -> Option<String> {
+/// Says why the branch is not the one that was judged.
+pub(super) fn moved_on(branch: &Snapshot, work: &Restoration) -> Option<String> {
     let since = short(&work.tip);
     match branch.moved_since(&work.tip) {
         Moved::Not | Moved::Elsewhere if branch.tip_state == work.from_state => None,
@@ -255,6 +264,21 @@ async fn write<'a>(
         }
         Way::Api(github) => github,
     };
+    let new = new_commit(branch, draft, work)?;
+    match github.write_commit(&new).await {
+        Ok(written) => Ok(Ready::OnGithub(github, written)),
+        Err(error) => Err(branch
+            .git()
+            .github_error("write a commit by the API", error)),
+    }
+}
+
+/// Describes the commit for who has GitHub write it.
+pub(super) fn new_commit(
+    branch: &Snapshot,
+    draft: Draft,
+    work: &Restoration,
+) -> Result<NewCommit, GitError> {
     let git = branch.git();
     let (name, email) = git.author();
     let entries = branch.entries(draft)?.into_iter().map(|entry| Entry {
@@ -262,7 +286,7 @@ async fn write<'a>(
         mode: entry.mode,
         id: entry.id,
     });
-    let new = NewCommit {
+    Ok(NewCommit {
         branch: git.branch().to_owned(),
         tip: branch.tip.clone(),
         entries: entries.collect(),
@@ -273,11 +297,7 @@ async fn write<'a>(
             email: email.to_owned(),
             at: work.at,
         },
-    };
-    match github.write_commit(&new).await {
-        Ok(written) => Ok(Ready::OnGithub(github, written)),
-        Err(error) => Err(git.github_error("write a commit by the API", error)),
-    }
+    })
 }
 
 impl Ready<'_> {

@@ -1,5 +1,7 @@
 //! Carries out a plan, step by step. Each step looks first whether it is already done.
 
 mod gitops;
+mod proposal;
 
 pub use gitops::{Restoration, Restored, Way, restore};
+pub use proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};

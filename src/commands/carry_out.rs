@@ -9,7 +9,7 @@ use super::service::Service;
 use crate::act::{Restoration, Restored, Way, restore};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
+use crate::journal::{Event, Journal, Origin, Phase, Rollback, ServiceState, StepName, StepState};
 use crate::notify::{CommitStory, commit_message};
 use crate::policy::{Action, Decision, Plan, Reason};
 use crate::record::{Record, StepPart};
@@ -78,8 +78,12 @@ pub(super) async fn carry_out(
     };
     let at = now();
     let id = rollback_id(&service.key, &plan.from, at);
+    let id = unlike(id, &memory.of(service));
     match memory {
-        Memory::ReadOnly(_) => show(&snapshot, draft, git, plan, &id, record),
+        Memory::ReadOnly(_) => {
+            let by_pull_request = service.settings.by_pull_request;
+            show(&snapshot, draft, git, plan, &id, record, by_pull_request)
+        }
         Memory::Writable(journal) => {
             let intent = Intent {
                 service,
@@ -111,6 +115,7 @@ fn show(
     plan: &Plan,
     id: &str,
     record: Record,
+    by_pull_request: bool,
 ) -> Ended {
     let diff: Result<String, GitError> = snapshot.diff(draft);
     match diff {
@@ -119,7 +124,12 @@ fn show(
                 step: StepName::GitopsRevert.as_str(),
                 state: "planned",
                 detail: format!(
-                    "one commit on {} of {} restores {}",
+                    "{} {} of {} restores {}",
+                    if by_pull_request {
+                        "a pull request to"
+                    } else {
+                        "one commit on"
+                    },
                     git.branch(),
                     git.name(),
                     git.paths().join(", ")
@@ -164,6 +174,16 @@ fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
         at.format("%Y%m%dt%H%M%Sz"),
         from.get(..8).unwrap_or(from)
     )
+}
+
+/// Makes an id of its own of one that is remembered already: the same revision, judged again in the same second.
+fn unlike(id: String, remembered: &ServiceState) -> String {
+    let is_new = |id: &String| remembered.rollbacks.iter().all(|past| past.id != *id);
+    let another = (2_u32..).map(|number| format!("{id}-{number}"));
+    std::iter::once(id.clone())
+        .chain(another)
+        .find(is_new)
+        .unwrap_or(id)
 }
 
 /// All that the first record of a rollback is made of.
@@ -217,6 +237,7 @@ impl Intent<'_> {
             phase: Phase::Begun,
             attempted: false,
             commit: None,
+            proposal: None,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),
@@ -260,7 +281,7 @@ async fn begin(
 
 /// A rollback under way, with the journal in which every step is written down.
 pub(super) struct Journey<'a> {
-    service: &'a Service<'a>,
+    pub(super) service: &'a Service<'a>,
     journal: Journal,
     pub(super) rollback: Rollback,
     trouble: Option<String>,
@@ -282,14 +303,11 @@ impl<'a> Journey<'a> {
         git: &Git,
         snapshot: Option<Snapshot>,
     ) -> Option<GitError> {
-        let work = Restoration {
-            id: self.rollback.id.clone(),
-            from_state: self.rollback.from_state.clone(),
-            to: self.rollback.to.clone(),
-            tip: self.rollback.tip.clone(),
-            message: self.rollback.message.clone(),
-            at: self.rollback.begun_at,
-        };
+        let proposes = self.service.settings.by_pull_request || self.rollback.proposal.is_some();
+        if let (true, Some(github)) = (proposes, &self.service.github) {
+            return self.propose(git, github, snapshot, None).await;
+        }
+        let work = self.work();
         let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
         // GitHub signs what an App has it write; a token pushes with git, which works everywhere.
         let way = match &self.service.github {
@@ -317,8 +335,12 @@ impl<'a> Journey<'a> {
                 Event::MovedOn,
                 why,
             ),
-            Restored::Refused { why } => {
+            Restored::Refused { why, by_server } => {
                 let why = explained(self.service, git, why).await;
+                let github = self.service.github.as_ref();
+                if let (true, Some(github)) = (by_server, github.filter(|it| it.may_write())) {
+                    return self.propose(git, github, None, Some(why)).await;
+                }
                 self.ends(
                     StepName::GitopsRevert,
                     StepState::Failed,
@@ -347,18 +369,50 @@ impl<'a> Journey<'a> {
                     "{error}; nothing was pushed, and the next run goes on"
                 ));
             }
-            Restored::Unreachable(error) => {
-                self.rollback.note(
-                    StepName::GitopsRevert,
-                    StepState::Pending,
-                    now(),
-                    error.to_string(),
-                );
-                self.write_down();
-                return Some(error);
-            }
+            Restored::Unreachable(error) => return Some(self.waits_for(error)),
         }
         None
+    }
+
+    /// Returns what has to be done, whoever does it.
+    pub(super) fn work(&self) -> Restoration {
+        let rollback = &self.rollback;
+        Restoration {
+            id: rollback.id.clone(),
+            from_state: rollback.from_state.clone(),
+            to: rollback.to.clone(),
+            tip: rollback.tip.clone(),
+            message: rollback.message.clone(),
+            at: rollback.begun_at,
+        }
+    }
+
+    /// Writes down what is about to be done with the watched paths. Returns false where that cannot be written: then it must
+    /// not be done.
+    pub(super) fn intends(&mut self, what: String) -> bool {
+        self.rollback
+            .note(StepName::GitopsRevert, StepState::Intended, now(), what);
+        match self.journal.put(&self.service.key, &self.rollback) {
+            Ok(()) => true,
+            Err(error) => {
+                self.is_in_trouble(format!(
+                    "{error}; nothing was sent, and the next run goes on"
+                ));
+                false
+            }
+        }
+    }
+
+    /// Notes why the outside could not be reached, and hands the reason on.
+    pub(super) fn waits_for(&mut self, error: GitError) -> GitError {
+        self.rollback.note(
+            StepName::GitopsRevert,
+            StepState::Pending,
+            now(),
+            error.to_string(),
+        );
+        self.write_down();
+        error
     }
 
     /// Notes that the commit is on the branch.
@@ -377,6 +431,7 @@ impl<'a> Journey<'a> {
         let (branch, repo) = (git.branch(), git.name());
         let detail = format!("commit {commit} is on {branch} of {repo}{signed}");
         self.rollback.commit = Some(commit);
+        self.rollback.attempted = true;
         self.rollback.effective_at = Some(effective_at);
         self.ends(
             StepName::GitopsRevert,
@@ -453,13 +508,28 @@ impl<'a> Journey<'a> {
             .map_or("", |step| step.detail.as_str());
         tracing::info!(rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last, "rollback");
         let mut record = record.with_rollback(rollback);
+        record = match rollback.phase {
+            Phase::Proposed => record.awaiting(last),
+            Phase::Rejected => record.holding(Reason::Rejected, last),
+            Phase::Expired => record.holding(Reason::ApprovalExpired, last),
+            Phase::Begun
+            | Phase::Verifying
+            | Phase::Recovered
+            | Phase::Ineffective
+            | Phase::Failed
+            | Phase::Superseded => record,
+        };
         if let Some(error) = &unreachable {
             record = record.not_knowing("git", error.to_string());
         }
         let (exit, complaint) = match rollback.phase {
-            Phase::Begun | Phase::Verifying | Phase::Recovered | Phase::Superseded => {
-                (Exit::Complete, None)
-            }
+            Phase::Begun
+            | Phase::Proposed
+            | Phase::Verifying
+            | Phase::Recovered
+            | Phase::Superseded
+            | Phase::Rejected
+            | Phase::Expired => (Exit::Complete, None),
             Phase::Ineffective => (
                 Exit::PersonNeeded,
                 Some(format!("rollback {} did not help: {last}", rollback.id)),
@@ -510,7 +580,7 @@ async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
 }
 
 /// The time in whole seconds: what a commit can carry.
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     let now = Utc::now();
     DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }

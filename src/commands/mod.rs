@@ -3,6 +3,7 @@
 mod carry_out;
 mod check;
 mod pass;
+mod propose;
 mod resume;
 mod rollback;
 mod service;

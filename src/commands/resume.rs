@@ -46,14 +46,44 @@ pub(super) async fn resume(
             unfinished.id
         ));
     let mut journey = Journey::new(service, journal, unfinished);
-    let mut unreachable = None;
-    if journey.rollback.phase == Phase::Begun {
-        unreachable = settle(service, git, &mut journey, &assessment).await;
-    }
+    let unreachable = go_on(service, git, &mut journey, &assessment).await;
     if unreachable.is_none() {
         journey.prove().await;
     }
     journey.ended(record, unreachable)
+}
+
+/// Finds out how far it has come, and takes the next step with the branch.
+async fn go_on(
+    service: &Service<'_>,
+    git: &Git,
+    journey: &mut Journey<'_>,
+    assessment: &Assessment,
+) -> Option<GitError> {
+    let github = service
+        .github
+        .as_ref()
+        .filter(|_| journey.rollback.proposal.is_some());
+    match (journey.rollback.phase, github) {
+        (Phase::Proposed, Some(github)) => journey.follow(git, github).await.err(),
+        (Phase::Begun, Some(github)) => match journey.find_and_follow(git, github).await {
+            Ok(true) => None,
+            Ok(false) => settle(service, git, journey, assessment).await,
+            Err(error) => Some(error),
+        },
+        (Phase::Begun, None) => settle(service, git, journey, assessment).await,
+        (
+            Phase::Proposed
+            | Phase::Verifying
+            | Phase::Recovered
+            | Phase::Ineffective
+            | Phase::Failed
+            | Phase::Superseded
+            | Phase::Rejected
+            | Phase::Expired,
+            _,
+        ) => None,
+    }
 }
 
 /// Returns the repository in which to look for it, or why the settings do not name it any more.
@@ -68,7 +98,9 @@ fn where_it_was_begun<'a>(
         ));
     };
     let here = place(git);
-    if unfinished.phase == Phase::Begun && unfinished.place != here {
+    let is_on_its_way = matches!(unfinished.phase, Phase::Begun | Phase::Proposed);
+    let is_out_of_sight = unfinished.proposal.is_some() && service.github.is_none();
+    if is_on_its_way && (unfinished.place != here || is_out_of_sight) {
         return Err(format!(
             "rollback {} was begun on {}, and the settings name {here}: whether it is on the branch cannot be seen there; \
              set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH back until it is finished",
@@ -151,7 +183,8 @@ fn held_back(
     if rollback.origin == Origin::Automatic && !settings.rollback_enabled {
         return Some("ROLLBACK_ENABLED is false".to_owned());
     }
-    if rollback.origin == Origin::Automatic && settings.require_approval {
+    let has_to_be_asked = settings.require_approval && rollback.proposal.is_none();
+    if rollback.origin == Origin::Automatic && has_to_be_asked {
         return Some("REQUIRE_APPROVAL is true".to_owned());
     }
     if assessment.burning.is_none() || assessment.blocking_unknowns().next().is_some() {

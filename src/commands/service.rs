@@ -100,17 +100,6 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
             "SERVICES_DIR is not supported by this version; run it once per service",
         ));
     }
-    let Some(gitops) = &config.gitops else {
-        return Ok(());
-    };
-    match gitops.mode {
-        GitopsMode::Push => {}
-        GitopsMode::PullRequest => {
-            return Err(SetupError::NotBuilt(
-                "GITOPS_MODE=pull-request is not supported by this version; use push, or DRY_RUN=true to only see the plan",
-            ));
-        }
-    }
     Ok(())
 }
 
@@ -168,6 +157,10 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         auto_rollback_critical: policy.auto_rollback_critical,
         auto_rollback_emergency: policy.auto_rollback_emergency,
         require_approval: policy.require_approval,
+        by_pull_request: config
+            .gitops
+            .as_ref()
+            .is_some_and(|gitops| gitops.mode == GitopsMode::PullRequest),
         require_active_burn: policy.require_active_burn,
         require_attribution: policy.require_attribution,
         attribution_window: calendar("ATTRIBUTION_WINDOW", policy.attribution_window)?,
@@ -300,6 +293,9 @@ pub(super) fn history(state: &ServiceState) -> History {
                     Phase::Ineffective => PastOutcome::Ineffective,
                     Phase::Failed => PastOutcome::Failed,
                     Phase::Superseded => PastOutcome::Superseded,
+                    Phase::Proposed => PastOutcome::Proposed,
+                    Phase::Rejected => PastOutcome::Rejected,
+                    Phase::Expired => PastOutcome::Expired,
                 },
             })
             .collect(),

@@ -40,7 +40,7 @@ pub struct Status {
     pub limits: Limits,
     /// The rollback that is not finished.
     pub in_flight: Option<RollbackPart>,
-    /// The plan that waits for approval; this version never has one.
+    /// The plan that waits for approval: a pull request that is not merged.
     pub pending: Option<RollbackPart>,
     /// Revisions that were rolled back and must not come back.
     pub holds: Vec<Hold>,
@@ -126,6 +126,8 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
     let at = Utc::now();
     let remembered = history(&state);
     let gate = limits(&remembered, &service.settings, level, at);
+    let in_flight = state.in_flight();
+    let waits = |rollback: &&journal::Rollback| rollback.phase == journal::Phase::Proposed;
     let status = Status {
         schema: record.schema,
         service: record.service,
@@ -143,8 +145,8 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
             open: gate.state == GateState::Pass,
             detail: gate.detail,
         },
-        in_flight: state.in_flight().map(RollbackPart::from),
-        pending: None,
+        in_flight: in_flight.filter(|it| !waits(it)).map(RollbackPart::from),
+        pending: in_flight.filter(waits).map(RollbackPart::from),
         holds: state
             .rollbacks
             .iter()

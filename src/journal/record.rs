@@ -70,12 +70,27 @@ pub struct Rollback {
     pub attempted: bool,
     /// The commit, once it is on the branch.
     pub commit: Option<String>,
+    /// The pull request, where one stands in for the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// What was done, in order.
     pub steps: Vec<Step>,
+}
+
+/// A pull request that a person may merge or close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    /// The branch with the commit. It is written down before anything of it is made.
+    pub branch: String,
+    /// The pull request's number, once it is known.
+    pub number: Option<u64>,
+    /// Where a person sees it.
+    pub url: Option<String>,
 }
 
 /// What is done in a rollback.
@@ -221,6 +236,7 @@ mod tests {
             phase: Phase::Recovered,
             attempted: true,
             commit: None,
+            proposal: None,
             effective_at: None,
             ended_at: Some(DateTime::UNIX_EPOCH),
             steps: Vec::new(),

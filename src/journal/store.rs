@@ -346,6 +346,7 @@ mod tests {
             phase: Phase::Begun,
             attempted: false,
             commit: None,
+            proposal: None,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Phase {
     /// The intent is recorded; the push may or may not have happened.
     Begun,
+    /// A pull request with the commit waits to be merged; nothing of ours is on the branch.
+    Proposed,
     /// The commit is on the branch; whether it helps is not proven.
     Verifying,
     /// The burn stopped.
@@ -18,14 +20,23 @@ pub enum Phase {
     Failed,
     /// The branch moved on first; nothing of ours is on it.
     Superseded,
+    /// A person closed the pull request; nothing of ours is on the branch.
+    Rejected,
+    /// Nobody merged the pull request in time; nothing of ours is on the branch.
+    Expired,
 }
 
 impl Phase {
     /// Tells whether a later run still has something to do.
     pub fn is_in_flight(self) -> bool {
         match self {
-            Self::Begun | Self::Verifying => true,
-            Self::Recovered | Self::Ineffective | Self::Failed | Self::Superseded => false,
+            Self::Begun | Self::Proposed | Self::Verifying => true,
+            Self::Recovered
+            | Self::Ineffective
+            | Self::Failed
+            | Self::Superseded
+            | Self::Rejected
+            | Self::Expired => false,
         }
     }
 }
@@ -33,6 +44,8 @@ impl Phase {
 /// What happened to a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
+    /// A pull request with the commit was opened.
+    Proposed,
     /// The commit was found on the branch.
     Landed,
     /// The server refused it, or it cannot be built.
@@ -41,6 +54,10 @@ pub enum Event {
     MovedOn,
     /// Its intent is too old to be carried out now.
     TooOld,
+    /// A person closed the pull request.
+    Rejected,
+    /// The pull request waited for too long.
+    Expired,
     /// The error ratio stayed below the threshold for long enough.
     BurnStopped,
     /// The deadline passed without that proof.
@@ -63,22 +80,31 @@ pub struct IllegalEvent {
 /// An event that cannot happen in a phase is an error, never a guess.
 pub fn next(phase: Phase, event: Event) -> Result<Phase, IllegalEvent> {
     match (phase, event) {
-        (Phase::Begun, Event::Landed) => Ok(Phase::Verifying),
+        (Phase::Begun, Event::Proposed) => Ok(Phase::Proposed),
+        (Phase::Begun | Phase::Proposed, Event::Landed) => Ok(Phase::Verifying),
         (Phase::Begun, Event::Refused | Event::TooOld) => Ok(Phase::Failed),
-        (Phase::Begun, Event::MovedOn) => Ok(Phase::Superseded),
+        (Phase::Begun | Phase::Proposed, Event::MovedOn) => Ok(Phase::Superseded),
+        (Phase::Proposed, Event::Rejected) => Ok(Phase::Rejected),
+        (Phase::Proposed, Event::Expired) => Ok(Phase::Expired),
         (Phase::Verifying, Event::BurnStopped) => Ok(Phase::Recovered),
         (Phase::Verifying, Event::DeadlinePassed) => Ok(Phase::Ineffective),
         (
             Phase::Begun
+            | Phase::Proposed
             | Phase::Verifying
             | Phase::Recovered
             | Phase::Ineffective
             | Phase::Failed
-            | Phase::Superseded,
-            Event::Landed
+            | Phase::Superseded
+            | Phase::Rejected
+            | Phase::Expired,
+            Event::Proposed
+            | Event::Landed
             | Event::Refused
             | Event::MovedOn
             | Event::TooOld
+            | Event::Rejected
+            | Event::Expired
             | Event::BurnStopped
             | Event::DeadlinePassed,
         ) => Err(IllegalEvent { phase, event }),
@@ -91,24 +117,40 @@ mod tests {
 
     #[test]
     fn every_pair_of_phase_and_event_is_as_written_out() {
-        use Event::{BurnStopped, DeadlinePassed, Landed, MovedOn, Refused, TooOld};
-        use Phase::{Begun, Failed, Ineffective, Recovered, Superseded, Verifying};
         let legal = [
-            (Begun, Landed, Verifying),
-            (Begun, Refused, Failed),
-            (Begun, TooOld, Failed),
-            (Begun, MovedOn, Superseded),
-            (Verifying, BurnStopped, Recovered),
-            (Verifying, DeadlinePassed, Ineffective),
+            (Phase::Begun, Event::Proposed, Phase::Proposed),
+            (Phase::Begun, Event::Landed, Phase::Verifying),
+            (Phase::Begun, Event::Refused, Phase::Failed),
+            (Phase::Begun, Event::TooOld, Phase::Failed),
+            (Phase::Begun, Event::MovedOn, Phase::Superseded),
+            (Phase::Proposed, Event::Landed, Phase::Verifying),
+            (Phase::Proposed, Event::MovedOn, Phase::Superseded),
+            (Phase::Proposed, Event::Rejected, Phase::Rejected),
+            (Phase::Proposed, Event::Expired, Phase::Expired),
+            (Phase::Verifying, Event::BurnStopped, Phase::Recovered),
+            (Phase::Verifying, Event::DeadlinePassed, Phase::Ineffective),
         ];
-        for phase in [Begun, Verifying, Recovered, Ineffective, Failed, Superseded] {
+        for phase in [
+            Phase::Begun,
+            Phase::Proposed,
+            Phase::Verifying,
+            Phase::Recovered,
+            Phase::Ineffective,
+            Phase::Failed,
+            Phase::Superseded,
+            Phase::Rejected,
+            Phase::Expired,
+        ] {
             for event in [
-                Landed,
-                Refused,
-                MovedOn,
-                TooOld,
-                BurnStopped,
-                DeadlinePassed,
+                Event::Proposed,
+                Event::Landed,
+                Event::Refused,
+                Event::MovedOn,
+                Event::TooOld,
+                Event::Rejected,
+                Event::Expired,
+                Event::BurnStopped,
+                Event::DeadlinePassed,
             ] {
                 let expected = legal
                     .iter()

@@ -2,7 +2,9 @@
 
 mod advice;
 mod commit;
+mod pull;
 mod text;
 
 pub use commit::{CommitStory, commit_message};
+pub use pull::{expired, overtaken, pull_request};
 pub use text::{record, status};

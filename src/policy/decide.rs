@@ -82,7 +82,7 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
         gates::target(timeline, blamed, &history, chosen.as_ref()),
         gates::not_a_loop(inputs, blamed, plan, &history),
         gates::limits(&history, settings, assessment.budget.acting_level, now),
-        gates::approval(settings),
+        gates::approval(settings, &history, plan, now),
         gates::enabled(settings),
     ];
     let mut decision = conclude(gates, plan, Reason::Trigger);

@@ -62,6 +62,7 @@ pub(super) fn case() -> Case {
             auto_rollback_critical: true,
             auto_rollback_emergency: true,
             require_approval: false,
+            by_pull_request: false,
             require_active_burn: true,
             require_attribution: true,
             attribution_window: Duration::minutes(60),

@@ -17,6 +17,22 @@ pub enum PastOutcome {
     Failed,
     /// The branch had moved on; nothing of ours is on it.
     Superseded,
+    /// A pull request waits to be merged; nothing of ours is on the branch.
+    Proposed,
+    /// A person said no; nothing of ours is on the branch.
+    Rejected,
+    /// Nobody agreed in time; nothing of ours is on the branch.
+    Expired,
+}
+
+impl PastOutcome {
+    /// Tells whether nothing came of it: it proves nothing of any revision, and puts none on hold.
+    pub fn changed_nothing(self) -> bool {
+        match self {
+            Self::Superseded | Self::Proposed | Self::Rejected | Self::Expired => true,
+            Self::Unverified | Self::Recovered | Self::Ineffective | Self::Failed => false,
+        }
+    }
 }
 
 /// One rollback that was begun, automatic or by a person.
@@ -67,7 +83,7 @@ impl History {
             if let Some(known) = all.iter_mut().find(|past| past.id == mark.id) {
                 // The commit is there, whatever the journal managed to write down.
                 known.attempted = true;
-                if known.outcome == PastOutcome::Superseded {
+                if known.outcome.changed_nothing() {
                     known.outcome = outcome;
                 }
                 continue;
@@ -116,7 +132,7 @@ impl History {
             || self
                 .rollbacks
                 .iter()
-                .filter(|past| past.outcome != PastOutcome::Superseded)
+                .filter(|past| !past.outcome.changed_nothing())
                 .any(|past| passed_over(past, timeline, &candidate.revision))
     }
 
@@ -132,7 +148,11 @@ impl History {
         self.rollbacks.iter().find(|past| {
             let landed = match past.outcome {
                 PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => true,
-                PastOutcome::Failed | PastOutcome::Superseded => false,
+                PastOutcome::Failed
+                | PastOutcome::Superseded
+                | PastOutcome::Proposed
+                | PastOutcome::Rejected
+                | PastOutcome::Expired => false,
             };
             let is_it = past.from.starts_with(revision)
                 || (state.is_some() && past.from_state.as_deref() == state)
@@ -147,7 +167,7 @@ impl History {
     /// Tells whether a revision, or content equal to it, was rolled back before.
     pub fn is_rolled_back(&self, revision: &str, state: &str) -> bool {
         self.rollbacks.iter().any(|past| {
-            past.outcome != PastOutcome::Superseded
+            !past.outcome.changed_nothing()
                 && (past.from == revision || past.from_state.as_deref() == Some(state))
         })
     }

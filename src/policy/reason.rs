@@ -40,6 +40,10 @@ pub enum Reason {
     Blackout,
     /// A person has to agree first.
     AwaitingApproval,
+    /// Nobody agreed in time.
+    ApprovalExpired,
+    /// A person said no.
+    Rejected,
     /// The branch or the service moved on meanwhile.
     Superseded,
     /// The last rollback failed or did not help: a person has to look first.
@@ -73,6 +77,8 @@ impl Reason {
             Self::DailyLimit => "daily_limit",
             Self::Blackout => "blackout",
             Self::AwaitingApproval => "awaiting_approval",
+            Self::ApprovalExpired => "approval_expired",
+            Self::Rejected => "rejected",
             Self::Superseded => "superseded",
             Self::BreakerOpen => "breaker_open",
             Self::Manual => "manual",

@@ -19,6 +19,8 @@ pub struct Settings {
     pub auto_rollback_emergency: bool,
     /// `REQUIRE_APPROVAL`.
     pub require_approval: bool,
+    /// Whether a rollback is a pull request (`GITOPS_MODE=pull-request`): who merges it approves it.
+    pub by_pull_request: bool,
     /// `REQUIRE_ACTIVE_BURN`.
     pub require_active_burn: bool,
     /// `REQUIRE_ATTRIBUTION`.

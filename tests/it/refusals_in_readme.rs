@@ -124,7 +124,7 @@ const REFUSALS: [(&str, &str, &[&str]); 3] = [
 ];
 
 /// What becomes of a push, by source file.
-const ENDS: [(&str, &[&str]); 3] = [
+const ENDS: [(&str, &[&str]); 5] = [
     (
         "src/act/gitops.rs",
         &[
@@ -136,6 +136,23 @@ const ENDS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("src/commands/carry_out.rs", &["the push may have landed"]),
+    (
+        "src/act/proposal.rs",
+        &[
+            "which is not ours",
+            "refused to make branch",
+            "does not hold what it proposed",
+        ],
+    ),
+    (
+        "src/commands/propose.rs",
+        &[
+            "waits to be merged",
+            "a person closed pull request",
+            "nobody merged pull request",
+            "no pull request could be opened",
+        ],
+    ),
     (
         "src/commands/resume.rs",
         &["nothing of it is on the branch", "its push is not repeated"],

@@ -27,6 +27,7 @@ pub(super) fn settings() -> Settings {
         auto_rollback_critical: true,
         auto_rollback_emergency: true,
         require_approval: false,
+        by_pull_request: false,
         require_active_burn: true,
         require_attribution: true,
         attribution_window: TimeDelta::minutes(60),

@@ -117,6 +117,14 @@ impl Github {
         }
     }
 
+    /// Tells whether this program signs in at all: without that nothing can be written.
+    pub fn may_write(&self) -> bool {
+        match *self.identity {
+            Identity::App(_) | Identity::Token(_) => true,
+            Identity::Anonymous => false,
+        }
+    }
+
     /// Returns the token that git signs in with as the user `x-access-token`: the one of the settings, or the App's, which
     /// is made when it is first needed, kept, and made anew before it expires. Nothing for who signs in as nobody.
     ///

@@ -1,4 +1,4 @@
-//! How often and when a rollback may happen, and who has to agree.
+//! How often and when a rollback may happen.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -79,18 +79,6 @@ pub fn limits(
 
 fn at_limit(count: usize, limit: u32) -> bool {
     u32::try_from(count).map_or(true, |count| count >= limit)
-}
-
-pub(in crate::policy) fn approval(settings: &Settings) -> Gate {
-    if settings.require_approval {
-        Gate::fail(
-            GateName::Approval,
-            Reason::AwaitingApproval,
-            "REQUIRE_APPROVAL is true; roll back by hand with `rollback gitops`",
-        )
-    } else {
-        Gate::off(GateName::Approval)
-    }
 }
 
 pub(in crate::policy) fn enabled(settings: &Settings) -> Gate {

@@ -105,7 +105,7 @@ fn again<'a>(timeline: &Timeline, plan: &Plan, history: &'a History) -> Option<&
             past.from == plan.from || past.from_state.as_ref() == Some(&plan.from_state);
         let same_to =
             past.to == plan.to || state_of(&past.to).is_none_or(|state| *state == plan.to_state);
-        same_from && same_to && past.outcome != PastOutcome::Superseded
+        same_from && same_to && !past.outcome.changed_nothing()
     })
 }
 
@@ -126,13 +126,18 @@ pub(in crate::policy) fn not_a_loop_manual(
 }
 
 fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option<Gate> {
-    // One that was superseded changed nothing, so it proves nothing of what came before it.
-    let is_ours = |past: &&PastRollback| past.outcome != PastOutcome::Superseded;
-    let last = history.all().iter().rev().find(is_ours)?;
+    // One that changed nothing proves nothing of what came before it.
+    let did_something = |past: &&PastRollback| !past.outcome.changed_nothing();
+    let last = history.all().iter().rev().find(did_something)?;
     let broken = match last.outcome {
         PastOutcome::Failed => "failed",
         PastOutcome::Ineffective => "did not help",
-        PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Superseded => return None,
+        PastOutcome::Unverified
+        | PastOutcome::Recovered
+        | PastOutcome::Superseded
+        | PastOutcome::Proposed
+        | PastOutcome::Rejected
+        | PastOutcome::Expired => return None,
     };
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
@@ -155,15 +160,20 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
 }
 
 fn unverified(history: &History) -> Option<Gate> {
-    let past = history
-        .all()
-        .iter()
-        .find(|past| past.outcome == PastOutcome::Unverified)?;
-    Some(Gate::fail(
-        GateName::NotALoop,
-        Reason::DeploymentInProgress,
-        format!("rollback {} is not verified yet", past.id),
-    ))
+    history.all().iter().find_map(|past| {
+        let (reason, how) = match past.outcome {
+            PastOutcome::Unverified => (Reason::DeploymentInProgress, "is not verified yet"),
+            PastOutcome::Proposed => (Reason::AwaitingApproval, "waits to be merged"),
+            PastOutcome::Recovered
+            | PastOutcome::Ineffective
+            | PastOutcome::Failed
+            | PastOutcome::Superseded
+            | PastOutcome::Rejected
+            | PastOutcome::Expired => return None,
+        };
+        let why = format!("rollback {} {how}", past.id);
+        Some(Gate::fail(GateName::NotALoop, reason, why))
+    })
 }
 
 /// Says which of the changes that are to blame is itself a rollback: one of ours, or a person's, who put back content that was

@@ -1,14 +1,16 @@
 //! The gates: each one named function with its own reason codes.
 
+mod approval;
 mod attribution;
 mod evidence;
 mod limits;
 mod loops;
 
+pub(super) use approval::approval;
 pub(super) use attribution::{attribution, dispersion, has_burned, is_worse};
 pub(super) use evidence::{burning, data, severity, significance};
+pub(super) use limits::enabled;
 pub use limits::limits;
-pub(super) use limits::{approval, enabled};
 pub(super) use loops::{not_a_loop, not_a_loop_manual, target};
 
 /// Largest chance of seeing so many bad events although the service keeps its promise. The program looks 8,640 times in

@@ -133,10 +133,12 @@ fn another_team_that_is_faster_only_moves_the_parent() {
 }
 
 #[test]
-fn a_rule_fails_the_rollback_and_is_named() {
+fn a_rule_fails_the_rollback_where_no_pull_request_may_be_opened_either() {
     let (world, github, _) = on_github();
-    let before = world.repo().refs_fingerprint();
+    let tip = world.repo().tip();
     github.protect("main", &["pull_request"]);
+    let no = Reply::json(422, r#"{"message":"Pull requests are switched off"}"#);
+    github.instead("POST", "/pulls", no);
     let ran = program(&world, &github)
         .run()
         .exits(1)
@@ -144,8 +146,10 @@ fn a_rule_fails_the_rollback_and_is_named() {
     ran.complains_of(&[
         "Repository rule violations found",
         "GitHub's rules for main: pull_request",
+        "no pull request could be opened",
+        "Pull requests are switched off",
     ]);
-    assert_eq!(world.repo().refs_fingerprint(), before);
+    assert_eq!(world.repo().tip(), tip);
     assert_eq!(world.remembered()[0].phase, Phase::Failed);
     assert_eq!(count(&github, "PATCH "), 1);
 }

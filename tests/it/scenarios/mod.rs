@@ -17,6 +17,7 @@ mod memory;
 mod message;
 mod named;
 mod program;
+mod pull_request;
 mod race;
 mod recovery;
 mod refusals;

@@ -32,6 +32,10 @@ fn each_gate_alone_holds_with_its_own_reason() {
         attempted: false,
         ..past("x", "y", minutes(10), outcome)
     };
+    let declined = |before, outcome| PastRollback {
+        attempted: false,
+        ..past("bad", "good", before, outcome)
+    };
     let recovered = |before| past("x", "y", before, PastOutcome::Recovered);
     let table = [
         (Reason::UnknownData, G::Data, unmeasured_coverage(case())),
@@ -91,6 +95,21 @@ fn each_gate_alone_holds_with_its_own_reason() {
             Reason::DeploymentInProgress,
             G::NotALoop,
             case().past(early(PastOutcome::Unverified)),
+        ),
+        (
+            Reason::AwaitingApproval,
+            G::NotALoop,
+            case().past(early(PastOutcome::Proposed)),
+        ),
+        (
+            Reason::Rejected,
+            G::Approval,
+            case().past(declined(days(10), PastOutcome::Rejected)),
+        ),
+        (
+            Reason::ApprovalExpired,
+            G::Approval,
+            case().past(declined(minutes(59), PastOutcome::Expired)),
         ),
         (
             Reason::BreakerOpen,

@@ -160,3 +160,39 @@ fn an_emergency_overrides_the_blackout_only_where_that_is_allowed() {
     assert_eq!(at(0.9, 1.0, true), Reason::Blackout);
     assert_eq!(at(0.96, 0.89, true), Reason::Blackout);
 }
+
+#[test]
+fn a_no_is_about_one_revision_and_a_silence_lasts_for_the_cooldown() {
+    let no = |from: &str| case().past(past(from, "good", days(10), PastOutcome::Rejected));
+    assert_eq!(no("bad").decide().reason, Reason::Rejected);
+    assert_eq!(no("older").decide().reason, Reason::Trigger);
+    // The same content under another commit.
+    let mut again = past("picked", "good", days(10), PastOutcome::Rejected);
+    again.from_state = Some(case().timeline().changes[0].state.clone());
+    assert_eq!(case().past(again).decide().reason, Reason::Rejected);
+
+    let silence = |before| {
+        case().past(PastRollback {
+            attempted: false,
+            ..past("bad", "good", before, PastOutcome::Expired)
+        })
+    };
+    assert_eq!(
+        silence(minutes(59)).decide().reason,
+        Reason::ApprovalExpired
+    );
+    assert_eq!(silence(minutes(61)).decide().reason, Reason::Trigger);
+    // A clock that went backwards does not end it.
+    assert_eq!(
+        silence(minutes(-30)).decide().reason,
+        Reason::ApprovalExpired
+    );
+}
+
+#[test]
+fn who_merges_approves() {
+    let asked = case().settings(|s| s.require_approval = true);
+    assert_eq!(asked.decide().reason, Reason::AwaitingApproval);
+    let merged = asked.settings(|s| s.by_pull_request = true);
+    assert_eq!(merged.decide().reason, Reason::Trigger);
+}

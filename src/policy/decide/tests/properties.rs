@@ -12,6 +12,9 @@ fn cases() -> impl Strategy<Value = Case> {
         PastOutcome::Ineffective,
         PastOutcome::Failed,
         PastOutcome::Superseded,
+        PastOutcome::Proposed,
+        PastOutcome::Rejected,
+        PastOutcome::Expired,
     ]);
     let names = || prop::sample::select(vec!["e", "d", "c", "b", "a"]);
     let times = || prop_oneof![-70_i64..90, 0_i64..5000];

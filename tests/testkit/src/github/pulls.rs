@@ -161,7 +161,7 @@ impl World {
         let labels: Vec<Value> = pull
             .labels
             .iter()
-            .map(|name| filled("label", json!({ "name": name })))
+            .map(|name| filled("label", json!({ "name": name, "description": "" })))
             .collect();
         let mut known = json!({
             "number": pull.number,

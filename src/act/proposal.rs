@@ -1,0 +1,244 @@
+//! The pull request that puts the watched paths back, for a person to merge or to close.
+
+use super::gitops::{Restoration, moved_on, new_commit, read};
+use crate::clients::git::{Git, GitError, GitFault, Snapshot};
+use crate::clients::github::{Created, Github, GithubError, NewPull, Opened, Pull, PullState};
+use crate::observe::TRAILER_ID;
+use crate::policy::short;
+
+/// The label by which people find these pull requests.
+const LABEL: &str = "slo-rollback";
+
+/// What became of the attempt to open it.
+#[derive(Debug)]
+pub enum Proposed {
+    /// It is there, from now or from an earlier run, in whatever state.
+    There(Pull),
+    /// Our commit is on the branch already.
+    Landed {
+        /// Its id.
+        commit: String,
+    },
+    /// Somebody changed the watched paths first; nothing was proposed.
+    MovedOn {
+        /// What was found.
+        why: String,
+    },
+    /// It cannot be done.
+    Refused {
+        /// Why, with GitHub's words.
+        why: String,
+    },
+    /// The branch or GitHub could not be reached. The next run looks for what was made.
+    Unreachable(GitError),
+}
+
+/// Opens the pull request, or finds the one that an earlier run opened. Nothing is done twice: the branch carries the
+/// rollback's id, and what is there is looked for first.
+///
+/// `snapshot` is the branch as it was judged, where the caller still has it. `new` is what people see of it.
+pub async fn propose(
+    git: &Git,
+    github: &Github,
+    work: &Restoration,
+    snapshot: Option<Snapshot>,
+    new: &NewPull,
+) -> Proposed {
+    match open(git, github, work, snapshot, new).await {
+        Ok(proposed) => proposed,
+        Err(error) if is_gone(&error) => Proposed::MovedOn {
+            why: error.to_string(),
+        },
+        Err(error) if error.is_transient() => Proposed::Unreachable(error),
+        Err(error) => Proposed::Refused {
+            why: error.to_string(),
+        },
+    }
+}
+
+async fn open(
+    git: &Git,
+    github: &Github,
+    work: &Restoration,
+    snapshot: Option<Snapshot>,
+    new: &NewPull,
+) -> Result<Proposed, GitError> {
+    let asked = |tried: &'static str| move |error: GithubError| git.github_error(tried, error);
+    if let Some(found) = github
+        .find_pull(&new.branch)
+        .await
+        .map_err(asked("find the pull request"))?
+    {
+        return Ok(Proposed::There(found));
+    }
+    let branch = match snapshot {
+        Some(branch) => branch,
+        None => read(git, work).await?,
+    };
+    if let Some(commit) = branch.find_trailer(TRAILER_ID, &work.id) {
+        return Ok(Proposed::Landed { commit });
+    }
+    if let Some(why) = moved_on(&branch, work) {
+        return Ok(Proposed::MovedOn { why });
+    }
+    let draft = branch.draft(&work.to)?;
+    let commit = new_commit(&branch, draft, work)?;
+    let written = github
+        .write_commit(&commit)
+        .await
+        .map_err(asked("write a commit by the API"))?;
+    if let Some(why) = point(git, github, &new.branch, &written.commit).await? {
+        return Ok(Proposed::Refused { why });
+    }
+    let opened = github
+        .open_pull(new)
+        .await
+        .map_err(asked("open a pull request"))?;
+    Ok(match opened {
+        Opened::New(pull) => {
+            label(github, &pull).await;
+            Proposed::There(pull)
+        }
+        Opened::Found(pull) => Proposed::There(pull),
+        Opened::Refused { words } => Proposed::Refused { why: words },
+    })
+}
+
+/// Makes the branch, and one of the same name that an earlier run left behind without a pull request anew. Returns why that
+/// cannot be.
+async fn point(
+    git: &Git,
+    github: &Github,
+    branch: &str,
+    commit: &str,
+) -> Result<Option<String>, GitError> {
+    let mut made = create(git, github, branch, commit).await?;
+    if let Created::Taken { at } = &made {
+        // Its name carries the rollback's id, and no pull request was made of it: nobody works there.
+        github
+            .delete_branch(branch, at)
+            .await
+            .map_err(|error| git.github_error("remove a branch that an earlier run left", error))?;
+        made = create(git, github, branch, commit).await?;
+    }
+    Ok(match made {
+        Created::There => None,
+        Created::Taken { at } => Some(format!(
+            "branch {branch} of {} points to {}, which is not ours",
+            git.name(),
+            short(&at)
+        )),
+        Created::Refused { words } => Some(format!(
+            "{} refused to make branch {branch}: {words}",
+            git.name()
+        )),
+    })
+}
+
+async fn create(
+    git: &Git,
+    github: &Github,
+    branch: &str,
+    commit: &str,
+) -> Result<Created, GitError> {
+    github
+        .create_branch(branch, commit)
+        .await
+        .map_err(|error| git.github_error("make a branch", error))
+}
+
+/// A pull request without its label is still one.
+async fn label(github: &Github, pull: &Pull) {
+    if let Err(error) = github.label(pull.number, LABEL).await {
+        tracing::warn!(pull = pull.number, error = %error, "the pull request has no label");
+    }
+}
+
+/// How a pull request stands.
+#[derive(Debug)]
+pub enum Standing {
+    /// It waits for a person.
+    Waits,
+    /// It was merged, and the branch holds what was proposed.
+    Merged {
+        /// The commit on the branch.
+        commit: String,
+    },
+    /// It was closed: somebody said no.
+    Closed,
+    /// It cannot do what it was opened for any more.
+    MovedOn {
+        /// What was found.
+        why: String,
+    },
+}
+
+/// Looks what became of a pull request. The content of the branch is the proof, not an id: a squash or a rebase makes other
+/// commits. `snapshot` is the branch as it is now, as far back as the tip that was judged.
+pub fn stands(pull: &Pull, work: &Restoration, to_state: &str, snapshot: &Snapshot) -> Standing {
+    let landed = snapshot.find_trailer(TRAILER_ID, &work.id).or_else(|| {
+        let PullState::Merged {
+            commit: Some(commit),
+            ..
+        } = &pull.state
+        else {
+            return None;
+        };
+        let holds_it = snapshot.state_at(commit).as_deref() == Some(to_state);
+        holds_it.then(|| commit.clone())
+    });
+    if let Some(commit) = landed {
+        return Standing::Merged { commit };
+    }
+    match pull.state {
+        PullState::Merged { .. } => Standing::MovedOn {
+            why: format!(
+                "pull request {} was merged, and the branch does not hold what it proposed",
+                pull.number
+            ),
+        },
+        PullState::Closed => Standing::Closed,
+        PullState::Open => match moved_on(snapshot, work) {
+            Some(why) => Standing::MovedOn { why },
+            None => Standing::Waits,
+        },
+    }
+}
+
+/// Closes a pull request that waits for nothing any more, with a comment that says why, and removes its branch. Returns
+/// false when it was merged before it could be closed.
+///
+/// # Errors
+/// Fails when it cannot be known how the pull request stands.
+pub async fn withdraw(
+    git: &Git,
+    github: &Github,
+    pull: &Pull,
+    comment: &str,
+) -> Result<bool, GitError> {
+    if pull.state != PullState::Open {
+        return Ok(true);
+    }
+    if let Err(error) = github.comment(pull.number, comment).await {
+        tracing::warn!(pull = pull.number, error = %error, "the pull request is closed without a comment");
+    }
+    let closed = github
+        .close_pull(pull.number)
+        .await
+        .map_err(|error| git.github_error("close the pull request", error))?;
+    if matches!(closed.state, PullState::Merged { .. }) {
+        return Ok(false);
+    }
+    if let Err(error) = github.delete_branch(&pull.branch, &pull.head).await {
+        tracing::warn!(branch = %pull.branch, error = %error, "the branch of a closed pull request stays");
+    }
+    Ok(true)
+}
+
+/// Tells whether the remote answered, and its branch lacks what was planned on.
+pub fn is_gone(error: &GitError) -> bool {
+    matches!(
+        error.fault,
+        GitFault::NoBranch { .. } | GitFault::NoPath { .. } | GitFault::Revision(_)
+    )
+}

@@ -1,0 +1,209 @@
+//! A rollback as a pull request: opened once, followed until it is merged, closed, overtaken or too old.
+
+use chrono::{DateTime, Utc};
+
+use super::carry_out::{Journey, now};
+use crate::act::{Proposed, Standing, is_gone, propose, stands, withdraw};
+use crate::clients::git::{Git, GitError, Snapshot};
+use crate::clients::github::{Github, NewPull, Pull, PullState};
+use crate::journal::{Event, Proposal, StepName, StepState};
+use crate::notify::{expired, overtaken, pull_request};
+use crate::observe;
+
+/// What the branches of these pull requests begin with; the rollback's id follows.
+const BRANCHES: &str = "rollback/";
+
+impl Journey<'_> {
+    /// Opens the pull request, or finds it. `because` is why it stands in for a push. Returns why the outside could not be
+    /// reached.
+    pub(super) async fn propose(
+        &mut self,
+        git: &Git,
+        github: &Github,
+        snapshot: Option<Snapshot>,
+        because: Option<String>,
+    ) -> Option<GitError> {
+        let branch = format!("{BRANCHES}{}", self.rollback.id);
+        self.rollback.proposal.get_or_insert_with(|| Proposal {
+            branch: branch.clone(),
+            number: None,
+            url: None,
+        });
+        let about = match &because {
+            Some(why) => format!("a pull request from {branch} is opened instead: {why}"),
+            None => format!("a pull request from {branch} is opened"),
+        };
+        if !self.intends(about) {
+            return None;
+        }
+        let (title, body) = pull_request(&self.rollback.message, self.waits_until());
+        let new = NewPull {
+            branch,
+            base: git.branch().to_owned(),
+            title,
+            body,
+            is_draft: false,
+        };
+        match propose(git, github, &self.work(), snapshot, &new).await {
+            Proposed::There(pull) => self.proposed(&pull),
+            Proposed::Landed { commit } => {
+                // When it landed is not known; it was not before it was begun.
+                let begun_at = self.rollback.begun_at;
+                self.landed(git, commit, None, begun_at);
+            }
+            Proposed::MovedOn { why } => self.fails(Event::MovedOn, why),
+            Proposed::Refused { why } => {
+                let why = match because {
+                    Some(first) => format!("{first}; and no pull request could be opened: {why}"),
+                    None => why,
+                };
+                self.fails(Event::Refused, why);
+            }
+            Proposed::Unreachable(error) => return Some(self.waits_for(error)),
+        }
+        None
+    }
+
+    /// Notes that the pull request is there.
+    fn proposed(&mut self, pull: &Pull) {
+        self.rollback.proposal = Some(Proposal {
+            branch: pull.branch.clone(),
+            number: Some(pull.number),
+            url: pull.url.clone(),
+        });
+        let detail = self.waiting(pull);
+        self.ends(
+            StepName::GitopsRevert,
+            StepState::Pending,
+            Event::Proposed,
+            detail,
+        );
+    }
+
+    /// Looks for the pull request that an earlier run may have opened, and follows it. Returns whether there is one.
+    ///
+    /// # Errors
+    /// Says why GitHub or the branch could not be reached.
+    pub(super) async fn find_and_follow(
+        &mut self,
+        git: &Git,
+        github: &Github,
+    ) -> Result<bool, GitError> {
+        let Some(proposal) = &self.rollback.proposal else {
+            return Ok(false);
+        };
+        let found = match github.find_pull(&proposal.branch).await {
+            Ok(found) => found,
+            Err(error) => {
+                return Err(self.waits_for(git.github_error("find the pull request", error)));
+            }
+        };
+        let Some(pull) = found else { return Ok(false) };
+        self.proposed(&pull);
+        self.go_by(git, github, pull).await?;
+        Ok(true)
+    }
+
+    /// Looks what became of the pull request.
+    ///
+    /// # Errors
+    /// Says why GitHub or the branch could not be reached.
+    pub(super) async fn follow(&mut self, git: &Git, github: &Github) -> Result<(), GitError> {
+        let number = self.rollback.proposal.as_ref().and_then(|it| it.number);
+        let Some(number) = number else {
+            return self.find_and_follow(git, github).await.map(drop);
+        };
+        match github.pull(number).await {
+            Ok(pull) => self.go_by(git, github, pull).await,
+            Err(error) => Err(self.waits_for(git.github_error("read the pull request", error))),
+        }
+    }
+
+    async fn go_by(&mut self, git: &Git, github: &Github, pull: Pull) -> Result<(), GitError> {
+        let back = self.service.settings.max_revisions_back;
+        let tip = self.rollback.tip.clone();
+        let standing = match observe::branch_back_to(git, back, &tip).await {
+            Ok(snapshot) => stands(&pull, &self.work(), &self.rollback.to_state, &snapshot),
+            Err(error) if is_gone(&error) => Standing::MovedOn {
+                why: error.to_string(),
+            },
+            Err(error) => return Err(self.waits_for(error)),
+        };
+        match standing {
+            Standing::Merged { commit } => {
+                let merged_at = match pull.state {
+                    PullState::Merged { at, .. } => at,
+                    PullState::Open | PullState::Closed => now(),
+                };
+                self.landed(git, commit, None, merged_at);
+            }
+            Standing::Closed => {
+                let why = format!("a person closed pull request {}", pull.number);
+                self.fails(Event::Rejected, why);
+            }
+            Standing::MovedOn { why } => {
+                if self.withdraws(git, github, &pull, &overtaken(&why)).await? {
+                    self.fails(Event::MovedOn, why);
+                }
+            }
+            Standing::Waits if self.waits_until() <= Utc::now() => {
+                if self.withdraws(git, github, &pull, &expired()).await? {
+                    let why = format!(
+                        "nobody merged pull request {} within APPROVAL_TIMEOUT",
+                        pull.number
+                    );
+                    self.fails(Event::Expired, why);
+                }
+            }
+            Standing::Waits => {
+                let detail = self.waiting(&pull);
+                self.rollback
+                    .note(StepName::GitopsRevert, StepState::Pending, now(), detail);
+                self.write_down();
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the pull request; one that was merged at the last moment is looked at again by the next run.
+    async fn withdraws(
+        &mut self,
+        git: &Git,
+        github: &Github,
+        pull: &Pull,
+        comment: &str,
+    ) -> Result<bool, GitError> {
+        match withdraw(git, github, pull, comment).await {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                let detail = format!("pull request {} was merged just now", pull.number);
+                self.rollback
+                    .note(StepName::GitopsRevert, StepState::Pending, now(), detail);
+                self.write_down();
+                Ok(false)
+            }
+            Err(error) => Err(self.waits_for(error)),
+        }
+    }
+
+    fn waits_until(&self) -> DateTime<Utc> {
+        self.rollback.begun_at + self.service.config.policy.approval_timeout
+    }
+
+    fn waiting(&self, pull: &Pull) -> String {
+        let url = pull
+            .url
+            .as_ref()
+            .map(|url| format!(" ({url})"))
+            .unwrap_or_default();
+        format!(
+            "pull request {}{url} waits to be merged until {}",
+            pull.number,
+            self.waits_until().format("%Y-%m-%d %H:%M UTC")
+        )
+    }
+
+    fn fails(&mut self, event: Event, why: String) {
+        self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
+    }
+}
