@@ -1,5 +1,6 @@
 //! One submodule per outside system. A client knows its system and nothing of SLOs, policy or the journal.
 
+pub mod argocd;
 pub mod git;
 pub mod github;
 pub mod http;

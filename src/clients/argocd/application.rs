@@ -1,0 +1,236 @@
+//! An application as Argo CD shows it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::auto_sync::AutoSync;
+use super::history::HistoryEntry;
+use super::json::{integer, line, list, present, revisions, text, time};
+use super::operation::{OperationState, Requested};
+use super::owner::{Owner, image_updater};
+use super::source::Sources;
+
+/// How many entries Argo CD keeps where the application does not say. Source: Argo CD's documentation, the field
+/// `revisionHistoryLimit`.
+const DEFAULT_HISTORY_LIMIT: i64 = 10;
+
+/// An application at one moment. What the answer leaves out, or has in a shape that is not known, is nothing or `Unknown`
+/// here, never a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Application {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its project.
+    pub project: Option<String>,
+    /// That it is being deleted.
+    pub deletion: Option<Deletion>,
+    /// Who writes it.
+    pub owner: Owner,
+    /// The names of the image updater's annotations: it changes images besides git. Nothing where they cannot be read.
+    pub image_updater: Option<Vec<String>>,
+    /// Whether it follows its repository by itself.
+    pub auto_sync: AutoSync,
+    /// Where its manifests come from today.
+    pub sources: Sources,
+    /// How many history entries are kept, 10 where it does not say; 0 means none, and so no rollback.
+    pub history_limit: Option<i64>,
+    /// An operation that is asked for or under way.
+    pub operation: Option<Requested>,
+    /// The operation that is under way or was the last; nothing while one is queued, and before the first.
+    pub operation_state: Option<OperationState>,
+    /// What was deployed, oldest first, empty before the first time; nothing where it cannot be read.
+    pub history: Option<Vec<HistoryEntry>>,
+    /// How what runs compares with git.
+    pub sync: Comparison,
+    /// How what runs is.
+    pub health: Health,
+    /// When the latest comparison that asked git began. If that is long ago, `sync` and `health` are as old.
+    pub reconciled_at: Option<DateTime<Utc>>,
+    /// What Argo CD complains of; nothing where it cannot be read.
+    pub conditions: Option<Vec<Condition>>,
+    /// The Argo Rollouts among the application's resources; nothing where they cannot be read.
+    pub rollouts: Option<Vec<Rollout>>,
+}
+
+/// That an application is being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// Since when; nothing where it cannot be read.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// How what runs compares with git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The comparison's result.
+    pub status: SyncStatus,
+    /// What was compared with, one for each source. This is not what is deployed.
+    pub revisions: Vec<String>,
+}
+
+/// The result of a comparison with git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncStatus {
+    /// They are the same.
+    Synced,
+    /// They differ.
+    OutOfSync,
+    /// It is not known; as it is said, empty where nothing is said.
+    Unknown(String),
+}
+
+/// How what runs is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The worst of its resources.
+    pub status: HealthStatus,
+    /// Since when; older versions do not say.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// How resources are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HealthStatus {
+    /// As they should be, in the view of Kubernetes.
+    Healthy,
+    /// On the way.
+    Progressing,
+    /// Not there in time, or failed.
+    Degraded,
+    /// Paused.
+    Suspended,
+    /// Not in the cluster.
+    Missing,
+    /// It is not known; as it is said, empty where nothing is said.
+    Unknown(String),
+}
+
+/// Something that Argo CD complains of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Its kind, such as `ComparisonError`.
+    pub kind: String,
+    /// What it says, as one short line.
+    pub message: String,
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// An Argo Rollout, which goes forward and back by its own rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub health: HealthStatus,
+}
+
+impl Application {
+    /// Reads the answer to a question for an application.
+    pub(super) fn read(value: &Value) -> Self {
+        let nothing = Value::Null;
+        let metadata = present(value, "/metadata").unwrap_or(&nothing);
+        let spec = present(value, "/spec").unwrap_or(&nothing);
+        let status = present(value, "/status").unwrap_or(&nothing);
+        Self {
+            name: text(metadata, "/name"),
+            namespace: text(metadata, "/namespace"),
+            project: text(spec, "/project"),
+            deletion: present(metadata, "/deletionTimestamp").map(|_| Deletion {
+                since: time(metadata, "/deletionTimestamp"),
+            }),
+            owner: Owner::read(metadata),
+            image_updater: image_updater(metadata),
+            auto_sync: if spec.is_object() {
+                AutoSync::read(spec)
+            } else {
+                AutoSync::Unknown
+            },
+            sources: Sources::read(spec),
+            history_limit: match present(spec, "/revisionHistoryLimit") {
+                None => Some(DEFAULT_HISTORY_LIMIT),
+                Some(_) => integer(spec, "/revisionHistoryLimit"),
+            },
+            operation: present(value, "/operation").map(Requested::read),
+            operation_state: present(status, "/operationState").map(OperationState::read),
+            history: list(status, "/history", HistoryEntry::read),
+            sync: Comparison {
+                status: SyncStatus::read(&line(status, "/sync/status")),
+                revisions: revisions(status, "/sync"),
+            },
+            health: Health {
+                status: HealthStatus::read(&line(status, "/health/status")),
+                since: time(status, "/health/lastTransitionTime"),
+            },
+            reconciled_at: time(status, "/reconciledAt"),
+            conditions: list(status, "/conditions", Condition::read),
+            rollouts: rollouts(status),
+        }
+    }
+
+    /// Tells whether its manifests come from several sources; nothing where they are unknown.
+    pub fn is_multi_source(&self) -> Option<bool> {
+        match self.sources {
+            Sources::Single(_) => Some(false),
+            Sources::Multi(_) => Some(true),
+            Sources::Unknown => None,
+        }
+    }
+}
+
+impl SyncStatus {
+    fn read(said: &str) -> Self {
+        match said {
+            "Synced" => Self::Synced,
+            "OutOfSync" => Self::OutOfSync,
+            _ => Self::Unknown(said.to_owned()),
+        }
+    }
+}
+
+impl HealthStatus {
+    fn read(said: &str) -> Self {
+        match said {
+            "Healthy" => Self::Healthy,
+            "Progressing" => Self::Progressing,
+            "Degraded" => Self::Degraded,
+            "Suspended" => Self::Suspended,
+            "Missing" => Self::Missing,
+            _ => Self::Unknown(said.to_owned()),
+        }
+    }
+}
+
+impl Condition {
+    fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            kind: text(value, "/type")?,
+            message: line(value, "/message"),
+            since: time(value, "/lastTransitionTime"),
+        })
+    }
+}
+
+fn rollouts(status: &Value) -> Option<Vec<Rollout>> {
+    let resources = list(status, "/resources", |resource| {
+        let is_rollout = text(resource, "/kind")? == "Rollout"
+            && text(resource, "/group").as_deref() == Some("argoproj.io");
+        Some(if is_rollout {
+            Some(Rollout {
+                namespace: text(resource, "/namespace"),
+                name: text(resource, "/name")?,
+                health: HealthStatus::read(&line(resource, "/health/status")),
+            })
+        } else {
+            None
+        })
+    })?;
+    Some(resources.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! One application in Argo CD, through its REST API.
+//!
+//! A question may be asked again; whatever changes something is sent once, and after any doubt the application is read
+//! before it is sent again: [`Application::recognise`] finds what was done. Argo CD answers a rollback and a sync when they
+//! are queued, so an answer never says that anything is deployed. Each public function is one call with a deadline of its
+//! own ([`ArgoSettings::timeout`]).
+
+mod account;
+mod act;
+mod application;
+mod auto_sync;
+mod error;
+mod history;
+mod json;
+mod login;
+mod operation;
+mod owner;
+mod read;
+mod recognise;
+mod refusal;
+mod settings;
+mod source;
+mod switch;
+mod wire;
+
+pub use account::{Account, Action, Allowed, Version};
+pub use act::Prune;
+pub use application::{
+    Application, Comparison, Condition, Deletion, Health, HealthStatus, Rollout, SyncStatus,
+};
+pub use auto_sync::{AutoSync, AutomatedBlock};
+pub use error::{ArgoError, ArgoFault};
+pub use history::{Deployment, HistoryEntry};
+pub use operation::{Initiator, Note, OperationState, Phase, Requested};
+pub use owner::Owner;
+pub use read::{Refreshed, SyncWindow, SyncWindows};
+pub use recognise::{Marker, Sighting};
+pub use settings::{ArgoAuth, ArgoSettings};
+pub use source::{Source, Sources};
+pub use switch::{Switch, Switched, SwitchedTo};
+
+use std::sync::{Arc, OnceLock};
+
+use self::wire::{Step, Wire};
+
+/// An application that can be asked and changed. Clones share their connections, their session and the one login.
+#[derive(Debug, Clone)]
+pub struct Argo {
+    settings: Arc<ArgoSettings>,
+    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which asks
+    /// nothing here.
+    wire: Arc<OnceLock<Wire>>,
+    /// The project, as the application said it, where the settings do not.
+    project: Arc<OnceLock<String>>,
+}
+
+impl Argo {
+    /// Prepares to talk about an application; reads and sends nothing.
+    pub fn new(settings: ArgoSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            wire: Arc::new(OnceLock::new()),
+            project: Arc::new(OnceLock::new()),
+        }
+    }
+
+    /// Returns how the application is called: its name, with its namespace before it where the settings have one.
+    pub fn name(&self) -> String {
+        match &self.settings.app_namespace {
+            Some(namespace) => format!("{namespace}/{}", self.settings.app_name),
+            None => self.settings.app_name.clone(),
+        }
+    }
+
+    fn wire(&self) -> Result<&Wire, ArgoFault> {
+        if let Some(wire) = self.wire.get() {
+            return Ok(wire);
+        }
+        let wire = Wire::new(&self.settings)?;
+        Ok(self.wire.get_or_init(|| wire))
+    }
+
+    fn step(&self) -> Step {
+        Step::within(self.settings.timeout)
+    }
+
+    /// Returns the path of the application, or of something below it.
+    fn path<'a>(&'a self, below: &[&'a str]) -> Vec<&'a str> {
+        let mut path = vec!["api", "v1", "applications", &self.settings.app_name];
+        path.extend(below);
+        path
+    }
+
+    /// Returns the project, as far as it is known.
+    fn known_project(&self) -> Option<&str> {
+        let set = self.settings.project.as_deref();
+        set.or_else(|| self.project.get().map(String::as_str))
+    }
+
+    /// Returns the project; where nobody said it, the application is read.
+    async fn project(&self, step: Step) -> Result<String, ArgoFault> {
+        if let Some(project) = self.known_project() {
+            return Ok(project.to_owned());
+        }
+        let application = self.application_within(step).await;
+        application
+            .and_then(|application| {
+                let unnamed = || ArgoFault::answer("the application names no project");
+                application.project.ok_or_else(unnamed)
+            })
+            .map_err(|fault| {
+                // A question in doubt must not look like a deed in doubt.
+                if fault.is_doubtful() {
+                    ArgoFault::Unprepared(Box::new(fault))
+                } else {
+                    fault
+                }
+            })
+    }
+
+    /// Returns where the application is: parameters of a query, or fields of a body.
+    fn place(&self) -> Vec<(&'static str, String)> {
+        let project = self.known_project().map(str::to_owned);
+        let namespace = self.settings.app_namespace.clone();
+        let project = project.map(|project| ("project", project));
+        let namespace = namespace.map(|namespace| ("appNamespace", namespace));
+        project.into_iter().chain(namespace).collect()
+    }
+
+    fn error(&self, tried: impl Into<String>, fault: ArgoFault) -> ArgoError {
+        ArgoError {
+            tried: tried.into(),
+            server: self.settings.server.origin().ascii_serialization(),
+            fault,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What Argo CD was asked to do with an application, and how far it is.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::application::Application;
+use super::json::{flag, integer, line, list, present, revisions, text, time};
+use super::source::Sources;
+
+/// What the message of an operation says that waits for a sync window.
+const PARKED: &str = "blocked by sync window";
+
+/// Something that Argo CD was asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requested {
+    /// Who asked.
+    pub by: Initiator,
+    /// The revision that was asked for, or one for each source; empty where it is not known.
+    pub revisions: Vec<String>,
+    /// The sources that go with it: a rollback brings those of its history entry.
+    pub sources: Sources,
+    /// What the asker wrote beside it; nothing where it cannot be read.
+    pub notes: Option<Vec<Note>>,
+    /// Whether it changes nothing; nothing where it cannot be read.
+    pub is_dry_run: Option<bool>,
+    /// Whether it is limited to some resources, as self-heal is; nothing where it cannot be read.
+    pub is_selective: Option<bool>,
+}
+
+/// A name and a value that travel with an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+/// Who asked for an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Initiator {
+    /// An account, under the name that Argo CD gives it.
+    User(String),
+    /// Auto-sync.
+    Automated,
+    /// It is not said.
+    Unknown,
+}
+
+/// The operation that Argo CD works on, or worked on last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperationState {
+    /// How far it is.
+    pub phase: Phase,
+    /// What was asked for.
+    pub request: Requested,
+    /// What the revisions resolved to; empty until that is known.
+    pub resolved: Vec<String>,
+    /// When it began, in whole seconds.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it, or its latest try, ended, in whole seconds.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Whether a try failed and the next one is to come: it is running still.
+    pub is_waiting_for_retry: bool,
+    /// How often it was tried again; nothing where it cannot be read.
+    pub retry_count: Option<i64>,
+    /// What Argo CD says about it, as one short line; empty where it says nothing.
+    pub message: String,
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// At work, waiting for a retry, or waiting for a sync window.
+    Running,
+    /// Being ended.
+    Terminating,
+    /// Everything was applied, which does not mean that it is healthy.
+    Succeeded,
+    /// Something was not applied. Other parts may have been.
+    Failed,
+    /// It could not be tried, for example because the manifests cannot be rendered.
+    Error,
+    /// Anything else, as it is said; empty where nothing is said.
+    Unknown(String),
+}
+
+impl Requested {
+    pub(super) fn read(value: &Value) -> Self {
+        Self {
+            by: Initiator::read(value),
+            revisions: revisions(value, "/sync"),
+            sources: present(value, "/sync").map_or(Sources::Unknown, Sources::read),
+            notes: list(value, "/info", |note| {
+                Some(Note {
+                    name: text(note, "/name")?,
+                    value: text(note, "/value").unwrap_or_default(),
+                })
+            }),
+            is_dry_run: flag(value, "/sync/dryRun"),
+            is_selective: list(value, "/sync/resources", |_| Some(()))
+                .map(|resources| !resources.is_empty()),
+        }
+    }
+}
+
+impl Initiator {
+    /// Reads the field `initiatedBy`, which may be absent or empty.
+    pub(super) fn read(value: &Value) -> Self {
+        match (
+            text(value, "/initiatedBy/username"),
+            flag(value, "/initiatedBy/automated"),
+        ) {
+            (_, Some(true)) => Self::Automated,
+            (Some(name), Some(false)) => Self::User(name),
+            (None, Some(false)) | (_, None) => Self::Unknown,
+        }
+    }
+}
+
+impl OperationState {
+    pub(super) fn read(value: &Value) -> Self {
+        let phase = Phase::read(value);
+        let is_waiting_for_retry =
+            phase == Phase::Running && present(value, "/finishedAt").is_some();
+        let nothing = Value::Null;
+        Self {
+            phase,
+            request: Requested::read(present(value, "/operation").unwrap_or(&nothing)),
+            resolved: revisions(value, "/syncResult"),
+            started_at: time(value, "/startedAt"),
+            finished_at: time(value, "/finishedAt"),
+            is_waiting_for_retry,
+            retry_count: match present(value, "/retryCount") {
+                None => Some(0),
+                Some(_) => integer(value, "/retryCount"),
+            },
+            message: line(value, "/message"),
+        }
+    }
+
+    /// Tells whether it came to an end, good or bad.
+    pub fn is_over(&self) -> bool {
+        match self.phase {
+            Phase::Succeeded | Phase::Failed | Phase::Error => true,
+            Phase::Running | Phase::Terminating | Phase::Unknown(_) => false,
+        }
+    }
+
+    /// Tells whether it waits for a sync window. The first look of Argo CD may say so for a moment where the window lets
+    /// it through; only what stays for a minute or so is parked.
+    pub fn is_parked_by_window(&self) -> bool {
+        self.phase == Phase::Running && !self.is_waiting_for_retry && self.message.contains(PARKED)
+    }
+}
+
+impl Phase {
+    fn read(value: &Value) -> Self {
+        let said = line(value, "/phase");
+        match said.as_str() {
+            "Running" => Self::Running,
+            "Terminating" => Self::Terminating,
+            "Succeeded" => Self::Succeeded,
+            "Failed" => Self::Failed,
+            "Error" => Self::Error,
+            _ => Self::Unknown(said),
+        }
+    }
+}
+
+impl Application {
+    /// Tells whether an operation is asked for or under way, or has ended without a comparison since: until then health
+    /// and sync status are those of before. What cannot be read counts as in progress.
+    pub fn is_in_progress(&self) -> bool {
+        if self.operation.is_some() {
+            return true;
+        }
+        let Some(state) = &self.operation_state else {
+            return false;
+        };
+        let Some(finished_at) = state.finished_at else {
+            return true;
+        };
+        let is_compared = self.reconciled_at.is_some_and(|at| at >= finished_at);
+        state.request.is_dry_run != Some(true) && !is_compared
+    }
+
+    /// Tells whether an operation is asked for that Argo CD has not looked at yet. It cannot be ended.
+    pub fn is_queued(&self) -> bool {
+        self.operation.is_some() && self.operation_state.is_none()
+    }
+
+    /// Tells whether the operation waits for a sync window; see [`OperationState::is_parked_by_window`].
+    pub fn is_parked_by_window(&self) -> bool {
+        self.operation_state
+            .as_ref()
+            .is_some_and(OperationState::is_parked_by_window)
+    }
+}

@@ -1,0 +1,360 @@
+//! Switching auto-sync, by changing one field of a specification that is otherwise sent back to the letter.
+//!
+//! Argo CD writes what it gets over what is there, without looking whether it changed in between. So the specification is
+//! read, changed and sent in one go, and read again to see what came of it. Everything but the one field stays the text
+//! that the server wrote: numbers and fields that this program does not know cannot change on the way.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Argo;
+use super::auto_sync::{AutoSync, AutomatedBlock};
+use super::error::{ArgoError, ArgoFault};
+use super::wire::{Call, Step};
+use crate::clients::http::Method;
+
+/// What auto-sync is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// The application follows its repository. What git holds is deployed at once, also if it is bad.
+    On,
+    /// It does not.
+    Off,
+}
+
+/// What became of a switch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Switched {
+    /// The settings as they were before; nothing where there were none.
+    pub before: Option<AutomatedBlock>,
+    /// What came of it.
+    pub to: SwitchedTo,
+}
+
+/// What came of a switch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SwitchedTo {
+    /// It was as wished; nothing was sent.
+    AlreadyThere,
+    /// It was written and read back as wished. An owner may still put it back: read again after some seconds.
+    Held,
+    /// It was written, and read back otherwise: somebody puts it back.
+    PutBack {
+        /// What is there now.
+        now: AutoSync,
+    },
+    /// It was written, and could not be read back.
+    Unseen {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The parts of a specification, each as the server wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct Spec(BTreeMap<String, Box<RawValue>>);
+
+#[derive(Deserialize)]
+struct Whole {
+    spec: Spec,
+}
+
+/// What the server says after a specification was sent.
+enum Put {
+    Accepted(AutoSync),
+    InDoubt(ArgoFault),
+}
+
+impl Argo {
+    /// Switches auto-sync on or off and keeps its settings. A server of Argo CD 3.0 or older forgets the field that
+    /// switches; there the whole block is taken out, and [`Switched::before`] is what to put back. Keep the block that
+    /// [`Argo::application`] shows before this is called: after a failure there is no answer that holds it.
+    ///
+    /// # Errors
+    /// Fails when Argo CD refuses or cannot be asked, and with [`ArgoFault::NoAutomated`] where there is nothing to switch
+    /// on. After a doubtful failure it may have been switched.
+    pub async fn set_auto_sync(&self, to: Switch) -> Result<Switched, ArgoError> {
+        let (switched, verb) = match to {
+            Switch::On => (self.switch_on(self.step()).await, "on"),
+            Switch::Off => (self.switch_off(self.step()).await, "off"),
+        };
+        switched.map_err(|fault| {
+            let name = self.name();
+            self.error(
+                format!("switch auto-sync of application {name:?} {verb}"),
+                fault,
+            )
+        })
+    }
+
+    /// Puts auto-sync back to how it was: on, if it was on, by the field that switches, or by the whole block where none
+    /// is there any more. Settings that somebody changed meanwhile stay. What git holds is deployed at once.
+    ///
+    /// # Errors
+    /// Fails when Argo CD refuses or cannot be asked. After a doubtful failure it may have been switched.
+    pub async fn restore_auto_sync(
+        &self,
+        previous: &AutomatedBlock,
+    ) -> Result<Switched, ArgoError> {
+        self.restore(self.step(), previous).await.map_err(|fault| {
+            let name = self.name();
+            self.error(format!("restore auto-sync of application {name:?}"), fault)
+        })
+    }
+
+    async fn switch_on(&self, step: Step) -> Result<Switched, ArgoFault> {
+        let spec = self.spec(step).await?;
+        match spec.auto_sync() {
+            AutoSync::Unknown => Err(unreadable()),
+            AutoSync::Absent => Err(ArgoFault::NoAutomated),
+            AutoSync::On(before) => Ok(Switched::nothing(Some(before))),
+            AutoSync::Off(before) => {
+                let block = before.with_enabled(Some(Value::Bool(true)));
+                let spec = spec.with_automated(Some(&block))?;
+                let to = self.write(step, &spec, Switch::On).await?;
+                Ok(Switched::new(before, to))
+            }
+        }
+    }
+
+    async fn switch_off(&self, step: Step) -> Result<Switched, ArgoFault> {
+        let spec = self.spec(step).await?;
+        let before = match spec.auto_sync() {
+            AutoSync::Unknown => return Err(unreadable()),
+            AutoSync::Absent => return Ok(Switched::nothing(None)),
+            AutoSync::Off(before) => return Ok(Switched::nothing(Some(before))),
+            AutoSync::On(before) => before,
+        };
+        let block = before.with_enabled(Some(Value::Bool(false)));
+        let put = self.put(step, &spec.with_automated(Some(&block))?).await?;
+        if put.forgot_the_field() {
+            // Read anew, so that nothing which somebody else wrote in between is lost.
+            let spec = self.spec(step).await?.with_automated(None)?;
+            let to = self.write(step, &spec, Switch::Off).await?;
+            return Ok(Switched::new(before, to));
+        }
+        let to = self.look(step, put, Switch::Off).await?;
+        Ok(Switched::new(before, to))
+    }
+
+    async fn restore(&self, step: Step, previous: &AutomatedBlock) -> Result<Switched, ArgoFault> {
+        let spec = self.spec(step).await?;
+        let now = spec.auto_sync();
+        if previous.is_on() != Some(true) {
+            return Ok(Switched::nothing(now.block().cloned()));
+        }
+        let block = match &now {
+            AutoSync::Unknown => return Err(unreadable()),
+            AutoSync::On(_) => return Ok(Switched::nothing(now.block().cloned())),
+            AutoSync::Off(block) => block.with_enabled(previous.enabled().cloned()),
+            AutoSync::Absent => previous.clone(),
+        };
+        let spec = spec.with_automated(Some(&block))?;
+        let to = self.write(step, &spec, Switch::On).await?;
+        Ok(Switched {
+            before: now.block().cloned(),
+            to,
+        })
+    }
+
+    async fn spec(&self, step: Step) -> Result<Spec, ArgoFault> {
+        let body = self.application_body(step).await?;
+        self.read_application(&body)?;
+        let Whole { spec } = serde_json::from_slice(&body)
+            .map_err(|_| ArgoFault::answer("the application has no specification"))?;
+        Ok(spec)
+    }
+
+    /// Sends a specification once and looks what came of it.
+    async fn write(&self, step: Step, spec: &Spec, wish: Switch) -> Result<SwitchedTo, ArgoFault> {
+        let put = self.put(step, spec).await?;
+        self.look(step, put, wish).await
+    }
+
+    async fn put(&self, step: Step, spec: &Spec) -> Result<Put, ArgoFault> {
+        // Without this Argo CD renders today's manifests first, which fails just when git or the release is broken.
+        let mut query = vec![("validate", "false".to_owned())];
+        query.extend(self.place());
+        let call = Call {
+            method: Method::PUT,
+            path: self.path(&["spec"]),
+            query,
+            body: Some(spec.to_json()),
+        };
+        match self.wire()?.write(step, &call).await {
+            Ok(answer) => match serde_json::from_slice::<Spec>(&answer) {
+                Ok(spec) => Ok(Put::Accepted(spec.auto_sync())),
+                Err(_) => Ok(Put::InDoubt(ArgoFault::answer("it is no specification"))),
+            },
+            Err(fault) if fault.is_doubtful() => Ok(Put::InDoubt(fault)),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn look(&self, step: Step, put: Put, wish: Switch) -> Result<SwitchedTo, ArgoFault> {
+        match (self.spec(step).await, put) {
+            (Ok(spec), put) => {
+                let now = spec.auto_sync();
+                match put {
+                    _ if wish.is_met_by(&now) => Ok(SwitchedTo::Held),
+                    Put::Accepted(_) => Ok(SwitchedTo::PutBack { now }),
+                    Put::InDoubt(fault) => Err(fault),
+                }
+            }
+            (Err(blind), Put::Accepted(_)) => Ok(SwitchedTo::Unseen {
+                why: blind.to_string(),
+            }),
+            (Err(_), Put::InDoubt(fault)) => Err(fault),
+        }
+    }
+}
+
+impl Put {
+    /// Tells whether the server took the specification and dropped the field that switches, which it does not know.
+    fn forgot_the_field(&self) -> bool {
+        match self {
+            Self::Accepted(AutoSync::On(block)) => block.enabled().is_none(),
+            Self::Accepted(AutoSync::Off(_) | AutoSync::Absent | AutoSync::Unknown)
+            | Self::InDoubt(_) => false,
+        }
+    }
+}
+
+impl Switch {
+    fn is_met_by(self, now: &AutoSync) -> bool {
+        match now {
+            AutoSync::On(_) => self == Self::On,
+            AutoSync::Off(_) | AutoSync::Absent => self == Self::Off,
+            AutoSync::Unknown => false,
+        }
+    }
+}
+
+impl Switched {
+    fn new(before: AutomatedBlock, to: SwitchedTo) -> Self {
+        Self {
+            before: Some(before),
+            to,
+        }
+    }
+
+    fn nothing(before: Option<AutomatedBlock>) -> Self {
+        Self {
+            before,
+            to: SwitchedTo::AlreadyThere,
+        }
+    }
+}
+
+impl Spec {
+    fn auto_sync(&self) -> AutoSync {
+        let mut spec = serde_json::Map::new();
+        if let Some(policy) = self.0.get("syncPolicy") {
+            match serde_json::from_str(policy.get()) {
+                Ok(policy) => spec.insert("syncPolicy".to_owned(), policy),
+                Err(_) => return AutoSync::Unknown,
+            };
+        }
+        AutoSync::read(&Value::Object(spec))
+    }
+
+    /// Returns the same specification with this block, or without any.
+    fn with_automated(mut self, block: Option<&AutomatedBlock>) -> Result<Self, ArgoFault> {
+        let mut policy: Spec = match self.0.get("syncPolicy") {
+            Some(policy) if policy.get() != "null" => {
+                serde_json::from_str(policy.get()).map_err(|_| unreadable())?
+            }
+            Some(_) | None => Self(BTreeMap::new()),
+        };
+        match block {
+            Some(block) => policy.0.insert("automated".to_owned(), raw(block)),
+            None => policy.0.remove("automated"),
+        };
+        self.0.insert("syncPolicy".to_owned(), raw(&policy.0));
+        Ok(self)
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.0).expect("parts that were read as JSON are JSON")
+    }
+}
+
+fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("what was read as JSON is JSON")
+}
+
+fn unreadable() -> ArgoFault {
+    ArgoFault::answer("the application's syncPolicy cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that a detour through binary floating point would change, and fields that nobody knows.
+    const SPEC: &str = r#"{
+        "project": "payments",
+        "source": {"helm": {"valuesObject": {"ratio": 1.10, "id": 123456789012345678901234567890, "tiny": 0.1e-7}}},
+        "syncPolicy": {"automated": {"prune": true, "future": {"a": 1.0}}, "retry": {"limit": 5, "x": 2.50}},
+        "unknownToUs": [1.00, {"b": null}]
+    }"#;
+
+    fn spec(text: &str) -> Spec {
+        serde_json::from_str(text).expect("a specification")
+    }
+
+    fn switched(text: &str, enabled: bool) -> String {
+        let spec = spec(text);
+        let auto_sync = spec.auto_sync();
+        let block = auto_sync.block().expect("a block");
+        let block = block.with_enabled(Some(Value::Bool(enabled)));
+        let changed = spec.with_automated(Some(&block)).expect("a policy");
+        String::from_utf8(changed.to_json()).expect("text")
+    }
+
+    #[test]
+    fn changes_one_field_and_no_letter_of_the_rest() {
+        let text = switched(SPEC, false);
+        for kept in [
+            r#""valuesObject": {"ratio": 1.10, "id": 123456789012345678901234567890, "tiny": 0.1e-7}"#,
+            r#""unknownToUs":[1.00, {"b": null}]"#,
+            r#""retry":{"limit": 5, "x": 2.50}"#,
+            r#""automated":{"enabled":false,"future":{"a":1.0},"prune":true}"#,
+        ] {
+            assert!(text.contains(kept), "{kept} in {text}");
+        }
+    }
+
+    #[test]
+    fn switching_back_gives_the_same_meaning() {
+        let back = switched(&switched(SPEC, false), true);
+        let back: Value = serde_json::from_str(&back).expect("JSON");
+        let mut before: Value = serde_json::from_str(SPEC).expect("JSON");
+        before["syncPolicy"]["automated"]["enabled"] = true.into();
+        assert_eq!(back, before);
+    }
+
+    #[test]
+    fn takes_the_block_out_and_puts_it_back_where_the_policy_is_gone() {
+        let before = spec(SPEC).auto_sync();
+        let without = spec(SPEC).with_automated(None).expect("a policy");
+        assert_eq!(without.auto_sync(), AutoSync::Absent);
+        for emptied in ["{}", r#"{"syncPolicy":null}"#, r#"{"syncPolicy":{}}"#] {
+            let again = spec(emptied)
+                .with_automated(before.block())
+                .expect("a policy");
+            assert_eq!(again.auto_sync(), before, "{emptied}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_read_is_left_alone() {
+        let odd = spec(r#"{"syncPolicy": "automated"}"#);
+        assert_eq!(odd.auto_sync(), AutoSync::Unknown);
+        assert!(odd.with_automated(None).is_err());
+    }
+}

@@ -1,0 +1,282 @@
+//! How requests reach Argo CD and what comes back: signed, bounded, and JSON or an error.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use super::error::ArgoFault;
+use super::login::Login;
+use super::refusal::{Refusal, said_in};
+use super::settings::ArgoSettings;
+use crate::clients::http::{
+    HttpClient, HttpError, HttpSettings, Method, RequestBuilder, Response, accept_json,
+};
+
+/// How often a question is asked before its failure counts.
+const READ_TRIES: u32 = 3;
+
+/// What every request but a GET must say it carries, even if it carries nothing. Argo CD compares it to the letter.
+const JSON: &str = "application/json";
+
+/// One way to Argo CD.
+pub(super) struct Wire {
+    http: HttpClient,
+    login: Login,
+    limit: Duration,
+    pause: Duration,
+}
+
+/// One request.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) path: Vec<&'a str>,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// The time that one call has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    deadline: Instant,
+    limit: Duration,
+}
+
+/// Who a request comes from.
+enum Signed<'a> {
+    Nobody,
+    By(&'a SecretString),
+}
+
+impl Wire {
+    pub(super) fn new(settings: &ArgoSettings) -> Result<Self, ArgoFault> {
+        let limit = settings.call_timeout.min(settings.timeout);
+        let http = HttpClient::new(
+            settings.server.clone(),
+            &HttpSettings {
+                ca_file: settings.ca_file.clone(),
+                timeout: limit,
+                max_body: settings.max_answer,
+                ..HttpSettings::default()
+            },
+        )
+        .map_err(ArgoFault::Settings)?;
+        Ok(Self {
+            http,
+            login: Login::new(&settings.auth),
+            limit,
+            pause: settings.pause,
+        })
+    }
+
+    /// Asks a question, and asks again after a fault that may pass, while the step has time.
+    pub(super) async fn read(&self, step: Step, call: &Call<'_>) -> Result<Vec<u8>, ArgoFault> {
+        let token = self.token(step).await?;
+        self.repeat(step, call, &Signed::By(&token)).await
+    }
+
+    /// Asks a question that needs no account.
+    pub(super) async fn read_unsigned(
+        &self,
+        step: Step,
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, ArgoFault> {
+        self.repeat(step, call, &Signed::Nobody).await
+    }
+
+    /// Asks a question once, which may take as long as the step has time.
+    pub(super) async fn read_once(
+        &self,
+        step: Step,
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, ArgoFault> {
+        let token = self.token(step).await?;
+        self.once(step, step.limit, call, &Signed::By(&token)).await
+    }
+
+    /// Has something done. It is sent once: after a doubtful fault the caller looks before it repeats anything.
+    pub(super) async fn write(&self, step: Step, call: &Call<'_>) -> Result<Vec<u8>, ArgoFault> {
+        let token = self.token(step).await?;
+        self.once(step, self.limit, call, &Signed::By(&token)).await
+    }
+
+    async fn token(&self, step: Step) -> Result<SecretString, ArgoFault> {
+        let post = async |body| {
+            let call = Call {
+                method: Method::POST,
+                path: vec!["api", "v1", "session"],
+                query: Vec::new(),
+                body: Some(body),
+            };
+            self.once(step, self.limit, &call, &Signed::Nobody).await
+        };
+        self.login.token(post).await
+    }
+
+    async fn repeat(
+        &self,
+        step: Step,
+        call: &Call<'_>,
+        signed: &Signed<'_>,
+    ) -> Result<Vec<u8>, ArgoFault> {
+        let mut tried = 1;
+        loop {
+            let fault = match self.once(step, self.limit, call, signed).await {
+                Ok(body) => return Ok(body),
+                Err(fault) => fault,
+            };
+            let pause = self.pause * 2_u32.pow(tried - 1);
+            if tried == READ_TRIES || !fault.is_worth_repeating() || step.left() <= pause {
+                return Err(fault);
+            }
+            tokio::time::sleep(pause).await;
+            tried += 1;
+        }
+    }
+
+    async fn once(
+        &self,
+        step: Step,
+        limit: Duration,
+        call: &Call<'_>,
+        signed: &Signed<'_>,
+    ) -> Result<Vec<u8>, ArgoFault> {
+        let left = step.left();
+        if left.is_zero() {
+            return Err(ArgoFault::Deadline { limit: step.limit });
+        }
+        let request = self.request(call, signed);
+        match self.http.send_within(limit.min(left), request).await {
+            Ok(answer) => self.judge(answer, signed),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+
+    fn request(&self, call: &Call<'_>, signed: &Signed<'_>) -> RequestBuilder {
+        let path = call.path.iter().copied();
+        let mut request = accept_json(self.http.request(call.method.clone(), path));
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        if let Signed::By(token) = signed {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        if call.method != Method::GET {
+            request = request.header(CONTENT_TYPE, JSON);
+        }
+        match &call.body {
+            Some(body) => request.body(body.clone()),
+            None => request,
+        }
+    }
+
+    fn judge(&self, answer: Response, signed: &Signed<'_>) -> Result<Vec<u8>, ArgoFault> {
+        let status = answer.status.as_u16();
+        let is_json = answer.media_type() == JSON;
+        if answer.status.is_success() && is_json {
+            return Ok(answer.body);
+        }
+        if let Some((code, message)) = said_in(&answer.body).filter(|_| is_json) {
+            let refusal = Refusal {
+                status,
+                code,
+                words: self.words(&message, signed),
+                message: &message,
+                remedy: self.login.remedy(),
+            };
+            return Err(refusal.classify());
+        }
+        let words = self.words(&String::from_utf8_lossy(&answer.body), signed);
+        Err(match status {
+            415 => ArgoFault::ContentType { words },
+            429 => ArgoFault::Throttled { words },
+            408 | 500..=599 => ArgoFault::Server { status, words },
+            _ => ArgoFault::NotArgo {
+                status,
+                came: match answer.media_type() {
+                    none if none.is_empty() => "something without a content type".to_owned(),
+                    kind => self.words(&kind, signed),
+                },
+                words,
+            },
+        })
+    }
+
+    /// Returns what the server said, short, on one line, and without our secrets.
+    fn words(&self, said: &str, signed: &Signed<'_>) -> String {
+        let mut said = said.replace(self.login.secret().expose_secret(), "[redacted]");
+        if let Signed::By(token) = signed {
+            said = said.replace(token.expose_secret(), "[redacted]");
+        }
+        self.http.quote(said.as_bytes())
+    }
+
+    fn fault(&self, error: HttpError) -> ArgoFault {
+        match error {
+            HttpError::Redirect { to, .. } if self.is_own_host_by_https(&to) => {
+                ArgoFault::WantsHttps
+            }
+            HttpError::Redirect { to, .. } => ArgoFault::Redirect { to },
+            HttpError::TooLarge { limit } => ArgoFault::TooLarge { limit },
+            HttpError::Connect(_)
+            | HttpError::Tls(_)
+            | HttpError::Timeout { .. }
+            | HttpError::Broken(_)
+            | HttpError::Request(_) => ArgoFault::Transport(error),
+        }
+    }
+
+    /// Tells whether a redirect leads from plain HTTP to the same host by HTTPS, on whatever port.
+    fn is_own_host_by_https(&self, to: &str) -> bool {
+        let (Ok(from), Ok(to)) = (Url::parse(&self.http.origin()), Url::parse(to)) else {
+            return false;
+        };
+        from.scheme() == "http" && to.scheme() == "https" && from.host() == to.host()
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("http", &self.http)
+            .field("login", &self.login)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn get(path: Vec<&'a str>, query: Vec<(&'static str, String)>) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            query,
+            body: None,
+        }
+    }
+
+    pub(super) fn post(path: Vec<&'a str>, body: &Value) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            query: Vec::new(),
+            body: Some(body.to_string().into_bytes()),
+        }
+    }
+}
+
+impl Step {
+    pub(super) fn within(limit: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + limit,
+            limit,
+        }
+    }
+
+    fn left(self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
