@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod argocd_client;
 mod families;
 mod git_client;
 mod github_client;

@@ -99,3 +99,72 @@ impl Application {
         Some(deployments)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Reads an application with these history entries, each an id, a revision and an image.
+    fn deployed(entries: &[(i64, &str, &str)]) -> Vec<(Vec<i64>, String)> {
+        let history: Vec<Value> = entries
+            .iter()
+            .map(|(id, revision, image)| {
+                json!({"id": id, "revision": revision, "deployedAt": format!("2026-08-01T10:00:{id:02}Z"),
+                    "source": {"repoURL": "https://git/a", "kustomize": {"images": [image]}}})
+            })
+            .collect();
+        let app = Application::read(&json!({"status": {"history": history}}));
+        let deployments = app.deployments().expect("a history");
+        deployments
+            .iter()
+            .map(|deployment| {
+                let first = deployment.ids[0];
+                assert_eq!(
+                    deployment.deployed_at,
+                    format!("2026-08-01T10:00:{first:02}Z").parse().ok()
+                );
+                assert_eq!(deployment.newest_id(), deployment.ids.last().copied());
+                (deployment.ids.clone(), deployment.revisions.join(","))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_revision_again_is_no_new_deployment() {
+        let found = deployed(&[(3, "a", "1"), (4, "b", "1"), (5, "b", "1"), (6, "b", "1")]);
+        assert_eq!(
+            found,
+            [(vec![3], "a".to_owned()), (vec![4, 5, 6], "b".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_revision_that_came_back_is_a_deployment_of_its_own() {
+        let found = deployed(&[(0, "a", "1"), (1, "b", "1"), (2, "a", "1")]);
+        assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn the_same_revision_with_another_image_is_another_deployment() {
+        assert_eq!(deployed(&[(0, "a", "1"), (1, "a", "2")]).len(), 2);
+    }
+
+    #[test]
+    fn entries_without_revision_or_source_are_never_the_same() {
+        let entry = |id: i64| json!({"id": id, "source": {"repoURL": "https://git/a"}});
+        let old = |id: i64| json!({"id": id, "revision": "a", "source": {"repoURL": ""}});
+        for history in [[entry(0), entry(1)], [old(0), old(1)]] {
+            let app = Application::read(&json!({"status": {"history": history}}));
+            assert_eq!(app.deployments().expect("a history").len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_history_that_cannot_be_read_is_no_empty_history() {
+        let odd = json!({"status": {"history": [{"revision": "a"}]}});
+        assert_eq!(Application::read(&odd).deployments(), None);
+        let empty = json!({"status": {}});
+        assert_eq!(Application::read(&empty).deployments(), Some(vec![]));
+    }
+}

@@ -152,6 +152,12 @@ impl Wire {
         let request = self.request(call, signed);
         match self.http.send_within(limit.min(left), request).await {
             Ok(answer) => self.judge(answer, signed),
+            // What was left is nobody's setting: name the time of the whole call.
+            Err(HttpError::Timeout { .. }) if left < limit => {
+                Err(ArgoFault::Transport(HttpError::Timeout {
+                    limit: step.limit,
+                }))
+            }
             Err(error) => Err(self.fault(error)),
         }
     }
@@ -208,9 +214,16 @@ impl Wire {
 
     /// Returns what the server said, short, on one line, and without our secrets.
     fn words(&self, said: &str, signed: &Signed<'_>) -> String {
-        let mut said = said.replace(self.login.secret().expose_secret(), "[redacted]");
-        if let Signed::By(token) = signed {
-            said = said.replace(token.expose_secret(), "[redacted]");
+        let token = match signed {
+            Signed::By(token) => Some(*token),
+            Signed::Nobody => None,
+        };
+        let mut said = said.to_owned();
+        for secret in token.into_iter().chain([self.login.secret()]) {
+            let secret = secret.expose_secret();
+            if !secret.is_empty() {
+                said = said.replace(secret, "[redacted]");
+            }
         }
         self.http.quote(said.as_bytes())
     }
