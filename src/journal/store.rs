@@ -116,7 +116,16 @@ pub struct Journal {
     generation: u64,
     state: State,
     /// Held, never read. The kernel frees it when the process ends, however it ends.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Journal {
+    /// Closing is not enough: a process that is being started from here holds the open file too until it runs.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(error = %error, "the lock goes with the process");
+        }
+    }
 }
 
 impl Journal {
@@ -150,7 +159,7 @@ impl Journal {
             file: file.to_owned(),
             generation,
             state,
-            _lock: lock,
+            lock,
         })
     }
 

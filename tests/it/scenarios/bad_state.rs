@@ -116,7 +116,7 @@ fn a_held_lock_sends_the_second_run_away_and_lets_those_pass_who_only_look() {
         let program = world.program().arguments(arguments);
         world.nothing_changed_by(&program).exits(code);
     }
-    drop(lock);
+    lock.unlock().expect("it is ours");
     world.runs(&["run"]).exits(0).decides("rollback", "trigger");
 }
 
