@@ -8,6 +8,7 @@
 //! The functions here panic instead of returning an error: a test that cannot set up its world has nothing to say,
 //! and the panic message says what is missing.
 
+pub mod argocd;
 pub mod demo;
 pub mod git;
 pub mod github;

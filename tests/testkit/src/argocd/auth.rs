@@ -1,0 +1,271 @@
+//! Who speaks: accounts, sessions and tokens.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ring::hmac;
+use serde_json::json;
+
+use super::clock::{Pace, delta};
+use super::rbac::Right;
+use super::refusal::Refusal;
+use crate::git::base64;
+
+/// How many failed logins lock a name out. Source: `util/session/sessionmanager.go`, `defaultMaxLoginFailures`.
+const MOST_FAILURES: u32 = 5;
+
+/// The longest user name in bytes. Source: `util/session/sessionmanager.go`, `maxUsernameLength`.
+const LONGEST_NAME: usize = 32;
+
+/// What is said to every login that fails.
+const WRONG: &str = "Invalid username or password";
+
+/// Accounts, tokens and rights.
+#[derive(Debug, Default)]
+pub struct Auth {
+    /// Local accounts by name.
+    pub accounts: BTreeMap<String, Account>,
+    /// Who may do what.
+    pub rights: Vec<Right>,
+    /// Whether a request without a good token goes on as nobody.
+    pub is_anonymous_allowed: bool,
+    tokens: Vec<Token>,
+    failures: BTreeMap<String, (u32, DateTime<Utc>)>,
+}
+
+/// A local account.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    password: Secret,
+    /// Whether it may log in.
+    pub may_login: bool,
+    /// Whether it may have API tokens.
+    pub may_have_tokens: bool,
+    /// Whether it is switched off.
+    pub is_disabled: bool,
+    password_changed_at: Option<DateTime<Utc>>,
+}
+
+/// Who speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claims {
+    /// As it later stands in `initiatedBy`.
+    pub(super) username: String,
+    pub(super) issued_at: DateTime<Utc>,
+}
+
+/// Text that nobody prints.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Secret(String);
+
+#[derive(Debug)]
+struct Token {
+    text: Secret,
+    username: String,
+    is_session: bool,
+    issued_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+impl Auth {
+    /// Adds an account that may log in with a password and have API tokens.
+    pub fn add_account(&mut self, name: &str, password: &str) {
+        let account = Account {
+            password: Secret(password.to_owned()),
+            may_login: true,
+            may_have_tokens: true,
+            ..Account::default()
+        };
+        self.accounts.insert(name.to_owned(), account);
+    }
+
+    /// Changes a password; tokens from before are dead.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn change_password(&mut self, name: &str, password: &str, now: DateTime<Utc>) {
+        let account = self.accounts.get_mut(name).expect("a known account");
+        account.password = Secret(password.to_owned());
+        account.password_changed_at = Some(now);
+    }
+
+    /// Returns a new API token; it never expires unless it has a life. `name` is an account, or a role of a project as
+    /// `proj:<project>:<role>`.
+    pub fn issue_token(
+        &mut self,
+        name: &str,
+        life: Option<Duration>,
+        now: DateTime<Utc>,
+    ) -> String {
+        self.issue(name, false, life, now)
+    }
+
+    /// Takes back every token and session of a name.
+    pub fn revoke_tokens(&mut self, name: &str) {
+        self.tokens.retain(|token| token.username != name);
+    }
+
+    fn issue(
+        &mut self,
+        username: &str,
+        is_session: bool,
+        life: Option<Duration>,
+        now: DateTime<Utc>,
+    ) -> String {
+        let expires_at = life.map(|life| now + delta(life));
+        let subject = match (username.starts_with("proj:"), is_session) {
+            (true, _) => username.to_owned(),
+            (false, true) => format!("{username}:login"),
+            (false, false) => format!("{username}:apiKey"),
+        };
+        let mut claims = json!({
+            "iss": "argocd",
+            "sub": subject,
+            "iat": now.timestamp(),
+            "nbf": now.timestamp(),
+            "jti": format!("token-{}", self.tokens.len()),
+        });
+        if let Some(at) = expires_at {
+            claims["exp"] = json!(at.timestamp());
+        }
+        let signed = format!(
+            "{}.{}",
+            part(br#"{"alg":"HS256","typ":"JWT"}"#),
+            part(claims.to_string().as_bytes())
+        );
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"a key of no worth");
+        let signature = hmac::sign(&key, signed.as_bytes());
+        let text = format!("{signed}.{}", part(signature.as_ref()));
+        self.tokens.push(Token {
+            text: Secret(text.clone()),
+            username: username.to_owned(),
+            is_session,
+            issued_at: now,
+            expires_at,
+        });
+        text
+    }
+
+    /// Opens a session and returns its token.
+    pub(super) fn log_in(
+        &mut self,
+        username: &str,
+        password: &str,
+        now: DateTime<Utc>,
+        pace: &Pace,
+    ) -> Result<String, Refusal> {
+        if username.is_empty() && password.is_empty() {
+            return Err(Refusal::unauthenticated("no credentials supplied"));
+        }
+        if password.is_empty() {
+            return Err(Refusal::unauthenticated("Blank passwords are not allowed"));
+        }
+        if username.len() > LONGEST_NAME {
+            let message = format!("Username is too long ({LONGEST_NAME} bytes max)");
+            return Err(Refusal::invalid(message));
+        }
+        let wrong = || Refusal::unauthenticated(WRONG);
+        let (count, last) = self.failures.get(username).copied().unwrap_or((0, now));
+        let count = if now >= last + delta(pace.lockout) {
+            0
+        } else {
+            count
+        };
+        if count >= MOST_FAILURES {
+            return Err(wrong());
+        }
+        let account = self.accounts.get(username);
+        let known = account.filter(|account| account.password.0 == password);
+        let Some(account) = known else {
+            self.failures.insert(username.to_owned(), (count + 1, now));
+            return Err(wrong());
+        };
+        if account.is_disabled {
+            return Err(Refusal::unauthenticated(format!(
+                "Account {username} is disabled"
+            )));
+        }
+        if !account.may_login {
+            let message = format!("Account {username} does not have login capability");
+            return Err(Refusal::unauthenticated(message));
+        }
+        self.failures.remove(username);
+        Ok(self.issue(username, true, Some(pace.session), now))
+    }
+
+    /// Returns who speaks; nobody only where that is allowed.
+    pub(super) fn identify(
+        &self,
+        authorization: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Claims>, Refusal> {
+        match self.claims(authorization, now) {
+            Ok(claims) => Ok(Some(claims)),
+            Err(_) if self.is_anonymous_allowed => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn claims(&self, authorization: Option<&str>, now: DateTime<Utc>) -> Result<Claims, Refusal> {
+        let text = authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .filter(|token| token.split('.').count() == 3)
+            .ok_or_else(|| Refusal::unauthenticated("no session information"))?;
+        let invalid = |why: &str| Refusal::unauthenticated(format!("invalid session: {why}"));
+        let token = self
+            .tokens
+            .iter()
+            .find(|token| token.text.0 == text)
+            .ok_or_else(|| invalid("token signature is invalid: signature is invalid"))?;
+        if token.expires_at.is_some_and(|end| now >= end) {
+            return Err(invalid("token has invalid claims: token is expired"));
+        }
+        if !token.username.starts_with("proj:") {
+            self.check_account(token).map_err(|why| invalid(&why))?;
+        }
+        Ok(Claims {
+            username: token.username.clone(),
+            issued_at: token.issued_at,
+        })
+    }
+
+    fn check_account(&self, token: &Token) -> Result<(), String> {
+        let name = &token.username;
+        let account = self
+            .accounts
+            .get(name)
+            .ok_or_else(|| format!("account '{name}' does not exist"))?;
+        let (may, capability) = match token.is_session {
+            true => (account.may_login, "login"),
+            false => (account.may_have_tokens, "apiKey"),
+        };
+        if account.is_disabled {
+            Err(format!("account {name} is disabled"))
+        } else if !may {
+            Err(format!(
+                "account {name} does not have {capability} capability"
+            ))
+        } else if account
+            .password_changed_at
+            .is_some_and(|at| token.issued_at < at)
+        {
+            Err("account password has changed since token issued".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Encodes a part of a token: base64 in the alphabet for URLs, without padding.
+fn part(bytes: &[u8]) -> String {
+    let text = base64(bytes).replace('+', "-").replace('/', "_");
+    text.trim_end_matches('=').to_owned()
+}

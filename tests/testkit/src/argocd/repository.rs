@@ -1,0 +1,179 @@
+//! What applications are made from: the bare repository, and charts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use git2::{ObjectType, Oid, TreeWalkMode, TreeWalkResult};
+
+use super::spec::Source;
+use crate::git::GitRepo;
+
+/// What the controller and the server see of git and of charts.
+#[derive(Debug)]
+pub struct Repository {
+    /// The bare repository, which is the truth.
+    pub repo: GitRepo,
+    /// What applications call it.
+    pub url: String,
+    /// Versions of charts by name, and what each renders to.
+    pub charts: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether nothing can be read at present.
+    pub is_unreachable: bool,
+    /// Revisions whose manifests cannot be rendered.
+    pub unrenderable: BTreeSet<String>,
+}
+
+/// An object to deploy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) text: String,
+    /// The revision it comes from.
+    pub(super) revision: String,
+}
+
+/// Objects by the path of their file, or the name of their chart.
+pub(super) type Targets = BTreeMap<String, Target>;
+
+impl Repository {
+    pub(super) fn new(repo: GitRepo, url: &str) -> Self {
+        Self {
+            repo,
+            url: url.to_owned(),
+            charts: BTreeMap::new(),
+            is_unreachable: false,
+            unrenderable: BTreeSet::new(),
+        }
+    }
+
+    /// Publishes a version of a chart. The greatest in the order of text is what `*` stands for.
+    pub fn publish_chart(&mut self, chart: &str, version: &str, text: &str) {
+        self.charts
+            .entry(chart.to_owned())
+            .or_default()
+            .insert(version.to_owned(), text.to_owned());
+    }
+
+    /// Returns the commit or the version that `revision` means for a source; empty means the source's own.
+    pub(super) fn resolve(&self, source: &Source, revision: &str) -> Result<String, String> {
+        let wanted = if revision.is_empty() {
+            source.wanted()
+        } else {
+            revision
+        };
+        if !source.chart.is_empty() {
+            self.reach(source)?;
+            return self.chart_version(source, wanted);
+        }
+        // A whole commit id stands for itself: nobody is asked.
+        if wanted.len() == 40 && Oid::from_str(wanted).is_ok() {
+            return Ok(wanted.to_owned());
+        }
+        self.reach(source)?;
+        let unknown = || format!("unable to resolve '{wanted}' to a commit SHA");
+        let repository = git2::Repository::open_bare(self.repo.path()).map_err(|_| unknown())?;
+        let object = repository
+            .revparse_single(wanted)
+            .and_then(|object| object.peel_to_commit())
+            .map_err(|_| unknown())?;
+        Ok(object.id().to_string())
+    }
+
+    /// Renders sources at revisions that are resolved already.
+    pub(super) fn render(&self, sources: &[(Source, String)]) -> Result<Targets, String> {
+        let mut targets = Targets::new();
+        for (index, (source, revision)) in sources.iter().enumerate() {
+            let rendered = self.render_one(source, revision).map_err(|why| {
+                format!(
+                    "failed to generate manifest for source {} of {}: rpc error: code = Unknown desc = {why}",
+                    index + 1,
+                    sources.len()
+                )
+            })?;
+            targets.extend(rendered);
+        }
+        Ok(targets)
+    }
+
+    fn render_one(&self, source: &Source, revision: &str) -> Result<Targets, String> {
+        self.reach(source)?;
+        if self.unrenderable.contains(revision) {
+            return Err("Manifest generation error (cached): exit status 1".to_owned());
+        }
+        let target = |text: String| Target {
+            text,
+            revision: revision.to_owned(),
+        };
+        let mut targets = Targets::new();
+        if !source.chart.is_empty() {
+            let version = self.chart_version(source, revision)?;
+            let text = self.charts[&source.chart][&version].clone();
+            targets.insert(source.chart.clone(), target(text));
+        } else if !source.path.is_empty() {
+            for (path, text) in self.files(&source.path, revision)? {
+                targets.insert(path, target(text));
+            }
+        }
+        let parameters = [&source.helm, &source.kustomize, &source.plugin];
+        for parameters in parameters.into_iter().flatten() {
+            let name = format!("{}{}#parameters", source.path, source.chart);
+            targets.insert(name, target(parameters.to_string()));
+        }
+        Ok(targets)
+    }
+
+    fn chart_version(&self, source: &Source, wanted: &str) -> Result<String, String> {
+        let versions = self.charts.get(&source.chart);
+        let found = match (versions, wanted) {
+            (Some(versions), "*" | "HEAD") => versions.keys().next_back(),
+            (Some(versions), version) => {
+                versions.get_key_value(version).map(|(version, _)| version)
+            }
+            (None, _) => None,
+        };
+        let none = || format!("chart {} version {wanted} not found", source.chart);
+        found.cloned().ok_or_else(none)
+    }
+
+    fn reach(&self, source: &Source) -> Result<(), String> {
+        let url = &source.repo_url;
+        if self.is_unreachable {
+            return Err(format!(
+                "failed to list refs: Get \"{url}/info/refs?service=git-upload-pack\": dial tcp: connect: connection refused"
+            ));
+        }
+        let is_known = *url == self.url || !source.chart.is_empty();
+        is_known
+            .then_some(())
+            .ok_or_else(|| format!("repository not accessible: {url}: not found"))
+    }
+
+    /// Returns every file below a folder with its text.
+    fn files(&self, folder: &str, revision: &str) -> Result<Vec<(String, String)>, String> {
+        let failed =
+            |_| format!("failed to checkout revision {revision}: fatal: unable to read tree");
+        let repository = git2::Repository::open_bare(self.repo.path()).map_err(failed)?;
+        let commit = repository.revparse_single(revision).map_err(failed)?;
+        let tree = commit.peel_to_tree().map_err(failed)?;
+        let folder = folder.trim_matches('/');
+        let below = match folder {
+            "" | "." => tree,
+            _ => tree
+                .get_path(std::path::Path::new(folder))
+                .and_then(|entry| entry.to_object(&repository)?.peel_to_tree())
+                .map_err(|_| format!("{folder}: app path does not exist"))?,
+        };
+        let mut files = Vec::new();
+        below
+            .walk(TreeWalkMode::PreOrder, |parent, entry| {
+                if entry.kind() == Some(ObjectType::Blob)
+                    && let Ok(blob) = repository.find_blob(entry.id())
+                {
+                    let path = format!("{folder}/{parent}{}", entry.name().unwrap_or_default());
+                    let text = String::from_utf8_lossy(blob.content()).into_owned();
+                    files.push((path, text));
+                }
+                TreeWalkResult::Ok
+            })
+            .map_err(failed)?;
+        Ok(files)
+    }
+}

@@ -1,0 +1,222 @@
+//! Changing what is wanted of an application.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::application::Application;
+use super::patch;
+use super::rbac::Key;
+use super::refusal::{Code, Refusal};
+use super::requests::{ApiRequest, read};
+use super::spec::Spec;
+use super::world::World;
+
+/// The parts of an application that a request can change; `operation` and `status` are not among them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Stored {
+    metadata: Metadata,
+    spec: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    finalizers: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PatchRequest {
+    patch: Option<String>,
+    patch_type: Option<String>,
+    app_namespace: String,
+    project: String,
+}
+
+const PATCH_FIELDS: &[&str] = &["patch", "patchType", "appNamespace", "project", "name"];
+
+impl World {
+    pub(super) fn put_spec(
+        &mut self,
+        request: &ApiRequest<'_>,
+        name: &str,
+    ) -> Result<Value, Refusal> {
+        let spec = self.read_spec(request.json()?)?;
+        let key = self.key_of(request, "update", name)?;
+        self.check(&key, &spec, request.parameter("validate") != "false")?;
+        let app = self.apps.get_mut(&key).expect("found a moment ago");
+        app.spec = spec;
+        app.touch();
+        Ok(json!(app.spec))
+    }
+
+    pub(super) fn put_application(
+        &mut self,
+        request: &ApiRequest<'_>,
+        name: &str,
+    ) -> Result<Value, Refusal> {
+        let wanted = request.json()?;
+        let key = self.key_of(request, "update", name)?;
+        self.store(&key, wanted, request.parameter("validate") != "false")
+    }
+
+    pub(super) fn patch_application(
+        &mut self,
+        request: &ApiRequest<'_>,
+        name: &str,
+    ) -> Result<Value, Refusal> {
+        let asked: PatchRequest = self.decode(request.json()?, PATCH_FIELDS)?;
+        let text = asked.patch.ok_or_else(|| Refusal::missing("patch"))?;
+        let kind = asked
+            .patch_type
+            .ok_or_else(|| Refusal::missing("patchType"))?;
+        let claims = self.claims(request)?;
+        let key = self.find(
+            claims.as_ref(),
+            "update",
+            &asked.project,
+            &asked.app_namespace,
+            name,
+        )?;
+        let broken = |why: String| Refusal::new(Code::Unknown, why);
+        let change: Value =
+            serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        let mut app = self.apps[&key].to_json();
+        match kind.as_str() {
+            "json" | "" => patch::apply(&mut app, &change).map_err(broken)?,
+            "merge" => patch::merge(&mut app, &change),
+            other => {
+                let message = format!("Patch type '{other}' is not supported");
+                return Err(Refusal::invalid(message));
+            }
+        }
+        self.store(&key, app, true)
+    }
+
+    /// Stores what can be changed of a whole application. Nothing is compared with what was read before: the last writer
+    /// wins.
+    fn store(&mut self, key: &Key, whole: Value, validates: bool) -> Result<Value, Refusal> {
+        let Stored { metadata, spec } =
+            self.decode(whole, &["metadata", "spec", "status", "operation"])?;
+        let spec = self.read_spec(spec)?;
+        self.check(key, &spec, validates)?;
+        let app = self.apps.get_mut(key).expect("found a moment ago");
+        app.spec = spec;
+        app.labels = metadata.labels;
+        app.annotations = metadata.annotations;
+        app.finalizers = metadata.finalizers;
+        app.touch();
+        Ok(app.to_json())
+    }
+
+    fn read_spec(&mut self, value: Value) -> Result<Spec, Refusal> {
+        let mut spec: Spec = read(value.clone())?;
+        if !self.knows_enabled()
+            && let Some(automated) = spec
+                .sync_policy
+                .as_mut()
+                .and_then(|policy| policy.automated.as_mut())
+        {
+            automated.enabled = None;
+        }
+        note_dropped(&value, &json!(spec), &mut self.dropped);
+        Ok(spec)
+    }
+
+    /// Checks a spec: the project and the destination always, the repository only if asked to.
+    fn check(&self, key: &Key, spec: &Spec, validates: bool) -> Result<(), Refusal> {
+        let name = &key.1;
+        let invalid = |why: String| {
+            Refusal::invalid(format!(
+                "application spec for {name} is invalid: InvalidSpecError: {why}"
+            ))
+        };
+        if !self.projects.contains_key(spec.project()) {
+            let project = spec.project();
+            return Err(invalid(format!(
+                "Application referencing project {project} which does not exist"
+            )));
+        }
+        if spec.destination["server"].is_null() && spec.destination["name"].is_null() {
+            return Err(invalid(
+                "Destination server missing from app spec".to_owned(),
+            ));
+        }
+        let is_unusable = |source: &super::spec::Source| {
+            source.repo_url.is_empty()
+                || (source.path.is_empty()
+                    && source.chart.is_empty()
+                    && source.reference.is_empty())
+        };
+        if spec.all_sources().iter().any(is_unusable) {
+            return Err(invalid(
+                "spec.source.repoURL and either spec.source.path or spec.source.chart are required"
+                    .to_owned(),
+            ));
+        }
+        if !validates {
+            return Ok(());
+        }
+        let pairs: Result<Vec<_>, _> = spec
+            .all_sources()
+            .into_iter()
+            .map(|source| {
+                let revision = self.repository.resolve(&source, "")?;
+                Ok((source, revision))
+            })
+            .collect();
+        let rendered = pairs.and_then(|pairs| self.repository.render(&pairs));
+        rendered
+            .map(drop)
+            .map_err(|why: String| invalid(format!("Unable to generate manifests: {why}")))
+    }
+}
+
+/// Notes the fields that were in a request and are not in what was read of it. Values that Go leaves
+/// out when it writes are no loss.
+fn note_dropped(sent: &Value, kept: &Value, dropped: &mut Vec<String>) {
+    let empty = json!({});
+    match (sent, kept) {
+        (Value::Object(sent), Value::Object(kept)) => {
+            for (name, value) in sent {
+                match kept.get(name) {
+                    Some(kept) => note_dropped(value, kept, dropped),
+                    None if is_nothing(value) => {}
+                    None => dropped.push(name.clone()),
+                }
+            }
+        }
+        (Value::Array(sent), Value::Array(kept)) => {
+            for (sent, kept) in sent
+                .iter()
+                .zip(kept.iter().chain(std::iter::repeat(&empty)))
+            {
+                note_dropped(sent, kept, dropped);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(is) => !is,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(_) => false,
+    }
+}
+
+impl Application {
+    /// Tells whether auto-sync counts as on.
+    pub fn is_auto_synced(&self) -> bool {
+        self.spec.auto_sync().is_some()
+    }
+}
