@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod argocd_client;
+mod argocd_standin;
 mod families;
 mod git_client;
 mod github_client;
