@@ -248,6 +248,47 @@ fn a5_without_the_project_nobody_learns_what_exists() {
 }
 
 #[test]
+fn a5_each_deed_needs_its_own_right() {
+    let scene = scene();
+    let denied = |reply: Reply| reply.refuses(403, 7, "permission denied");
+    scene
+        .argo
+        .change(|world| world.enforces_rollback_right = true);
+    denied(scene.roll_back(0));
+    scene
+        .argo
+        .change(|world| world.auth.allow("slo-bot", &["rollback"], "payments/*"));
+    scene.rolled_back(0);
+    scene.step_until_phase("Running");
+    scene.argo.change(|world| {
+        world.enforces_rollback_right = false;
+        world.auth.forbid("slo-bot", "sync");
+    });
+    denied(scene.terminate());
+    denied(scene.roll_back(0));
+    // Without the project even that it exists is not said.
+    let body = json!({ "id": 0 });
+    denied(scene.ask("POST", &format!("{APP}/rollback"), &body));
+    // Who may sync what is claimed to be, and not what is, learns no more than that it is not there.
+    scene
+        .argo
+        .change(|world| world.auth.allow("slo-bot", &["sync"], "other/*"));
+    let body = json!({ "id": 0, "project": "other" });
+    let reply = scene.ask("POST", &format!("{APP}/rollback"), &body);
+    reply.refuses(404, 5, "applications.argoproj.io \"checkout\" not found");
+    let query = format!("{APP}/rollback?project=payments");
+    denied(scene.ask("POST", &query, &json!({ "id": 0 })));
+}
+
+#[test]
+fn a5_a_project_that_is_gone_allows_nothing() {
+    let scene = scene();
+    scene.argo.change(|world| world.projects.remove("payments"));
+    let message = "app is not allowed in project \"payments\", or the project does not exist";
+    scene.roll_back(0).refuses(400, 3, message);
+}
+
+#[test]
 fn a5_a_read_that_fails_looks_like_a_missing_right() {
     let scene = scene();
     scene.argo.change(|world| world.failing_reads = 1);
@@ -269,6 +310,12 @@ fn a5_an_application_elsewhere_is_named_with_its_namespace() {
         .refuses(403, 7, "permission denied");
     let reply = scene.ask("GET", &format!("{path}&appNamespace=shop"), &Value::Null);
     assert_eq!(reply.json()["metadata"]["namespace"], "shop");
+    let may = |object: &str| {
+        let path = format!("/api/v1/account/can-i/applications/get/{object}");
+        scene.ask("GET", &path, &Value::Null).json()["value"].clone()
+    };
+    assert_eq!(may("payments/shop/cart"), "yes");
+    assert_eq!(may("payments/cart"), "no");
 }
 
 #[test]

@@ -226,25 +226,31 @@ fn a44_an_old_copy_of_the_spec_may_start_one_more() {
 }
 
 #[test]
-fn a45_drift_that_only_needs_pruning_stays() {
+fn a45_what_only_needs_pruning_stays() {
+    let extra = "apps/checkout/extra.yaml";
     let scene = scene();
     scene.switch_on(Automated::default());
-    scene.change_app(|app| app.drift("apps/checkout/extra.yaml", Some("kind: ConfigMap\n")));
+    let commit = |text| scene.argo.repo().commit("extra", at(3), &[(extra, text)]);
+    commit(Some("kind: ConfigMap\n"));
+    scene.argo.advance(seconds(300));
+    assert_eq!(scene.story(), ["AutoSync Some(Succeeded)"]);
+    let without = commit(None);
     scene.argo.advance(seconds(300));
     let app = scene.app();
     assert_eq!(app["status"]["sync"]["status"], "OutOfSync");
+    assert_eq!(app["status"]["sync"]["revision"], without.as_str());
     let resources = app["status"]["resources"].as_array().expect("resources");
     let pruned: Vec<_> = resources
         .iter()
         .filter(|one| one["requiresPruning"] == true)
         .collect();
     assert_eq!(pruned.len(), 1);
-    assert_eq!(scene.story(), Vec::<String>::new());
-    scene.commit("v3");
+    assert_eq!(scene.story().len(), 1);
     scene.switch_on(Automated {
         prune: true,
         ..Automated::default()
     });
-    scene.argo.advance(seconds(300));
+    scene.argo.advance(seconds(30));
     assert_eq!(scene.app()["status"]["sync"]["status"], "Synced");
+    assert_eq!(scene.story().len(), 2);
 }

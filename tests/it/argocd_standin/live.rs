@@ -1,4 +1,4 @@
-//! The stand-in in real time, over a repository that others push to.
+//! The stand-in with a controller of its own, over a repository that others push to.
 
 use testkit::argocd::{Pace, Setup};
 use testkit::git::{GitServer, MonoRepo, Release};
@@ -66,4 +66,31 @@ fn in_real_time_auto_sync_follows_the_branch_and_a_rollback_succeeds() {
             "Rollback Some(Succeeded)"
         ]
     );
+}
+
+#[test]
+fn with_a_controller_that_attends_a_test_only_moves_the_time() {
+    let argo = Setup::attended().start();
+    argo.repo()
+        .commit("v1", at(0), &[(FILE, Some(&manifest("v1")))]);
+    let source = Source::git(ArgoServer::REPO_URL, "apps/checkout", "main");
+    argo.change(|world| world.add(Application::new("checkout", Spec::of("payments", source))));
+    argo.deploy("checkout", "main");
+    let bad = argo
+        .repo()
+        .commit("v2", at(1), &[(FILE, Some(&manifest("v2")))]);
+    let token = argo.token_for("slo-bot", &["get"], "payments/checkout");
+    let good = String::new();
+    let scene = Scene {
+        argo,
+        token,
+        good,
+        bad,
+    };
+    let path = format!("{APP}?project=payments&refresh=normal");
+    let app = scene.ask("GET", &path, &Value::Null).json();
+    assert_eq!(app["status"]["sync"]["revision"], scene.bad.as_str());
+    let before = app["status"]["reconciledAt"].clone();
+    scene.argo.advance(seconds(120));
+    assert!(scene.app()["status"]["reconciledAt"].as_str() > before.as_str());
 }

@@ -48,7 +48,7 @@ fn a28_an_operation_that_waits_for_a_retry_is_ended() {
 
 #[test]
 fn a28_an_operation_that_cannot_end_stays_terminating() {
-    let scene = scene_with(|_| {});
+    let scene = scene();
     scene.change_app(|app| {
         app.trouble.never_finishes = true;
         app.trouble.ignores_termination = true;
@@ -77,7 +77,7 @@ fn a29_what_is_queued_or_over_cannot_be_ended() {
 
 #[test]
 fn a31_the_controller_ends_what_takes_too_long() {
-    let scene = scene_with(|_| {});
+    let scene = scene();
     scene
         .argo
         .change(|world| world.sync_timeout = Some(seconds(60)));

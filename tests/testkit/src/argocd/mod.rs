@@ -13,7 +13,8 @@
 //! | `windows.rs`, `owner.rs`, `clock.rs` | when nobody may deploy, what puts the spec back, how long things take |
 //! | `auth.rs`, `rbac.rs` | who speaks, and who may do what |
 //! | `routes.rs`, `deeds.rs`, `specs.rs`, `patch.rs`, `requests.rs`, `refusal.rs` | the API |
-//! | `server.rs`, `door.rs`, `faults.rs` | HTTP, TLS, time, and what goes wrong on the way |
+//! | `setup.rs`, `server.rs` | how a test starts and holds the server |
+//! | `serve.rs`, `door.rs`, `faults.rs` | HTTP, TLS, the controller in the background, and what goes wrong on the way |
 //!
 //! It is simpler than the real thing where a client cannot tell: windows are opened and closed by tests and have no
 //! calendar; waits between retries follow the [`Pace`], not the `backoff` of a request; a resource is a file.
@@ -35,7 +36,9 @@ mod refusal;
 mod repository;
 mod requests;
 mod routes;
+mod serve;
 mod server;
+mod setup;
 mod spec;
 mod specs;
 mod status;
@@ -54,7 +57,8 @@ pub use owner::Owner;
 pub use rbac::Right;
 pub use repository::Repository;
 pub use requests::LoggedRequest;
-pub use server::{ArgoServer, Setup};
+pub use server::ArgoServer;
+pub use setup::Setup;
 pub use spec::{Automated, Retry, Source, Spec, SyncPolicy};
 pub use status::{
     Condition, Health, HealthCode, HistoryEntry, Status, Summary, SyncCode, SyncStatus,

@@ -1,41 +1,29 @@
-//! The server around the world, and what moves its time.
+//! The server as a test holds it: its world, its time and its faults.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::clock::{Clock, Pace};
+use super::clock::Clock;
 use super::door::Door;
 use super::faults::{Fault, PlannedFault};
 use super::operation::{Initiator, Operation, OperationKind, OperationRecord, SyncOperation};
-use super::rbac::Key;
 use super::repository::Repository;
-use super::requests::{ApiRequest, LoggedRequest};
-use super::routes::{Answer, Outcome};
+use super::requests::LoggedRequest;
+use super::serve::Shared;
+use super::setup::Setup;
 use super::world::World;
 use crate::git::GitRepo;
-use crate::stub::{Reply, Request, ServerTls, Stub};
+use crate::stub::{Request, Stub};
 
 /// Longest wait for a state. It protects a test from waiting for what never comes; the test fails then.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Most steps until a world is calm. It protects a test from a controller that never is.
 const MOST_STEPS: usize = 10_000;
-
-/// How a server is to be.
-#[derive(Clone)]
-#[must_use = "nothing runs before `start`"]
-pub struct Setup {
-    clock: Clock,
-    pace: Pace,
-    root_path: String,
-    tls: Option<ServerTls>,
-    repository: Option<(GitRepo, String)>,
-}
 
 /// An Argo CD on loopback. Dropping it stops it, and fails the test if a fault was planned that no request met.
 pub struct ArgoServer {
@@ -47,63 +35,6 @@ pub struct ArgoServer {
     _folder: Option<TempDir>,
 }
 
-struct Shared {
-    world: Mutex<World>,
-    /// Something changed that somebody may wait for.
-    changed: Condvar,
-    /// The server stops.
-    stopped: Condvar,
-    is_stopping: AtomicBool,
-    root_path: String,
-}
-
-impl Setup {
-    /// A server whose time stands still until a test moves it, and whose controller makes only the steps it is told to.
-    pub fn driven() -> Self {
-        Self {
-            clock: Clock::standing(),
-            pace: Pace::REAL,
-            root_path: String::new(),
-            tls: None,
-            repository: None,
-        }
-    }
-
-    /// A server that follows the real time, with a controller in the background.
-    pub fn live(pace: Pace) -> Self {
-        Self {
-            clock: Clock::Real,
-            pace,
-            ..Self::driven()
-        }
-    }
-
-    /// Puts everything but `/healthz` below a path such as `/argo`.
-    pub fn below(mut self, root_path: &str) -> Self {
-        root_path
-            .trim_end_matches('/')
-            .clone_into(&mut self.root_path);
-        self
-    }
-
-    /// Speaks TLS; plain HTTP is sent to `https://`.
-    pub fn with_tls(mut self, tls: ServerTls) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// Takes an existing bare repository for the truth; `url` is what applications call it.
-    pub fn over(mut self, repo: GitRepo, url: &str) -> Self {
-        self.repository = Some((repo, url.to_owned()));
-        self
-    }
-
-    /// Starts the server.
-    pub fn start(self) -> ArgoServer {
-        ArgoServer::start(self)
-    }
-}
-
 impl ArgoServer {
     /// What applications call the server's own repository.
     pub const REPO_URL: &str = "https://git.example.com/platform/gitops.git";
@@ -113,7 +44,7 @@ impl ArgoServer {
         Setup::driven().start()
     }
 
-    fn start(setup: Setup) -> Self {
+    pub(super) fn start(setup: Setup) -> Self {
         let mut folder = None;
         let (repo, url) = setup.repository.unwrap_or_else(|| {
             let temporary = tempfile::Builder::new().prefix("testkit-argocd-").tempdir();
@@ -123,13 +54,7 @@ impl ArgoServer {
             (repo, Self::REPO_URL.to_owned())
         });
         let world = World::new(setup.clock, setup.pace, Repository::new(repo, &url));
-        let shared = Arc::new(Shared {
-            world: Mutex::new(world),
-            changed: Condvar::new(),
-            stopped: Condvar::new(),
-            is_stopping: AtomicBool::new(false),
-            root_path: setup.root_path.clone(),
-        });
+        let shared = Arc::new(Shared::new(world, &setup.root_path));
         let script = {
             let shared = Arc::clone(&shared);
             move |request: &Request| Some(shared.play(request))
@@ -143,7 +68,7 @@ impl ArgoServer {
             let address = stub.url().replace("https://", "");
             Door::open(address.parse().expect("the address of a server"))
         });
-        let controller = matches!(setup.clock, Clock::Real).then(|| {
+        let controller = setup.steps_by_itself.then(|| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || shared.control())
         });
@@ -208,18 +133,14 @@ impl ArgoServer {
     }
 
     /// Lets the controller make one step; tells whether anything changed.
-    ///
-    /// # Panics
-    /// If the server follows the real time.
     pub fn step(&self) -> bool {
-        assert!(self.controller.is_none(), "this controller steps by itself");
         self.change(World::step)
     }
 
     /// Lets the controller step until nothing changes at the present time.
     ///
     /// # Panics
-    /// If that never happens, or the server follows the real time.
+    /// If that never happens.
     pub fn settle(&self) {
         let is_calm = (0..MOST_STEPS).any(|_| !self.step());
         assert!(is_calm, "the controller never calms down");
@@ -265,6 +186,9 @@ impl ArgoServer {
 
     /// Deploys a revision as the user `admin` does by hand, and waits until that is over and what runs is no longer on its
     /// way. An application with several sources gets the revisions its spec wants.
+    ///
+    /// # Panics
+    /// If that never happens.
     pub fn deploy(&self, name: &str, revision: &str) {
         let calm = |world: &World| {
             let app = world.app(name);
@@ -272,13 +196,18 @@ impl ArgoServer {
             app.operation.is_none() && is_compared && !app.is_progressing()
         };
         self.change(|world| world.queue_by_hand(name, revision));
-        if self.controller.is_some() {
+        if self.look(|world| matches!(world.clock, Clock::Real)) {
             return self.wait_until("the deployment is over", calm);
         }
         self.settle();
-        while !self.look(calm) {
-            self.advance(Duration::from_secs(1));
-        }
+        let is_over = (0..MOST_STEPS).any(|_| {
+            let is_calm = self.look(calm);
+            if !is_calm {
+                self.advance(Duration::from_secs(1));
+            }
+            is_calm
+        });
+        assert!(is_over, "the deployment is never over");
     }
 
     /// Returns every operation that was accepted, in that order.
@@ -327,11 +256,7 @@ impl World {
 
 impl Drop for ArgoServer {
     fn drop(&mut self) {
-        self.shared.is_stopping.store(true, Ordering::SeqCst);
-        // Taken once, so that whoever is about to wait has seen the flag or hears the call.
-        drop(self.shared.world());
-        self.shared.changed.notify_all();
-        self.shared.stopped.notify_all();
+        self.shared.stop();
         drop(self.door.take());
         drop(self.stub.take());
         let controlled = self.controller.take().map(JoinHandle::join);
@@ -354,111 +279,5 @@ impl fmt::Debug for ArgoServer {
             .debug_struct("ArgoServer")
             .field("url", &self.url())
             .finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::SeqCst)
-    }
-
-    /// Steps in real time until the server stops.
-    fn control(&self) {
-        let mut world = self.world();
-        while !self.is_stopping() {
-            if world.step() {
-                self.changed.notify_all();
-            }
-            let tick = world.pace.tick;
-            world = self
-                .stopped
-                .wait_timeout(world, tick)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    fn play(&self, request: &Request) -> Reply {
-        let path = match request.path().strip_prefix(&self.root_path) {
-            Some(path) if path.starts_with('/') => path,
-            _ if request.path() == "/healthz" => "/healthz",
-            _ => return Reply::text(404, "404 page not found\n"),
-        };
-        let request = ApiRequest::new(request, path);
-        let (number, fault) = {
-            let mut world = self.world();
-            world.requests.push(request.logged());
-            let fault = world.take_fault(request.method, request.path);
-            (world.requests.len() - 1, fault)
-        };
-        match fault {
-            Some(Fault::Instead(reply)) => reply,
-            Some(Fault::After(reply)) => {
-                self.begin(&request);
-                reply
-            }
-            Some(Fault::Drip(pause)) => self.answer(&request, number).dripping(pause),
-            Some(Fault::CutShort) => self.answer(&request, number).cut_short(),
-            Some(Fault::Delay(delay)) => {
-                self.linger(delay);
-                self.answer(&request, number)
-            }
-            Some(Fault::Before(action)) => {
-                action(&mut self.world());
-                self.answer(&request, number)
-            }
-            None => self.answer(&request, number),
-        }
-    }
-
-    /// Does what is asked, without waiting for what follows from it.
-    fn begin(&self, request: &ApiRequest<'_>) -> Outcome {
-        let outcome = self.world().route(request);
-        self.changed.notify_all();
-        outcome
-    }
-
-    fn answer(&self, request: &ApiRequest<'_>, number: usize) -> Reply {
-        let answer = match self.begin(request) {
-            Outcome::Answer(answer) => Some(answer),
-            Outcome::Awaited(key) => self.compared(&key),
-        };
-        let Some(answer) = answer else {
-            return Reply::hangup();
-        };
-        if let Some(logged) = self.world().requests.get_mut(number) {
-            logged.status = Some(answer.status);
-        }
-        answer.reply()
-    }
-
-    /// Waits until an application was compared, however long that takes; nothing if the server stops.
-    fn compared(&self, key: &Key) -> Option<Answer> {
-        let waits = |world: &mut World| {
-            let app = world.apps.get(key);
-            !self.is_stopping()
-                && app.is_some_and(super::application::Application::is_refresh_requested)
-        };
-        let world = self
-            .changed
-            .wait_while(self.world(), waits)
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.is_stopping() {
-            return None;
-        }
-        world
-            .apps
-            .get(key)
-            .map(|app| Answer::json(200, &app.to_json()))
-    }
-
-    /// Waits a while, or until the server stops.
-    fn linger(&self, delay: Duration) {
-        let waits = |_: &mut World| !self.is_stopping();
-        drop(self.stopped.wait_timeout_while(self.world(), delay, waits));
     }
 }
