@@ -220,6 +220,22 @@ fn a4_five_wrong_logins_lock_the_right_password_out() {
 }
 
 #[test]
+fn a4_a_login_that_succeeds_forgives_those_before() {
+    let scene = scene();
+    scene
+        .argo
+        .change(|world| world.auth.add_account("ops", PASSWORD));
+    for _ in 0..2 {
+        for _ in 0..4 {
+            let reply = log_in(&scene, &json!({ "username": "ops", "password": "wrong" }));
+            assert_eq!(reply.status, 401);
+        }
+        let right = json!({ "username": "ops", "password": PASSWORD });
+        assert_eq!(log_in(&scene, &right).status, 200);
+    }
+}
+
+#[test]
 fn a5_without_the_project_nobody_learns_what_exists() {
     let scene = scene();
     let read = |path: &str| scene.ask("GET", path, &Value::Null);

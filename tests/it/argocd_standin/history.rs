@@ -74,8 +74,16 @@ fn a33_a_selective_sync_changes_only_what_it_names() {
     ];
     scene.argo.repo().commit("v3", at(3), &changes);
     let one = json!({ "kind": "ConfigMap", "name": "other" });
-    assert_eq!(scene.sync(json!({ "resources": [one] })).status, 200);
+    let body = json!({ "resources": [&one] });
+    assert_eq!(scene.sync(body).status, 200);
     scene.step_until_phase("Succeeded");
+    let extra = "apps/checkout/extra.yaml";
+    scene.change_app(|app| app.drift(extra, Some("kind: ConfigMap\n")));
+    let body = json!({ "resources": [one], "prune": true });
+    assert_eq!(scene.sync(body).status, 200);
+    scene.step_until_phase("Succeeded");
+    let extra_is_there = |world: &World| world.app("checkout").live_text(extra).is_some();
+    assert!(scene.argo.look(extra_is_there));
     assert_eq!(scene.live(), Some(manifest("v2")));
     assert!(
         scene

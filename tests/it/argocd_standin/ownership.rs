@@ -29,6 +29,22 @@ fn a53_an_application_set_switches_auto_sync_back_on() {
 }
 
 #[test]
+fn a53_an_owner_counts_from_the_last_change_it_did_not_want() {
+    let scene = scene();
+    scene.switch_on(Automated::default());
+    scene.change_app(|app| app.owned_by_application_set("shops", seconds(7)));
+    let wanted = scene.app()["spec"].clone();
+    switch_off(&scene);
+    scene.argo.advance(seconds(6));
+    assert_eq!(scene.put_spec(&wanted).status, 200);
+    scene.argo.advance(seconds(60));
+    switch_off(&scene);
+    scene.argo.advance(seconds(6));
+    let automated = scene.app()["spec"]["syncPolicy"]["automated"].clone();
+    assert_eq!(automated, json!({ "enabled": false }));
+}
+
+#[test]
 fn a53_a_parent_application_leaves_its_mark_and_deploys_the_bad_head_again() {
     let scene = scene();
     scene.switch_on(Automated::default());

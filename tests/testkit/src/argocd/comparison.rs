@@ -175,10 +175,6 @@ impl World {
         {
             return Wish::Nothing;
         }
-        let is_same = app.status.sync.revisions == status.sync.revisions;
-        if spec.is_multi_source() && !automated.self_heal && is_same {
-            return Wish::Nothing;
-        }
         let policy = spec.sync_policy.clone().unwrap_or_default();
         let mut operation = Operation {
             sync: SyncOperation {
