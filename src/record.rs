@@ -4,7 +4,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::journal;
-use crate::policy::{self, Action, Attribution, Blame, Decision, GateState, Reason, Timeline};
+use crate::policy::{
+    self, Action, Attribution, Blame, Decision, GateState, Reason, Source, Timeline,
+};
 use crate::slo::{Assessment, Events, Level, Objective, Signal, Unknown, Verdict, ViolationState};
 
 /// Version of the layout.
@@ -266,8 +268,11 @@ impl Record {
             .and_then(|timeline| timeline.changes.first())
             .map(|newest| DeploymentPart {
                 revision: newest.revision.clone(),
-                deployed_at: newest.committed_at,
-                source: "git",
+                deployed_at: newest.deployed_at,
+                source: timeline.map_or("git", |timeline| match timeline.source {
+                    Source::Git => "git",
+                    Source::Argocd => "argocd",
+                }),
             });
         self
     }

@@ -9,8 +9,8 @@ use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::config::MetricsFamily;
 use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{
-    BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Settings, Timeline,
-    decide, questions,
+    BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Settings, Source,
+    Timeline, decide, questions,
 };
 use error_budget_monitor::slo::{
     ErrorBudget, LevelThresholds, Objective, assess_slices, binomial_tail,
@@ -166,13 +166,15 @@ fn timeline(deployed_at: DateTime<Utc>) -> Timeline {
     let changes: Vec<Change> = (0..8)
         .map(|age| Change {
             revision: format!("{age:040x}"),
-            committed_at: deployed_at - TimeDelta::days(age),
+            deployed_at: deployed_at - TimeDelta::days(age),
             state: format!("{:040x}", 1000 + age),
             rollback: None,
             subject: format!("checkout: release v{}", 8 - age),
         })
         .collect();
     Timeline {
+        source: Source::Git,
+        unsettled: None,
         tip: changes[0].revision.clone(),
         tip_state: changes[0].state.clone(),
         changes,

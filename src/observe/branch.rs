@@ -62,6 +62,8 @@ async fn read(git: &Git, want: Want) -> Result<Snapshot, GitError> {
 /// Translates what git says into the history of deployments.
 pub fn timeline(snapshot: &Snapshot) -> Timeline {
     Timeline {
+        source: crate::policy::Source::Git,
+        unsettled: None,
         tip: snapshot.tip.clone(),
         tip_state: snapshot.tip_state.clone(),
         changes: snapshot
@@ -69,7 +71,7 @@ pub fn timeline(snapshot: &Snapshot) -> Timeline {
             .iter()
             .map(|change| Change {
                 revision: change.revision.clone(),
-                committed_at: change.committed_at,
+                deployed_at: change.committed_at,
                 state: change.state.clone(),
                 rollback: mark(snapshot, change),
                 subject: change.subject.clone(),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use super::{
     Answer, BlackoutWindows, BranchReading, Change, Decision, End, Evidence, Gate, GateName,
     GateState, History, Inputs, PastOutcome, PastRollback, PodEvents, Question, RollbackMark,
-    Settings, Span, Timeline, decide, questions,
+    Settings, Source, Span, Timeline, decide, questions,
 };
 use crate::slo::fixture::{World, world};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
@@ -323,7 +323,7 @@ fn refused(answer: Answer) -> Answer {
 pub(super) fn change(revision: &str, before: Duration) -> Change {
     Change {
         revision: revision.to_owned(),
-        committed_at: ago(before),
+        deployed_at: ago(before),
         state: format!("state of {revision}"),
         rollback: None,
         subject: format!("release {revision}"),
@@ -349,6 +349,8 @@ impl Change {
 
 pub(super) fn timeline(changes: Vec<Change>) -> Timeline {
     Timeline {
+        source: Source::Git,
+        unsettled: None,
         tip: "tip".to_owned(),
         tip_state: changes
             .first()

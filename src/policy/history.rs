@@ -75,7 +75,7 @@ impl History {
             let Some(mark) = &change.rollback else {
                 continue;
             };
-            let outcome = if now - change.committed_at >= deadline {
+            let outcome = if now - change.deployed_at >= deadline {
                 PastOutcome::Recovered
             } else {
                 PastOutcome::Unverified
@@ -98,7 +98,7 @@ impl History {
                 from: mark.from.clone(),
                 from_state,
                 to: mark.to.clone(),
-                begun_at: change.committed_at,
+                begun_at: change.deployed_at,
                 attempted: true,
                 outcome,
             });

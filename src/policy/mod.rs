@@ -31,4 +31,4 @@ pub use reason::Reason;
 pub use settings::Settings;
 pub use target::Wanted;
 pub(crate) use target::short;
-pub use timeline::{BranchReading, Change, End, RollbackMark, Timeline};
+pub use timeline::{BranchReading, Change, End, RollbackMark, Source, Timeline};

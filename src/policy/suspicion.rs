@@ -53,7 +53,7 @@ pub(super) fn slis(inputs: &Inputs<'_>) -> Vec<(Sli, f64)> {
 /// Finds the deployment to look at. Where none can be blamed it is the newest, so that a person sees how things stand.
 pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Suspicion> {
     let newest = timeline.changes.first()?;
-    let age = inputs.now - newest.committed_at;
+    let age = inputs.now - newest.deployed_at;
     let nobody = |onset, blame, why: String| Suspicion {
         index: 0,
         onset,
@@ -92,14 +92,14 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
     let ago = Duration::from_std(first.ago).unwrap_or(Duration::MAX);
     let onset = inputs.now - ago;
     // Clocks of committers are not ours, and a slice that holds some of the first errors is over the limit as a whole.
-    let is_before = |change: &Change| change.committed_at <= onset + CLOCK_GRACE;
+    let is_before = |change: &Change| change.deployed_at <= onset + CLOCK_GRACE;
     let began = format!("{} began to burn {} ago", first.sli.as_str(), span(ago));
     let Some(index) = timeline.changes.iter().position(is_before) else {
         let why = format!("{began}, before the oldest deployment that is known");
         return Some(nobody(Some(onset), Blame::NotDeployment, why));
     };
     let suspect = &timeline.changes[index];
-    let lag = onset - suspect.committed_at;
+    let lag = onset - suspect.deployed_at;
     if lag > window {
         let why = format!(
             "{began}, {} after {} was deployed (at most {})",
@@ -125,7 +125,7 @@ fn late(inputs: &Inputs<'_>, trail: &Trail<'_>, suspect: &Change) -> Option<Stri
             Beginning::Seen { ago } => inputs.now - Duration::from_std(ago).ok()?,
             Beginning::Earlier { .. } | Beginning::NotMeasured { .. } => return None,
         };
-        let lag = began - suspect.committed_at;
+        let lag = began - suspect.deployed_at;
         (lag > window).then(|| {
             format!(
                 "{} burn as now since {}, {} after {} was deployed (at most {})",
@@ -179,7 +179,7 @@ fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]
         .iter()
         .take(back.saturating_add(2))
         .next_back();
-    let since = oldest.map_or_else(Duration::zero, |oldest| inputs.now - oldest.committed_at);
+    let since = oldest.map_or_else(Duration::zero, |oldest| inputs.now - oldest.deployed_at);
     Trail {
         objective: inputs.objective,
         burning,
@@ -199,7 +199,7 @@ fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]
 /// Returns the newest moment at which a change was surely not deployed yet: a committer's clock may run ahead, and what it
 /// did in that time must not count for the revision before it.
 pub(super) fn not_yet(change: &Change) -> DateTime<Utc> {
-    change.committed_at - CLOCK_GRACE
+    change.deployed_at - CLOCK_GRACE
 }
 
 /// Returns the hour before a deployment and the time since.
@@ -210,7 +210,7 @@ pub(super) fn sides(inputs: &Inputs<'_>, suspect: &Change) -> (Span, Span) {
         to,
     };
     let after = Span {
-        from: suspect.committed_at,
+        from: suspect.deployed_at,
         to: inputs.now,
     };
     (before, after)
@@ -232,9 +232,9 @@ pub(super) fn soon_after(
     suspect: &Change,
     onset: Option<DateTime<Utc>>,
 ) -> Span {
-    let began = onset.map_or(inputs.now, |onset| onset.max(suspect.committed_at));
+    let began = onset.map_or(inputs.now, |onset| onset.max(suspect.deployed_at));
     Span {
-        from: suspect.committed_at,
+        from: suspect.deployed_at,
         to: (began + SOON_AFTER).min(inputs.now),
     }
 }
@@ -275,11 +275,11 @@ pub(super) fn life(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Op
     let settling = inputs.settings.violation_for;
     let change = timeline.changes.get(index)?;
     let next = timeline.changes.get(index.checked_sub(1)?)?;
-    if next.committed_at - change.committed_at < settling * SHORTEST_LIFE {
+    if next.deployed_at - change.deployed_at < settling * SHORTEST_LIFE {
         return None;
     }
     let to = not_yet(next);
-    let from = (change.committed_at + settling).max(to - LIFE);
+    let from = (change.deployed_at + settling).max(to - LIFE);
     (from < to).then_some(Span { from, to })
 }
 
@@ -294,7 +294,7 @@ pub(super) fn end_of(inputs: &Inputs<'_>, life: Span) -> Span {
 /// Returns the time in which a deployment that came after the blamed one must have shown whether it is the cure; nothing while
 /// its pods may not be the only ones that serve.
 pub(super) fn cure(inputs: &Inputs<'_>, newest: &Change) -> Option<Span> {
-    let from = newest.committed_at + inputs.settings.violation_for * CLOSE_LOOK;
+    let from = newest.deployed_at + inputs.settings.violation_for * CLOSE_LOOK;
     let to = inputs.now;
     (from < to).then_some(Span { from, to })
 }
@@ -314,7 +314,7 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let suspect = &timeline.changes[index];
     let (before, after) = sides(inputs, suspect);
     // For people the latency is compared as well, where it is the latency of hours and not of weeks.
-    let is_recent = inputs.now - suspect.committed_at <= LIFE;
+    let is_recent = inputs.now - suspect.deployed_at <= LIFE;
     let by_latency = inputs.assessment.burns_latency();
     let mut spans = vec![(just_before(suspect), by_latency)];
     if suspicion.against.is_none() || is_recent {
@@ -338,7 +338,7 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
         .map(|(span, latency)| Question::Stretch { span, latency })
         .collect();
     let has_errors = burning.iter().any(|(sli, _)| *sli == Sli::Errors);
-    if has_errors && suspicion.against.is_none() && suspect.committed_at <= inputs.now {
+    if has_errors && suspicion.against.is_none() && suspect.deployed_at <= inputs.now {
         wanted.push(Question::Pods(not_yet(suspect)));
         wanted.push(Question::Pods(inputs.now));
     }

@@ -250,7 +250,7 @@ fn plan(timeline: &Timeline, from: &Change, to: &str, to_state: &str) -> Plan {
         to: to.to_owned(),
         to_state: to_state.to_owned(),
         tip: timeline.tip.clone(),
-        deployed_at: from.committed_at,
+        deployed_at: from.deployed_at,
     }
 }
 

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 pub struct Change {
     /// Full commit id.
     pub revision: String,
-    /// Committer time: without Argo CD this is when the deployment happened.
-    pub committed_at: DateTime<Utc>,
+    /// When it was deployed: as Argo CD remembers it, else the committer time.
+    pub deployed_at: DateTime<Utc>,
     /// Identifies the content of the watched paths after this commit; equal states are equal manifests.
     pub state: String,
     /// Present when this program wrote the commit and its content confirms it.
@@ -39,6 +39,15 @@ pub enum End {
     DepthLimit,
 }
 
+/// Who knows when something was deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The commits of the branch.
+    Git,
+    /// Argo CD's history.
+    Argocd,
+}
+
 /// The changes of the watched paths, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
@@ -50,6 +59,10 @@ pub struct Timeline {
     pub changes: Vec<Change>,
     /// Why there are no more.
     pub end: End,
+    /// Who knows when they were deployed.
+    pub source: Source,
+    /// Why it is not settled what is live, where it is not: something is being deployed, or the branch and Argo CD disagree.
+    pub unsettled: Option<String>,
 }
 
 /// What is known of the branch when deciding.

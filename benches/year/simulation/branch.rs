@@ -1,6 +1,6 @@
 //! The GitOps branch: what was deployed when, and what is wrong with it.
 
-use error_budget_monitor::policy::{Change, End, RollbackMark, Timeline};
+use error_budget_monitor::policy::{Change, End, RollbackMark, Source, Timeline};
 
 use super::counts::moment;
 
@@ -84,7 +84,7 @@ impl Branch {
             is_ours: false,
             change: Change {
                 revision: format!("{number:08x}{:032x}", 0),
-                committed_at: moment(at),
+                deployed_at: moment(at),
                 state: self.state(content),
                 rollback: None,
                 subject: format!("release {number}"),
@@ -126,6 +126,8 @@ impl Branch {
         let newest_first = self.commits.iter().rev().take(READ);
         let changes: Vec<Change> = newest_first.map(|commit| commit.change.clone()).collect();
         Timeline {
+            source: Source::Git,
+            unsettled: None,
             tip: changes[0].revision.clone(),
             tip_state: changes[0].state.clone(),
             changes,

@@ -196,6 +196,25 @@ impl Snapshot {
         complete(&state(&commit, &self.git.settings.paths).ok()?)
     }
 
+    /// Returns the id of the change that was in effect at a commit of the branch's first-parent line: the newest one at or
+    /// before it. Nothing where the commit is not on that line, or lies beyond what is known.
+    pub fn change_at(&self, revision: &str) -> Option<&str> {
+        let mut id = self.tip.clone();
+        let mut is_met = false;
+        loop {
+            is_met |= id == revision;
+            let change = self.changes.iter().find(|change| change.revision == id);
+            if let (true, Some(change)) = (is_met, change) {
+                return Some(&change.revision);
+            }
+            let commit = self.find(&id)?;
+            match older(&self.repo, &commit).ok()? {
+                Older::Parent(parent) => id = parent.id().to_string(),
+                Older::Root | Older::Boundary => return None,
+            }
+        }
+    }
+
     /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
     /// may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
     pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {

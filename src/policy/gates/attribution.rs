@@ -91,13 +91,13 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         format!(
             "{} was deployed {} ago{}",
             short(&suspect.revision),
-            span(inputs.now - suspect.committed_at),
+            span(inputs.now - suspect.deployed_at),
             match (newer, suspicion.onset) {
                 (_, None) => String::new(),
-                (0, Some(onset)) => began_after(onset - suspect.committed_at),
+                (0, Some(onset)) => began_after(onset - suspect.deployed_at),
                 (newer, Some(onset)) => format!(
                     "{}, {newer} newer {} did not end it",
-                    began_after(onset - suspect.committed_at),
+                    began_after(onset - suspect.deployed_at),
                     if newer == 1 {
                         "deployment"
                     } else {
@@ -136,7 +136,7 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     Attribution {
         suspect: suspect.revision.clone(),
         onset: suspicion.onset,
-        lag: suspicion.onset.map(|onset| onset - suspect.committed_at),
+        lag: suspicion.onset.map(|onset| onset - suspect.deployed_at),
         sides: shown.and_then(both),
         p_value: shown.and_then(Comparison::chance),
         verdict,
@@ -259,7 +259,7 @@ pub(in crate::policy) fn dispersion(inputs: &Inputs<'_>, suspect: &Change, sli: 
 /// Says so while a deployment is too young to be compared: a short window has to lie wholly after it.
 fn too_young(inputs: &Inputs<'_>, suspect: &Change) -> Option<(Blame, String)> {
     let least = inputs.settings.violation_for;
-    let age = inputs.now - suspect.committed_at;
+    let age = inputs.now - suspect.deployed_at;
     // Where nothing burns nothing is compared.
     inputs.assessment.burns.first()?;
     (age < least).then(|| {

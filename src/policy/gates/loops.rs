@@ -59,6 +59,9 @@ pub(in crate::policy) fn not_a_loop(
     if let Some(why) = rolls_back_already(timeline, blamed, history) {
         return Gate::fail(name, Reason::IsARollback, why);
     }
+    if let Some(why) = &timeline.unsettled {
+        return Gate::fail(name, Reason::DeploymentInProgress, why.clone());
+    }
     if let Some(settling) = settling(inputs, timeline, blamed) {
         return settling;
     }
@@ -142,7 +145,7 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
         newest.rollback.is_none()
-            && newest.committed_at > last.begun_at
+            && newest.deployed_at > last.begun_at
             && newest.revision != last.from
             && last.from_state.as_ref() != Some(&newest.state)
     });
@@ -223,7 +226,7 @@ fn settling(inputs: &Inputs<'_>, timeline: &Timeline, blamed: usize) -> Option<G
             format!(
                 "{} was deployed {} ago, after the one that is to blame; nothing proves yet that it does not end the burn",
                 short(&newest.revision),
-                span(inputs.now - newest.committed_at)
+                span(inputs.now - newest.deployed_at)
             ),
         )
     })

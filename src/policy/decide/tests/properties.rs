@@ -270,8 +270,8 @@ proptest! {
         if let Some(plan) = plan(&decision) {
             let changes = &case.timeline().changes;
             let at = changes.iter().position(|change| change.revision == plan.to).expect("on the branch");
-            let to = changes[at - 1].committed_at;
-            let from = (changes[at].committed_at + minutes(5)).max(to - hours(6));
+            let to = changes[at - 1].deployed_at;
+            let from = (changes[at].deployed_at + minutes(5)).max(to - hours(6));
             prop_assert!(to - from >= minutes(5));
             prop_assert!(case.error_ratio(from, to) <= 0.0101);
         }
