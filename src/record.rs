@@ -346,14 +346,14 @@ impl Record {
         mut self,
         id: &str,
         plan: &policy::Plan,
-        step: StepPart,
+        steps: Vec<StepPart>,
         diff: String,
     ) -> Self {
         self.rollback = Some(RollbackPart {
             id: id.to_owned(),
             from: plan.from.clone(),
             to: plan.to.clone(),
-            steps: vec![step],
+            steps,
             outcome: "would_roll_back",
             commit: None,
             diff: Some(diff),

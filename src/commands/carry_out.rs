@@ -2,14 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::Ended;
+use super::deploy::{Stopped, prepare};
 use super::pass::Memory;
 use super::service::Service;
 use crate::act::{Restoration, Restored, Way, restore};
+use crate::clients::argocd::Application;
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{Event, Journal, Origin, Phase, Rollback, ServiceState, StepName, StepState};
+use crate::journal::{
+    Errand, Event, Journal, Order, Origin, Phase, Rollback, ServiceState, StepName, StepState,
+};
 use crate::notify::{CommitStory, commit_message};
 use crate::policy::{Action, Decision, Plan, Reason};
 use crate::record::{Record, StepPart};
@@ -34,11 +39,20 @@ pub(super) struct Wish {
     pub(super) when_held: Exit,
 }
 
+/// What is acted on, as it was judged.
+#[derive(Default)]
+pub(super) struct Sighted {
+    /// The branch.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The application.
+    pub(super) app: Option<Application>,
+}
+
 /// Does what was decided: nothing, a plan shown, or a rollback begun and followed to its outcome.
 pub(super) async fn carry_out(
     service: &Service<'_>,
     memory: Memory,
-    snapshot: Option<Snapshot>,
+    seen: Sighted,
     decision: &Decision,
     record: Record,
     wish: &Wish,
@@ -54,6 +68,7 @@ pub(super) async fn carry_out(
         Action::Hold => return held(record, wish.when_held),
         Action::RollBack(plan) => plan,
     };
+    let Sighted { snapshot, app } = seen;
     let (Some(git), Some(snapshot)) = (&service.git, snapshot) else {
         return held(
             record.holding(Reason::NoTarget, "no GitOps repository is configured"),
@@ -76,13 +91,25 @@ pub(super) async fn carry_out(
             return Ended::with(Exit::Unavailable, record).complaining(why);
         }
     };
+    let errand = match prepare(service, &snapshot, plan, wish, app.as_ref()).await {
+        Ok(errand) => errand,
+        Err(Stopped::Held { reason, why }) => {
+            return held(record.holding(reason, why), wish.when_held);
+        }
+        Err(Stopped::Unavailable { why }) => {
+            let record = record
+                .holding(Reason::UnknownData, why.clone())
+                .not_knowing("argocd", why.clone());
+            return Ended::with(Exit::Unavailable, record).complaining(why);
+        }
+    };
     let at = now();
     let id = rollback_id(&service.key, &plan.from, at);
     let id = unlike(id, &memory.of(service));
     match memory {
         Memory::ReadOnly(_) => {
-            let by_pull_request = service.settings.by_pull_request;
-            show(&snapshot, draft, git, plan, &id, record, by_pull_request)
+            let steps = planned(service, git, errand.as_ref());
+            show(&snapshot, draft, plan, &id, record, steps)
         }
         Memory::Writable(journal) => {
             let intent = Intent {
@@ -91,6 +118,7 @@ pub(super) async fn carry_out(
                 plan,
                 wish,
                 record: &record,
+                errand,
             };
             let rollback = intent.write(&snapshot, id, at);
             begin(service, git, journal, rollback, snapshot, record).await
@@ -107,36 +135,56 @@ fn held(record: Record, exit: Exit) -> Ended {
     }
 }
 
+/// Says what would be done, in its order.
+fn planned(service: &Service<'_>, git: &Git, errand: Option<&Errand>) -> Vec<StepPart> {
+    let how = if service.settings.by_pull_request {
+        "a pull request to"
+    } else {
+        "one commit on"
+    };
+    let (branch, repo, paths) = (git.branch(), git.name(), git.paths().join(", "));
+    let revert = (
+        StepName::GitopsRevert,
+        format!("{how} {branch} of {repo} restores {paths}"),
+    );
+    let mut steps = vec![revert];
+    if let Some(errand) = errand {
+        let app = &errand.application;
+        match (&errand.order, &errand.entry) {
+            (Order::RollBackFirst | Order::RollBackOnly, Some(entry)) => steps.insert(
+                0,
+                (
+                    StepName::ArgocdRollback,
+                    format!("application {app} goes back to history entry {}", entry.id),
+                ),
+            ),
+            (Order::RollBackFirst | Order::RollBackOnly | Order::RevertFirst, _) => {
+                steps.push((StepName::ArgocdSync, format!("application {app} is synced")));
+            }
+        }
+    }
+    steps
+        .into_iter()
+        .map(|(step, detail)| StepPart {
+            step: step.as_str(),
+            state: "planned",
+            detail,
+        })
+        .collect()
+}
+
 /// Shows what a run without `--dry-run` would do.
 fn show(
     snapshot: &Snapshot,
     draft: Draft,
-    git: &Git,
     plan: &Plan,
     id: &str,
     record: Record,
-    by_pull_request: bool,
+    steps: Vec<StepPart>,
 ) -> Ended {
     let diff: Result<String, GitError> = snapshot.diff(draft);
     match diff {
-        Ok(diff) => {
-            let step = StepPart {
-                step: StepName::GitopsRevert.as_str(),
-                state: "planned",
-                detail: format!(
-                    "{} {} of {} restores {}",
-                    if by_pull_request {
-                        "a pull request to"
-                    } else {
-                        "one commit on"
-                    },
-                    git.branch(),
-                    git.name(),
-                    git.paths().join(", ")
-                ),
-            };
-            Ended::with(Exit::Complete, record.with_plan(id, plan, step, diff))
-        }
+        Ok(diff) => Ended::with(Exit::Complete, record.with_plan(id, plan, steps, diff)),
         Err(error) => Ended::with(
             Exit::Unavailable,
             record.holding(Reason::UnknownData, error.to_string()),
@@ -193,6 +241,7 @@ struct Intent<'a> {
     plan: &'a Plan,
     wish: &'a Wish,
     record: &'a Record,
+    errand: Option<Errand>,
 }
 
 impl Intent<'_> {
@@ -203,7 +252,8 @@ impl Intent<'_> {
             plan,
             wish,
             record,
-        } = *self;
+            errand,
+        } = self;
         let subject = snapshot
             .changes
             .iter()
@@ -238,6 +288,7 @@ impl Intent<'_> {
             attempted: false,
             commit: None,
             proposal: None,
+            argocd: errand.clone(),
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),
@@ -272,19 +323,35 @@ async fn begin(
     }
     tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
     let mut journey = Journey::new(service, journal, rollback);
-    let unreachable = journey.put_back(git, Some(snapshot)).await;
-    if unreachable.is_none() {
-        journey.prove().await;
-    }
-    journey.ended(record, unreachable)
+    let outage = journey.act(git, Some(snapshot), true).await;
+    journey.finish(git, record, outage).await
 }
 
 /// A rollback under way, with the journal in which every step is written down.
 pub(super) struct Journey<'a> {
     pub(super) service: &'a Service<'a>,
-    journal: Journal,
+    pub(super) journal: Journal,
     pub(super) rollback: Rollback,
     trouble: Option<String>,
+    /// When this run stops looking whether something came about.
+    pub(super) stop: Instant,
+}
+
+/// Why something outside could not be reached.
+pub(super) struct Outage {
+    /// What: `git` or `argocd`.
+    pub(super) source: &'static str,
+    /// Why, as a sentence.
+    pub(super) why: String,
+}
+
+impl From<GitError> for Outage {
+    fn from(error: GitError) -> Self {
+        Self {
+            source: "git",
+            why: error.to_string(),
+        }
+    }
 }
 
 impl<'a> Journey<'a> {
@@ -294,6 +361,7 @@ impl<'a> Journey<'a> {
             journal,
             rollback,
             trouble: None,
+            stop: Instant::now() + service.config.verify.timeout,
         }
     }
 
@@ -432,7 +500,10 @@ impl<'a> Journey<'a> {
         let detail = format!("commit {commit} is on {branch} of {repo}{signed}");
         self.rollback.commit = Some(commit);
         self.rollback.attempted = true;
-        self.rollback.effective_at = Some(effective_at);
+        // Where Argo CD deploys it, it takes effect then.
+        if self.rollback.argocd.is_none() {
+            self.rollback.effective_at = Some(effective_at);
+        }
         self.ends(
             StepName::GitopsRevert,
             StepState::Done,
@@ -454,7 +525,7 @@ impl<'a> Journey<'a> {
             recovery_ratio: self.rollback.recovery_ratio,
             stabilization: verify.stabilization,
             min_events: self.service.settings.min_events,
-            timeout: verify.timeout,
+            timeout: self.stop.saturating_duration_since(Instant::now()),
             deadline: verify.deadline,
         };
         match watch(&self.service.metrics(), &self.service.objective, &proof).await {
@@ -494,13 +565,13 @@ impl<'a> Journey<'a> {
         }
     }
 
-    fn is_in_trouble(&mut self, why: String) {
+    pub(super) fn is_in_trouble(&mut self, why: String) {
         tracing::warn!(rollback.id = %self.rollback.id, error = %why, "the journal could not be kept");
         self.trouble.get_or_insert(why);
     }
 
     /// Ends the run with what became of the rollback.
-    pub(super) fn ended(self, record: Record, unreachable: Option<GitError>) -> Ended {
+    pub(super) fn ended(self, record: Record, outage: Option<Outage>) -> Ended {
         let rollback = &self.rollback;
         let last = rollback
             .steps
@@ -519,8 +590,8 @@ impl<'a> Journey<'a> {
             | Phase::Failed
             | Phase::Superseded => record,
         };
-        if let Some(error) = &unreachable {
-            record = record.not_knowing("git", error.to_string());
+        if let Some(Outage { source, why }) = &outage {
+            record = record.not_knowing(source, why.clone());
         }
         let (exit, complaint) = match rollback.phase {
             Phase::Begun
@@ -539,7 +610,7 @@ impl<'a> Journey<'a> {
                 Some(format!("rollback {} failed: {last}", rollback.id)),
             ),
         };
-        let (exit, complaint) = match (unreachable, self.trouble) {
+        let (exit, complaint) = match (outage, self.trouble) {
             (_, Some(trouble)) => (
                 Exit::PersonNeeded,
                 Some(format!(
@@ -547,7 +618,7 @@ impl<'a> Journey<'a> {
                     rollback.id
                 )),
             ),
-            (Some(error), None) => (Exit::Unavailable, Some(error.to_string())),
+            (Some(outage), None) => (Exit::Unavailable, Some(outage.why)),
             (None, None) => (exit, complaint),
         };
         let ended = Ended::with(exit, record);

@@ -2,6 +2,7 @@
 
 mod carry_out;
 mod check;
+mod deploy;
 mod pass;
 mod propose;
 mod resume;

@@ -3,9 +3,11 @@
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::{Wish, carry_out};
+use super::carry_out::Outage;
+use super::carry_out::{Sighted, Wish, carry_out};
 use super::resume::resume;
 use super::service::{Service, history, with_sources};
+use crate::clients::argocd::Application;
 use crate::clients::git::Snapshot;
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
@@ -71,6 +73,8 @@ pub(super) struct Known {
     pub(super) signals: Vec<Signal>,
     /// The branch as it was judged, for the one who acts on it.
     pub(super) snapshot: Option<Snapshot>,
+    /// The application as it was judged, for the same.
+    pub(super) app: Option<Application>,
 }
 
 impl Known {
@@ -165,22 +169,15 @@ pub(super) async fn evaluate(
     heading: &Heading,
 ) -> Result<Known, Box<NotEvaluated>> {
     let (observation, assessment) = measure(service, heading).await?;
-    let (branch, snapshot) = match &service.git {
-        None => (BranchReading::NotConfigured, None),
-        Some(_) if !needs_branch(&assessment, &service.settings) => (BranchReading::NotAsked, None),
-        Some(git) => match observe::branch(git, service.settings.max_revisions_back, None).await {
-            Ok(snapshot) => (
-                BranchReading::Known(observe::timeline(&snapshot)),
-                Some(snapshot),
-            ),
-            Err(error) => {
-                let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
-                    .with_assessment(&assessment);
-                let mut not_evaluated = NotEvaluated::new(record, "git", with_sources(&error));
-                not_evaluated.assessment = Some(assessment);
-                return Err(not_evaluated);
-            }
-        },
+    let (branch, snapshot, app) = match deployments(service, &assessment).await {
+        Ok(known) => known,
+        Err(Outage { source, why }) => {
+            let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
+                .with_assessment(&assessment);
+            let mut not_evaluated = NotEvaluated::new(record, source, why);
+            not_evaluated.assessment = Some(assessment);
+            return Err(not_evaluated);
+        }
     };
     let mut known = Known {
         observation,
@@ -189,6 +186,7 @@ pub(super) async fn evaluate(
         evidence: Evidence::default(),
         signals: Vec::new(),
         snapshot,
+        app,
     };
     if let Err(error) = gather(service, &mut known).await {
         return Err(unreachable_prometheus(service, heading, &error));
@@ -198,6 +196,46 @@ pub(super) async fn evaluate(
         known.signals = service.metrics().signals(at).await;
     }
     Ok(known)
+}
+
+/// Asks what was deployed when: the branch, and Argo CD where it is configured. A service that does not burn asks neither.
+async fn deployments(
+    service: &Service<'_>,
+    assessment: &Assessment,
+) -> Result<(BranchReading, Option<Snapshot>, Option<Application>), Outage> {
+    if service.git.is_none() && service.argo.is_none() {
+        return Ok((BranchReading::NotConfigured, None, None));
+    }
+    if !needs_branch(assessment, &service.settings) {
+        return Ok((BranchReading::NotAsked, None, None));
+    }
+    let app = match &service.argo {
+        None => None,
+        Some(argo) => Some(argo.application().await.map_err(|error| Outage {
+            source: "argocd",
+            why: with_sources(&error),
+        })?),
+    };
+    let Some(git) = &service.git else {
+        let timeline = app.as_ref().and_then(observe::of_application);
+        let timeline = timeline.ok_or_else(|| Outage {
+            source: "argocd",
+            why: "Argo CD's history cannot be read, or is empty".to_owned(),
+        })?;
+        return Ok((BranchReading::Known(timeline), None, app));
+    };
+    let snapshot = observe::branch(git, service.settings.max_revisions_back, None)
+        .await
+        .map_err(|error| Outage {
+            source: "git",
+            why: with_sources(&error),
+        })?;
+    let timeline = observe::timeline(&snapshot);
+    let timeline = match &app {
+        Some(app) => observe::joined(timeline, &snapshot, app),
+        None => timeline,
+    };
+    Ok((BranchReading::Known(timeline), Some(snapshot), app))
 }
 
 /// Asks what the decision wants to know of the past, until it knows all that can help.
@@ -252,8 +290,11 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         recovery_ratio: recovery_ratio(&known.assessment, service),
         when_held: Exit::Complete,
     };
-    let snapshot = known.snapshot.take();
-    let ended = carry_out(service, memory, snapshot, &decision, record, &wish).await;
+    let seen = Sighted {
+        snapshot: known.snapshot.take(),
+        app: known.app.take(),
+    };
+    let ended = carry_out(service, memory, seen, &decision, record, &wish).await;
     refused_instead_of(Exit::Complete, ended, &known)
 }
 

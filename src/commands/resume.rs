@@ -3,12 +3,12 @@
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::{Journey, place};
+use super::carry_out::{Journey, Outage, place};
 use super::pass::measure;
 use super::service::Service;
-use crate::clients::git::{Git, GitError, Snapshot};
+use crate::clients::git::{Git, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{Event, Journal, Origin, Phase, Rollback, StepName, StepState};
+use crate::journal::{Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
 use crate::policy::{GateState, History, Reason, limits};
 use crate::record::{Heading, Record};
@@ -46,11 +46,8 @@ pub(super) async fn resume(
             unfinished.id
         ));
     let mut journey = Journey::new(service, journal, unfinished);
-    let unreachable = go_on(service, git, &mut journey, &assessment).await;
-    if unreachable.is_none() {
-        journey.prove().await;
-    }
-    journey.ended(record, unreachable)
+    let outage = go_on(service, git, &mut journey, &assessment).await;
+    journey.finish(git, record, outage).await
 }
 
 /// Finds out how far it has come, and takes the next step with the branch.
@@ -59,17 +56,19 @@ async fn go_on(
     git: &Git,
     journey: &mut Journey<'_>,
     assessment: &Assessment,
-) -> Option<GitError> {
+) -> Option<Outage> {
     let github = service
         .github
         .as_ref()
         .filter(|_| journey.rollback.proposal.is_some());
     match (journey.rollback.phase, github) {
-        (Phase::Proposed, Some(github)) => journey.follow(git, github).await.err(),
+        (Phase::Proposed, Some(github)) => {
+            journey.follow(git, github).await.err().map(Outage::from)
+        }
         (Phase::Begun, Some(github)) => match journey.find_and_follow(git, github).await {
             Ok(true) => None,
             Ok(false) => settle(service, git, journey, assessment).await,
-            Err(error) => Some(error),
+            Err(error) => Some(error.into()),
         },
         (Phase::Begun, None) => settle(service, git, journey, assessment).await,
         (
@@ -116,13 +115,13 @@ async fn settle(
     git: &Git,
     journey: &mut Journey<'_>,
     assessment: &Assessment,
-) -> Option<GitError> {
+) -> Option<Outage> {
     // Others may have pushed on top of it since: what was the tip then is older than all that run can have pushed.
     let judged = &journey.rollback.tip;
     let back = service.settings.max_revisions_back;
     let snapshot: Snapshot = match observe::branch_back_to(git, back, judged).await {
         Ok(snapshot) => snapshot,
-        Err(error) => return Some(error),
+        Err(error) => return Some(error.into()),
     };
     if let Some(commit) = snapshot.find_trailer(TRAILER_ID, &journey.rollback.id) {
         // When it landed is not known; it was not before it was begun.
@@ -133,7 +132,17 @@ async fn settle(
     let age = (Utc::now() - journey.rollback.begun_at)
         .to_std()
         .unwrap_or_default();
-    if age > service.config.policy.resume_max_age {
+    let is_old = age > service.config.policy.resume_max_age;
+    if let Some(errand) = &journey.rollback.argocd {
+        // Once the application is rolled back the service is calm, and git must agree with it all the same.
+        let is_begun = errand.asked_at.is_some() && errand.order != Order::RevertFirst;
+        if is_begun && !is_old {
+            let is_right = held_back(service, &journey.rollback, assessment).is_none()
+                && assessment.burning == Some(true);
+            return journey.act(git, None, is_right).await;
+        }
+    }
+    if is_old {
         let as_far_as = match snapshot.state_at(&journey.rollback.tip) {
             Some(_) => "",
             None => " as far as that was read",
@@ -161,7 +170,7 @@ async fn settle(
     }
     if assessment.burning == Some(true) {
         // The branch is read again with the target in sight; the snapshot here may be too shallow for it.
-        return journey.put_back(git, None).await;
+        return journey.act(git, None, true).await;
     }
     journey.ends(
         StepName::GitopsRevert,

@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::{Wish, carry_out};
+use super::carry_out::{Sighted, Wish, carry_out};
 use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history, with_sources};
 use crate::clients::git::{GitError, GitFault, Resolved};
@@ -119,6 +119,16 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
     if let Some((named, wanted)) = named.as_ref().zip(wanted.as_ref()) {
         tracing::info!(named = %named, commit.sha = %wanted.revision, "the watched paths there are those of this commit");
     }
+    let app = match &service.argo {
+        None => None,
+        Some(argo) => match argo.application().await {
+            Ok(app) => Some(app),
+            Err(error) => {
+                tracing::warn!(error = %with_sources(&error), "a person's rollback goes on without Argo CD");
+                None
+            }
+        },
+    };
     let timeline = observe::timeline(&snapshot);
     // Limits go by the clock that wrote the journal: no gate compares it with that of Prometheus here.
     let decision = decide_manual(
@@ -131,6 +141,10 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
     let record = record
         .with_deployment(Some(&timeline))
         .with_decision(&decision);
+    let seen = Sighted {
+        snapshot: Some(snapshot),
+        app,
+    };
     let wish = Wish {
         origin: Origin::Manual,
         why: manual
@@ -142,7 +156,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
         recovery_ratio: service.objective.max_bad_ratio(),
         when_held: Exit::PersonNeeded,
     };
-    carry_out(service, memory, Some(snapshot), &decision, record, &wish).await
+    carry_out(service, memory, seen, &decision, record, &wish).await
 }
 
 /// Says what a person named, where that is more than a part of the restored change's id.

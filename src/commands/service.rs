@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::clients::argocd::{Argo, ArgoAuth, ArgoSettings};
 use crate::clients::git::{Git, GitSettings};
 use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
 use crate::clients::http::{Auth, HttpSettings, HttpSettingsError};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{
-    self, Config, GitopsConfig, GitopsMode, GitopsRepo, Histograms, PrometheusConfig, SliSource,
+    self, ArgocdAuth, ArgocdConfig, Config, GitopsConfig, GitopsMode, GitopsRepo, Histograms,
+    PrometheusConfig, SliSource,
 };
 use crate::journal::{Phase, ServiceState};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
@@ -46,6 +48,8 @@ pub struct Service<'a> {
     pub key: String,
     /// The GitOps repository, where one is configured.
     pub git: Option<Git>,
+    /// The Argo CD application, where one is configured.
+    pub argo: Option<Argo>,
     /// The API of the GitHub that holds the repository, where one does.
     pub github: Option<Github>,
     prometheus: Prometheus,
@@ -74,6 +78,7 @@ impl<'a> Service<'a> {
             settings: settings(config)?,
             key: format!("{}/{}", config.service.namespace, config.service.name),
             git,
+            argo: config.argocd.as_ref().map(argo),
             github,
             prometheus: prometheus(&config.prometheus)?,
             queries: queries(config),
@@ -107,7 +112,6 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
 fn warn_of_what_is_not_served(config: &Config) {
     let notify = &config.notify;
     let unserved = [
-        ("ARGOCD_SERVER", config.argocd.is_some()),
         ("SLACK_WEBHOOK or SLACK_BOT_TOKEN", notify.slack.is_some()),
         ("PAGERDUTY_KEY", notify.pagerduty.is_some()),
         ("INCIDENT_REPO", notify.incident_repo.is_some()),
@@ -251,6 +255,22 @@ fn github(config: &GitopsConfig) -> Result<Option<Github>, GithubError> {
     settings.ca_file.clone_from(&config.ca_file);
     settings.timeout = config.timeout;
     Github::new(settings).map(Some)
+}
+
+/// Prepares to talk about the application; sends nothing.
+pub(super) fn argo(config: &ArgocdConfig) -> Argo {
+    let auth = match &config.auth {
+        ArgocdAuth::Token(token) => ArgoAuth::Token(token.clone()),
+        ArgocdAuth::Password { username, password } => ArgoAuth::Password {
+            username: username.clone(),
+            password: password.clone(),
+        },
+    };
+    let mut settings = ArgoSettings::new(config.server.clone(), &config.app_name, auth);
+    settings.project.clone_from(&config.project);
+    settings.app_namespace.clone_from(&config.app_namespace);
+    settings.ca_file.clone_from(&config.tls.ca_file);
+    Argo::new(settings)
 }
 
 fn queries(config: &Config) -> Queries {

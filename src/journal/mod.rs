@@ -7,6 +7,9 @@ mod record;
 mod store;
 mod transition;
 
-pub use record::{Origin, Proposal, Rollback, ServiceState, State, Step, StepName, StepState};
+pub use record::{
+    Entry, Errand, Order, Origin, Proposal, Rollback, ServiceState, State, Step, StepName,
+    StepState,
+};
 pub use store::{Journal, JournalError, read};
 pub use transition::{Event, IllegalEvent, Phase, next};

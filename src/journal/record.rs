@@ -73,6 +73,9 @@ pub struct Rollback {
     /// The pull request, where one stands in for the push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<Proposal>,
+    /// What is asked of Argo CD, where the service has an application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argocd: Option<Errand>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -93,12 +96,58 @@ pub struct Proposal {
     pub url: Option<String>,
 }
 
+/// What is asked of Argo CD. All that a later run needs to know the operation again, so that nothing is asked for twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Errand {
+    /// The application.
+    pub application: String,
+    /// What is asked for, and when.
+    pub order: Order,
+    /// The account that asks, as Argo CD calls it.
+    pub user: String,
+    /// The commits at which the bad revision is in effect: an operation on one of them stands in the way.
+    pub bad: Vec<String>,
+    /// The history entry to go back to, and its revisions; for [`Order::RollBackFirst`] only.
+    pub entry: Option<Entry>,
+    /// When it was asked for last, written down before it is sent.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// Whether the operation that deployed the bad revision was told to end.
+    pub terminated: bool,
+}
+
+/// An entry of Argo CD's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its id.
+    pub id: i64,
+    /// Its revisions, one for each source.
+    pub revisions: Vec<String>,
+}
+
+/// In which order the branch and the application are put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The branch first, then a sync: where Argo CD follows the branch, or its history does not hold the target any more.
+    RevertFirst,
+    /// The application first, which takes seconds, then the branch.
+    RollBackFirst,
+    /// The application alone: no repository is configured, or a person wants it so.
+    RollBackOnly,
+}
+
 /// What is done in a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
+    /// Argo CD puts the application back to an entry of its history.
+    ArgocdRollback,
     /// The commit that restores the watched paths.
     GitopsRevert,
+    /// Argo CD deploys what the branch holds.
+    ArgocdSync,
     /// The proof that the burn stopped.
     Verify,
 }
@@ -107,7 +156,9 @@ impl StepName {
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::ArgocdRollback => "argocd_rollback",
             Self::GitopsRevert => "gitops_revert",
+            Self::ArgocdSync => "argocd_sync",
             Self::Verify => "verify",
         }
     }
@@ -174,6 +225,13 @@ impl Rollback {
         }
     }
 
+    /// Tells whether a step was seen to be done.
+    pub fn is_done(&self, step: StepName) -> bool {
+        self.steps
+            .iter()
+            .any(|known| known.step == step && known.state == StepState::Done)
+    }
+
     /// Moves on to the phase after an event.
     ///
     /// # Errors
@@ -237,6 +295,7 @@ mod tests {
             attempted: true,
             commit: None,
             proposal: None,
+            argocd: None,
             effective_at: None,
             ended_at: Some(DateTime::UNIX_EPOCH),
             steps: Vec::new(),

@@ -356,6 +356,7 @@ mod tests {
             attempted: false,
             commit: None,
             proposal: None,
+            argocd: None,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),

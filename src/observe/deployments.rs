@@ -29,8 +29,10 @@ pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) ->
             change: change_of(deployment, snapshot),
         })
         .collect();
-    if timeline.unsettled.is_none() {
-        timeline.unsettled = disagreement(&timeline, live.last());
+    if let Some(why) = disagreement(&timeline, live.last()) {
+        // Nothing is rolled back now, and people see the branch as it is.
+        timeline.unsettled.get_or_insert(why);
+        return timeline;
     }
     let first_known = live
         .iter()

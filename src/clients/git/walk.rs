@@ -215,6 +215,31 @@ impl Snapshot {
         }
     }
 
+    /// Returns the commits of the branch's first-parent line at which a change is in effect: itself, and those on top of it that
+    /// leave the watched paths alone. None where the change lies beyond what is known.
+    pub fn commits_with(&self, change: &str) -> Vec<String> {
+        let mut commits = Vec::new();
+        let mut id = self.tip.clone();
+        loop {
+            if id == change {
+                commits.push(id);
+                return commits;
+            }
+            if self.changes.iter().any(|other| other.revision == id) {
+                commits.clear();
+            } else {
+                commits.push(id.clone());
+            }
+            let parent = self
+                .find(&id)
+                .and_then(|commit| older(&self.repo, &commit).ok());
+            match parent {
+                Some(Older::Parent(parent)) => id = parent.id().to_string(),
+                Some(Older::Root | Older::Boundary) | None => return Vec::new(),
+            }
+        }
+    }
+
     /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
     /// may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
     pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {

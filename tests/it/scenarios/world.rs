@@ -118,6 +118,11 @@ impl World {
         self.state_folder().join("state.json")
     }
 
+    /// Returns the service's name.
+    pub(crate) fn service(&self) -> String {
+        self.service.clone()
+    }
+
     /// Returns the text of the state file.
     pub(crate) fn state(&self) -> String {
         fs::read_to_string(self.state_file()).expect("the state file is there")

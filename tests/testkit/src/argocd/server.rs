@@ -15,6 +15,7 @@ use super::repository::Repository;
 use super::requests::LoggedRequest;
 use super::serve::Shared;
 use super::setup::Setup;
+use super::spec::Retry;
 use super::world::World;
 use crate::git::GitRepo;
 use crate::stub::{Request, Stub};
@@ -233,7 +234,27 @@ impl ArgoServer {
 }
 
 impl World {
-    fn queue_by_hand(&mut self, name: &str, revision: &str) {
+    /// Asks for a sync as the user `admin` does by hand.
+    ///
+    /// # Panics
+    /// If there is no such application.
+    pub fn queue_by_hand(&mut self, name: &str, revision: &str) {
+        self.queue_with(name, revision, Retry::default());
+    }
+
+    /// The same, to be tried again when it fails.
+    ///
+    /// # Panics
+    /// If there is no such application.
+    pub fn queue_by_hand_with_retries(&mut self, name: &str, revision: &str) {
+        let retry = Retry {
+            limit: 5,
+            ..Retry::default()
+        };
+        self.queue_with(name, revision, retry);
+    }
+
+    fn queue_with(&mut self, name: &str, revision: &str, retry: Retry) {
         let app = self.app(name);
         let key = (app.namespace.clone(), app.name.clone());
         let mut app = self.apps.remove(&key).expect("found a moment ago");
@@ -247,6 +268,7 @@ impl World {
                 username: "admin".to_owned(),
                 automated: false,
             },
+            retry,
             ..Operation::default()
         };
         self.queue(&mut app, operation, OperationKind::Sync);

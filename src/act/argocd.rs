@@ -1,0 +1,498 @@
+//! What Argo CD is asked to do, once: looked for first, asked for, and followed until it is seen to be done.
+//!
+//! Argo CD has no key that makes a request safe to repeat. So what is asked for is written down before it is sent, and
+//! after any doubt the application is read and our operation recognised; only what is surely not there is asked for again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+use crate::clients::argocd::{
+    Application, Argo, ArgoError, ArgoFault, HealthStatus, Marker, Note, OperationState, Phase,
+    Prune, Requested, Sighting, SyncStatus,
+};
+use crate::journal::{Errand, JournalError};
+use crate::policy::short;
+
+/// Under which name the rollback's id travels with a sync.
+const NOTE: &str = "error-budget-rollback";
+
+/// Pauses between two looks: the first, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// How long something may look stuck before it is called so, and how long after it was asked for an operation that is
+/// nowhere to be seen may still arrive. Source: facts, section 6.
+const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+
+/// How far the clocks of Argo CD and this program may be apart.
+const SKEW: TimeDelta = TimeDelta::seconds(30);
+
+/// How many looks in a row must find the application healthy.
+const LOOKS: u32 = 3;
+
+/// What is to be brought about.
+#[derive(Debug, Clone, Copy)]
+pub enum Goal<'a> {
+    /// The application runs the errand's history entry.
+    RolledBack,
+    /// The application runs what the branch holds since our commit.
+    Synced {
+        /// The rollback's id.
+        id: &'a str,
+        /// The revisions of the branch that hold what our commit put in place.
+        ours: &'a [String],
+    },
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Operated {
+    /// It is done, and Argo CD has compared what runs with git since.
+    Done {
+        /// When the operation ended.
+        at: DateTime<Utc>,
+        /// What was seen, for people.
+        what: String,
+    },
+    /// Not yet: the next run goes on. Where something is stuck, it is named.
+    NotYet(String),
+    /// It did not come about, and waiting does not help.
+    Failed(String),
+    /// The intent to ask could not be written down, so nothing was asked for.
+    Unwritten(JournalError),
+    /// Argo CD could not be asked.
+    Unreachable(ArgoError),
+}
+
+/// What a look says.
+enum Look {
+    Done(DateTime<Utc>, String),
+    Wait(String),
+    Failed(String),
+    /// Nothing of ours is there, and nothing stands in the way.
+    Ask,
+    /// The operation that deploys the bad revision stands in the way.
+    Terminate,
+}
+
+/// One thing that Argo CD is asked for.
+pub struct Operation<'a> {
+    /// The application.
+    pub argo: &'a Argo,
+    /// What is to be brought about.
+    pub goal: Goal<'a>,
+    /// Whether anything may be asked for; else it is only looked at.
+    pub may_ask: bool,
+    /// When this run stops looking.
+    pub stop: Instant,
+}
+
+impl Operation<'_> {
+    /// Looks, asks where that is right, and follows. `intend` is called with the errand before anything is sent; when it
+    /// fails nothing is sent.
+    pub async fn carry_out(
+        &self,
+        errand: &mut Errand,
+        mut intend: impl FnMut(&Errand, &str) -> Result<(), JournalError>,
+    ) -> Operated {
+        let mut pause = PAUSE.0;
+        loop {
+            let (not_yet, error) = match self.argo.application().await {
+                Err(error) => (error.to_string(), Some(error)),
+                Ok(app) => match self.look(&app, errand) {
+                    Look::Done(at, what) => return Operated::Done { at, what },
+                    Look::Failed(why) => return Operated::Failed(why),
+                    Look::Wait(why) => (why, None),
+                    Look::Ask | Look::Terminate if !self.may_ask => {
+                        return Operated::NotYet(
+                            "it is not asked for again: the evidence is not fresh".to_owned(),
+                        );
+                    }
+                    Look::Terminate => {
+                        errand.terminated = true;
+                        let what = "the operation that deploys the bad revision is told to end";
+                        if let Err(error) = intend(errand, what) {
+                            return Operated::Unwritten(error);
+                        }
+                        match self.argo.terminate().await {
+                            Ok(()) => (
+                                "the operation of the bad revision is ending".to_owned(),
+                                None,
+                            ),
+                            // It ended by itself.
+                            Err(error) if matches!(error.fault, ArgoFault::NothingToTerminate) => {
+                                continue;
+                            }
+                            Err(error) => (error.to_string(), Some(error)),
+                        }
+                    }
+                    Look::Ask => {
+                        errand.asked_at = Some(Utc::now());
+                        if let Err(error) = intend(errand, &self.story(errand)) {
+                            return Operated::Unwritten(error);
+                        }
+                        match self.ask(errand).await {
+                            Ok(()) => {
+                                pause = PAUSE.0;
+                                ("Argo CD has just been asked".to_owned(), None)
+                            }
+                            Err(error) => {
+                                if let Some(why) = refusal(&error) {
+                                    return Operated::Failed(why);
+                                }
+                                if !error.is_doubtful() {
+                                    errand.asked_at = None;
+                                }
+                                let is_to_be_waited_for = matches!(
+                                    error.fault,
+                                    ArgoFault::OperationInProgress | ArgoFault::SyncWindow
+                                );
+                                (error.to_string(), (!is_to_be_waited_for).then_some(error))
+                            }
+                        }
+                    }
+                },
+            };
+            let left = self.stop.saturating_duration_since(Instant::now());
+            match error {
+                Some(error) if !error.is_transient() && !error.is_doubtful() => {
+                    return Operated::Unreachable(error);
+                }
+                Some(error) if left.is_zero() => return Operated::Unreachable(error),
+                Some(_) | None if left.is_zero() => return Operated::NotYet(not_yet),
+                Some(_) | None => {}
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    async fn ask(&self, errand: &Errand) -> Result<(), ArgoError> {
+        match (self.goal, &errand.entry) {
+            (Goal::RolledBack, Some(entry)) => self.argo.roll_back(entry.id, Prune::No).await,
+            // With a history entry missing there is only the branch to go by.
+            (Goal::RolledBack, None) | (Goal::Synced { .. }, _) => {
+                self.argo.sync(&self.note(), None).await
+            }
+        }
+        .map(drop)
+    }
+
+    fn note(&self) -> Note {
+        Note {
+            name: NOTE.to_owned(),
+            value: match self.goal {
+                Goal::RolledBack => String::new(),
+                Goal::Synced { id, .. } => id.to_owned(),
+            },
+        }
+    }
+
+    fn story(&self, errand: &Errand) -> String {
+        match (self.goal, &errand.entry) {
+            (Goal::RolledBack, Some(entry)) => format!(
+                "application {} is rolled back to history entry {}",
+                errand.application, entry.id
+            ),
+            (Goal::RolledBack, None) | (Goal::Synced { .. }, _) => {
+                format!("application {} is synced", errand.application)
+            }
+        }
+    }
+
+    fn look(&self, app: &Application, errand: &Errand) -> Look {
+        if app.deletion.is_some() {
+            return Look::Failed(format!(
+                "application {} is being deleted",
+                errand.application
+            ));
+        }
+        match self.goal {
+            Goal::RolledBack => self.look_for_rollback(app, errand),
+            Goal::Synced { ours, .. } => self.look_for_sync(app, errand, ours),
+        }
+    }
+
+    fn look_for_rollback(&self, app: &Application, errand: &Errand) -> Look {
+        let Some(asked_at) = errand.asked_at else {
+            return self.in_the_way(app, errand).unwrap_or(Look::Ask);
+        };
+        let revisions = errand
+            .entry
+            .iter()
+            .flat_map(|entry| entry.revisions.clone());
+        let ours = Marker {
+            user: errand.user.clone(),
+            revisions: revisions.collect(),
+            note: None,
+            posted_at: asked_at,
+            skew: SKEW,
+        };
+        match app.recognise(&ours) {
+            Sighting::Queued => queued(asked_at),
+            Sighting::Running(state) => running(state),
+            Sighting::Finished(state) => finished(app, state),
+            Sighting::InHistory { id } => in_history(app, id),
+            Sighting::Another(request) => Look::Failed(format!(
+                "another operation came first ({})",
+                described(request)
+            )),
+            Sighting::Unclear { why } => Look::Wait(why.to_owned()),
+            Sighting::Not if Utc::now() - asked_at < PATIENCE => {
+                Look::Wait("the rollback that was asked for is not to be seen yet".to_owned())
+            }
+            Sighting::Not => Look::Ask,
+        }
+    }
+
+    fn look_for_sync(&self, app: &Application, errand: &Errand, ours: &[String]) -> Look {
+        let state = app.operation_state.as_ref();
+        let holds = |revisions: &[String]| revisions.iter().any(|revision| ours.contains(revision));
+        let on_ours = state.filter(|state| {
+            let is_current = !state.is_over() || app.operation.is_none();
+            is_current && holds(&state.resolved)
+        });
+        if let Some(state) = on_ours {
+            return match state.is_over() {
+                true => judge(app, state, errand),
+                false => running(state),
+            };
+        }
+        let deployed = app.history.as_ref().and_then(|history| history.last());
+        if let (None, Some(entry)) = (
+            &app.operation,
+            deployed.filter(|entry| holds(&entry.revisions)),
+        ) {
+            return in_history(app, entry.id);
+        }
+        if let Some(stands) = self.in_the_way(app, errand) {
+            return stands;
+        }
+        match errand.asked_at {
+            Some(asked_at) if Utc::now() - asked_at < PATIENCE => {
+                Look::Wait("the sync that was asked for is not to be seen yet".to_owned())
+            }
+            Some(_) | None => Look::Ask,
+        }
+    }
+
+    /// Says what stands in the way of asking.
+    fn in_the_way(&self, app: &Application, errand: &Errand) -> Option<Look> {
+        let request = app.operation.as_ref()?;
+        let Some(state) = &app.operation_state else {
+            let since = errand.asked_at.unwrap_or_else(Utc::now);
+            return Some(queued(since));
+        };
+        let revisions = request.revisions.iter().chain(&state.resolved);
+        let is_bad = revisions
+            .into_iter()
+            .any(|revision| errand.bad.contains(revision));
+        Some(match state.phase {
+            Phase::Terminating => Look::Wait(
+                "Argo CD is ending an operation; it may wait for a sync window".to_owned(),
+            ),
+            Phase::Running if is_bad && !errand.terminated => Look::Terminate,
+            Phase::Running
+            | Phase::Succeeded
+            | Phase::Failed
+            | Phase::Error
+            | Phase::Unknown(_) => Look::Wait(format!(
+                "another operation is under way ({})",
+                described(request)
+            )),
+        })
+    }
+}
+
+/// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once; asked for,
+/// it is tried again.
+fn judge(app: &Application, state: &OperationState, errand: &Errand) -> Look {
+    let has_failed = !matches!(state.phase, Phase::Succeeded);
+    if has_failed && errand.asked_at.is_none() {
+        return Look::Ask;
+    }
+    finished(app, state)
+}
+
+fn queued(since: DateTime<Utc>) -> Look {
+    Look::Wait(if Utc::now() - since > PATIENCE {
+        "the operation waits for Argo CD's controller, which does not begin it; look at argocd-application-controller"
+            .to_owned()
+    } else {
+        "the operation is queued".to_owned()
+    })
+}
+
+fn running(state: &OperationState) -> Look {
+    let since = state.started_at.unwrap_or_else(Utc::now);
+    let is_long = Utc::now() - since > PATIENCE;
+    Look::Wait(if state.is_parked_by_window() && is_long {
+        "the operation is parked by a sync window; open the window, or let manual syncs through"
+            .to_owned()
+    } else if state.phase == Phase::Terminating {
+        "the operation is being ended".to_owned()
+    } else if state.is_waiting_for_retry {
+        format!("the operation failed and is tried again: {}", state.message)
+    } else {
+        format!("the operation is running: {}", state.message)
+    })
+}
+
+/// Judges an operation that is over: done once Argo CD has compared what runs with git since.
+fn finished(app: &Application, state: &OperationState) -> Look {
+    match (&state.phase, state.finished_at) {
+        (Phase::Succeeded, Some(at)) if app.reconciled_at.is_some_and(|seen| seen >= at) => {
+            let revisions: Vec<&str> = state.resolved.iter().map(|it| short(it)).collect();
+            Look::Done(at, format!("{} is deployed", revisions.join(", ")))
+        }
+        (Phase::Succeeded, _) => Look::Wait(
+            "the operation succeeded, and Argo CD has not compared what runs since".to_owned(),
+        ),
+        (phase, _) => Look::Failed(format!(
+            "the operation ended as {phase:?}: {}",
+            state.message
+        )),
+    }
+}
+
+fn in_history(app: &Application, id: i64) -> Look {
+    let entry = app
+        .history
+        .iter()
+        .flatten()
+        .find(|entry| entry.id == id)
+        .and_then(|entry| Some((entry, entry.deployed_at?)));
+    let Some((entry, at)) = entry else {
+        return Look::Wait(format!("history entry {id} carries no time"));
+    };
+    if app.reconciled_at.is_some_and(|seen| seen >= at) {
+        let revisions: Vec<&str> = entry.revisions.iter().map(|it| short(it)).collect();
+        Look::Done(at, format!("{} is deployed", revisions.join(", ")))
+    } else {
+        Look::Wait("it is deployed, and Argo CD has not compared what runs since".to_owned())
+    }
+}
+
+fn described(request: &Requested) -> String {
+    use crate::clients::argocd::Initiator;
+    let by = match &request.by {
+        Initiator::User(user) => format!("by {user}"),
+        Initiator::Automated => "by auto-sync".to_owned(),
+        Initiator::Unknown => "by somebody".to_owned(),
+    };
+    match request.revisions.first() {
+        Some(revision) => format!("{by}, of {}", short(revision)),
+        None => by,
+    }
+}
+
+/// Returns the words of a refusal that waiting does not change.
+fn refusal(error: &ArgoError) -> Option<String> {
+    let is_final = match &error.fault {
+        ArgoFault::AutoSyncOn
+        | ArgoFault::Deleting
+        | ArgoFault::ForeignRevision { .. }
+        | ArgoFault::HistoryTooOld
+        | ArgoFault::NoSuchHistoryId { .. }
+        | ArgoFault::SpecInvalid { .. }
+        | ArgoFault::ProjectRefuses { .. }
+        | ArgoFault::Refused { .. } => true,
+        ArgoFault::Settings(_)
+        | ArgoFault::Transport(_)
+        | ArgoFault::Deadline { .. }
+        | ArgoFault::Unprepared(_)
+        | ArgoFault::WantsHttps
+        | ArgoFault::Redirect { .. }
+        | ArgoFault::NotArgo { .. }
+        | ArgoFault::ContentType { .. }
+        | ArgoFault::TooLarge { .. }
+        | ArgoFault::Answer { .. }
+        | ArgoFault::Unauthorized { .. }
+        | ArgoFault::LoginRefused { .. }
+        | ArgoFault::LoginFailed { .. }
+        | ArgoFault::Forbidden { .. }
+        | ArgoFault::NotFound { .. }
+        | ArgoFault::OperationInProgress
+        | ArgoFault::NothingToTerminate
+        | ArgoFault::SyncWindow
+        | ArgoFault::NoAutomated
+        | ArgoFault::Throttled { .. }
+        | ArgoFault::Server { .. } => false,
+    };
+    is_final.then(|| error.to_string())
+}
+
+/// Looks until the application is healthy several times in a row, or this run's time is over.
+///
+/// # Errors
+/// Says what was seen instead; the next run looks again.
+pub async fn healthy(argo: &Argo, stop: Instant) -> Result<(), String> {
+    let mut in_a_row = 0;
+    let mut pause = PAUSE.0;
+    loop {
+        let seen = match argo.application().await {
+            Ok(app) => match app.health.status {
+                HealthStatus::Healthy => {
+                    in_a_row += 1;
+                    pause = PAUSE.0;
+                    String::new()
+                }
+                other @ (HealthStatus::Progressing
+                | HealthStatus::Degraded
+                | HealthStatus::Suspended
+                | HealthStatus::Missing
+                | HealthStatus::Unknown(_)) => {
+                    in_a_row = 0;
+                    format!("the application is {}", health(&other))
+                }
+            },
+            Err(error) => error.to_string(),
+        };
+        if in_a_row >= LOOKS {
+            return Ok(());
+        }
+        let left = stop.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(if seen.is_empty() {
+                "the application was not healthy for long enough".to_owned()
+            } else {
+                seen
+            });
+        }
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+/// Names a health for people.
+fn health(status: &HealthStatus) -> String {
+    match status {
+        HealthStatus::Unknown(said) if said.is_empty() => "of unknown health".to_owned(),
+        HealthStatus::Unknown(said) => format!("of unknown health ({said})"),
+        known @ (HealthStatus::Healthy
+        | HealthStatus::Progressing
+        | HealthStatus::Degraded
+        | HealthStatus::Suspended
+        | HealthStatus::Missing) => format!("{known:?}"),
+    }
+}
+
+/// Says how the application compares with the branch after both were put back.
+pub async fn compared(argo: &Argo) -> String {
+    match argo.refresh().await {
+        Err(error) => error.to_string(),
+        Ok(refreshed) => {
+            let app = refreshed.application();
+            match &app.sync.status {
+                SyncStatus::Synced => "Synced".to_owned(),
+                SyncStatus::OutOfSync => {
+                    "OutOfSync: what the bad revision added is still there, or has to be pruned; look at the \
+                     application"
+                        .to_owned()
+                }
+                SyncStatus::Unknown(said) => format!("the comparison with git is unknown {said}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Joins the branch and Argo CD: in which order both are put back, and when that has taken effect.
+
+use chrono::{TimeDelta, Utc};
+
+use super::Ended;
+use super::carry_out::{Journey, Outage, Wish, now};
+use super::service::{Service, with_sources};
+use crate::act::{Goal, Operated, Operation, compared, healthy};
+use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoError, AutoSync};
+use crate::clients::git::{Git, Snapshot};
+use crate::journal::{Entry, Errand, Event, Order, Origin, Phase, StepName, StepState};
+use crate::observe;
+use crate::policy::{Plan, Reason};
+use crate::record::Record;
+
+/// How far the clocks of GitHub and this program may be apart.
+const CLOCKS: TimeDelta = TimeDelta::seconds(60);
+
+/// How many commits on top of the bad one are remembered. Bounds the state; an operation on an older one is not told to end.
+const MAX_BAD: usize = 50;
+
+/// Why nothing is begun although every gate passed.
+pub(super) enum Stopped {
+    /// Argo CD would not do it now.
+    Held {
+        /// The reason code.
+        reason: Reason,
+        /// What was found.
+        why: String,
+    },
+    /// Argo CD could not be asked, or lets this program do nothing.
+    Unavailable {
+        /// Why, as a sentence.
+        why: String,
+    },
+}
+
+impl From<ArgoError> for Stopped {
+    fn from(error: ArgoError) -> Self {
+        Self::Unavailable {
+            why: with_sources(&error),
+        }
+    }
+}
+
+/// Looks whether Argo CD will do its part before anything is begun, and in which order. Nothing where no application is
+/// configured, or where a person's rollback goes on without it.
+///
+/// # Errors
+/// Says why nothing can be begun.
+pub(super) async fn prepare(
+    service: &Service<'_>,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    wish: &Wish,
+    app: Option<&Application>,
+) -> Result<Option<Errand>, Stopped> {
+    let (Some(argo), Some(app)) = (&service.argo, app) else {
+        return Ok(None);
+    };
+    let user = may_act(argo, app).await?;
+    let entry = match (&app.auto_sync, wish.origin) {
+        (AutoSync::Off(_) | AutoSync::Absent, Origin::Automatic)
+            if !service.settings.by_pull_request =>
+        {
+            observe::entry_of(app, snapshot, &plan.to)
+        }
+        // A person asked for the branch; a pull request has to be merged first; auto-sync lets nothing be rolled back.
+        _ => None,
+    };
+    Ok(Some(Errand {
+        application: argo.name(),
+        order: match entry {
+            Some(_) => Order::RollBackFirst,
+            None => Order::RevertFirst,
+        },
+        user,
+        bad: bad_commits(snapshot, &plan.from),
+        entry: entry.map(|(id, revisions)| Entry { id, revisions }),
+        asked_at: None,
+        terminated: false,
+    }))
+}
+
+/// Returns the newest commits at which the bad revision is in effect; Argo CD deploys the branch's tip, whoever committed it.
+fn bad_commits(snapshot: &Snapshot, from: &str) -> Vec<String> {
+    let mut commits = snapshot.commits_with(from);
+    commits.truncate(MAX_BAD);
+    commits
+}
+
+/// Returns under which name this program acts on an application that lets it act now.
+///
+/// # Errors
+/// Says what stands in the way.
+pub(super) async fn may_act(argo: &Argo, app: &Application) -> Result<String, Stopped> {
+    let name = argo.name();
+    if app.deletion.is_some() {
+        return Err(Stopped::Held {
+            reason: Reason::NoTarget,
+            why: format!("application {name} is being deleted"),
+        });
+    }
+    if let AutoSync::Unknown = app.auto_sync {
+        return Err(Stopped::Held {
+            reason: Reason::UnknownData,
+            why: format!("whether auto-sync of application {name} is on cannot be read"),
+        });
+    }
+    let (account, allowed, windows) = tokio::join!(
+        argo.account(),
+        argo.can_i(Action::Sync),
+        argo.sync_windows()
+    );
+    let user = match account? {
+        Account::Named { name, .. } => name,
+        Account::Nobody => {
+            return Err(Stopped::Unavailable {
+                why: format!(
+                    "Argo CD does not know who asks about application {name}; check ARGOCD_TOKEN"
+                ),
+            });
+        }
+    };
+    if allowed? == Allowed::No {
+        return Err(Stopped::Unavailable {
+            why: format!(
+                "account {user} may not sync application {name}; allow `applications, sync` for it in Argo CD's RBAC policy"
+            ),
+        });
+    }
+    match windows?.can_sync {
+        Some(true) => Ok(user),
+        Some(false) => Err(Stopped::Held {
+            reason: Reason::Blackout,
+            why: format!("a sync window of Argo CD lets no sync of application {name} through now"),
+        }),
+        None => Err(Stopped::Held {
+            reason: Reason::UnknownData,
+            why: format!("whether a sync window holds application {name} is not said"),
+        }),
+    }
+}
+
+impl Journey<'_> {
+    /// Puts the application and the branch back, in the errand's order, as far as that is not done. `may_ask` tells whether
+    /// Argo CD may be asked for a rollback; else it is only looked at. Returns what could not be reached.
+    pub(super) async fn act(
+        &mut self,
+        git: &Git,
+        snapshot: Option<Snapshot>,
+        may_ask: bool,
+    ) -> Option<Outage> {
+        let errand = self.rollback.argocd.as_ref();
+        let is_first = errand.is_some_and(|errand| errand.order != Order::RevertFirst);
+        if is_first && !self.rollback.is_done(StepName::ArgocdRollback) {
+            match self.roll_application_back(may_ask).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(outage) => return Some(outage),
+            }
+        }
+        self.put_back(git, snapshot).await.map(Outage::from)
+    }
+
+    /// Has Argo CD deploy what the branch holds now, proves that the burn stopped, and ends the run.
+    pub(super) async fn finish(
+        mut self,
+        git: &Git,
+        record: Record,
+        outage: Option<Outage>,
+    ) -> Ended {
+        let outage = match outage {
+            Some(outage) => Some(outage),
+            None => self.take_effect(git).await,
+        };
+        if outage.is_none() {
+            self.prove().await;
+        }
+        self.ended(record, outage)
+    }
+
+    /// Rolls the application back. Returns whether that is done.
+    async fn roll_application_back(&mut self, may_ask: bool) -> Result<bool, Outage> {
+        let step = StepName::ArgocdRollback;
+        let Some(argo) = &self.service.argo else {
+            return Err(self.without_argocd(step));
+        };
+        match self.operate(argo, step, Goal::RolledBack, may_ask).await {
+            Operated::Done { at, what } => {
+                self.rollback.effective_at = Some(at);
+                self.rollback.note(step, StepState::Done, now(), what);
+                self.write_down();
+                Ok(true)
+            }
+            Operated::Failed(why) => {
+                self.ends(step, StepState::Failed, Event::Refused, why);
+                Ok(false)
+            }
+            waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
+                self.waits(step, waiting).map(|()| false)
+            }
+        }
+    }
+
+    /// Waits until what was put back is live: with auto-sync by a sync that is asked for, else it is live already.
+    async fn take_effect(&mut self, git: &Git) -> Option<Outage> {
+        if self.rollback.phase != Phase::Verifying {
+            return None;
+        }
+        let order = self.rollback.argocd.as_ref()?.order;
+        let step = StepName::ArgocdSync;
+        let Some(argo) = &self.service.argo else {
+            return Some(self.without_argocd(step));
+        };
+        if self.rollback.effective_at.is_none() {
+            match self.sync(git, argo).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(outage) => return Some(outage),
+            }
+        } else if order == Order::RollBackFirst && !self.rollback.is_done(step) {
+            let what = compared(argo).await;
+            self.rollback.note(step, StepState::Done, now(), what);
+            self.write_down();
+        }
+        // Health is what Kubernetes thinks of it: needed, and not enough.
+        if let Err(why) = healthy(argo, self.stop).await {
+            self.rollback
+                .note(StepName::Verify, StepState::Pending, now(), why);
+            self.write_down();
+        }
+        None
+    }
+
+    /// Syncs the application. Returns whether what was put back is deployed.
+    async fn sync(&mut self, git: &Git, argo: &Argo) -> Result<bool, Outage> {
+        let step = StepName::ArgocdSync;
+        let back = self.service.settings.max_revisions_back;
+        let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
+        let restored = snapshot.changes.iter().find(|change| {
+            let since = self.rollback.begun_at - CLOCKS;
+            change.state == self.rollback.to_state && change.committed_at >= since
+        });
+        let ours = restored.map_or_else(Vec::new, |change| snapshot.commits_with(&change.revision));
+        drop(snapshot);
+        if let Err(error) = argo.refresh().await {
+            tracing::warn!(error = %error, "Argo CD was not told to look at the branch");
+        }
+        let id = self.rollback.id.clone();
+        let goal = Goal::Synced {
+            id: &id,
+            ours: &ours,
+        };
+        match self.operate(argo, step, goal, true).await {
+            Operated::Done { at, what } => {
+                self.rollback.effective_at = Some(at.max(self.rollback.begun_at));
+                self.rollback.note(step, StepState::Done, now(), what);
+                self.write_down();
+                Ok(true)
+            }
+            Operated::Failed(why) => {
+                // The branch is right, so a person has to look at Argo CD: nothing of ours is taken back.
+                self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+                Ok(false)
+            }
+            waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
+                self.waits(step, waiting)?;
+                self.gives_up(step);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Ends a rollback that Argo CD did not deploy within `VERIFY_DEADLINE`.
+    fn gives_up(&mut self, step: StepName) {
+        let deadline = self.service.config.verify.deadline;
+        let age = (Utc::now() - self.rollback.begun_at).to_std();
+        if age.is_ok_and(|age| age > deadline) {
+            let last = self.rollback.steps.iter().find(|known| known.step == step);
+            let why = format!(
+                "VERIFY_DEADLINE is over: {}",
+                last.map_or("", |known| known.detail.as_str())
+            );
+            self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+        }
+    }
+
+    async fn operate(
+        &mut self,
+        argo: &Argo,
+        step: StepName,
+        goal: Goal<'_>,
+        may_ask: bool,
+    ) -> Operated {
+        let Some(mut errand) = self.rollback.argocd.clone() else {
+            return Operated::NotYet("nothing was to be asked of Argo CD".to_owned());
+        };
+        let operation = Operation {
+            argo,
+            goal,
+            may_ask,
+            stop: self.stop,
+        };
+        let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
+        let operated = operation
+            .carry_out(&mut errand, |errand, what| {
+                rollback.argocd = Some(errand.clone());
+                rollback.attempted = true;
+                rollback.note(step, StepState::Intended, now(), what.to_owned());
+                journal.put(key, rollback)
+            })
+            .await;
+        self.rollback.argocd = Some(errand);
+        operated
+    }
+
+    /// Notes what is waited for.
+    fn waits(&mut self, step: StepName, operated: Operated) -> Result<(), Outage> {
+        let (why, outage) = match operated {
+            Operated::Unreachable(error) => {
+                let why = with_sources(&error);
+                (
+                    why.clone(),
+                    Some(Outage {
+                        source: "argocd",
+                        why,
+                    }),
+                )
+            }
+            Operated::Unwritten(error) => {
+                let why = format!("{error}; Argo CD was not asked, and the next run goes on");
+                self.rollback
+                    .note(step, StepState::Pending, now(), why.clone());
+                self.is_in_trouble(why);
+                return Ok(());
+            }
+            Operated::NotYet(why) | Operated::Failed(why) => (why, None),
+            Operated::Done { what, .. } => (what, None),
+        };
+        self.rollback.note(step, StepState::Pending, now(), why);
+        self.write_down();
+        outage.map_or(Ok(()), Err)
+    }
+
+    fn without_argocd(&mut self, step: StepName) -> Outage {
+        let why = format!(
+            "rollback {} waits for Argo CD, and ARGOCD_SERVER is not set; set it again",
+            self.rollback.id
+        );
+        self.rollback
+            .note(step, StepState::Pending, now(), why.clone());
+        self.write_down();
+        Outage {
+            source: "argocd",
+            why,
+        }
+    }
+}
