@@ -172,11 +172,15 @@ impl Journey<'_> {
     ) -> Ended {
         let outage = match outage {
             Some(outage) => Some(outage),
-            None => self.take_effect(git).await,
+            None => match self.takes_effect(git).await {
+                Ok(true) => {
+                    self.prove().await;
+                    None
+                }
+                Ok(false) => None,
+                Err(outage) => Some(outage),
+            },
         };
-        if outage.is_none() {
-            self.prove().await;
-        }
         self.ended(record, outage)
     }
 
@@ -203,21 +207,20 @@ impl Journey<'_> {
         }
     }
 
-    /// Waits until what was put back is live: with auto-sync by a sync that is asked for, else it is live already.
-    async fn take_effect(&mut self, git: &Git) -> Option<Outage> {
-        if self.rollback.phase != Phase::Verifying {
-            return None;
-        }
-        let order = self.rollback.argocd.as_ref()?.order;
+    /// Waits until what was put back is live and healthy: with auto-sync by a sync that is asked for, else it is live already.
+    /// Returns whether it is.
+    async fn takes_effect(&mut self, git: &Git) -> Result<bool, Outage> {
+        let order = match &self.rollback.argocd {
+            Some(errand) if self.rollback.phase == Phase::Verifying => errand.order,
+            Some(_) | None => return Ok(true),
+        };
         let step = StepName::ArgocdSync;
         let Some(argo) = &self.service.argo else {
-            return Some(self.without_argocd(step));
+            return Err(self.without_argocd(step));
         };
         if self.rollback.effective_at.is_none() {
-            match self.sync(git, argo).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(outage) => return Some(outage),
+            if !self.sync(git, argo).await? {
+                return Ok(false);
             }
         } else if order == Order::RollBackFirst && !self.rollback.is_done(step) {
             let what = compared(argo).await;
@@ -229,8 +232,10 @@ impl Journey<'_> {
             self.rollback
                 .note(StepName::Verify, StepState::Pending, now(), why);
             self.write_down();
+            self.gives_up(StepName::Verify);
+            return Ok(false);
         }
-        None
+        Ok(true)
     }
 
     /// Syncs the application. Returns whether what was put back is deployed.
@@ -272,10 +277,11 @@ impl Journey<'_> {
         }
     }
 
-    /// Ends a rollback that Argo CD did not deploy within `VERIFY_DEADLINE`.
+    /// Ends a rollback that Argo CD did not deploy, or not healthily, within `VERIFY_DEADLINE`.
     fn gives_up(&mut self, step: StepName) {
         let deadline = self.service.config.verify.deadline;
-        let age = (Utc::now() - self.rollback.begun_at).to_std();
+        let since = self.rollback.effective_at.unwrap_or(self.rollback.begun_at);
+        let age = (Utc::now() - since).to_std();
         if age.is_ok_and(|age| age > deadline) {
             let last = self.rollback.steps.iter().find(|known| known.step == step);
             let why = format!(

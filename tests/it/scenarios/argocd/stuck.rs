@@ -44,7 +44,7 @@ fn a_wrong_token_a_missing_application_and_other_answers_do_nothing() {
     let scene = Scene::auto();
     let cases: [(&str, &str, &[&str]); 4] = [
         ("ARGOCD_TOKEN", "no-token", &["HTTP 401"]),
-        ("ARGOCD_APP_NAME", "nobody", &["HTTP 404"]),
+        ("ARGOCD_APP_NAME", "nobody", &["HTTP 403"]),
         ("ARGOCD_PROJECT", "other", &["HTTP 40"]),
         ("ARGOCD_SERVER", "https://127.0.0.1:1", &["no connection"]),
     ];
