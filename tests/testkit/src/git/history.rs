@@ -1,6 +1,7 @@
 //! What git itself says about a repository, and long histories made quickly.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
@@ -123,10 +124,10 @@ impl GitRepo {
     }
 
     /// Changes a setting of the repository, such as `receive.denyNonFastForwards`.
-    pub fn configure(&self, name: &str, value: &str) {
+    pub fn configure(&self, name: &str, value: impl Display) {
         self.repository()
             .config()
-            .and_then(|mut config| config.set_str(name, value))
+            .and_then(|mut config| config.set_str(name, &value.to_string()))
             .expect("settings of our own repository");
     }
 

@@ -13,6 +13,8 @@ pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// What follows the body over and over.
+    refrain: Vec<u8>,
     manner: Manner,
 }
 
@@ -49,6 +51,7 @@ impl Reply {
             status,
             headers: Vec::new(),
             body: body.into(),
+            refrain: Vec::new(),
             manner: Manner::Whole,
         }
     }
@@ -75,9 +78,16 @@ impl Reply {
 
     /// Answers with a JSON body that never ends, of no announced length.
     pub fn endless() -> Self {
+        Self::json(200, "").followed_without_end_by([b' '; 4096])
+    }
+
+    /// Announces no length and sends `refrain` after the body over and over.
+    #[must_use]
+    pub fn followed_without_end_by(self, refrain: impl Into<Vec<u8>>) -> Self {
         Self {
             manner: Manner::Endless,
-            ..Self::json(200, "")
+            refrain: refrain.into(),
+            ..self
         }
     }
 
@@ -146,8 +156,9 @@ impl Reply {
             }
             Manner::Endless => {
                 stream.write_all(&self.head(None))?;
+                stream.write_all(&self.body)?;
                 while !is_stopping() {
-                    stream.write_all(&[b' '; 4096])?;
+                    stream.write_all(&self.refrain)?;
                 }
             }
             Manner::Silence => {
