@@ -228,7 +228,11 @@ fn unreadable(error: GitError) -> Restored {
         | GitFault::Status(_)
         | GitFault::NotGit { .. }
         | GitFault::Deadline
+        | GitFault::Cut
+        | GitFault::Protocol { .. }
         | GitFault::TooMuch { .. }
+        | GitFault::TooManyObjects { .. }
+        | GitFault::TooLargePush { .. }
         | GitFault::Refused { .. }
         | GitFault::Library(_)
         | GitFault::Scratch(_) => Restored::Unreachable(error),

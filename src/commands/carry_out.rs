@@ -109,7 +109,7 @@ pub(super) async fn carry_out(
     match memory {
         Memory::ReadOnly(_) => {
             let steps = planned(service, git, errand.as_ref());
-            show(&snapshot, draft, plan, &id, record, steps)
+            show(snapshot, draft, plan, &id, record, steps).await
         }
         Memory::Writable(journal) => {
             let intent = Intent {
@@ -174,15 +174,16 @@ fn planned(service: &Service<'_>, git: &Git, errand: Option<&Errand>) -> Vec<Ste
 }
 
 /// Shows what a run without `--dry-run` would do.
-fn show(
-    snapshot: &Snapshot,
+async fn show(
+    snapshot: Snapshot,
     draft: Draft,
     plan: &Plan,
     id: &str,
     record: Record,
     steps: Vec<StepPart>,
 ) -> Ended {
-    let diff: Result<String, GitError> = snapshot.diff(draft);
+    // The diff may need contents that were not fetched yet.
+    let diff: Result<String, GitError> = crate::blocking(move || snapshot.diff(draft)).await;
     match diff {
         Ok(diff) => Ended::with(Exit::Complete, record.with_plan(id, plan, steps, diff)),
         Err(error) => Ended::with(

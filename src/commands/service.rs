@@ -223,6 +223,7 @@ fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettin
             .collect(),
         ca_file: config.ca_file.clone(),
         timeout: config.timeout,
+        max_bytes: config.max_bytes,
         author_name: config.author_name.clone(),
         author_email: config.author_email.clone(),
     };

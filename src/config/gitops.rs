@@ -15,9 +15,9 @@ use super::{
     secret,
     variables::{
         GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID, GITHUB_APP_PRIVATE_KEY, GITOPS_API_URL,
-        GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_MODE,
-        GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO, GITOPS_TIMEOUT, GITOPS_TOKEN, GITOPS_USERNAME,
-        INCIDENT_REPO,
+        GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_MAX_BYTES,
+        GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO, GITOPS_TIMEOUT, GITOPS_TOKEN,
+        GITOPS_USERNAME, INCIDENT_REPO,
     },
 };
 
@@ -44,6 +44,8 @@ pub struct GitopsConfig {
     pub ca_file: Option<PathBuf>,
     /// `GITOPS_TIMEOUT` (60s), up to 10m: total deadline of one exchange.
     pub timeout: Duration,
+    /// `GITOPS_MAX_BYTES` (256MiB), 1MiB to 16GiB: most bytes that one read may receive.
+    pub max_bytes: u64,
     /// `GITOPS_AUTHOR_NAME` (error-budget-monitor): the author of our commits.
     pub author_name: String,
     /// `GITOPS_AUTHOR_EMAIL` (error-budget-monitor@localhost): the author's e-mail address.
@@ -188,6 +190,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let mode = reader.required(&GITOPS_MODE, parse_mode);
     let ca_file = reader.file(&GITOPS_CA_FILE);
     let timeout = reader.duration(&GITOPS_TIMEOUT, Duration::from_millis(1)..=10 * MINUTE);
+    let max_bytes = reader.required(&GITOPS_MAX_BYTES, parse_max_bytes);
     let author_name = reader.required(&GITOPS_AUTHOR_NAME, parse_author);
     let author_email = reader.required(&GITOPS_AUTHOR_EMAIL, parse_author);
     complete?;
@@ -207,6 +210,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
         plaintext: forge.plaintext?,
         ca_file: ca_file?,
         timeout: timeout?,
+        max_bytes: max_bytes?,
         author_name: author_name?,
         author_email: author_email?,
     }))
@@ -267,6 +271,28 @@ fn check_github(
         }
     }
     checked
+}
+
+/// Accepts a number of bytes, or of a unit. Even a small repository needs some hundred KiB, and more than the upper bound
+/// no volume for scratch files holds.
+fn parse_max_bytes(text: &str) -> Result<u64, Invalid> {
+    const MIB: u64 = 1024 * 1024;
+    let (number, unit) = [("KiB", 1024), ("MiB", MIB), ("GiB", 1024 * MIB)]
+        .into_iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim_end(), unit)))
+        .unwrap_or((text, 1));
+    number
+        .parse()
+        .ok()
+        .filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|number: u64| number.checked_mul(unit))
+        .filter(|bytes| (MIB..=16 * 1024 * MIB).contains(bytes))
+        .ok_or_else(|| {
+            Invalid::because(format!(
+                "is {}; write a size from 1MiB to 16GiB, such as 256MiB",
+                quoted(text)
+            ))
+        })
 }
 
 fn parse_mode(text: &str) -> Result<GitopsMode, Invalid> {

@@ -114,6 +114,7 @@ variables! {
         GITOPS_PLAINTEXT gitops_plaintext = "false", "Whether http:// is accepted beyond loopback; the token then travels in the clear.";
         GITOPS_CA_FILE gitops_ca_file, "PEM file with more certificate authorities.";
         GITOPS_TIMEOUT gitops_timeout = "60s", "Total deadline of one exchange with the repository.";
+        GITOPS_MAX_BYTES gitops_max_bytes = "256MiB", "Most data that one read of the repository may receive, in bytes, KiB, MiB or GiB.";
         GITOPS_AUTHOR_NAME gitops_author_name = "error-budget-monitor", "Author of the rollback commits.";
         GITOPS_AUTHOR_EMAIL gitops_author_email = "error-budget-monitor@localhost", "E-mail address of the author.";
     }

@@ -36,7 +36,12 @@ fn row(fault: &GitFault) -> Row {
         GitFault::Settings(_) => ours("holds no PEM certificate"),
         GitFault::Github(error) => api(&error.fault),
         GitFault::Deadline => ours("not finished within GITOPS_TIMEOUT"),
-        GitFault::TooMuch { .. } => ours("bytes would have to be moved"),
+        GitFault::Cut => ours("the server's answer was cut short"),
+        // Its reasons have rows of their own, see `REFUSALS`.
+        GitFault::Protocol { .. } => ours("the answer is not one of git's"),
+        GitFault::TooMuch { .. } => ours("raise GITOPS_MAX_BYTES"),
+        GitFault::TooManyObjects { .. } => ours("files, folders and commits"),
+        GitFault::TooLargePush { .. } => ours("the folders on the way to GITOPS_PATH"),
         GitFault::NoBranch { .. } => ours("there is no branch"),
         GitFault::NoPath { .. } => ours("check GITOPS_PATH"),
         GitFault::Revision(fault) => ours(match fault {
@@ -90,8 +95,27 @@ fn transport(error: &HttpError) -> Row {
     })
 }
 
-/// What the engine refuses to write or to send, by source file.
-const REFUSALS: [(&str, &str, &[&str]); 3] = [
+/// What the engine refuses to read, to write or to send, by source file.
+const REFUSALS: [(&str, &str, &[&str]); 6] = [
+    (
+        "src/clients/git/packets.rs",
+        "GitFault::Protocol {\n",
+        &[
+            "names its objects by",
+            "the answer is not one of git's",
+            "the server ended with",
+        ],
+    ),
+    (
+        "src/clients/git/fetch.rs",
+        "GitFault::Protocol {\n",
+        &["cannot send the newest history only"],
+    ),
+    (
+        "src/clients/git/push.rs",
+        "GitFault::Protocol {\n",
+        &["did not say what became of the branch"],
+    ),
     (
         "src/clients/git/restore.rs",
         "GitFault::Refused {",
@@ -197,7 +221,13 @@ fn samples() -> Vec<GitFault> {
         GitFault::NotGit { kind: text() },
         GitFault::Settings(HttpSettingsError::Certificates { path: "ca".into() }),
         GitFault::Deadline,
+        GitFault::Cut,
+        GitFault::Protocol {
+            what: "the answer is not one of git's".to_owned(),
+        },
         GitFault::TooMuch { limit: 1 },
+        GitFault::TooManyObjects { limit: 1 },
+        GitFault::TooLargePush { limit: 1 },
         GitFault::NoBranch { branch: text() },
         GitFault::NoPath {
             path: text(),

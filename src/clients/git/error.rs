@@ -48,11 +48,38 @@ pub enum GitFault {
     /// The exchange took longer than it may.
     #[error("not finished within GITOPS_TIMEOUT")]
     Deadline,
-    /// More data than a rollback needs.
-    #[error("more than {limit} bytes would have to be moved")]
+    /// The answer ended before it was whole.
+    #[error("the server's answer was cut short; the next run tries again")]
+    Cut,
+    /// The server said that it failed, or what it said is not git's.
+    #[error("{what}")]
+    Protocol {
+        /// What it said or did.
+        what: String,
+    },
+    /// The answers are longer than they may be.
+    #[error(
+        "the server sent more than {limit} bytes; raise GITOPS_MAX_BYTES if the repository is that large"
+    )]
     TooMuch {
         /// The limit in bytes.
         limit: u64,
+    },
+    /// The history holds more files, folders and commits than can be held.
+    #[error(
+        "the server sent more than {limit} files, folders and commits; keep what GITOPS_PATH names in a smaller repository"
+    )]
+    TooManyObjects {
+        /// The limit.
+        limit: usize,
+    },
+    /// The new folders on the way to the watched paths are larger than can be sent.
+    #[error(
+        "the folders on the way to GITOPS_PATH take more than {limit} bytes to send; keep fewer entries in them"
+    )]
+    TooLargePush {
+        /// The limit in bytes.
+        limit: usize,
     },
     /// The branch is not there.
     #[error("there is no branch {branch:?}; check GITOPS_BRANCH")]
@@ -166,8 +193,11 @@ impl GitFault {
             Self::Transport(error) => error.is_transient(),
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
             Self::Github(error) => error.is_transient(),
-            Self::Deadline => true,
+            Self::Deadline | Self::Cut => true,
             Self::Settings(_)
+            | Self::Protocol { .. }
+            | Self::TooManyObjects { .. }
+            | Self::TooLargePush { .. }
             | Self::NotGit { .. }
             | Self::TooMuch { .. }
             | Self::NoBranch { .. }

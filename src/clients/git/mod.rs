@@ -1,12 +1,15 @@
 //! One branch of one git repository, read shallowly and written without force, over smart HTTP.
 //!
 //! Everything here blocks; callers run it on a blocking thread. Each [`Snapshot`] lives in a private scratch folder that
-//! goes with it. There is no work tree, no merge and no blob that is not already there.
+//! goes with it. There is no work tree and no merge, and where the server knows how to leave them out, no file's content.
 
 mod error;
+mod fetch;
+mod packets;
 mod push;
 mod restore;
 mod revision;
+mod scratch;
 mod transport;
 mod walk;
 
@@ -19,17 +22,18 @@ pub use walk::{End, Moved, PathChange};
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use git2::{AutotagOption, FetchOptions, Repository, RepositoryInitOptions};
+use git2::{ConfigLevel, Repository, RepositoryInitOptions};
 use secrecy::{ExposeSecret, SecretString};
-use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use url::Url;
 
-use self::transport::SessionGuard;
+use self::fetch::{Contents, FetchFault, Round};
+use self::scratch::Scratch;
+use self::transport::Session;
 use self::walk::Walked;
 use super::github::{Github, GithubError};
 use super::http::{Auth, HttpClient, HttpSettings, HttpSettingsError};
@@ -57,6 +61,8 @@ pub struct GitSettings {
     pub ca_file: Option<PathBuf>,
     /// Total time of one exchange with the remote.
     pub timeout: Duration,
+    /// Most bytes that one read may receive.
+    pub max_bytes: u64,
     /// Name of author and committer.
     pub author_name: String,
     /// Address of author and committer.
@@ -97,7 +103,8 @@ pub struct Want {
 pub struct Snapshot {
     git: Git,
     repo: Repository,
-    folder: TempDir,
+    folder: Scratch,
+    depth: i32,
     /// Full id of the commit at the tip.
     pub tip: String,
     /// Content of the watched paths at the tip.
@@ -216,19 +223,44 @@ impl Git {
     }
 
     fn read_inner(&self, want: &Want) -> Result<Snapshot, GitFault> {
-        transport::prepare()?;
-        let folder = tempfile::Builder::new()
-            .prefix("error-budget-monitor-")
-            .tempdir()
-            .map_err(GitFault::Scratch)?;
+        prepare()?;
+        let mut session = self.session()?;
+        match self.read_with(&mut session, want, Contents::LeftOut) {
+            // What came so far may build on what did not come: begin anew.
+            Err(refused) if refused.is_filters => {
+                tracing::warn!(
+                    error = %refused.fault,
+                    "the server offers to leave out contents and does not do it; reading again with them"
+                );
+                self.read_with(&mut session, want, Contents::Included)
+            }
+            read => read,
+        }
+        .map_err(|refused| refused.fault)
+    }
+
+    fn read_with(
+        &self,
+        session: &mut Session,
+        want: &Want,
+        contents: Contents,
+    ) -> Result<Snapshot, FetchFault> {
+        let folder = Scratch::new().map_err(GitFault::Scratch)?;
         let mut options = RepositoryInitOptions::new();
         options.bare(true).external_template(false);
-        drop(Repository::init_opts(folder.path(), &options).map_err(library)?);
-        let deadline = Instant::now() + self.settings.timeout;
+        drop(Repository::init_opts(folder.content(), &options).map_err(library)?);
         // Once it is here a tag is known: later rounds deepen the branch alone.
         let mut tag = want.revision.as_deref().and_then(revision::tag_reference);
         for depth in DEPTHS {
-            let repo = self.fetch(&folder, depth, tag.take(), deadline)?;
+            let round = Round {
+                branch: &self.settings.branch,
+                tag: tag.take(),
+                depth,
+                contents,
+            };
+            fetch::fetch_branch(session, folder.content(), &round)?;
+            // libgit2 reads the shallow boundary only when it opens a repository.
+            let repo = Repository::open(folder.content()).map_err(library)?;
             let is_deepest = Some(&depth) == DEPTHS.last();
             match walk::walk(&repo, &self.settings, want, is_deepest)? {
                 Walked::NeedsDepth => {}
@@ -243,6 +275,7 @@ impl Git {
                         git: self.clone(),
                         repo,
                         folder,
+                        depth,
                         tip,
                         tip_state,
                         changes,
@@ -252,45 +285,17 @@ impl Git {
                 }
             }
         }
-        Err(GitFault::Library(
-            "the walk asked for more than the deepest history".to_owned(),
+        Err(GitFault::Library("the walk asked for more than the deepest history".to_owned()).into())
+    }
+
+    fn session(&self) -> Result<Session, GitFault> {
+        let deadline = Instant::now() + self.settings.timeout;
+        Ok(Session::new(
+            self.client()?,
+            self.runtime.clone(),
+            deadline,
+            self.settings.max_bytes,
         ))
-    }
-
-    /// Fetches the branch, and one tag where it is there, and opens the repository anew: libgit2 reads the shallow boundary only when it opens one.
-    fn fetch(
-        &self,
-        folder: &TempDir,
-        depth: i32,
-        tag: Option<String>,
-        deadline: Instant,
-    ) -> Result<Repository, GitFault> {
-        let repo = Repository::open(folder.path()).map_err(library)?;
-        let session = self.session(deadline)?;
-        {
-            let mut remote = repo.remote_anonymous(&session.url()).map_err(library)?;
-            let mut options = FetchOptions::new();
-            options
-                .depth(depth)
-                .download_tags(AutotagOption::None)
-                .update_fetchhead(false);
-            let branch = &self.settings.branch;
-            let wanted = [Some(format!("refs/heads/{branch}")), tag];
-            let refspecs: Vec<String> = wanted
-                .iter()
-                .flatten()
-                .map(|name| format!("+{name}:{name}"))
-                .collect();
-            remote
-                .fetch(&refspecs, Some(&mut options), None)
-                .map_err(|error| session.take_fault().unwrap_or_else(|| library(error)))?;
-        }
-        drop(repo);
-        Repository::open(folder.path()).map_err(library)
-    }
-
-    fn session(&self, deadline: Instant) -> Result<SessionGuard, GitFault> {
-        SessionGuard::open(self.client()?, self.runtime.clone(), deadline)
     }
 
     /// Makes GitHub's answer an error of the repository, for who works on it by GitHub's API.
@@ -328,11 +333,46 @@ impl Snapshot {
 
     /// Returns where the scratch repository lies; it goes when the snapshot is dropped.
     pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        self.folder.content()
     }
 }
 
 /// Keeps libgit2's words. They never hold the URL or the token: libgit2 sees neither.
 fn library(error: git2::Error) -> GitFault {
     GitFault::Library(super::http::quote(error.message().as_bytes()))
+}
+
+/// Shuts out the settings of the host, once. Everything that uses libgit2 comes after it.
+///
+/// # Errors
+/// Fails when libgit2 refuses.
+fn prepare() -> Result<(), GitFault> {
+    static PREPARED: OnceLock<Result<(), String>> = OnceLock::new();
+    PREPARED
+        .get_or_init(|| {
+            // A file whose content was left out can still be put into a tree. That it exists is the server's word: it
+            // stands in a tree of the server, and the server looks again when it takes the push.
+            git2::opts::strict_object_creation(false);
+            #[expect(
+                unsafe_code,
+                reason = "libgit2 offers its global settings only this way"
+            )]
+            // SAFETY: the `OnceLock` makes this the only change, and this program uses libgit2 in this module only:
+            // every repository is opened after `prepare`, so nothing reads the search paths while they change.
+            let prepared = unsafe {
+                // A broken or unreadable configuration in the home folder would stop every read. Without search paths
+                // there is none.
+                [
+                    ConfigLevel::ProgramData,
+                    ConfigLevel::System,
+                    ConfigLevel::XDG,
+                    ConfigLevel::Global,
+                ]
+                .into_iter()
+                .try_for_each(|level| git2::opts::set_search_path(level, ""))
+            };
+            prepared.map_err(|error| error.message().to_owned())
+        })
+        .clone()
+        .map_err(GitFault::Library)
 }

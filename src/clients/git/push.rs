@@ -1,15 +1,21 @@
 //! Pushes one commit without force.
 
-use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use git2::{Oid, PushOptions, RemoteCallbacks};
-use tokio::time::Instant;
+use git2::{Buf, ErrorCode, Oid, Tree};
 
 use super::error::{GitError, GitFault, status_text};
+use super::packets::{Advertisement, Packets, Piece, write_flush, write_packet};
+use super::transport::Service;
 use super::{Snapshot, library};
 
-/// Longest text of the server that is kept from a push.
-const MAX_SIDEBAND: usize = 8 * 1024;
+/// Largest request. A rollback sends one commit and the folders on the way to its paths: some 50 KB for a repository of
+/// 20,000 files. Past this nothing is sent.
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longest text of the server that is kept from a push, and longest report.
+const MAX_WORDS: usize = 8 * 1024;
 
 /// How a push ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +27,6 @@ pub enum Push {
         /// Why, with the server's words where it has any.
         words: String,
     },
-}
-
-/// Where the server says that the branch is, before anything is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Branch {
-    AtOurTip,
-    AtOurCommit,
-    Elsewhere,
-    Gone,
 }
 
 /// What the server says about a reference: nothing when it took it, else why not.
@@ -49,71 +46,91 @@ impl Snapshot {
     fn push_inner(&self, commit: &str) -> Result<Push, GitFault> {
         let (tip, commit) = self.builds_on_tip(commit)?;
         let reference = format!("refs/heads/{}", self.git.settings.branch);
-        let answers: RefCell<Vec<Status>> = RefCell::default();
-        let sideband: RefCell<Vec<u8>> = RefCell::default();
-        let found = Cell::new(None);
-        let session = self
-            .git
-            .session(Instant::now() + self.git.settings.timeout)?;
-        let pushed = {
-            let mut remote = self
-                .repo
-                .remote_anonymous(&session.url())
-                .map_err(library)?;
-            let mut callbacks = RemoteCallbacks::new();
-            // Without this look libgit2 would create a branch that is gone, and would push forward one that somebody
-            // put back to an older commit.
-            callbacks.push_negotiation(|updates| {
-                let branch = match updates {
-                    [update] if update.src() == tip => Branch::AtOurTip,
-                    [update] if update.src() == commit => Branch::AtOurCommit,
-                    [update] if update.src() == Oid::ZERO_SHA1 => Branch::Gone,
-                    _ => Branch::Elsewhere,
-                };
-                found.set(Some(branch));
-                match branch {
-                    Branch::AtOurTip => Ok(()),
-                    Branch::AtOurCommit | Branch::Elsewhere | Branch::Gone => Err(
-                        git2::Error::from_str("the branch is not at the tip that was read"),
-                    ),
-                }
-            });
-            callbacks.push_update_reference(|name, status| {
-                if name == reference {
-                    answers.borrow_mut().push(status.map(str::to_owned));
-                }
-                Ok(())
-            });
-            callbacks.sideband_progress(|text| {
-                let mut kept = sideband.borrow_mut();
-                let room = MAX_SIDEBAND.saturating_sub(kept.len());
-                kept.extend_from_slice(&text[..text.len().min(room)]);
-                true
-            });
-            let mut options = PushOptions::new();
-            options
-                .remote_callbacks(callbacks)
-                .packbuilder_parallelism(1);
-            remote.push(&[format!("{commit}:{reference}")], Some(&mut options))
+        let mut session = self.git.session()?;
+        let looked = session
+            .look(Service::ReceivePack)
+            .and_then(|answer| Advertisement::read(answer, &[&reference]));
+        let server = match looked {
+            Ok(server) => server,
+            Err(fault) => return denied(fault),
         };
-        match found.get() {
-            Some(Branch::AtOurCommit) => return Ok(Push::Accepted),
-            Some(Branch::Elsewhere) => return Ok(refused("the branch moved first")),
-            Some(Branch::Gone) => return Ok(refused("the branch is not there any more")),
-            Some(Branch::AtOurTip) | None => {}
+        // Without this look a branch that is gone would be created, and one that somebody put back to an older commit
+        // would be pushed forward.
+        match server.id(&reference) {
+            Some(branch) if branch == tip => {}
+            Some(branch) if branch == commit => return Ok(Push::Accepted),
+            Some(_) => return Ok(refused("the branch moved first")),
+            None => return Ok(refused("the branch is not there any more")),
         }
-        match pushed {
-            // libgit2 says Ok although the server refused the reference; only its answer for it tells.
-            Ok(()) => self.answer(&answers.into_inner(), &sideband.into_inner()),
-            Err(error) => match session.take_fault() {
-                // These come before git looks at anything, and asking again does not help.
-                Some(GitFault::Status(status @ (401 | 403 | 404))) => {
-                    Ok(refused(&status_text(status)))
+        if !server.offers("report-status") {
+            return Ok(refused(
+                "the server would not say what becomes of a push; use one that reports it",
+            ));
+        }
+        let has_words = server.offers("side-band-64k");
+        let capabilities = match has_words {
+            true => "report-status side-band-64k",
+            false => "report-status",
+        };
+        let mut request = Vec::new();
+        write_packet(
+            &mut request,
+            &format!("{tip} {commit} {reference}\0 {capabilities}"),
+        );
+        write_flush(&mut request);
+        request.extend_from_slice(&self.pack(tip, commit)?);
+        if request.len() > MAX_REQUEST_BYTES {
+            return Err(GitFault::TooLargePush {
+                limit: MAX_REQUEST_BYTES,
+            });
+        }
+        let reported = session
+            .ask(Service::ReceivePack, request)
+            .and_then(|answer| Report::read(answer, has_words));
+        match reported {
+            Ok(report) => self.answer(&report, &reference),
+            Err(fault) => denied(fault),
+        }
+    }
+
+    /// Packs what the server lacks: the commit, and the folders on the way to the watched paths. What lies at the paths was
+    /// there before, so the server has it, and it need not be here.
+    fn pack(&self, tip: Oid, commit: Oid) -> Result<Buf, GitFault> {
+        let tree = |id: Oid| self.repo.find_commit(id).and_then(|commit| commit.tree());
+        let packed = (|| {
+            let known = self.folders(&tree(tip)?)?;
+            let folders = self.folders(&tree(commit)?)?;
+            let mut builder = self.repo.packbuilder()?;
+            builder.set_threads(1);
+            builder.insert_object(commit, None)?;
+            for id in folders.difference(&known) {
+                builder.insert_object(*id, None)?;
+            }
+            let mut pack = Buf::new();
+            builder.write_buf(&mut pack)?;
+            Ok(pack)
+        })();
+        packed.map_err(library)
+    }
+
+    /// Returns the ids of a tree and of its folders on the way to the watched paths.
+    fn folders(&self, tree: &Tree<'_>) -> Result<BTreeSet<Oid>, git2::Error> {
+        let mut ids = BTreeSet::from([tree.id()]);
+        for path in &self.git.settings.paths {
+            for folder in Path::new(path).ancestors().skip(1) {
+                if folder.as_os_str().is_empty() {
+                    break;
                 }
-                Some(fault) => Err(fault),
-                None => Err(library(error)),
-            },
+                match tree.get_path(folder) {
+                    Ok(entry) => {
+                        ids.insert(entry.id());
+                    }
+                    Err(error) if error.code() == ErrorCode::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
         }
+        Ok(ids)
     }
 
     /// Returns the tip and a commit that has it as its only parent; only such a commit is ever sent.
@@ -128,13 +145,13 @@ impl Snapshot {
             })
     }
 
-    fn answer(&self, answers: &[Status], sideband: &[u8]) -> Result<Push, GitFault> {
+    fn answer(&self, report: &Report, reference: &str) -> Result<Push, GitFault> {
         let client = self.git.client()?;
-        match answers {
+        match &report.of(reference)[..] {
             [None] => Ok(Push::Accepted),
             [Some(status)] => {
                 let status = client.quote(status.as_bytes());
-                let said = client.quote(&without_progress(sideband));
+                let said = client.quote(&without_progress(&report.words));
                 Ok(Push::Refused {
                     words: if said.is_empty() {
                         status
@@ -143,11 +160,76 @@ impl Snapshot {
                     },
                 })
             }
-            _ => Err(GitFault::Library(
-                "the server did not say what became of the branch".to_owned(),
-            )),
+            _ => Err(GitFault::Protocol {
+                what: "the server did not say what became of the branch".to_owned(),
+            }),
         }
     }
+}
+
+/// What the server says after a push.
+#[derive(Debug, Default)]
+struct Report {
+    lines: Vec<u8>,
+    words: Vec<u8>,
+}
+
+impl Report {
+    fn read(mut answer: Packets<'_>, has_words: bool) -> Result<Self, GitFault> {
+        let mut report = Self::default();
+        loop {
+            let piece = match has_words {
+                true => answer.next_piece()?,
+                false => answer.next_bare()?,
+            };
+            let (kept, piece) = match piece {
+                Piece::Data(piece) => (&mut report.lines, piece),
+                Piece::Words(piece) => (&mut report.words, piece),
+                Piece::End => break,
+            };
+            let room = MAX_WORDS.saturating_sub(kept.len());
+            kept.extend_from_slice(&piece[..piece.len().min(room)]);
+        }
+        answer.drain()?;
+        Ok(report)
+    }
+
+    /// Returns what the server says about a reference, as often as it says something.
+    fn of(&self, reference: &str) -> Vec<Status> {
+        let mut statuses = Vec::new();
+        let mut rest = &self.lines[..];
+        // Each line is a packet of its own inside the data.
+        while let Some((length, _)) = rest.split_at_checked(4) {
+            let length = std::str::from_utf8(length)
+                .ok()
+                .and_then(|digits| usize::from_str_radix(digits, 16).ok());
+            let Some((line, behind)) = length
+                .filter(|length| *length >= 4)
+                .and_then(|length| rest.split_at_checked(length))
+            else {
+                break;
+            };
+            rest = behind;
+            let line = String::from_utf8_lossy(&line[4..]);
+            let mut words = line.trim_end_matches('\n').splitn(3, ' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some("ok"), Some(name), None) if name == reference => statuses.push(None),
+                (Some("ng"), Some(name), why) if name == reference => {
+                    statuses.push(Some(why.unwrap_or("no reason given").to_owned()));
+                }
+                _ => {}
+            }
+        }
+        statuses
+    }
+}
+
+/// These come before git looks at anything, and asking again does not help.
+fn denied(fault: GitFault) -> Result<Push, GitFault> {
+    if let GitFault::Status(status @ (401 | 403 | 404)) = fault {
+        return Ok(refused(&status_text(status)));
+    }
+    Err(fault)
 }
 
 fn refused(words: &str) -> Push {

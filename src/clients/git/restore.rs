@@ -1,14 +1,15 @@
 //! Writes one commit that puts the watched paths back.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use git2::build::TreeUpdateBuilder;
-use git2::{Commit, DiffFormat, FileMode, Oid, Signature, Time, Tree};
+use git2::{Commit, Diff, DiffFormat, FileMode, Oid, Signature, Time, Tree};
 
 use super::error::{GitError, GitFault};
 use super::walk::{self, Entry};
-use super::{Snapshot, library};
+use super::{Snapshot, fetch, library};
 
 /// Longest diff that is shown.
 const MAX_DIFF: usize = 64 * 1024;
@@ -173,7 +174,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Returns what the draft would change, as a unified diff, cut at a bounded length.
+    /// Returns what the draft would change, as a unified diff, cut at a bounded length. Contents that were left out are
+    /// fetched for it; where that fails the files are named instead.
     ///
     /// # Errors
     /// Fails when the scratch repository cannot be read.
@@ -193,31 +195,39 @@ impl Snapshot {
             .repo
             .diff_tree_to_tree(Some(&old), Some(&new), None)
             .map_err(library)?;
-        let mut text = String::new();
-        let printed = diff.print(DiffFormat::Patch, |_, _, line| {
-            if matches!(line.origin(), '+' | '-' | ' ') {
-                text.push(line.origin());
+        match self.complete(&diff, draft.tip) {
+            Ok(()) => unified(&diff),
+            Err(fault) => {
+                tracing::warn!(error = %fault, "the contents of the changed files cannot be read; naming the files instead");
+                Ok(named(&diff))
             }
-            // A file must not be able to drive the terminal of who reads it.
-            let content = String::from_utf8_lossy(line.content());
-            text.extend(
-                content
-                    .chars()
-                    .filter(|c| matches!(c, '\n' | '\t') || !c.is_control()),
-            );
-            text.len() < MAX_DIFF
-        });
-        if text.len() >= MAX_DIFF {
-            let mut end = MAX_DIFF;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-            text.push_str("\n[the rest of the diff is not shown]\n");
-        } else {
-            printed.map_err(library)?;
         }
-        Ok(text)
+    }
+
+    /// Fetches the contents that a diff shows, where they are not there.
+    fn complete(&self, diff: &Diff<'_>, tip: Oid) -> Result<(), GitFault> {
+        let odb = self.repo.odb().map_err(library)?;
+        let missing: BTreeSet<Oid> = diff
+            .deltas()
+            .flat_map(|delta| [delta.old_file(), delta.new_file()])
+            .filter(|file| file.mode() != FileMode::Commit)
+            .map(|file| file.id())
+            .filter(|id| *id != Oid::ZERO_SHA1 && !odb.exists(*id))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<Oid> = missing.into_iter().collect();
+        let mut session = self.git.session()?;
+        let branch = &self.git.settings.branch;
+        let at = (tip, self.depth);
+        fetch::fetch_contents(&mut session, &self.repo, branch, at, &missing)?;
+        match missing.iter().find(|id| !odb.exists(**id)) {
+            None => Ok(()),
+            Some(id) => Err(GitFault::Protocol {
+                what: format!("the server did not send {id}"),
+            }),
+        }
     }
 
     /// Writes the commit into the scratch repository. The same draft, message and time always give the same id, so that
@@ -246,6 +256,59 @@ impl Snapshot {
             .map(|id| id.to_string())
             .map_err(|error| self.git.error("write a commit", library(error)))
     }
+}
+
+fn unified(diff: &Diff<'_>) -> Result<String, GitFault> {
+    let mut text = String::new();
+    let printed = diff.print(DiffFormat::Patch, |_, _, line| {
+        if matches!(line.origin(), '+' | '-' | ' ') {
+            text.push(line.origin());
+        }
+        push_clean(&mut text, line.content());
+        text.len() < MAX_DIFF
+    });
+    if text.len() < MAX_DIFF {
+        printed.map_err(library)?;
+    }
+    Ok(cut(text))
+}
+
+/// Names what changes, with the ids before and after, which `git show` takes.
+fn named(diff: &Diff<'_>) -> String {
+    let mut text =
+        "The contents of these files were not fetched; their ids before and after:\n".to_owned();
+    for delta in diff.deltas() {
+        let (old, new) = (delta.old_file(), delta.new_file());
+        let path = new.path_bytes().or_else(|| old.path_bytes());
+        push_clean(&mut text, path.unwrap_or_default());
+        text.push_str(&format!(": {} -> {}\n", old.id(), new.id()));
+        if text.len() >= MAX_DIFF {
+            break;
+        }
+    }
+    cut(text)
+}
+
+/// A file must not be able to drive the terminal of who reads it.
+fn push_clean(text: &mut String, content: &[u8]) {
+    let content = String::from_utf8_lossy(content);
+    text.extend(
+        content
+            .chars()
+            .filter(|c| matches!(c, '\n' | '\t') || !c.is_control()),
+    );
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() >= MAX_DIFF {
+        let mut end = MAX_DIFF;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str("\n[the rest of the diff is not shown]\n");
+    }
+    text
 }
 
 const TREE: i32 = 0o040_000;

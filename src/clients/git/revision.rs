@@ -159,14 +159,26 @@ fn short_tag(name: &str) -> &str {
 
 /// Returns the full id of the commit that a tag names, through tags of tags; nothing when there is no such tag.
 fn tagged_commit(repo: &Repository, reference: &str) -> Result<Option<String>, GitFault> {
-    let found = match repo.find_reference(reference) {
-        Ok(found) => found,
+    let id = match repo.refname_to_id(reference) {
+        Ok(id) => id,
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
         Err(error) => return Err(library(error)),
     };
-    let named = found.peel(ObjectType::Any).map_err(library)?;
-    match named.kind() {
-        Some(ObjectType::Commit) => Ok(Some(named.id().to_string())),
+    let mut object = repo.find_object(id, None).map_err(library)?;
+    let (id, kind) = loop {
+        let Some(tag) = object.as_tag() else {
+            break (object.id(), object.kind());
+        };
+        match tag.target_type() {
+            Some(ObjectType::Tag) => {
+                object = repo.find_object(tag.target_id(), None).map_err(library)?;
+            }
+            // The tag says what it names, which need not be here: contents of files are left out.
+            kind => break (tag.target_id(), kind),
+        }
+    };
+    match kind {
+        Some(ObjectType::Commit) => Ok(Some(id.to_string())),
         kind => Err(GitFault::Revision(RevisionFault::TagOfNoCommit {
             name: short_tag(reference).to_owned(),
             kind: kind.map_or("thing", |kind| kind.str()),

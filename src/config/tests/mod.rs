@@ -151,6 +151,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     GITOPS_PLAINTEXT = false
     GITOPS_CA_FILE
     GITOPS_TIMEOUT = 60s
+    GITOPS_MAX_BYTES = 256MiB
     GITOPS_AUTHOR_NAME = error-budget-monitor
     GITOPS_AUTHOR_EMAIL = error-budget-monitor@localhost
     ARGOCD_SERVER

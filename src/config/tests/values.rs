@@ -71,6 +71,40 @@ fn waits_may_be_zero_and_windows_may_not() {
 }
 
 #[test]
+fn the_most_bytes_of_a_read_are_bytes_or_binary_units_within_bounds() {
+    let read = |text: &str| {
+        let mut variables = GITOPS.to_vec();
+        variables.push(("GITOPS_MAX_BYTES", text));
+        let config = accepted(&variables);
+        config.gitops.expect("a repository is set").max_bytes
+    };
+    assert_eq!(read("1048576"), 1 << 20);
+    assert_eq!(read("1024KiB"), 1 << 20);
+    assert_eq!(read("300 MiB"), 300 << 20);
+    assert_eq!(read("16GiB"), 16 << 30);
+    for text in [
+        "1048575",
+        "1023KiB",
+        "0",
+        "17GiB",
+        "18446744073709551616",
+        "99999999999GiB",
+        "+2MiB",
+        "2MB",
+        "MiB",
+        "1.5MiB",
+        "-1",
+    ] {
+        assert_eq!(
+            problem(&[("GITOPS_MAX_BYTES", text)]),
+            format!(
+                "GITOPS_MAX_BYTES is {text:?}; write a size from 1MiB to 16GiB, such as 256MiB"
+            )
+        );
+    }
+}
+
+#[test]
 fn proof_must_be_possible() {
     insta::assert_snapshot!(problem(&[("VERIFY_DEADLINE", "90s")]), @"STABILIZATION (2m) is longer than VERIFY_DEADLINE (90s), so no rollback could ever count as recovered; shorten the first or lengthen the second");
 }

@@ -3,6 +3,7 @@
 mod corners;
 mod depth;
 mod faults;
+mod filter;
 mod guards;
 mod host;
 mod merges;
@@ -92,6 +93,19 @@ impl World {
         read(&self.git())
     }
 
+    /// Returns what a server says about this repository that can only do what is needed.
+    fn advertisement(&self) -> String {
+        self.advertisement_with("")
+    }
+
+    /// The same for a server that can do more.
+    fn advertisement_with(&self, capabilities: &str) -> String {
+        let tip = self.repo.tip();
+        let line = format!("{tip} refs/heads/main\0shallow side-band-64k {capabilities}\n");
+        let length = line.len() + 4;
+        format!("001e# service=git-upload-pack\n0000{length:04x}{line}0000")
+    }
+
     fn read_changes(&self, changes: usize) -> Snapshot {
         let want = Want {
             changes,
@@ -111,6 +125,7 @@ fn settings(url: &str) -> GitSettings {
         paths: vec![PATH.to_owned()],
         ca_file: None,
         timeout: Duration::from_secs(60),
+        max_bytes: 64 << 20,
         author_name: "error-budget-monitor".to_owned(),
         author_email: "ebm@example.com".to_owned(),
     }

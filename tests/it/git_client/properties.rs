@@ -34,7 +34,7 @@ enum Kind {
 }
 
 #[derive(Debug, Clone)]
-struct Step {
+pub(super) struct Step {
     files: Vec<(usize, Kind, u8)>,
     /// Branches that are merged; none is a commit right on `main`.
     arms: usize,
@@ -42,7 +42,7 @@ struct Step {
     skew: i64,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let kind = prop_oneof![
         4 => Just(Kind::File),
         1 => Just(Kind::Executable),
@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Commits a step on branches of its own and merges them, or right on `main`.
-fn commit(repo: &GitRepo, step: &Step, minute: i64) {
+pub(super) fn commit(repo: &GitRepo, step: &Step, minute: i64) {
     let before = repo.tip();
     let apply = |branch: &str, parents: &[&str]| {
         let mut commit = repo

@@ -131,6 +131,7 @@ async fn read(github: &GithubServer, paths: Vec<String>) -> Snapshot {
         paths,
         ca_file: None,
         timeout: Duration::from_secs(60),
+        max_bytes: 64 << 20,
         author_name: "error-budget-monitor".to_owned(),
         author_email: "ebm@example.com".to_owned(),
     };

@@ -1,0 +1,237 @@
+//! Git's packets: a length in four hexadecimal digits, then that many bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use git2::Oid;
+use tokio::time::Instant;
+
+use super::error::GitFault;
+use super::transport::Body;
+use crate::clients::http::quote;
+
+/// The stream of packets of one answer.
+pub(super) struct Packets<'session> {
+    body: Body<'session>,
+    line: Vec<u8>,
+}
+
+/// One packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Packet<'line> {
+    /// The end of a section.
+    Flush,
+    /// A line or a piece of data, without a line feed at its end.
+    Line(&'line [u8]),
+}
+
+/// A piece of an answer that carries data and words side by side.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'line> {
+    /// What was asked for.
+    Data(&'line [u8]),
+    /// What the server tells a person.
+    Words(&'line [u8]),
+    /// There is no more.
+    End,
+}
+
+/// What a remote says about itself before it is asked for anything.
+#[derive(Debug, Default)]
+pub(super) struct Advertisement {
+    /// Where those references are that were asked for and are there.
+    ids: BTreeMap<String, Oid>,
+    capabilities: BTreeSet<String>,
+}
+
+impl<'session> Packets<'session> {
+    pub(super) fn new(body: Body<'session>) -> Self {
+        Self {
+            body,
+            line: Vec::new(),
+        }
+    }
+
+    /// Returns the next packet.
+    ///
+    /// # Errors
+    /// Fails when there is none, and when the server says so: an error of the server may stand anywhere.
+    pub(super) fn next(&mut self) -> Result<Packet<'_>, GitFault> {
+        let packet = self.raw()?;
+        Ok(match packet {
+            Packet::Flush => Packet::Flush,
+            Packet::Line(line) => {
+                if let Some(words) = line.strip_prefix(b"ERR ") {
+                    return Err(said(words));
+                }
+                Packet::Line(line.strip_suffix(b"\n").unwrap_or(line))
+            }
+        })
+    }
+
+    /// Returns the next piece of an answer that carries words beside its data.
+    ///
+    /// # Errors
+    /// Fails when there is none, and when the server says that it failed.
+    pub(super) fn next_piece(&mut self) -> Result<Piece<'_>, GitFault> {
+        match self.raw()? {
+            Packet::Flush => Ok(Piece::End),
+            Packet::Line([1, data @ ..]) => Ok(Piece::Data(data)),
+            Packet::Line([2, words @ ..]) => Ok(Piece::Words(words)),
+            Packet::Line([3, words @ ..]) => Err(said(words)),
+            Packet::Line(_) => Err(not_git()),
+        }
+    }
+
+    /// Returns the next piece of an answer that carries its data without packets.
+    ///
+    /// # Errors
+    /// Fails when the answer is cut.
+    pub(super) fn next_bare(&mut self) -> Result<Piece<'_>, GitFault> {
+        let length = self.body.available()?.len();
+        if length == 0 {
+            return Ok(Piece::End);
+        }
+        self.read(length)?;
+        Ok(Piece::Data(&self.line))
+    }
+
+    /// Reads to the end, so that the connection can be used again.
+    ///
+    /// # Errors
+    /// Fails when the answer is cut.
+    pub(super) fn drain(mut self) -> Result<(), GitFault> {
+        loop {
+            let length = self.body.available()?.len();
+            if length == 0 {
+                return Ok(());
+            }
+            self.body.consume(length);
+        }
+    }
+
+    /// Returns when the conversation ends at the latest.
+    pub(super) fn deadline(&self) -> Instant {
+        self.body.deadline()
+    }
+
+    fn raw(&mut self) -> Result<Packet<'_>, GitFault> {
+        self.read(4)?;
+        let length = std::str::from_utf8(&self.line)
+            .ok()
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|digits| usize::from_str_radix(digits, 16).ok())
+            .ok_or_else(not_git)?;
+        match length {
+            0 => Ok(Packet::Flush),
+            1..4 => Err(not_git()),
+            _ => {
+                self.read(length - 4)?;
+                Ok(Packet::Line(&self.line))
+            }
+        }
+    }
+
+    /// Reads exactly `length` bytes into `line`; packets are at most 64 KiB long.
+    fn read(&mut self, length: usize) -> Result<(), GitFault> {
+        self.line.clear();
+        while self.line.len() < length {
+            let missing = length - self.line.len();
+            let available = self.body.available()?;
+            if available.is_empty() {
+                return Err(GitFault::Cut);
+            }
+            let taken = available.len().min(missing);
+            self.line.extend_from_slice(&available[..taken]);
+            self.body.consume(taken);
+        }
+        Ok(())
+    }
+}
+
+impl Advertisement {
+    /// Reads what a remote has. Of a hundred thousand references only those that are asked for are kept.
+    ///
+    /// # Errors
+    /// Fails when it is no git server, or one that only knows ids of another kind.
+    pub(super) fn read(mut packets: Packets<'_>, wanted: &[&str]) -> Result<Self, GitFault> {
+        match packets.next()? {
+            Packet::Line(line) if line.starts_with(b"# service=git-") => {}
+            Packet::Line(_) | Packet::Flush => return Err(not_git()),
+        }
+        if packets.next()? != Packet::Flush {
+            return Err(not_git());
+        }
+        let mut found = Self::default();
+        let mut is_first = true;
+        while let Packet::Line(line) = packets.next()? {
+            let mut parts = line.splitn(2, |byte| *byte == 0);
+            let line = parts.next().unwrap_or_default();
+            if std::mem::take(&mut is_first) {
+                let capabilities = parts.next().unwrap_or_default();
+                found.capabilities = String::from_utf8_lossy(capabilities)
+                    .split_ascii_whitespace()
+                    .map(str::to_owned)
+                    .collect();
+            }
+            let Some((id, name)) = line.split_at_checked(40) else {
+                return Err(not_git());
+            };
+            let name = name.strip_prefix(b" ").ok_or_else(not_git)?;
+            if let Some(name) = wanted.iter().find(|wanted| wanted.as_bytes() == name) {
+                let id = std::str::from_utf8(id).map_err(|_| not_git())?;
+                let id = Oid::from_str(id).map_err(|_| not_git())?;
+                found.ids.insert((*name).to_owned(), id);
+            }
+        }
+        packets.drain()?;
+        match found.value("object-format") {
+            None | Some("sha1") => Ok(found),
+            Some(other) => Err(GitFault::Protocol {
+                what: format!(
+                    "the repository names its objects by {}; only sha1 can be read",
+                    quote(other.as_bytes())
+                ),
+            }),
+        }
+    }
+
+    /// Returns where a reference is that was asked for; nothing when it is not there.
+    pub(super) fn id(&self, reference: &str) -> Option<Oid> {
+        self.ids.get(reference).copied()
+    }
+
+    /// Tells whether the remote can do something.
+    pub(super) fn offers(&self, capability: &str) -> bool {
+        self.capabilities.contains(capability)
+    }
+
+    fn value(&self, capability: &str) -> Option<&str> {
+        self.capabilities
+            .iter()
+            .find_map(|offered| offered.strip_prefix(capability)?.strip_prefix('='))
+    }
+}
+
+/// Writes one packet.
+pub(super) fn write_packet(out: &mut Vec<u8>, line: &str) {
+    debug_assert!(line.len() < 65_516, "longer than a packet may be");
+    out.extend_from_slice(format!("{:04x}{line}", line.len() + 4).as_bytes());
+}
+
+/// Ends a section.
+pub(super) fn write_flush(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0000");
+}
+
+/// The fault of an answer that is not git's.
+pub(super) fn not_git() -> GitFault {
+    GitFault::Protocol {
+        what: "the answer is not one of git's; check GITOPS_REPO".to_owned(),
+    }
+}
+
+fn said(words: &[u8]) -> GitFault {
+    GitFault::Protocol {
+        what: format!("the server ended with {:?}", quote(words)),
+    }
+}
