@@ -14,6 +14,7 @@ mod push;
 mod read;
 mod restore;
 mod revisions;
+mod scratch;
 mod secrets;
 mod tls;
 
