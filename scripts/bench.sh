@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what one pass costs and prints a table; fails when a limit is passed. Needs Rust; installs the rest with apt-get.
-# Arguments go to the benchmark: `--runs N`, or `--series N` for the times of the single answers when a service has N series.
+# Arguments go to the benchmark: `--runs N`; `--git` for the git side of a rollback in large repositories, beside git itself;
+# `--series N` for the times of the single answers when a service has N series.
 # Only a quiet machine gives numbers that can be compared.
 #
 # `--year [N]` instead simulates N service-years of passes (72 unless told otherwise) with the core alone and prints what was
@@ -21,6 +22,14 @@ if [ "${1-}" = --year ]; then
     *) set -- --service-years "$@" ;;
   esac
   cargo bench --locked --bench year -- "$@"
+  exit
+fi
+
+if [ "${1-}" = --git ]; then
+  # The benchmark starts itself for this, with the program's own library: no Prometheus, no second build.
+  ensure_programs git=git cc=gcc,libc6-dev
+  ensure_cargo
+  cargo bench --locked --bench pass -- "$@"
   exit
 fi
 

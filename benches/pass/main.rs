@@ -2,10 +2,11 @@
 //! real Prometheus with 31 days of history. Fails when a median is over its limit.
 //!
 //! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this), and
-//! `--runs N`. `--series N` instead asks how long each answer takes when the service has N series whose old
+//! `--runs N`. `--git` instead measures the git side of a rollback; `--series N` asks how long each answer takes when the service has N series whose old
 //! samples are `--spacing S` seconds apart.
 
 mod core_costs;
+mod git;
 mod process;
 mod proxy;
 mod series;
@@ -48,7 +49,17 @@ fn main() -> Result<ExitCode, Failure> {
         process::measure(arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if arguments.next_if(|first| first == git::ROLL_BACK).is_some() {
+        let url = arguments.next().ok_or("a URL is missing")?;
+        git::roll_back(&url.to_string_lossy())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let wanted = Wanted::parse(arguments)?;
+    if wanted.is_git {
+        let mut table = Table::default();
+        git::report(wanted.runs, &mut table)?;
+        return table.judge();
+    }
     if let Some(series) = wanted.series {
         series::report(&wanted, series, wanted.spacing)?;
         return Ok(ExitCode::SUCCESS);
@@ -72,12 +83,7 @@ fn main() -> Result<ExitCode, Failure> {
     core_costs::report(&mut table, month)?;
     let size = fs::metadata(&wanted.program)?.len();
     table.value("the program's file", Unit::MiB, size as f64 / MIB);
-    table.print()?;
-    Ok(if table.is_within_limits() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    table.judge()
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -87,6 +93,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 struct Wanted {
     program: PathBuf,
     runs: usize,
+    is_git: bool,
     series: Option<usize>,
     spacing: Duration,
 }
@@ -96,6 +103,7 @@ impl Wanted {
         let mut wanted = Self {
             program: PathBuf::from(env!("CARGO_BIN_EXE_error-budget-monitor")),
             runs: RUNS,
+            is_git: false,
             series: None,
             spacing: Duration::from_secs(300),
         };
@@ -107,6 +115,7 @@ impl Wanted {
             match argument.to_str() {
                 // cargo bench adds it.
                 Some("--bench") => {}
+                Some("--git") => wanted.is_git = true,
                 Some("--runs") => wanted.runs = number(arguments.next())?.max(1),
                 Some("--series") => wanted.series = Some(number(arguments.next())?),
                 Some("--spacing") => {

@@ -14,6 +14,8 @@ const PIECE: usize = 64 * 1024;
 pub(crate) struct Exchange {
     /// The request as it was sent.
     pub(crate) request: Vec<u8>,
+    /// Length of the answer, with its head.
+    pub(crate) received: usize,
     /// When its first byte came.
     pub(crate) asked_at: Instant,
     /// From the first byte of the request to the last byte of the answer.
@@ -82,6 +84,7 @@ fn relay(
                         *newest = Some(exchanges.len());
                         exchanges.push(Exchange {
                             request: piece.to_vec(),
+                            received: 0,
                             asked_at: Instant::now(),
                             took: Duration::ZERO,
                             is_answered: false,
@@ -91,10 +94,11 @@ fn relay(
             })
         });
         // Recorded before it is passed on: the program's own time is never made to look shorter.
-        pass_on(&server, client, |_| {
+        pass_on(&server, client, |piece| {
             let (mut exchanges, newest) = (lock(recorded), newest_of(&newest));
             if let Some(exchange) = newest.and_then(|place| exchanges.get_mut(place)) {
                 exchange.took = exchange.asked_at.elapsed();
+                exchange.received += piece.len();
                 exchange.is_answered = true;
             }
         })

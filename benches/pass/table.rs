@@ -1,6 +1,9 @@
 //! The table that is printed.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::Failure;
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +16,8 @@ pub(crate) enum Unit {
     Micros,
     /// Mebibytes.
     MiB,
+    /// Megabytes.
+    MB,
 }
 
 /// Measured quantities with their limits.
@@ -52,8 +57,18 @@ impl Table {
         self.row(quantity, unit, &[value], None);
     }
 
+    /// Prints the table and tells by the exit code whether every median is at its limit or below.
+    pub(crate) fn judge(&self) -> Result<ExitCode, Failure> {
+        self.print()?;
+        Ok(if self.is_within_limits() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
     /// Tells whether every median is at its limit or below.
-    pub(crate) fn is_within_limits(&self) -> bool {
+    fn is_within_limits(&self) -> bool {
         !self.rows.iter().any(Row::is_over)
     }
 
@@ -62,7 +77,7 @@ impl Table {
         let mut out = io::stdout().lock();
         writeln!(
             out,
-            "{:<42} {:>9} {:>9} {:>9} {:>9}",
+            "{:<46} {:>9} {:>9} {:>9} {:>9}",
             "quantity", "median", "min", "max", "limit"
         )?;
         for row in &self.rows {
@@ -73,7 +88,7 @@ impl Table {
                 Some(limit) => (row.unit.write(limit), "ok"),
             };
             let line = format!(
-                "{:<42} {:>9} {:>9} {:>9} {limit:>9}  {} {verdict}",
+                "{:<46} {:>9} {:>9} {:>9} {limit:>9}  {} {verdict}",
                 row.quantity,
                 row.unit.write(row.median()),
                 row.unit.write(min),
@@ -100,7 +115,7 @@ impl Unit {
     fn write(self, value: f64) -> String {
         match self {
             Self::Count => format!("{value:.0}"),
-            Self::Millis | Self::Micros | Self::MiB => format!("{value:.2}"),
+            Self::Millis | Self::Micros | Self::MiB | Self::MB => format!("{value:.2}"),
         }
     }
 
@@ -110,6 +125,7 @@ impl Unit {
             Self::Millis => "ms",
             Self::Micros => "µs",
             Self::MiB => "MiB",
+            Self::MB => "MB",
         }
     }
 }

@@ -42,6 +42,10 @@ use super::http::{Auth, HttpClient, HttpSettings, HttpSettingsError};
 /// would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
 const DEPTHS: [i32; 4] = [50, 200, 800, 3200];
 
+/// How much of a pack libgit2 maps at once (bytes), and how much of all packs. Protects memory: a mapped pack counts as the
+/// run's own, and the walk looks at little of it.
+const MAPPED: (usize, usize) = (1024 * 1024, 4 * 1024 * 1024);
+
 /// What a remote needs to be reached.
 #[derive(Debug, Clone)]
 pub struct GitSettings {
@@ -358,7 +362,7 @@ fn prepare() -> Result<(), GitFault> {
                 reason = "libgit2 offers its global settings only this way"
             )]
             // SAFETY: the `OnceLock` makes this the only change, and this program uses libgit2 in this module only:
-            // every repository is opened after `prepare`, so nothing reads the search paths while they change.
+            // every repository is opened after `prepare`, so nothing reads these settings while they change.
             let prepared = unsafe {
                 // A broken or unreadable configuration in the home folder would stop every read. Without search paths
                 // there is none.
@@ -370,6 +374,8 @@ fn prepare() -> Result<(), GitFault> {
                 ]
                 .into_iter()
                 .try_for_each(|level| git2::opts::set_search_path(level, ""))
+                .and_then(|()| git2::opts::set_mwindow_size(MAPPED.0))
+                .and_then(|()| git2::opts::set_mwindow_mapped_limit(MAPPED.1))
             };
             prepared.map_err(|error| error.message().to_owned())
         })
