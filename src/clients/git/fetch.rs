@@ -195,18 +195,31 @@ fn fetch_into(
     if wanted.depth > 0 {
         move_boundary(&mut answer, shallow)?;
     }
-    // One line says whether the server knows what we have; the pack is whole either way.
-    match answer.next()? {
-        Packet::Line(line) if line == b"NAK" || line.starts_with(b"ACK ") => {}
-        Packet::Line(_) | Packet::Flush => return Err(not_git()),
+    // The last of these lines says whether the server knows what we have; the pack is whole either way.
+    loop {
+        match answer.next()? {
+            Packet::Line(line) if line == b"NAK" => break,
+            Packet::Line(line) if line.starts_with(b"ACK ") => {
+                if line.len() == "ACK ".len() + 40 {
+                    break;
+                }
+            }
+            Packet::Line(_) | Packet::Flush => return Err(not_git()),
+        }
     }
     store(answer, repo, has_words)
 }
 
-/// Asks for no thin pack, so that no object in it builds on one that is not there.
+/// Asks for no thin pack, so that no object in it builds on one that is not there. That acknowledgements may come in detail
+/// makes no difference here, but there are servers that serve nobody else.
 fn request(server: &Advertisement, wanted: &Wanted<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
-    for capability in ["side-band-64k", "ofs-delta", "no-progress"] {
+    for capability in [
+        "multi_ack_detailed",
+        "side-band-64k",
+        "ofs-delta",
+        "no-progress",
+    ] {
         if server.offers(capability) {
             capabilities.push_str(&format!(" {capability}"));
         }
