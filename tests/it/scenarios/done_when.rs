@@ -84,6 +84,24 @@ fn a_dry_run_decides_the_same_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_server_that_leaves_out_contents_changes_neither_the_shown_diff_nor_the_rollback() {
+    let (world, v2) = World::with_a_bad_release();
+    let dry_run = world.program().arguments(&["run", "--dry-run"]);
+    let expected = world.nothing_changed_by(&dry_run).text("/rollback/diff");
+    world.repo().configure("uploadpack.allowFilter", true);
+    for may_name_contents in [false, true] {
+        world
+            .repo()
+            .configure("uploadpack.allowAnySHA1InWant", may_name_contents);
+        let ran = world.nothing_changed_by(&dry_run).exits(0);
+        assert_eq!(ran.text("/rollback/diff"), expected);
+    }
+    let tip = world.repo().tip();
+    world.runs(&["run"]).exits(0).decides("rollback", "trigger");
+    world.one_commit_restores(&v2, &world.v1, &tip);
+}
+
+#[test]
 fn a_dry_run_beside_remembered_rollbacks_leaves_them_as_they_are() {
     let (world, _) = World::with_a_bad_release();
     world.runs(&["run"]).exits(0).decides("rollback", "trigger");
