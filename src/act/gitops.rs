@@ -62,6 +62,8 @@ enum Sent {
     Doubt(String),
     /// It did not land, and cannot land later.
     Failed(GithubError),
+    /// It was not sent, and would not be if it were tried again.
+    Unsent(GitError),
 }
 
 /// What became of it.
@@ -178,7 +180,7 @@ pub async fn restore(
                 tracing::warn!(commit.sha = %commit, error = %why, "the commit may have landed; reading the branch again");
                 doubt = Some(why);
             }
-            Sent::Failed(_) if doubt.is_some() => {}
+            Sent::Failed(_) | Sent::Unsent(_) if doubt.is_some() => {}
             Sent::Failed(error) if error.is_transient() => {
                 return Restored::Unreachable(git.github_error("move the branch", error));
             }
@@ -186,6 +188,11 @@ pub async fn restore(
                 return Restored::Refused {
                     why: error.to_string(),
                     by_server: false,
+                };
+            }
+            Sent::Unsent(error) => {
+                return Restored::Refused {
+                    why: error.to_string(),
                 };
             }
         }
@@ -215,6 +222,14 @@ pub(super) async fn read(git: &Git, work: &Restoration) -> Result<Snapshot, GitE
 }
 
 /// A branch that answers and lacks what was planned on has moved on; any other failure says nothing about it.
+/// Tells whether a push ended before anything of it left this host, and would end so again.
+fn is_unsent(error: &GitError) -> bool {
+    matches!(
+        error.fault,
+        GitFault::TooLargePush { .. } | GitFault::Refused { .. }
+    )
+}
+
 fn unreadable(error: GitError) -> Restored {
     match error.fault {
         GitFault::NoBranch { .. } | GitFault::NoPath { .. } | GitFault::Revision(_) => {
@@ -334,6 +349,7 @@ impl Ready<'_> {
             Self::Local(commit) => match crate::blocking(move || branch.push(&commit)).await {
                 Ok(Push::Accepted) => Sent::Landed,
                 Ok(Push::Refused { words }) => Sent::Refused(words),
+                Err(error) if is_unsent(&error) => Sent::Unsent(error),
                 Err(error) => Sent::Doubt(error.to_string()),
             },
             Self::OnGithub(github, written) => {

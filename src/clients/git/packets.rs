@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::error::GitFault;
 use super::transport::Body;
-use crate::clients::http::quote;
 
 /// The stream of packets of one answer.
 pub(super) struct Packets<'session> {
@@ -56,16 +55,14 @@ impl<'session> Packets<'session> {
     /// # Errors
     /// Fails when there is none, and when the server says so: an error of the server may stand anywhere.
     pub(super) fn next(&mut self) -> Result<Packet<'_>, GitFault> {
-        let packet = self.raw()?;
-        Ok(match packet {
-            Packet::Flush => Packet::Flush,
-            Packet::Line(line) => {
-                if let Some(words) = line.strip_prefix(b"ERR ") {
-                    return Err(said(words));
-                }
-                Packet::Line(line.strip_suffix(b"\n").unwrap_or(line))
+        match self.raw()? {
+            Packet::Flush => Ok(Packet::Flush),
+            Packet::Line([b'E', b'R', b'R', b' ', ..]) => Err(self.said(b"ERR ".len())),
+            Packet::Line(_) => {
+                let line = &self.line;
+                Ok(Packet::Line(line.strip_suffix(b"\n").unwrap_or(line)))
             }
-        })
+        }
     }
 
     /// Returns the next piece of an answer that carries words beside its data.
@@ -75,9 +72,9 @@ impl<'session> Packets<'session> {
     pub(super) fn next_piece(&mut self) -> Result<Piece<'_>, GitFault> {
         match self.raw()? {
             Packet::Flush => Ok(Piece::End),
-            Packet::Line([1, data @ ..]) => Ok(Piece::Data(data)),
-            Packet::Line([2, words @ ..]) => Ok(Piece::Words(words)),
-            Packet::Line([3, words @ ..]) => Err(said(words)),
+            Packet::Line([1, ..]) => Ok(Piece::Data(&self.line[1..])),
+            Packet::Line([2, ..]) => Ok(Piece::Words(&self.line[1..])),
+            Packet::Line([3, ..]) => Err(self.said(1)),
             Packet::Line(_) => Err(not_git()),
         }
     }
@@ -99,13 +96,25 @@ impl<'session> Packets<'session> {
     ///
     /// # Errors
     /// Fails when the answer is cut.
-    pub(super) fn drain(mut self) -> Result<(), GitFault> {
+    pub(super) fn drain(&mut self) -> Result<(), GitFault> {
         loop {
             let length = self.body.available()?.len();
             if length == 0 {
                 return Ok(());
             }
             self.body.consume(length);
+        }
+    }
+
+    /// Returns a short piece of the server's words without our secrets, which it knows.
+    pub(super) fn quote(&self, words: &[u8]) -> String {
+        self.body.quote(words)
+    }
+
+    /// The fault of a server that says that it failed; its words are what follows a mark in the line.
+    fn said(&self, mark: usize) -> GitFault {
+        GitFault::Protocol {
+            what: format!("the server ended with {:?}", self.quote(&self.line[mark..])),
         }
     }
 
@@ -189,7 +198,7 @@ impl Advertisement {
             Some(other) => Err(GitFault::Protocol {
                 what: format!(
                     "the repository names its objects by {}; only sha1 can be read",
-                    quote(other.as_bytes())
+                    packets.quote(other.as_bytes())
                 ),
             }),
         }
@@ -227,11 +236,5 @@ pub(super) fn write_flush(out: &mut Vec<u8>) {
 pub(super) fn not_git() -> GitFault {
     GitFault::Protocol {
         what: "the answer is not one of git's; check GITOPS_REPO".to_owned(),
-    }
-}
-
-fn said(words: &[u8]) -> GitFault {
-    GitFault::Protocol {
-        what: format!("the server ended with {:?}", quote(words)),
     }
 }

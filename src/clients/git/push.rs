@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use git2::{Buf, ErrorCode, Oid, Tree};
+use git2::{Buf, ErrorCode, ObjectType, Oid, Tree};
 
 use super::error::{GitError, GitFault, status_text};
 use super::packets::{Advertisement, Packets, Piece, write_flush, write_packet};
-use super::transport::Service;
+use super::transport::{Service, Session};
 use super::{Snapshot, library};
 
 /// Largest request. A rollback sends one commit and the folders on the way to its paths: some 50 KB for a repository of
@@ -29,9 +29,6 @@ pub enum Push {
     },
 }
 
-/// What the server says about a reference: nothing when it took it, else why not.
-type Status = Option<String>;
-
 impl Snapshot {
     /// Pushes a commit of the scratch repository to the branch, without force: it is sent only while the branch is where
     /// the draft found it, and the server takes it only then.
@@ -45,6 +42,7 @@ impl Snapshot {
 
     fn push_inner(&self, commit: &str) -> Result<Push, GitFault> {
         let (tip, commit) = self.builds_on_tip(commit)?;
+        self.stays_within_paths(&self.tree(tip)?, &self.tree(commit)?)?;
         let reference = format!("refs/heads/{}", self.git.settings.branch);
         let mut session = self.git.session()?;
         let looked = session
@@ -88,7 +86,7 @@ impl Snapshot {
             .ask(Service::ReceivePack, request)
             .and_then(|answer| Report::read(answer, has_words));
         match reported {
-            Ok(report) => self.answer(&report, &reference),
+            Ok(report) => report.answer(&session, &reference),
             Err(fault) => denied(fault),
         }
     }
@@ -96,10 +94,9 @@ impl Snapshot {
     /// Packs what the server lacks: the commit, and the folders on the way to the watched paths. What lies at the paths was
     /// there before, so the server has it, and it need not be here.
     fn pack(&self, tip: Oid, commit: Oid) -> Result<Buf, GitFault> {
-        let tree = |id: Oid| self.repo.find_commit(id).and_then(|commit| commit.tree());
+        let known = self.folders(&self.tree(tip)?)?;
+        let folders = self.folders(&self.tree(commit)?)?;
         let packed = (|| {
-            let known = self.folders(&tree(tip)?)?;
-            let folders = self.folders(&tree(commit)?)?;
             let mut builder = self.repo.packbuilder()?;
             builder.set_threads(1);
             builder.insert_object(commit, None)?;
@@ -113,8 +110,13 @@ impl Snapshot {
         packed.map_err(library)
     }
 
+    fn tree(&self, commit: Oid) -> Result<Tree<'_>, GitFault> {
+        let commit = self.repo.find_commit(commit);
+        commit.and_then(|commit| commit.tree()).map_err(library)
+    }
+
     /// Returns the ids of a tree and of its folders on the way to the watched paths.
-    fn folders(&self, tree: &Tree<'_>) -> Result<BTreeSet<Oid>, git2::Error> {
+    fn folders(&self, tree: &Tree<'_>) -> Result<BTreeSet<Oid>, GitFault> {
         let mut ids = BTreeSet::from([tree.id()]);
         for path in &self.git.settings.paths {
             for folder in Path::new(path).ancestors().skip(1) {
@@ -122,11 +124,13 @@ impl Snapshot {
                     break;
                 }
                 match tree.get_path(folder) {
-                    Ok(entry) => {
+                    Ok(entry) if entry.kind() == Some(ObjectType::Tree) => {
                         ids.insert(entry.id());
                     }
+                    // A file stands where a folder was or will be: there is nothing on the way.
+                    Ok(_) => {}
                     Err(error) if error.code() == ErrorCode::NotFound => {}
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(library(error)),
                 }
             }
         }
@@ -144,27 +148,13 @@ impl Snapshot {
                 why: format!("{commit:?} is not a commit on top of {}", self.tip),
             })
     }
+}
 
-    fn answer(&self, report: &Report, reference: &str) -> Result<Push, GitFault> {
-        let client = self.git.client()?;
-        match &report.of(reference)[..] {
-            [None] => Ok(Push::Accepted),
-            [Some(status)] => {
-                let status = client.quote(status.as_bytes());
-                let said = client.quote(&without_progress(&report.words));
-                Ok(Push::Refused {
-                    words: if said.is_empty() {
-                        status
-                    } else {
-                        format!("{status}: {said}")
-                    },
-                })
-            }
-            _ => Err(GitFault::Protocol {
-                what: "the server did not say what became of the branch".to_owned(),
-            }),
-        }
-    }
+/// What the server says about a part of a push.
+#[derive(Debug, PartialEq, Eq)]
+enum Status {
+    Taken,
+    Refused(String),
 }
 
 /// What the server says after a push.
@@ -194,33 +184,71 @@ impl Report {
         Ok(report)
     }
 
-    /// Returns what the server says about a reference, as often as it says something.
-    fn of(&self, reference: &str) -> Vec<Status> {
-        let mut statuses = Vec::new();
-        let mut rest = &self.lines[..];
-        // Each line is a packet of its own inside the data.
-        while let Some((length, _)) = rest.split_at_checked(4) {
-            let length = std::str::from_utf8(length)
-                .ok()
-                .and_then(|digits| usize::from_str_radix(digits, 16).ok());
-            let Some((line, behind)) = length
-                .filter(|length| *length >= 4)
-                .and_then(|length| rest.split_at_checked(length))
-            else {
-                break;
-            };
-            rest = behind;
-            let line = String::from_utf8_lossy(&line[4..]);
+    /// Tells what became of a reference. It landed only where the server says that it could read what was sent and that it
+    /// took the reference, each once.
+    ///
+    /// # Errors
+    /// Fails when the report leaves it open.
+    fn answer(&self, session: &Session, reference: &str) -> Result<Push, GitFault> {
+        let (unpacked, statuses) = self.statuses(reference);
+        let why = match (&unpacked[..], &statuses[..]) {
+            ([Status::Taken], [Status::Taken]) => return Ok(Push::Accepted),
+            ([_], [Status::Refused(why)]) => session.quote(why.as_bytes()),
+            ([Status::Refused(why)], _) => {
+                let why = session.quote(why.as_bytes());
+                format!("the server could not read what was sent ({why})")
+            }
+            _ => {
+                return Err(GitFault::Protocol {
+                    what: "the server did not say what became of the branch".to_owned(),
+                });
+            }
+        };
+        let said = session.quote(&without_progress(&self.words));
+        Ok(Push::Refused {
+            words: if said.is_empty() {
+                why
+            } else {
+                format!("{why}: {said}")
+            },
+        })
+    }
+
+    /// Returns what the server says about the pack and about a reference, as often as it says something.
+    fn statuses(&self, reference: &str) -> (Vec<Status>, Vec<Status>) {
+        let (mut unpacked, mut statuses) = (Vec::new(), Vec::new());
+        for line in self.lines() {
+            let line = String::from_utf8_lossy(line);
             let mut words = line.trim_end_matches('\n').splitn(3, ' ');
             match (words.next(), words.next(), words.next()) {
-                (Some("ok"), Some(name), None) if name == reference => statuses.push(None),
+                (Some("unpack"), Some("ok"), None) => unpacked.push(Status::Taken),
+                (Some("unpack"), _, _) => {
+                    let why = line.trim_start_matches("unpack").trim().to_owned();
+                    unpacked.push(Status::Refused(why));
+                }
+                (Some("ok"), Some(name), None) if name == reference => {
+                    statuses.push(Status::Taken);
+                }
                 (Some("ng"), Some(name), why) if name == reference => {
-                    statuses.push(Some(why.unwrap_or("no reason given").to_owned()));
+                    let why = why.unwrap_or("no reason given").to_owned();
+                    statuses.push(Status::Refused(why));
                 }
                 _ => {}
             }
         }
-        statuses
+        (unpacked, statuses)
+    }
+
+    /// Returns the lines, each of which is a packet of its own inside the data, up to the first that is none.
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.lines[..];
+        std::iter::from_fn(move || {
+            let (length, _) = rest.split_at_checked(4)?;
+            let length = usize::from_str_radix(std::str::from_utf8(length).ok()?, 16).ok()?;
+            let (line, behind) = rest.split_at_checked(length)?;
+            rest = behind;
+            line.get(4..)
+        })
     }
 }
 

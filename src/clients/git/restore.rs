@@ -145,7 +145,11 @@ impl Snapshot {
     }
 
     /// The last guard before anything is sent: what differs from the tip lies below the watched paths.
-    fn stays_within_paths(&self, old: &Tree<'_>, new: &Tree<'_>) -> Result<(), GitFault> {
+    pub(super) fn stays_within_paths(
+        &self,
+        old: &Tree<'_>,
+        new: &Tree<'_>,
+    ) -> Result<(), GitFault> {
         let diff = self
             .repo
             .diff_tree_to_tree(Some(old), Some(new), None)

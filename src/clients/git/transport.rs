@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::GitFault;
 use super::packets::Packets;
-use crate::clients::http::{HttpClient, HttpError, Method, RequestBuilder, Streaming, quote};
+use crate::clients::http::{HttpClient, HttpError, Method, RequestBuilder, Streaming};
 
 /// What a server does for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Session {
             .unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case(wanted) {
-            let kind = quote(kind.as_bytes());
+            let kind = self.client.quote(kind.as_bytes());
             return Err(GitFault::NotGit { kind });
         }
         Ok(Packets::new(Body {
@@ -104,11 +104,16 @@ impl Session {
         }))
     }
 
+    /// Returns a short piece of the server's words without our secrets, which it knows.
+    pub(super) fn quote(&self, words: &[u8]) -> String {
+        self.client.quote(words)
+    }
+
     /// Returns the time that is left.
     ///
     /// # Errors
     /// Fails when none is.
-    pub(super) fn time_left(&self) -> Result<Duration, GitFault> {
+    fn time_left(&self) -> Result<Duration, GitFault> {
         time_left(self.deadline)
     }
 }
@@ -170,6 +175,11 @@ impl Body<'_> {
     /// Consumes the first `length` bytes of what is available.
     pub(super) fn consume(&mut self, length: usize) {
         self.read += length;
+    }
+
+    /// Returns a short piece of the server's words without our secrets, which it knows.
+    pub(super) fn quote(&self, words: &[u8]) -> String {
+        self.session.quote(words)
     }
 
     /// Returns when the conversation ends at the latest.

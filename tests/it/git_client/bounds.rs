@@ -1,5 +1,6 @@
 //! What a read and a push may take: bytes, objects and time.
 
+use error_budget_monitor::act::{Restoration, Restored, Way, restore};
 use git2::{Buf, Oid, Repository, Signature};
 use testkit::stub::{Reply, Request, Stub};
 
@@ -269,6 +270,7 @@ fn answers_that_are_not_git_s_are_one_sentence() {
         assert!(!error.is_transient());
     }
 }
+
 #[test]
 fn a_push_that_is_larger_than_a_rollback_can_be_is_not_sent() {
     const ENTRIES: usize = 250_000;
@@ -314,5 +316,20 @@ fn a_push_that_is_larger_than_a_rollback_can_be_is_not_sent() {
         "push to the branch of platform/gitops: the folders on the way to GITOPS_PATH take more than 4194304 bytes \
          to send; keep fewer entries in them"
     );
+    // Nothing left this host, so the rollback ends here instead of being looked for in vain.
+    let work = Restoration {
+        id: "r-1".to_owned(),
+        from_state: snapshot.tip_state.clone(),
+        to: good,
+        tip: snapshot.tip.clone(),
+        message: MESSAGE.to_owned(),
+        at: at(9_000),
+    };
+    let git = world.git();
+    let restored = RUNTIME.block_on(restore(&git, Way::Push, &work, Some(snapshot), |_| Ok(())));
+    let Restored::Refused { why } = restored else {
+        panic!("{restored:?}");
+    };
+    assert_eq!(why, error.to_string());
     assert_eq!(world.server.push_attempts(), 0);
 }

@@ -234,7 +234,7 @@ fn boastful(world: &World) -> Stub {
 }
 
 /// Returns what git answers to a request.
-fn upload_pack(repo: &Path, request: &[u8]) -> Vec<u8> {
+pub(super) fn upload_pack(repo: &Path, request: &[u8]) -> Vec<u8> {
     let mut git = Command::new("git")
         .args(["upload-pack", "--stateless-rpc"])
         .arg(repo)

@@ -1,5 +1,6 @@
 //! The git client against real repositories behind `git http-backend`, and against servers that are none.
 
+mod answers;
 mod bounds;
 mod corners;
 mod depth;
