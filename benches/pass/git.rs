@@ -218,6 +218,10 @@ impl Bench {
             limits.map(|limits| millis(limits.wall)),
             &|(cost, _)| millis(cost.wall),
         );
+        // Of our own process, or of git with its children; the server's is not in it.
+        row("processor time", Unit::Millis, None, &|(cost, _)| {
+            millis(cost.cpu)
+        });
         row(
             "peak memory",
             Unit::MiB,
