@@ -193,6 +193,7 @@ pub async fn restore(
             Sent::Unsent(error) => {
                 return Restored::Refused {
                     why: error.to_string(),
+                    by_server: false,
                 };
             }
         }
