@@ -327,7 +327,11 @@ fn a_push_that_is_larger_than_a_rollback_can_be_is_not_sent() {
     };
     let git = world.git();
     let restored = RUNTIME.block_on(restore(&git, Way::Push, &work, Some(snapshot), |_| Ok(())));
-    let Restored::Refused { why } = restored else {
+    let Restored::Refused {
+        why,
+        by_server: false,
+    } = restored
+    else {
         panic!("{restored:?}");
     };
     assert_eq!(why, error.to_string());
