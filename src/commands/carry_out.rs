@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::Ended;
+use super::argocd::alone;
 use super::deploy::{Stopped, prepare};
 use super::pass::Memory;
 use super::service::Service;
@@ -69,6 +70,9 @@ pub(super) async fn carry_out(
         Action::RollBack(plan) => plan,
     };
     let Sighted { snapshot, app } = seen;
+    if let (None, Some(argo), Some(app)) = (&service.git, &service.argo, &app) {
+        return alone(service, argo, memory, app, plan, record, wish).await;
+    }
     let (Some(git), Some(snapshot)) = (&service.git, snapshot) else {
         return held(
             record.holding(Reason::NoTarget, "no GitOps repository is configured"),
@@ -126,7 +130,7 @@ pub(super) async fn carry_out(
     }
 }
 
-fn held(record: Record, exit: Exit) -> Ended {
+pub(super) fn held(record: Record, exit: Exit) -> Ended {
     let complaint = (exit != Exit::Complete).then(|| format!("held: {}", record.decision.detail));
     let ended = Ended::with(exit, record);
     match complaint {
@@ -197,7 +201,7 @@ async fn show(
 /// Names a rollback: the service, the moment, the bad revision, and a hash of the service's key, because the start of a
 /// name may be that of another service too, which a bad commit hits in the same second. Lower case, digits and `-`, at
 /// most 64 characters, so that it may be a branch name too.
-fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
+pub(super) fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
     let name: String = key
         .rsplit('/')
         .next()
@@ -226,7 +230,7 @@ fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
 }
 
 /// Makes an id of its own of one that is remembered already: the same revision, judged again in the same second.
-fn unlike(id: String, remembered: &ServiceState) -> String {
+pub(super) fn unlike(id: String, remembered: &ServiceState) -> String {
     let is_new = |id: &String| remembered.rollbacks.iter().all(|past| past.id != *id);
     let another = (2_u32..).map(|number| format!("{id}-{number}"));
     std::iter::once(id.clone())
@@ -290,6 +294,7 @@ impl Intent<'_> {
             commit: None,
             proposal: None,
             argocd: errand.clone(),
+            auto_sync_before: None,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),
@@ -324,8 +329,8 @@ async fn begin(
     }
     tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
     let mut journey = Journey::new(service, journal, rollback);
-    let outage = journey.act(git, Some(snapshot), true).await;
-    journey.finish(git, record, outage).await
+    let outage = journey.act(Some(git), Some(snapshot), true).await;
+    journey.finish(Some(git), record, outage).await
 }
 
 /// A rollback under way, with the journal in which every step is written down.

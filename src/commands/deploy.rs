@@ -10,7 +10,7 @@ use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoEr
 use crate::clients::git::{Git, Snapshot};
 use crate::journal::{Entry, Errand, Event, Order, Origin, Phase, StepName, StepState};
 use crate::observe;
-use crate::policy::{Plan, Reason};
+use crate::policy::{Plan, Reason, short};
 use crate::record::Record;
 
 /// How far the clocks of GitHub and this program may be apart.
@@ -147,7 +147,7 @@ impl Journey<'_> {
     /// Argo CD may be asked for a rollback; else it is only looked at. Returns what could not be reached.
     pub(super) async fn act(
         &mut self,
-        git: &Git,
+        git: Option<&Git>,
         snapshot: Option<Snapshot>,
         may_ask: bool,
     ) -> Option<Outage> {
@@ -160,13 +160,38 @@ impl Journey<'_> {
                 Err(outage) => return Some(outage),
             }
         }
-        self.put_back(git, snapshot).await.map(Outage::from)
+        match git {
+            Some(git) => self.put_back(git, snapshot).await.map(Outage::from),
+            None => {
+                let why = format!(
+                    "application is rolled back; git still holds {}: revert it there, or the next sync brings it back",
+                    short(&self.rollback.from)
+                );
+                self.ends(
+                    StepName::ArgocdRollback,
+                    StepState::Done,
+                    Event::Landed,
+                    why,
+                );
+                None
+            }
+        }
+    }
+
+    /// Ends a rollback that Argo CD would not do.
+    pub(super) fn fails_at_argocd(&mut self, why: String) {
+        self.ends(
+            StepName::ArgocdRollback,
+            StepState::Failed,
+            Event::Refused,
+            why,
+        );
     }
 
     /// Has Argo CD deploy what the branch holds now, proves that the burn stopped, and ends the run.
     pub(super) async fn finish(
         mut self,
-        git: &Git,
+        git: Option<&Git>,
         record: Record,
         outage: Option<Outage>,
     ) -> Ended {
@@ -209,7 +234,7 @@ impl Journey<'_> {
 
     /// Waits until what was put back is live and healthy: with auto-sync by a sync that is asked for, else it is live already.
     /// Returns whether it is.
-    async fn takes_effect(&mut self, git: &Git) -> Result<bool, Outage> {
+    async fn takes_effect(&mut self, git: Option<&Git>) -> Result<bool, Outage> {
         let order = match &self.rollback.argocd {
             Some(errand) if self.rollback.phase == Phase::Verifying => errand.order,
             Some(_) | None => return Ok(true),
@@ -218,7 +243,7 @@ impl Journey<'_> {
         let Some(argo) = &self.service.argo else {
             return Err(self.without_argocd(step));
         };
-        if self.rollback.effective_at.is_none() {
+        if let (None, Some(git)) = (self.rollback.effective_at, git) {
             if !self.sync(git, argo).await? {
                 return Ok(false);
             }

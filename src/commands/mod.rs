@@ -1,5 +1,6 @@
 //! The commands: each joins observing, deciding and acting for a list of services.
 
+mod argocd;
 mod carry_out;
 mod check;
 mod deploy;
@@ -90,7 +91,7 @@ async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &H
         Command::Check(check) => check::check(service, heading, check.commit.as_deref()).await,
         Command::Rollback(rollback) => match rollback.way {
             Way::Gitops => rollback::gitops(service, heading).await,
-            Way::Argocd => rollback::argocd(service, heading),
+            Way::Argocd => argocd::argocd(service, heading).await,
         },
         Command::Status => status::status(service, heading).await,
     }

@@ -46,7 +46,10 @@ pub(super) async fn resume(
             unfinished.id
         ));
     let mut journey = Journey::new(service, journal, unfinished);
-    let outage = go_on(service, git, &mut journey, &assessment).await;
+    let outage = match git {
+        Some(git) => go_on(service, git, &mut journey, &assessment).await,
+        None => go_on_alone(service, &mut journey, &assessment).await,
+    };
     journey.finish(git, record, outage).await
 }
 
@@ -85,11 +88,49 @@ async fn go_on(
     }
 }
 
-/// Returns the repository in which to look for it, or why the settings do not name it any more.
+/// The same, for a rollback of the application alone.
+async fn go_on_alone(
+    service: &Service<'_>,
+    journey: &mut Journey<'_>,
+    assessment: &Assessment,
+) -> Option<Outage> {
+    if journey.rollback.phase != Phase::Begun {
+        return None;
+    }
+    let age = (Utc::now() - journey.rollback.begun_at).to_std();
+    if age.is_ok_and(|age| age > service.config.policy.resume_max_age) {
+        let why = "its intent is older than RESUME_MAX_AGE; whether Argo CD did it is to be seen in the application's history";
+        journey.ends(
+            StepName::ArgocdRollback,
+            StepState::Failed,
+            Event::TooOld,
+            why.to_owned(),
+        );
+        return None;
+    }
+    let is_right = held_back(service, &journey.rollback, assessment).is_none()
+        && (journey.rollback.origin == Origin::Manual || assessment.burning == Some(true));
+    journey.act(None, None, is_right).await
+}
+
+/// Returns the repository in which to look for it, none where only the application is rolled back, or why the settings do not
+/// name it any more.
 fn where_it_was_begun<'a>(
     service: &'a Service<'_>,
     unfinished: &Rollback,
-) -> Result<&'a Git, String> {
+) -> Result<Option<&'a Git>, String> {
+    let errand = unfinished.argocd.as_ref();
+    if errand.is_some_and(|errand| errand.order == Order::RollBackOnly) {
+        let here = service.argo.as_ref().map(super::argocd::place);
+        return match here {
+            Some(here) if here == unfinished.place => Ok(None),
+            Some(_) | None => Err(format!(
+                "rollback {} was begun on {}, which the settings do not name; set ARGOCD_SERVER and ARGOCD_APP_NAME back until \
+                 it is finished",
+                unfinished.id, unfinished.place
+            )),
+        };
+    }
     let Some(git) = &service.git else {
         return Err(format!(
             "rollback {} is unfinished, and GITOPS_REPO is not set; set it again",
@@ -106,7 +147,7 @@ fn where_it_was_begun<'a>(
             unfinished.id, unfinished.place
         ));
     }
-    Ok(git)
+    Ok(Some(git))
 }
 
 /// Finds out what became of the push of an earlier run, and repeats it where that is still right.
@@ -139,7 +180,7 @@ async fn settle(
         if is_begun && !is_old {
             let is_right = held_back(service, &journey.rollback, assessment).is_none()
                 && assessment.burning == Some(true);
-            return journey.act(git, None, is_right).await;
+            return journey.act(Some(git), None, is_right).await;
         }
     }
     if is_old {
@@ -170,7 +211,7 @@ async fn settle(
     }
     if assessment.burning == Some(true) {
         // The branch is read again with the target in sight; the snapshot here may be too shallow for it.
-        return journey.act(git, None, true).await;
+        return journey.act(Some(git), None, true).await;
     }
     journey.ends(
         StepName::GitopsRevert,

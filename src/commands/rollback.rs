@@ -178,12 +178,3 @@ fn named((text, resolved): (&str, &Resolved)) -> Option<String> {
 fn is_about_the_revision(error: &GitError) -> bool {
     matches!(error.fault, GitFault::Revision(_))
 }
-
-/// Says that this version cannot roll back an Argo CD application; nothing is done.
-pub(super) fn argocd(service: &Service<'_>, heading: &Heading) -> Ended {
-    let why = "this version does not talk to Argo CD yet; use `rollback gitops`, or `argocd app rollback`";
-    let record = Record::unknown(heading, &service.objective, Utc::now())
-        .holding(Reason::NoTarget, why)
-        .not_knowing("argocd", why);
-    Ended::with(Exit::Unavailable, record).complaining(why)
-}

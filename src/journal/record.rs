@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::clients::argocd::AutomatedBlock;
+
 use super::transition::{Event, IllegalEvent, Phase, next};
 
 /// How many ended rollbacks of a service are kept.
@@ -76,6 +78,9 @@ pub struct Rollback {
     /// What is asked of Argo CD, where the service has an application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argocd: Option<Errand>,
+    /// The settings of auto-sync, where it was switched off for this: what a person may put back once git is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_sync_before: Option<AutomatedBlock>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -296,6 +301,7 @@ mod tests {
             commit: None,
             proposal: None,
             argocd: None,
+            auto_sync_before: None,
             effective_at: None,
             ended_at: Some(DateTime::UNIX_EPOCH),
             steps: Vec::new(),

@@ -357,6 +357,7 @@ mod tests {
             commit: None,
             proposal: None,
             argocd: None,
+            auto_sync_before: None,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),

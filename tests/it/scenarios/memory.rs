@@ -27,6 +27,7 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
         commit: Some(revision('c')),
         proposal: None,
         argocd: None,
+        auto_sync_before: None,
         effective_at: Some(begun_at),
         ended_at: (!phase.is_in_flight()).then_some(begun_at),
         steps: Vec::new(),

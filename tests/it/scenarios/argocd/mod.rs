@@ -1,5 +1,6 @@
 //! Argo CD beside the branch: both orders, what stands in the way, and that nothing is asked for twice.
 
+mod alone;
 mod orders;
 mod stuck;
 mod unfinished;
