@@ -61,6 +61,15 @@ impl Scene {
         }
     }
 
+    /// Where it is deployed by hand, and the history does not hold version 1 any more: only the branch can be put back.
+    fn reverting() -> Self {
+        let scene = Self::by_hand();
+        scene.argo.change(|known| {
+            known.app_mut(APP).status.history.remove(0);
+        });
+        scene
+    }
+
     /// Where Argo CD follows the branch.
     fn auto() -> Self {
         let scene = Self::by_hand();

@@ -73,10 +73,7 @@ fn without_auto_sync_the_application_goes_first_and_the_branch_follows() {
 
 #[test]
 fn what_the_history_does_not_hold_any_more_is_reverted_and_synced() {
-    let scene = Scene::by_hand();
-    scene.argo.change(|known| {
-        known.app_mut(APP).status.history.remove(0);
-    });
+    let scene = Scene::reverting();
     let ran = scene
         .program()
         .run()

@@ -12,6 +12,8 @@ pub enum Fault {
     Delay(Duration),
     /// Changes the world before the request is looked at: the way to lose a race.
     Before(Box<dyn FnOnce(&mut World) + Send>),
+    /// Does something else and closes the connection before the effect.
+    Lost(Box<dyn FnOnce() + Send>),
     /// Does nothing and answers this; [`Reply::hangup`] closes the connection before the effect.
     Instead(Reply),
     /// Does what is asked and answers this; [`Reply::hangup`] closes the connection after the effect.
@@ -26,6 +28,8 @@ pub enum Fault {
 pub(super) struct PlannedFault {
     pub(super) method: String,
     pub(super) fragment: String,
+    /// How many requests pass first.
+    pub(super) after: usize,
     pub(super) fault: Fault,
 }
 
@@ -62,10 +66,16 @@ impl fmt::Debug for PlannedFault {
 
 impl World {
     pub(super) fn take_fault(&mut self, method: &str, path: &str) -> Option<Fault> {
-        let index = self
-            .faults
-            .iter()
-            .position(|planned| planned.method == method && path.contains(&planned.fragment))?;
+        let matches = |planned: &PlannedFault| {
+            (planned.method.is_empty() || planned.method == method)
+                && path.contains(&planned.fragment)
+        };
+        let index = self.faults.iter().position(matches)?;
+        let planned = &mut self.faults[index];
+        if planned.after > 0 {
+            planned.after -= 1;
+            return None;
+        }
         Some(self.faults.remove(index).fault)
     }
 }

@@ -82,6 +82,10 @@ impl Shared {
         };
         match fault {
             Some(Fault::Instead(reply)) => reply,
+            Some(Fault::Lost(action)) => {
+                action();
+                Reply::hangup()
+            }
             Some(Fault::After(reply)) => {
                 self.begin(&request);
                 reply

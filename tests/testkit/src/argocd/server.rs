@@ -116,6 +116,19 @@ impl ArgoServer {
             world.faults.push(PlannedFault {
                 method: method.to_owned(),
                 fragment: fragment.to_owned(),
+                after: 0,
+                fault,
+            });
+        });
+    }
+
+    /// Plans what is done to the request after so many others, whatever they are.
+    pub fn fault_after(&self, requests: usize, fault: Fault) {
+        self.change(|world| {
+            world.faults.push(PlannedFault {
+                method: String::new(),
+                fragment: String::new(),
+                after: requests,
                 fault,
             });
         });
