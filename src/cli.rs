@@ -47,6 +47,8 @@ pub enum Command {
     Rollback(Rollback),
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
+    /// What would stop a rollback today: each access and setting looked at, nothing changed
+    Doctor,
 }
 
 /// Arguments of the gate.

@@ -19,6 +19,10 @@ pub enum Exit {
     BlockedUnknown,
     /// 5: the gate blocks because the commit is on hold or a rollback is in flight.
     BlockedHold,
+    /// 1: something may stop a rollback today, or holds it back for a while.
+    DoctorWarns,
+    /// 2: something would stop a rollback today.
+    DoctorObjects,
     /// 64: the arguments are wrong.
     Usage,
     /// 69: Prometheus, git or Argo CD could not be reached or refused; nothing was done.
@@ -34,8 +38,8 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Complete => 0,
-            Self::PersonNeeded | Self::BlockedWarning => 1,
-            Self::BlockedCritical => 2,
+            Self::PersonNeeded | Self::BlockedWarning | Self::DoctorWarns => 1,
+            Self::BlockedCritical | Self::DoctorObjects => 2,
             Self::BlockedEmergency => 3,
             Self::BlockedUnknown => 4,
             Self::BlockedHold => 5,

@@ -4,13 +4,16 @@ mod argocd;
 mod carry_out;
 mod check;
 mod deploy;
+mod doctor;
 mod pass;
 mod propose;
 mod resume;
 mod rollback;
 mod service;
 mod status;
+mod unserved;
 
+pub use doctor::{Diagnosis, Finding, State};
 pub use service::{Service, SetupError};
 pub use status::{Hold, Limits, PastPart, Status};
 
@@ -29,6 +32,8 @@ pub enum Report {
     Record(Box<Record>),
     /// A status.
     Status(Box<Status>),
+    /// What would stop a rollback.
+    Diagnosis(Box<Diagnosis>),
 }
 
 /// How a command ended.
@@ -94,6 +99,7 @@ async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &H
             Way::Argocd => argocd::argocd(service, heading).await,
         },
         Command::Status => status::status(service, heading).await,
+        Command::Doctor => doctor::doctor(service, heading).await,
     }
 }
 
@@ -103,6 +109,7 @@ fn name(command: &Command) -> &'static str {
         Command::Check(_) => "check",
         Command::Rollback(_) => "rollback",
         Command::Status => "status",
+        Command::Doctor => "doctor",
     }
 }
 

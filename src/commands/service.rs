@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::unserved::unserved;
 use crate::clients::argocd::{Argo, ArgoAuth, ArgoSettings};
 use crate::clients::git::{Git, GitSettings};
 use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
@@ -110,20 +111,7 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
 
 /// Says which settings are read and not served yet, so that nobody waits for a message that will not come.
 fn warn_of_what_is_not_served(config: &Config) {
-    let notify = &config.notify;
-    let unserved = [
-        ("SLACK_WEBHOOK or SLACK_BOT_TOKEN", notify.slack.is_some()),
-        ("PAGERDUTY_KEY", notify.pagerduty.is_some()),
-        ("INCIDENT_REPO", notify.incident_repo.is_some()),
-        ("WEBHOOK_URL", notify.webhook.is_some()),
-        ("PUSHGATEWAY_URL", notify.pushgateway_url.is_some()),
-        ("METRICS_TEXTFILE", notify.metrics_textfile.is_some()),
-        ("LOG_FILE", config.state.log_file.is_some()),
-    ];
-    let set: Vec<&str> = unserved
-        .into_iter()
-        .filter_map(|(name, is_set)| is_set.then_some(name))
-        .collect();
+    let set: Vec<&str> = unserved(config).collect();
     if !set.is_empty() {
         tracing::warn!(
             variables = set.join(", "),

@@ -19,6 +19,7 @@ mod remote;
 mod secret;
 mod selector;
 mod service;
+mod shown;
 mod sli;
 mod state;
 mod template;
@@ -36,6 +37,7 @@ pub use problems::{ConfigError, Invalid};
 pub use prometheus::{Auth, ClientIdentity, PrometheusConfig, TlsConfig};
 pub use remote::GitopsRepo;
 pub use service::{Namespace, ServiceConfig, ServiceName, SloConfig};
+pub use shown::{Setting, SettingOrigin};
 pub use sli::{Histograms, MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
 pub use variables::{VARIABLES, Variable};
@@ -76,6 +78,8 @@ pub struct Config {
     pub manual: ManualConfig,
     /// `SERVICES_DIR`, none by default: a folder of `*.env` files, one per service.
     pub services_dir: Option<PathBuf>,
+    /// Every variable as it was read; of a secret only whether it is set.
+    pub settings: Vec<Setting>,
 }
 
 impl Config {
@@ -181,5 +185,6 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
         gate: gate?,
         manual: manual?,
         services_dir: services_dir?,
+        settings: shown::settings(reader),
     })
 }

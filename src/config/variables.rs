@@ -54,6 +54,9 @@ macro_rules! variables {
 
         /// Every variable of the contract, in the order of the README.
         pub const VARIABLES: &[Variable] = &[$($($key.variable,)*)*];
+
+        /// The same, with the ways to their values.
+        pub(super) const KEYS: &[Key] = &[$($($key,)*)*];
     };
     (@optional) => { None };
     (@optional $value:expr) => { Some($value) };

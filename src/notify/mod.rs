@@ -2,9 +2,11 @@
 
 mod advice;
 mod commit;
+mod doctor;
 mod pull;
 mod text;
 
 pub use commit::{CommitStory, commit_message};
+pub use doctor::diagnosis;
 pub use pull::{expired, overtaken, pull_request};
 pub use text::{record, status};

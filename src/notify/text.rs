@@ -334,7 +334,7 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 /// Replaces what could move the cursor or hide text of a terminal; manifests are untrusted.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() && c != '\n' && c != '\t' {

@@ -9,6 +9,7 @@ mod bad_state;
 mod blame;
 mod branch_fate;
 mod crash;
+mod doctor;
 mod done_when;
 mod evidence;
 mod gate;

@@ -1,0 +1,192 @@
+//! What was looked at, what was found, and what to do about it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::config::Setting;
+use crate::record::rfc3339;
+
+/// Version of the layout.
+const SCHEMA: u32 = 1;
+
+/// Everything that was looked at, and the worst of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diagnosis {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it was looked at.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// Every variable of the contract as it was read; of a secret only whether it is set.
+    pub configuration: Vec<Setting>,
+    /// What was found, by subject.
+    pub findings: Vec<Finding>,
+    /// The worst state of all findings.
+    pub worst: State,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at, such as `argocd history`.
+    pub subject: &'static str,
+    /// How it stands.
+    pub state: State,
+    /// What was tried.
+    pub tried: String,
+    /// What was found.
+    pub found: String,
+    /// What to do; nothing where there is nothing to do.
+    pub remedy: Option<String>,
+}
+
+/// How a thing stands, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A rollback can rely on it.
+    Ok,
+    /// It may stand in the way, holds rollbacks back for a while or on purpose, or could not be looked at.
+    Warning,
+    /// A rollback today would fail on it, or would never be tried.
+    Problem,
+}
+
+impl Diagnosis {
+    /// Sums up what was found.
+    pub(super) fn new(
+        service: String,
+        namespace: String,
+        configuration: Vec<Setting>,
+        findings: Vec<Finding>,
+    ) -> Self {
+        let states = findings.iter().map(|finding| finding.state);
+        Self {
+            schema: SCHEMA,
+            service,
+            namespace,
+            at: Utc::now(),
+            configuration,
+            worst: states.max().unwrap_or(State::Ok),
+            findings,
+        }
+    }
+
+    /// Counts the findings in a state.
+    pub fn count(&self, state: State) -> usize {
+        let is_meant = |finding: &&Finding| finding.state == state;
+        self.findings.iter().filter(is_meant).count()
+    }
+}
+
+impl State {
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+impl Finding {
+    pub(super) fn ok(
+        subject: &'static str,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self {
+            subject,
+            state: State::Ok,
+            tried: tried.into(),
+            found: found.into(),
+            remedy: None,
+        }
+    }
+
+    pub(super) fn warning(
+        subject: &'static str,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            state: State::Warning,
+            remedy: Some(remedy.into()),
+            ..Self::ok(subject, tried, found)
+        }
+    }
+
+    pub(super) fn problem(
+        subject: &'static str,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            state: State::Problem,
+            remedy: Some(remedy.into()),
+            ..Self::ok(subject, tried, found)
+        }
+    }
+
+    /// Tells of an error in its own words: what happened, a semicolon, what to do. `remedy` is for one that does not say it.
+    pub(super) fn failed(
+        subject: &'static str,
+        tried: impl Into<String>,
+        error: &str,
+        remedy: &str,
+    ) -> Self {
+        let (found, remedy) = error.split_once("; ").unwrap_or((error, remedy));
+        Self::problem(subject, tried, found, remedy)
+    }
+
+    /// Says that something could not be looked at, because of what `first` names.
+    pub(super) fn unchecked(subject: &'static str, tried: impl Into<String>, first: &str) -> Self {
+        Self::warning(
+            subject,
+            tried,
+            "not checked",
+            format!("mend {first} first, then look again"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_finding_counts() {
+        let ok = Finding::ok("a", "look", "well");
+        let warning = Finding::warning("b", "look", "so so", "care");
+        let problem = Finding::problem("c", "look", "bad", "mend");
+        for (findings, worst) in [
+            (vec![], State::Ok),
+            (vec![ok.clone()], State::Ok),
+            (
+                vec![ok.clone(), warning.clone(), ok.clone()],
+                State::Warning,
+            ),
+            (vec![problem, warning, ok], State::Problem),
+        ] {
+            let (service, namespace) = ("checkout".to_owned(), "shop".to_owned());
+            let diagnosis = Diagnosis::new(service, namespace, Vec::new(), findings);
+            assert_eq!(diagnosis.worst, worst);
+        }
+    }
+
+    #[test]
+    fn an_error_is_split_into_what_happened_and_what_to_do() {
+        let told = Finding::failed("a", "look", "refused; check A; then B", "unused");
+        assert_eq!(told.found, "refused");
+        assert_eq!(told.remedy.as_deref(), Some("check A; then B"));
+        let silent = Finding::failed("a", "look", "refused", "look there");
+        assert_eq!(silent.remedy.as_deref(), Some("look there"));
+    }
+}

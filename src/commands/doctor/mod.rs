@@ -1,0 +1,50 @@
+//! What would stop a rollback today: each access and each setting looked at, nothing changed.
+//!
+//! Every system is looked at, whatever became of the others, and all of them at the same time. The clients bound every wait.
+
+mod application;
+mod argocd;
+mod finding;
+mod rights;
+mod settings;
+mod source;
+
+pub use finding::{Diagnosis, Finding, State};
+
+use super::service::Service;
+use super::{Ended, Report};
+use crate::exit::Exit;
+use crate::record::Heading;
+
+/// Looks at everything that a rollback of the service needs.
+pub(super) async fn doctor(service: &Service<'_>, heading: &Heading) -> Ended {
+    let config = service.config;
+    let mut findings = settings::look(config);
+    let argocd = argocd::look(config).await;
+    findings.extend(argocd);
+    let diagnosis = Diagnosis::new(
+        heading.service.clone(),
+        heading.namespace.clone(),
+        config.settings.clone(),
+        findings,
+    );
+    let (exit, complaint) = match diagnosis.worst {
+        State::Ok => (Exit::Complete, None),
+        State::Warning => (Exit::DoctorWarns, None),
+        State::Problem => (Exit::DoctorObjects, Some(complaint(&diagnosis))),
+    };
+    Ended {
+        exit,
+        report: Some(Report::Diagnosis(Box::new(diagnosis))),
+        complaint,
+    }
+}
+
+fn complaint(diagnosis: &Diagnosis) -> String {
+    let problems = diagnosis.findings.iter();
+    let subjects: Vec<&str> = problems
+        .filter(|finding| finding.state == State::Problem)
+        .map(|finding| finding.subject)
+        .collect();
+    format!("a rollback would fail today: {}", subjects.join(", "))
+}

@@ -1,0 +1,146 @@
+//! What the settings themselves say: whether anything is rolled back at all, by which way, and who is told.
+
+use super::super::unserved::unserved;
+use super::finding::Finding;
+use crate::config::{Config, GitopsMode, SettingOrigin};
+use crate::slo::can_fire;
+
+const CONFIGURATION: &str = "configuration";
+const SWITCHES: &str = "switches";
+const WAYS: &str = "ways";
+const BURN_RATES: &str = "burn rates";
+const TELLING: &str = "telling";
+
+/// Looks at the settings.
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![
+        configuration(config),
+        switches(config),
+        ways(config),
+        burn_rates(config),
+    ];
+    findings.extend(telling(config));
+    findings
+}
+
+fn configuration(config: &Config) -> Finding {
+    let count = |origin| {
+        let settings = config.settings.iter();
+        settings.filter(|setting| setting.origin == origin).count()
+    };
+    Finding::ok(
+        CONFIGURATION,
+        "read every variable of the contract",
+        format!(
+            "valid: {} set, {} from files, {} by default, {} unset",
+            count(SettingOrigin::Set),
+            count(SettingOrigin::File),
+            count(SettingOrigin::Default),
+            count(SettingOrigin::Unset)
+        ),
+    )
+}
+
+fn switches(config: &Config) -> Finding {
+    let tried = "read ROLLBACK_ENABLED, DRY_RUN, AUTO_ROLLBACK_* and REQUIRE_APPROVAL";
+    let policy = &config.policy;
+    let gitops = config.gitops.as_ref();
+    let by_pull_request = gitops.is_some_and(|gitops| gitops.mode == GitopsMode::PullRequest);
+    let off = if policy.dry_run {
+        Some((
+            "DRY_RUN is true: nothing is rolled back, told or remembered",
+            "set DRY_RUN=false",
+        ))
+    } else if !policy.rollback_enabled {
+        Some((
+            "ROLLBACK_ENABLED is false: a rollback is decided and shown, and not carried out",
+            "set ROLLBACK_ENABLED=true once you trust what it shows",
+        ))
+    } else if !policy.auto_rollback_critical && !policy.auto_rollback_emergency {
+        Some((
+            "both AUTO_ROLLBACK_CRITICAL and AUTO_ROLLBACK_EMERGENCY are false: no level rolls back without a person",
+            "set one of them to true",
+        ))
+    } else if policy.require_approval && !by_pull_request {
+        Some((
+            "REQUIRE_APPROVAL is true: every rollback is held, because this version asks for approval only by pull request",
+            "set GITOPS_MODE=pull-request, or REQUIRE_APPROVAL=false",
+        ))
+    } else {
+        None
+    };
+    match off {
+        Some((found, remedy)) => Finding::warning(SWITCHES, tried, found, remedy),
+        None => Finding::ok(SWITCHES, tried, "rollbacks are switched on"),
+    }
+}
+
+fn ways(config: &Config) -> Finding {
+    let tried = "look for GITOPS_REPO and ARGOCD_SERVER";
+    match (&config.gitops, &config.argocd) {
+        (Some(_), Some(_)) => Finding::ok(WAYS, tried, "git and Argo CD"),
+        (Some(_), None) => Finding::ok(
+            WAYS,
+            tried,
+            "git only: who deploys from it has to follow by itself",
+        ),
+        (None, Some(_)) => Finding::warning(
+            WAYS,
+            tried,
+            "Argo CD only: git keeps the bad revision after a rollback",
+            "set GITOPS_REPO and GITOPS_PATH",
+        ),
+        (None, None) => Finding::problem(
+            WAYS,
+            tried,
+            "neither: there is nothing to roll back with",
+            "set GITOPS_REPO and GITOPS_PATH, and ARGOCD_SERVER where Argo CD deploys",
+        ),
+    }
+}
+
+/// Says that a burn rate cannot be reached, which happens with a large budget: a burn rate is at most 1 ÷ budget.
+fn burn_rates(config: &Config) -> Finding {
+    let tried = "compare BURN_RATE_FAST and BURN_RATE_SLOW with ERROR_BUDGET";
+    let budget = config.slo.error_budget;
+    let rates = [
+        ("BURN_RATE_FAST", config.thresholds.burn_rate_fast),
+        ("BURN_RATE_SLOW", config.thresholds.burn_rate_slow),
+    ];
+    let out_of_reach: Vec<String> = rates
+        .into_iter()
+        .filter(|(_, rate)| !can_fire(*rate, budget))
+        .map(|(name, rate)| format!("{name} ({rate})"))
+        .collect();
+    let highest = 1.0 / budget.ratio();
+    if out_of_reach.is_empty() {
+        return Finding::ok(
+            BURN_RATES,
+            tried,
+            format!("both can be reached (at most {highest:.0})"),
+        );
+    }
+    Finding::warning(
+        BURN_RATES,
+        tried,
+        format!(
+            "{} cannot be reached: a service that only fails burns at {highest:.1}",
+            out_of_reach.join(" and ")
+        ),
+        "lower it, or make ERROR_BUDGET smaller",
+    )
+}
+
+fn telling(config: &Config) -> Vec<Finding> {
+    let unserved = unserved(config).into_iter();
+    unserved
+        .map(|name| {
+            Finding::warning(
+                TELLING,
+                format!("look whether {name} is served"),
+                format!("{name} is set, but not served by this version"),
+                "expect no message from it, or unset it",
+            )
+        })
+        .collect()
+}
