@@ -11,7 +11,7 @@ use crate::notify::{expired, overtaken, pull_request};
 use crate::observe;
 
 /// What the branches of these pull requests begin with; the rollback's id follows.
-const BRANCHES: &str = "rollback/";
+pub(super) const BRANCHES: &str = "rollback/";
 
 impl Journey<'_> {
     /// Opens the pull request, or finds it. `because` is why it stands in for a push. Returns why the outside could not be

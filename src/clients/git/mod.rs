@@ -3,6 +3,7 @@
 //! Everything here blocks; callers run it on a blocking thread. Each [`Snapshot`] lives in a private scratch folder that
 //! goes with it. There is no work tree and no merge, and where the server knows how to leave them out, no file's content.
 
+mod access;
 mod error;
 mod fetch;
 mod packets;
@@ -13,6 +14,7 @@ mod scratch;
 mod transport;
 mod walk;
 
+pub use access::Access;
 pub use error::{GitError, GitFault, RevisionFault};
 pub use push::Push;
 pub use restore::{Draft, PathEntry};

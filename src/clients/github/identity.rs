@@ -1,5 +1,6 @@
 //! Who this program is on GitHub: nobody, the owner of a token, or the installation of an App.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,13 +64,19 @@ pub(super) struct App {
 struct Issued {
     token: SecretString,
     expires_at: DateTime<Utc>,
+    permissions: Permissions,
 }
+
+/// What a token may do: by subject, `read` or `write`.
+pub type Permissions = BTreeMap<String, String>;
 
 /// What GitHub answers when it makes a token.
 #[derive(Deserialize)]
 struct Answer {
     token: String,
     expires_at: DateTime<Utc>,
+    #[serde(default)]
+    permissions: Permissions,
 }
 
 /// What an App claims to be, as RFC 7519 has it; times in seconds.
@@ -148,8 +155,18 @@ impl App {
         *at_hand = Some(Issued {
             token: token.clone(),
             expires_at: answer.expires_at,
+            permissions: answer.permissions,
         });
         Ok(token)
+    }
+
+    /// Returns what the token at hand may do; nothing where there is none.
+    pub(super) async fn permissions(&self) -> Permissions {
+        let at_hand = self.token.lock().await;
+        at_hand
+            .as_ref()
+            .map(|issued| issued.permissions.clone())
+            .unwrap_or_default()
     }
 
     /// Notes that the token at hand does not count any more; the next request gets another one.

@@ -17,7 +17,7 @@ mod wire;
 pub use branch::{Created, Deleted};
 pub use commit::{Author, Entry, NewCommit, Written};
 pub use error::{GithubError, GithubFault};
-pub use identity::GithubAuth;
+pub use identity::{GithubAuth, Permissions};
 pub use land::{Landing, Seen};
 pub use pull::{NewPull, Opened, Pull, PullState};
 pub use talk::Commented;
@@ -133,6 +133,19 @@ impl Github {
     pub async fn installation_token(&self) -> Result<Option<SecretString>, GithubError> {
         let token = async { self.wire()?.token(self.step()).await }.await;
         token.map_err(|fault| self.error("get a token", fault))
+    }
+
+    /// Returns what the App's token may do in the repository, by subject such as `contents`; a token is made where none is
+    /// at hand. Empty for who signs in with a token or as nobody: GitHub does not say it of those.
+    ///
+    /// # Errors
+    /// Fails when GitHub makes no token.
+    pub async fn granted(&self) -> Result<Permissions, GithubError> {
+        self.installation_token().await?;
+        Ok(match &*self.identity {
+            Identity::App(app) => app.permissions().await,
+            Identity::Anonymous | Identity::Token(_) => Permissions::new(),
+        })
     }
 
     /// Returns the kinds of rules that hold for a branch, such as `pull_request` or `required_signatures`, in order and

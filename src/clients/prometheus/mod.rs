@@ -4,11 +4,13 @@
 //! within one total time. What the answer means is for the caller: no data is an empty answer, NaN stays NaN, and an
 //! answer that may be incomplete says so in [`Answer::partial`].
 
+mod about;
 mod answer;
 mod error;
 pub mod promql;
 mod retry;
 
+pub use about::{About, Retention};
 pub use answer::{Answer, Sample, Series};
 pub use error::{PrometheusError, QueryFault};
 

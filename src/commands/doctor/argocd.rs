@@ -20,78 +20,72 @@ const LOOK: &str = "look at argocd-server and what is before it";
 
 /// Looks at the configured Argo CD; finds nothing where none is configured. At most one login is sent.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
-    match &config.argocd {
-        Some(argocd) => Patient { config, argocd }.look().await,
-        None => Vec::new(),
+    let Some(argocd) = &config.argocd else {
+        return Vec::new();
+    };
+    let argo = argo(argocd);
+    let version = argo.version().await;
+    let mut findings = vec![reached(&argocd.server, &version)];
+    if version.as_ref().is_err_and(is_out_of_reach) {
+        findings.push(Finding::unchecked(LOGIN, "sign in", "the way to Argo CD"));
+        return findings;
     }
+    let account = argo.account().await;
+    let is_signed_in = matches!(&account, Ok(Account::Named { .. }));
+    findings.push(signed_in(&argocd.auth, account));
+    if !is_signed_in {
+        let tried = format!("read application {:?}", argo.name());
+        findings.push(Finding::unchecked(APPLICATION, tried, "the login"));
+        return findings;
+    }
+    findings.extend(inside(config, argocd, &argo, version.ok().as_ref()).await);
+    findings
 }
 
-struct Patient<'a> {
-    config: &'a Config,
-    argocd: &'a ArgocdConfig,
+/// Looks at what needs an account. The application comes first, because it may name the project that the others ask for.
+async fn inside(
+    config: &Config,
+    argocd: &ArgocdConfig,
+    argo: &Argo,
+    version: Option<&Version>,
+) -> Vec<Finding> {
+    let application = argo.application().await;
+    let auto_sync = application.as_ref().ok().map(|found| &found.auto_sync);
+    let (rights, windows) = tokio::join!(
+        rights::look(argo, version, rights::needs_update(config, auto_sync)),
+        argo.sync_windows()
+    );
+    let mut findings = match &application {
+        Ok(found) => application::look(config, argocd, found, Utc::now()),
+        Err(error) => vec![failed(APPLICATION, error)],
+    };
+    findings.extend(rights);
+    findings.push(windows_now(&argo.name(), windows));
+    findings
 }
 
-impl Patient<'_> {
-    async fn look(&self) -> Vec<Finding> {
-        let argo = argo(self.argocd);
-        let version = argo.version().await;
-        let mut findings = vec![reached(&self.argocd.server, &version)];
-        if version.as_ref().is_err_and(is_out_of_reach) {
-            findings.push(Finding::unchecked(LOGIN, "sign in", "the way to Argo CD"));
-            return findings;
+fn signed_in(auth: &ArgocdAuth, account: Result<Account, ArgoError>) -> Finding {
+    let (tried, remedy) = match auth {
+        ArgocdAuth::Token(_) => (
+            "sign in with ARGOCD_TOKEN".to_owned(),
+            "set a new ARGOCD_TOKEN",
+        ),
+        ArgocdAuth::Password { username, .. } => (
+            format!("log in as {username:?}, once"),
+            "check ARGOCD_USERNAME and ARGOCD_PASSWORD",
+        ),
+    };
+    match account {
+        Ok(Account::Named { name, .. }) => {
+            Finding::ok(LOGIN, tried, format!("signed in as {name:?}"))
         }
-        let account = argo.account().await;
-        let is_signed_in = matches!(&account, Ok(Account::Named { .. }));
-        findings.push(self.signed_in(account));
-        if !is_signed_in {
-            let tried = format!("read application {:?}", argo.name());
-            findings.push(Finding::unchecked(APPLICATION, tried, "the login"));
-            return findings;
-        }
-        findings.extend(self.inside(&argo, version.ok().as_ref()).await);
-        findings
-    }
-
-    /// Looks at what needs an account. The application comes first, because it may name the project that the others ask for.
-    async fn inside(&self, argo: &Argo, version: Option<&Version>) -> Vec<Finding> {
-        let application = argo.application().await;
-        let auto_sync = application.as_ref().ok().map(|found| &found.auto_sync);
-        let (rights, windows) = tokio::join!(
-            rights::look(argo, version, rights::needs_update(self.config, auto_sync)),
-            argo.sync_windows()
-        );
-        let mut findings = match &application {
-            Ok(found) => application::look(self.config, self.argocd, found, Utc::now()),
-            Err(error) => vec![failed(APPLICATION, error)],
-        };
-        findings.extend(rights);
-        findings.push(windows_now(&argo.name(), windows));
-        findings
-    }
-
-    fn signed_in(&self, account: Result<Account, ArgoError>) -> Finding {
-        let (tried, remedy) = match &self.argocd.auth {
-            ArgocdAuth::Token(_) => (
-                "sign in with ARGOCD_TOKEN".to_owned(),
-                "set a new ARGOCD_TOKEN",
-            ),
-            ArgocdAuth::Password { username, .. } => (
-                format!("log in as {username:?}, once"),
-                "check ARGOCD_USERNAME and ARGOCD_PASSWORD",
-            ),
-        };
-        match account {
-            Ok(Account::Named { name, .. }) => {
-                Finding::ok(LOGIN, tried, format!("signed in as {name:?}"))
-            }
-            Ok(Account::Nobody) => Finding::problem(
-                LOGIN,
-                tried,
-                "nobody is signed in, and the server lets strangers in without a word",
-                remedy,
-            ),
-            Err(error) => Finding::failed(LOGIN, tried, &error.fault.to_string(), remedy),
-        }
+        Ok(Account::Nobody) => Finding::problem(
+            LOGIN,
+            tried,
+            "nobody is signed in, and the server lets strangers in without a word",
+            remedy,
+        ),
+        Err(error) => Finding::failed(LOGIN, tried, &error.fault.to_string(), remedy),
     }
 }
 

@@ -5,23 +5,44 @@
 mod application;
 mod argocd;
 mod finding;
+mod git;
+mod github;
+mod prometheus;
 mod rights;
 mod settings;
 mod source;
+mod state;
 
 pub use finding::{Diagnosis, Finding, State};
+
+use chrono::Utc;
 
 use super::service::Service;
 use super::{Ended, Report};
 use crate::exit::Exit;
+use crate::observe;
 use crate::record::Heading;
 
 /// Looks at everything that a rollback of the service needs.
 pub(super) async fn doctor(service: &Service<'_>, heading: &Heading) -> Ended {
     let config = service.config;
-    let mut findings = settings::look(config);
-    let argocd = argocd::look(config).await;
-    findings.extend(argocd);
+    let (prometheus, (git, branch), github, argocd) = tokio::join!(
+        prometheus::look(service),
+        git::look(service),
+        github::look(service),
+        argocd::look(config),
+    );
+    let timeline = branch.as_ref().map(observe::timeline);
+    let state = state::look(service, timeline.as_ref(), Utc::now());
+    let findings = [
+        settings::look(config),
+        prometheus,
+        git,
+        github,
+        argocd,
+        state,
+    ]
+    .concat();
     let diagnosis = Diagnosis::new(
         heading.service.clone(),
         heading.namespace.clone(),

@@ -3,22 +3,15 @@
 use super::super::unserved::unserved;
 use super::finding::Finding;
 use crate::config::{Config, GitopsMode, SettingOrigin};
-use crate::slo::can_fire;
 
 const CONFIGURATION: &str = "configuration";
 const SWITCHES: &str = "switches";
 const WAYS: &str = "ways";
-const BURN_RATES: &str = "burn rates";
 const TELLING: &str = "telling";
 
 /// Looks at the settings.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![
-        configuration(config),
-        switches(config),
-        ways(config),
-        burn_rates(config),
-    ];
+    let mut findings = vec![configuration(config), switches(config), ways(config)];
     findings.extend(telling(config));
     findings
 }
@@ -97,38 +90,6 @@ fn ways(config: &Config) -> Finding {
             "set GITOPS_REPO and GITOPS_PATH, and ARGOCD_SERVER where Argo CD deploys",
         ),
     }
-}
-
-/// Says that a burn rate cannot be reached, which happens with a large budget: a burn rate is at most 1 ÷ budget.
-fn burn_rates(config: &Config) -> Finding {
-    let tried = "compare BURN_RATE_FAST and BURN_RATE_SLOW with ERROR_BUDGET";
-    let budget = config.slo.error_budget;
-    let rates = [
-        ("BURN_RATE_FAST", config.thresholds.burn_rate_fast),
-        ("BURN_RATE_SLOW", config.thresholds.burn_rate_slow),
-    ];
-    let out_of_reach: Vec<String> = rates
-        .into_iter()
-        .filter(|(_, rate)| !can_fire(*rate, budget))
-        .map(|(name, rate)| format!("{name} ({rate})"))
-        .collect();
-    let highest = 1.0 / budget.ratio();
-    if out_of_reach.is_empty() {
-        return Finding::ok(
-            BURN_RATES,
-            tried,
-            format!("both can be reached (at most {highest:.0})"),
-        );
-    }
-    Finding::warning(
-        BURN_RATES,
-        tried,
-        format!(
-            "{} cannot be reached: a service that only fails burns at {highest:.1}",
-            out_of_reach.join(" and ")
-        ),
-        "lower it, or make ERROR_BUDGET smaller",
-    )
 }
 
 fn telling(config: &Config) -> Vec<Finding> {

@@ -1,19 +1,14 @@
-//! What the doctor says of Argo CD.
+//! What the doctor says of the way to Argo CD, of rights and of windows.
 
-use std::time::Duration;
-
-use serde_json::json;
 use testkit::argocd::SyncWindow;
 use testkit::stub::ClosedPort;
 
 use super::*;
 
-const NEVER: Duration = Duration::from_secs(3600);
-
 #[test]
 fn an_application_that_can_be_rolled_back_is_well() {
-    let clinic = Clinic::open();
-    let ran = clinic.examines(&clinic.program()).exits(0);
+    let scene = Scene::open();
+    let ran = scene.looked_at_by(&scene.program()).exits(0);
     let ran = ran
         .finds("argocd", "ok", &["Argo CD v3.5"])
         .finds("argocd login", "ok", &["signed in as \\\"slo-bot\\\""])
@@ -49,17 +44,17 @@ fn an_application_that_can_be_rolled_back_is_well() {
 
 #[test]
 fn a_wrong_password_is_tried_once() {
-    let clinic = Clinic::open();
-    clinic
+    let scene = Scene::open();
+    scene
         .argo
         .change(|world| world.auth.add_account("alice", "correct horse"));
-    let program = clinic
+    let program = scene
         .program()
         .without("ARGOCD_TOKEN")
         .env("ARGOCD_USERNAME", "alice");
     let wrong = program.clone().env("ARGOCD_PASSWORD", "canary-battery");
-    clinic
-        .examines(&wrong)
+    scene
+        .looked_at_by(&wrong)
         .exits(2)
         .keeps_secret("canary-battery")
         .finds("argocd", "ok", &[])
@@ -72,7 +67,7 @@ fn a_wrong_password_is_tried_once() {
         .finds_only(&["argocd login", "argocd application"])
         .complains_of(&["a rollback would fail today: argocd login"]);
     let logins = || {
-        let requests = clinic.argo.requests();
+        let requests = scene.argo.requests();
         requests
             .iter()
             .filter(|request| request.path == "/api/v1/session")
@@ -80,14 +75,14 @@ fn a_wrong_password_is_tried_once() {
     };
     assert_eq!(logins(), 1);
 
-    clinic.argo.forget();
-    clinic.argo.change(|world| {
+    scene.argo.forget();
+    scene.argo.change(|world| {
         let object = format!("{PROJECT}/{SERVICE}");
         world.auth.allow("alice", &["get", "sync"], &object);
     });
     let right = program.env("ARGOCD_PASSWORD", "correct horse");
-    clinic
-        .examines(&right)
+    scene
+        .looked_at_by(&right)
         .exits(0)
         .keeps_secret("correct horse")
         .finds("argocd login", "ok", &["alice"]);
@@ -96,18 +91,16 @@ fn a_wrong_password_is_tried_once() {
 
 #[test]
 fn a_token_that_does_not_count_is_said() {
-    let clinic = Clinic::open();
-    clinic
-        .argo
-        .change(|world| world.auth.revoke_tokens(ACCOUNT));
-    let ran = clinic.examines(&clinic.program()).exits(2);
+    let scene = Scene::open();
+    scene.argo.change(|world| world.auth.revoke_tokens(ACCOUNT));
+    let ran = scene.looked_at_by(&scene.program()).exits(2);
     ran.finds("argocd login", "problem", &["ARGOCD_TOKEN"])
         .finds_only(&["argocd login", "argocd application"]);
 
-    clinic
+    scene
         .argo
         .change(|world| world.auth.is_anonymous_allowed = true);
-    let ran = clinic.examines(&clinic.program()).exits(2);
+    let ran = scene.looked_at_by(&scene.program()).exits(2);
     ran.finds(
         "argocd login",
         "problem",
@@ -117,12 +110,12 @@ fn a_token_that_does_not_count_is_said() {
 
 #[test]
 fn a_missing_right_is_named() {
-    let clinic = Clinic::open();
-    clinic
+    let scene = Scene::open();
+    scene
         .argo
         .change(|world| world.auth.forbid(ACCOUNT, "sync"));
-    clinic
-        .examines(&clinic.program())
+    scene
+        .looked_at_by(&scene.program())
         .exits(2)
         .finds("argocd right get", "ok", &[])
         .finds(
@@ -132,11 +125,9 @@ fn a_missing_right_is_named() {
         )
         .finds_only(&["argocd right sync"]);
 
-    clinic
-        .argo
-        .change(|world| world.auth.forbid(ACCOUNT, "get"));
-    clinic
-        .examines(&clinic.program())
+    scene.argo.change(|world| world.auth.forbid(ACCOUNT, "get"));
+    scene
+        .looked_at_by(&scene.program())
         .exits(2)
         .finds(
             "argocd application",
@@ -148,11 +139,11 @@ fn a_missing_right_is_named() {
 
 #[test]
 fn the_right_to_update_counts_where_auto_sync_may_be_switched_off() {
-    let clinic = Clinic::open();
-    clinic.switches_auto_sync(Some(Automated::default()));
-    let program = clinic.program().env("ARGOCD_MAY_DISABLE_AUTO_SYNC", "true");
-    clinic
-        .examines(&program)
+    let scene = Scene::open();
+    scene.switches_auto_sync(Some(Automated::default()));
+    let program = scene.program().env("ARGOCD_MAY_DISABLE_AUTO_SYNC", "true");
+    scene
+        .looked_at_by(&program)
         .exits(1)
         .finds(
             "argocd right update",
@@ -161,17 +152,17 @@ fn the_right_to_update_counts_where_auto_sync_may_be_switched_off() {
         )
         .finds_only(&["argocd right update"]);
     let without_git = without_git(&program);
-    clinic.examines(&without_git).exits(2).finds(
+    scene.looked_at_by(&without_git).exits(2).finds(
         "argocd right update",
         "problem",
         &["applications, update"],
     );
-    clinic.argo.change(|world| {
+    scene.argo.change(|world| {
         let object = format!("{PROJECT}/{SERVICE}");
         world.auth.allow(ACCOUNT, &["update"], &object);
     });
-    clinic
-        .examines(&without_git)
+    scene
+        .looked_at_by(&without_git)
         .exits(1)
         .finds(
             "argocd auto-sync",
@@ -184,10 +175,10 @@ fn the_right_to_update_counts_where_auto_sync_may_be_switched_off() {
 
 #[test]
 fn a_right_of_its_own_for_rollbacks_is_asked_for_where_the_server_knows_it() {
-    let clinic = Clinic::open();
-    clinic.argo.change(|world| world.version = (3, 6));
-    clinic
-        .examines(&clinic.program())
+    let scene = Scene::open();
+    scene.argo.change(|world| world.version = (3, 6));
+    scene
+        .looked_at_by(&scene.program())
         .exits(1)
         .finds("argocd", "ok", &["v3.6"])
         .finds(
@@ -200,15 +191,15 @@ fn a_right_of_its_own_for_rollbacks_is_asked_for_where_the_server_knows_it() {
 
 #[test]
 fn a_window_that_denies_is_a_problem_and_one_that_lets_people_through_is_none() {
-    let clinic = Clinic::open();
+    let scene = Scene::open();
     let windows = |windows: Vec<SyncWindow>| {
-        clinic
+        scene
             .argo
             .change(|world| world.project_mut(PROJECT).windows = windows);
     };
     windows(vec![SyncWindow::deny(false)]);
-    clinic
-        .examines(&clinic.program())
+    scene
+        .looked_at_by(&scene.program())
         .exits(2)
         .finds(
             "argocd windows",
@@ -217,13 +208,13 @@ fn a_window_that_denies_is_a_problem_and_one_that_lets_people_through_is_none() 
         )
         .finds_only(&["argocd windows"]);
     windows(vec![SyncWindow::closed_allow(false)]);
-    clinic.examines(&clinic.program()).exits(2).finds(
+    scene.looked_at_by(&scene.program()).exits(2).finds(
         "argocd windows",
         "problem",
         &["windows: 1, open: 0"],
     );
     windows(vec![SyncWindow::deny(true)]);
-    clinic.examines(&clinic.program()).exits(0).finds(
+    scene.looked_at_by(&scene.program()).exits(0).finds(
         "argocd windows",
         "ok",
         &["let through now (windows: 1, open: 1)"],
@@ -231,89 +222,15 @@ fn a_window_that_denies_is_a_problem_and_one_that_lets_people_through_is_none() 
 }
 
 #[test]
-fn auto_sync_decides_which_way_is_open() {
-    let clinic = Clinic::open();
-    clinic.switches_auto_sync(Some(Automated {
-        prune: true,
-        ..Automated::default()
-    }));
-    clinic.examines(&clinic.program()).exits(0).finds(
-        "argocd auto-sync",
-        "ok",
-        &["on (prune on, self-heal off): a revert in git is deployed"],
-    );
-    clinic
-        .examines(&without_git(&clinic.program()))
-        .exits(2)
-        .finds(
-            "argocd auto-sync",
-            "problem",
-            &[
-                "Argo CD refuses a rollback",
-                "ARGOCD_MAY_DISABLE_AUTO_SYNC=true",
-            ],
-        )
-        .finds_only(&["ways", "argocd auto-sync"]);
-    clinic.switches_auto_sync(Some(Automated {
-        enabled: Some(false),
-        ..Automated::default()
-    }));
-    clinic.examines(&clinic.program()).exits(0).finds(
-        "argocd auto-sync",
-        "ok",
-        &["off, its settings are kept"],
-    );
-}
-
-#[test]
-fn a_history_without_an_earlier_state_leaves_nothing_to_go_back_to() {
-    let clinic = Clinic::before_any_release(|_| {});
-    // The same state twice is one state.
-    for _ in 0..2 {
-        clinic.argo.deploy(SERVICE, &clinic.world.v1);
-    }
-    clinic.argo.forget();
-    clinic.examines(&clinic.program()).exits(2).finds(
-        "argocd history",
-        "problem",
-        &["entries: 2, of different states: 1", "second state"],
-    );
-    clinic.switches_auto_sync(Some(Automated::default()));
-    // Git is the way then.
-    clinic.examines(&clinic.program()).finds(
-        "argocd history",
-        "warning",
-        &["of different states: 1"],
-    );
-}
-
-#[test]
-fn a_history_that_is_not_kept_is_a_problem() {
-    for limit in [0, 1] {
-        let clinic = Clinic::with(|app| app.spec.revision_history_limit = Some(limit));
-        let kept = format!("kept: {limit}");
-        clinic
-            .examines(&clinic.program())
-            .exits(2)
-            .finds(
-                "argocd history",
-                "problem",
-                &[&kept, "revisionHistoryLimit"],
-            )
-            .finds_only(&["argocd history"]);
-    }
-}
-
-#[test]
 fn an_application_that_is_missing_or_elsewhere_is_said() {
-    let clinic = Clinic::open();
+    let scene = Scene::open();
     for (name, value) in [("ARGOCD_APP_NAME", "nobody"), ("ARGOCD_PROJECT", "other")] {
         let object = "*/*";
-        clinic
+        scene
             .argo
             .change(|world| world.auth.allow(ACCOUNT, &["get", "sync"], object));
-        clinic
-            .examines(&clinic.program().env(name, value))
+        scene
+            .looked_at_by(&scene.program().env(name, value))
             .exits(2)
             .finds(
                 "argocd application",
@@ -323,114 +240,17 @@ fn an_application_that_is_missing_or_elsewhere_is_said() {
             .finds("argocd right get", "ok", &[])
             .finds("argocd windows", "problem", &["not found"]);
     }
-    let unknown_project = clinic.program().without("ARGOCD_PROJECT");
-    clinic.examines(&unknown_project).exits(0);
-}
-
-#[test]
-fn owners_are_named() {
-    let clinic = Clinic::with(|app| app.owned_by_application_set("shops", NEVER));
-    clinic
-        .examines(&clinic.program())
-        .exits(1)
-        .finds(
-            "argocd owner",
-            "warning",
-            &["ApplicationSet shops writes it", "put back"],
-        )
-        .finds_only(&["argocd owner"]);
-    let clinic = Clinic::with(|app| app.owned_by_parent("root", NEVER));
-    clinic
-        .examines(&clinic.program())
-        .exits(1)
-        .finds("argocd owner", "warning", &["application root deploys it"])
-        .finds_only(&["argocd owner"]);
-}
-
-#[test]
-fn who_chooses_images_and_who_goes_by_own_rules_is_named() {
-    let clinic = Clinic::with(|app| {
-        let list = "argocd-image-updater.argoproj.io/image-list";
-        app.annotations.insert(list.to_owned(), "web".to_owned());
-    });
-    clinic
-        .examines(&clinic.program())
-        .exits(1)
-        .finds(
-            "argocd image updater",
-            "warning",
-            &["image-list", "pin the image"],
-        )
-        .finds_only(&["argocd image updater"]);
-}
-
-#[test]
-fn an_application_that_deploys_something_else_is_said() {
-    for (path, branch, words) in [
-        (
-            "apps/healthy",
-            "release",
-            "follows release and not GITOPS_BRANCH (main)",
-        ),
-        (
-            "apps/payments",
-            "main",
-            "deploys apps/payments, which is in none of GITOPS_PATH",
-        ),
-    ] {
-        let clinic = Clinic::with(|_| {});
-        clinic.argo.change(|world| {
-            let spec = &mut world.app_mut(SERVICE).spec;
-            let source = spec.source.as_mut().expect("it has one");
-            path.clone_into(&mut source.path);
-            branch.clone_into(&mut source.target_revision);
-        });
-        clinic
-            .examines(&clinic.program())
-            .finds("argocd source", "warning", &[words]);
-    }
-    let clinic = Clinic::open();
-    clinic.argo.change(|world| {
-        let spec = &mut world.app_mut(SERVICE).spec;
-        let source = spec.source.as_mut().expect("it has one");
-        "https://x:canary-in-url@git.example.com/other.git".clone_into(&mut source.repo_url);
-    });
-    clinic
-        .examines(&clinic.program())
-        .keeps_secret("canary-in-url")
-        .finds(
-            "argocd source",
-            "warning",
-            &["https://git.example.com/other.git, not from GITOPS_REPO"],
-        );
-}
-
-#[test]
-fn an_operation_under_way_is_waited_for() {
-    let clinic = Clinic::open();
-    clinic.argo.change(|world| world.is_controller_down = true);
-    let id = clinic
-        .argo
-        .look(|world| world.app(SERVICE).status.history[0].id);
-    let body = json!({ "id": id, "project": PROJECT }).to_string();
-    asks_for_a_rollback(&clinic, &body);
-    let program = clinic.program();
-    let ran = clinic.world.nothing_changed_by(&program).exits(1);
-    ran.finds(
-        "argocd application",
-        "warning",
-        &["an operation is in progress", "terminate"],
-    )
-    .finds_only(&["argocd application"]);
+    let unknown_project = scene.program().without("ARGOCD_PROJECT");
+    scene.looked_at_by(&unknown_project).exits(0);
 }
 
 #[test]
 fn an_argo_cd_that_is_not_there_keeps_nobody_from_looking_at_the_rest() {
-    let clinic = Clinic::open();
+    let scene = Scene::open();
     let nobody = ClosedPort::reserve();
-    let program = clinic.program().env("ARGOCD_SERVER", &nobody.url());
-    clinic
-        .examines(&program)
+    let program = scene.program().env("ARGOCD_SERVER", &nobody.url());
+    scene
+        .looked_at_by(&program)
         .exits(2)
         .finds(
             "argocd",
@@ -439,28 +259,4 @@ fn an_argo_cd_that_is_not_there_keeps_nobody_from_looking_at_the_rest() {
         )
         .finds("argocd login", "warning", &["not checked"])
         .finds_only(&["argocd", "argocd login"]);
-}
-
-fn without_git(program: &Program) -> Program {
-    let git = ["GITOPS_REPO", "GITOPS_PATH", "GITOPS_TOKEN"];
-    git.into_iter().fold(program.clone(), Program::without)
-}
-
-/// Has somebody else ask Argo CD for a rollback.
-fn asks_for_a_rollback(clinic: &Clinic, body: &str) {
-    use std::io::{Read, Write};
-    let address = clinic.argo.url().replace("http://", "");
-    let mut stream = std::net::TcpStream::connect(&address).expect("the server is there");
-    let (token, length) = (&clinic.token, body.len());
-    write!(
-        stream,
-        "POST /api/v1/applications/{SERVICE}/rollback HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .expect("the server reads");
-    let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .expect("the server answers");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -1,7 +1,12 @@
 //! `doctor`: everything that would stop a rollback has a line of its own and counts in the exit code, and looking changes
 //! nothing.
 
+mod application;
 mod argocd;
+mod git;
+mod prometheus;
+mod settings;
+mod state;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
@@ -15,25 +20,25 @@ const PROJECT: &str = "payments";
 const ACCOUNT: &str = "slo-bot";
 
 /// A healthy service whose repository is deployed by Argo CD: two releases, nothing wrong.
-struct Clinic {
+struct Scene {
     world: World,
     argo: ArgoServer,
     token: String,
 }
 
-impl Clinic {
+impl Scene {
     fn open() -> Self {
         Self::with(|_| {})
     }
 
     /// The same with another application.
     fn with(change: impl FnOnce(&mut Application)) -> Self {
-        let clinic = Self::before_any_release(change);
-        clinic.argo.deploy(SERVICE, &clinic.world.v1);
-        let v2 = clinic.world.release("v2", Utc::now() - TimeDelta::days(1));
-        clinic.argo.deploy(SERVICE, &v2);
-        clinic.argo.forget();
-        clinic
+        let scene = Self::before_any_release(change);
+        scene.argo.deploy(SERVICE, &scene.world.v1);
+        let v2 = scene.world.release("v2", Utc::now() - TimeDelta::days(1));
+        scene.argo.deploy(SERVICE, &v2);
+        scene.argo.forget();
+        scene
     }
 
     fn before_any_release(change: impl FnOnce(&mut Application)) -> Self {
@@ -71,7 +76,7 @@ impl Clinic {
 
     /// Runs the program and checks that it changed nothing and told no secret.
     #[track_caller]
-    fn examines(&self, program: &Program) -> Ran {
+    fn looked_at_by(&self, program: &Program) -> Ran {
         let spec = || self.argo.look(|world| world.app(SERVICE).spec.clone());
         let before = spec();
         let ran = self.world.nothing_changed_by(program);
@@ -134,4 +139,56 @@ impl Ran {
         let findings = self.record["findings"].as_array();
         findings.unwrap_or_else(|| panic!("there are no findings\n{self}"))
     }
+}
+
+/// The program with git alone, set up so that nothing is wrong.
+fn program(world: &World) -> Program {
+    world
+        .program()
+        .env("MAX_LATENCY_P99", "2500ms")
+        .arguments(&["doctor"])
+}
+
+fn world() -> World {
+    let world = World::of(SERVICE);
+    world.release("v2", Utc::now() - TimeDelta::days(1));
+    world
+}
+
+#[test]
+fn a_service_that_can_be_rolled_back_in_git_is_well() {
+    let world = world();
+    let ran = world.nothing_changed_by(&program(&world)).exits(0);
+    ran.finds("configuration", "ok", &["valid: "])
+        .finds("switches", "ok", &[])
+        .finds("ways", "ok", &["git only"])
+        .finds("prometheus", "ok", &["it answers, version 2."])
+        .finds(
+            "prometheus retention",
+            "ok",
+            &["400d", "SLO_WINDOW is 30.0 d"],
+        )
+        .finds("prometheus series", "ok", &["bad of"])
+        .finds("prometheus coverage", "ok", &["100.0 %"])
+        .finds("prometheus freshness", "ok", &[])
+        .finds("prometheus clock", "ok", &["0 s apart"])
+        .finds("prometheus buckets", "ok", &["both are there"])
+        .finds("git", "ok", &["it answers"])
+        .finds("git branch", "ok", &["it is there, at"])
+        .finds("git paths", "ok", &["2 were read"])
+        .finds("git push", "ok", &["granted"])
+        .finds("state folder", "ok", &["not there yet"])
+        .finds("state lock", "ok", &["none yet"])
+        .finds("state file", "ok", &["not there yet"])
+        .finds("last rollback", "ok", &["none"])
+        .finds("limits", "ok", &["0 of 1 in the last hour"])
+        .finds("blackout", "ok", &["(none)"])
+        .finds_only(&[])
+        .complains_of_nothing()
+        .keeps_secret(TOKEN);
+}
+
+fn without_git(program: &Program) -> Program {
+    let git = ["GITOPS_REPO", "GITOPS_PATH", "GITOPS_TOKEN"];
+    git.into_iter().fold(program.clone(), Program::without)
 }

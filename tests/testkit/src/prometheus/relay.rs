@@ -1,5 +1,7 @@
 //! A real Prometheus whose answers are changed on their way.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::server::Prometheus;
@@ -51,19 +53,37 @@ impl Prometheus {
         let address = self.address();
         Stub::http(move |request| {
             let question = Question::of(request)?;
-            let parameters: Vec<String> = request
-                .parameters()
-                .iter()
-                .map(|(name, value)| format!("{}={}", http::escape(name), http::escape(value)))
-                .collect();
-            let target = format!("{}?{}", request.path(), parameters.join("&"));
-            let (status, body) = http::get(address, &target).expect("Prometheus answers");
-            let body = serde_json::from_slice(&body).expect("Prometheus answers with JSON");
-            let mut answer = Answer { status, body };
+            let mut answer = pass_on(address, request);
             edit(&question, &mut answer);
             Some(Reply::json(answer.status, answer.body.to_string()))
         })
     }
+
+    /// Starts a server that passes everything on to this Prometheus, and says that it keeps samples for so long, as in
+    /// `15d`.
+    pub fn said_to_keep(&self, retention: &str) -> Stub {
+        let address = self.address();
+        let retention = retention.to_owned();
+        Stub::http(move |request| {
+            let mut answer = pass_on(address, request);
+            if request.path() == "/api/v1/status/runtimeinfo" {
+                answer.body["data"]["storageRetention"] = json!(retention);
+            }
+            Some(Reply::json(answer.status, answer.body.to_string()))
+        })
+    }
+}
+
+fn pass_on(address: SocketAddr, request: &Request) -> Answer {
+    let parameters: Vec<String> = request
+        .parameters()
+        .iter()
+        .map(|(name, value)| format!("{}={}", http::escape(name), http::escape(value)))
+        .collect();
+    let target = format!("{}?{}", request.path(), parameters.join("&"));
+    let (status, body) = http::get(address, &target).expect("Prometheus answers");
+    let body = serde_json::from_slice(&body).expect("Prometheus answers with JSON");
+    Answer { status, body }
 }
 
 impl Question {

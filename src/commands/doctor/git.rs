@@ -1,0 +1,109 @@
+//! The GitOps repository: whether it can be read, holds branch and paths, and would take a push.
+
+use super::super::service::Service;
+use super::finding::Finding;
+use crate::clients::git::{Access, Git, GitError, GitFault, Snapshot};
+use crate::observe;
+
+const REACH: &str = "git";
+const BRANCH: &str = "git branch";
+const PATHS: &str = "git paths";
+const PUSH: &str = "git push";
+
+/// Where an error does not say what to do.
+const LOOK: &str = "look at the git server";
+
+/// Reads the branch as a pass does, and asks whether a push would be taken. Finds nothing where no repository is
+/// configured. What was read of the branch is returned too, for those who go by it.
+pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapshot>) {
+    let (Some(git), Some(config)) = (&service.git, &service.config.gitops) else {
+        return (Vec::new(), None);
+    };
+    let pusher = git.clone();
+    let (read, access) = tokio::join!(
+        observe::branch(git, service.settings.max_revisions_back, None),
+        crate::blocking(move || pusher.may_push()),
+    );
+    let mut findings = match &read {
+        Ok(snapshot) => there(git, snapshot),
+        Err(error) => not_there(git, error),
+    };
+    // What an App may do GitHub says better.
+    if config.github_app.is_none() {
+        findings.push(push(git, access));
+    }
+    (findings, read.ok())
+}
+
+fn reached(git: &Git) -> Finding {
+    Finding::ok(REACH, format!("fetch from {}", git.name()), "it answers")
+}
+
+fn branch(git: &Git) -> String {
+    format!("look for branch {:?}", git.branch())
+}
+
+fn paths(git: &Git) -> String {
+    format!("look for changes of {}", git.paths().join(", "))
+}
+
+fn there(git: &Git, snapshot: &Snapshot) -> Vec<Finding> {
+    let tip = snapshot.tip.get(..10).unwrap_or(&snapshot.tip);
+    let found = Finding::ok(BRANCH, branch(git), format!("it is there, at {tip}"));
+    let changes = snapshot.changes.len();
+    let history = if changes < 2 {
+        Finding::warning(
+            PATHS,
+            paths(git),
+            "they are as they always were",
+            "nothing but time helps: there is something to go back to once they change",
+        )
+    } else {
+        Finding::ok(PATHS, paths(git), format!("{changes} were read"))
+    };
+    vec![reached(git), found, history]
+}
+
+fn not_there(git: &Git, error: &GitError) -> Vec<Finding> {
+    let failed = |subject, tried| Finding::failed(subject, tried, &error.fault.to_string(), LOOK);
+    if matches!(error.fault, GitFault::NoBranch { .. }) {
+        return vec![
+            reached(git),
+            failed(BRANCH, branch(git)),
+            Finding::unchecked(PATHS, paths(git), "the branch"),
+        ];
+    }
+    if matches!(error.fault, GitFault::NoPath { .. }) {
+        return vec![
+            reached(git),
+            Finding::ok(BRANCH, branch(git), "it is there"),
+            failed(PATHS, paths(git)),
+        ];
+    }
+    vec![
+        failed(REACH, format!("fetch from {}", git.name())),
+        Finding::unchecked(BRANCH, branch(git), "the way to the repository"),
+        Finding::unchecked(PATHS, paths(git), "the way to the repository"),
+    ]
+}
+
+fn push(git: &Git, access: Result<Access, GitError>) -> Finding {
+    let tried = format!(
+        "ask for the right to push to {}, without pushing",
+        git.name()
+    );
+    match access {
+        Ok(Access::Granted) => Finding::ok(
+            PUSH,
+            tried,
+            "granted; rules and hooks of the server are not shown by this",
+        ),
+        Ok(Access::Denied { status }) => Finding::problem(
+            PUSH,
+            tried,
+            format!("denied (HTTP {status})"),
+            "give GITOPS_TOKEN the right to write the repository's contents",
+        ),
+        Err(error) => Finding::failed(PUSH, tried, &error.fault.to_string(), LOOK),
+    }
+}

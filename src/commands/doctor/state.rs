@@ -1,0 +1,199 @@
+//! The memory: whether a run could write it, what is in it, and what it lets through now.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::super::service::{Service, history};
+use super::finding::Finding;
+use crate::journal::{
+    self, FolderState, LockState, ServiceState, probe_folder, probe_lock, state_folder,
+};
+use crate::policy::{GateState, PastOutcome, Reason, Timeline, limits};
+
+const FOLDER: &str = "state folder";
+const FILE: &str = "state file";
+const LOCK: &str = "state lock";
+const UNFINISHED: &str = "last rollback";
+const LIMITS: &str = "limits";
+const BLACKOUT: &str = "blackout";
+
+/// For how long a rollback that did not help is worth a word: as long as it stops the next one.
+const BREAKER: Duration = Duration::hours(24);
+
+/// Looks at the state file and what lies beside it; nothing is left behind. `timeline` is what the branch says, where it was
+/// read: a lost memory does not reset the limits.
+pub(super) fn look(
+    service: &Service<'_>,
+    timeline: Option<&Timeline>,
+    now: DateTime<Utc>,
+) -> Vec<Finding> {
+    let mut findings = vec![folder(service), lock(service)];
+    let file = &service.config.state.state_file;
+    let tried = format!("read {}", file.display());
+    match journal::read(file) {
+        Ok(state) => {
+            let state = state.service(&service.key);
+            let count = state.rollbacks.len();
+            let found = if file.exists() {
+                format!("usable, {count} rollbacks of this service are remembered")
+            } else {
+                "it is not there yet; the first rollback writes it".to_owned()
+            };
+            findings.push(Finding::ok(FILE, tried, found));
+            findings.push(last(&state, now));
+            findings.push(limits_now(service, &state, timeline, now));
+        }
+        Err(error) => {
+            let remedy = "restore it, or move it away to start afresh";
+            findings.push(Finding::failed(FILE, tried, &error.to_string(), remedy));
+        }
+    }
+    findings.push(blackout(service, now));
+    findings
+}
+
+fn folder(service: &Service<'_>) -> Finding {
+    let file = &service.config.state.state_file;
+    let tried = format!(
+        "write into {} and leave nothing",
+        state_folder(file).display()
+    );
+    match probe_folder(file) {
+        FolderState::Writable => Finding::ok(FOLDER, tried, "it takes files, and there is space"),
+        FolderState::Missing { above } => Finding::ok(
+            FOLDER,
+            tried,
+            format!("it is not there yet; a run makes it in {}", above.display()),
+        ),
+        FolderState::Refuses { tried: at, source } => Finding::problem(
+            FOLDER,
+            tried,
+            format!("{} cannot be written ({source})", at.display()),
+            "make it writable, free space, or point STATE_FILE elsewhere",
+        ),
+    }
+}
+
+fn lock(service: &Service<'_>) -> Finding {
+    let tried = "look whether a run holds the lock";
+    match probe_lock(&service.config.state.state_file) {
+        LockState::Free => Finding::ok(LOCK, tried, "nobody holds it"),
+        LockState::Missing => Finding::ok(LOCK, tried, "there is none yet; the first run makes it"),
+        LockState::Held => Finding::warning(
+            LOCK,
+            tried,
+            "a run is under way and holds it",
+            "wait for its end: another run would end with 75",
+        ),
+        LockState::Unusable { source } => Finding::problem(
+            LOCK,
+            tried,
+            format!("it cannot be locked ({source})"),
+            "put STATE_FILE on a volume that knows locks, and make it readable",
+        ),
+    }
+}
+
+fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
+    let tried = "look how the last rollback ended";
+    if let Some(unfinished) = state.in_flight() {
+        return Finding::warning(
+            UNFINISHED,
+            tried,
+            format!("{} is not finished", unfinished.id),
+            "let the next run finish it; nothing else is rolled back until then",
+        );
+    }
+    let remembered = history(state);
+    let newest = remembered.all().iter().max_by_key(|past| past.begun_at);
+    match newest {
+        None => Finding::ok(UNFINISHED, tried, "none is remembered"),
+        Some(past) => {
+            let broken = match past.outcome {
+                PastOutcome::Failed => "failed",
+                PastOutcome::Ineffective => "did not help",
+                PastOutcome::Unverified
+                | PastOutcome::Recovered
+                | PastOutcome::Superseded
+                | PastOutcome::Proposed
+                | PastOutcome::Rejected
+                | PastOutcome::Expired => "",
+            };
+            if broken.is_empty() || now - past.begun_at >= BREAKER {
+                return Finding::ok(
+                    UNFINISHED,
+                    tried,
+                    format!("{} does not stand in the way", past.id),
+                );
+            }
+            Finding::warning(
+                UNFINISHED,
+                tried,
+                format!("{} {broken}", past.id),
+                "look why: automatic rollbacks are held until another deployment, or for 24 h",
+            )
+        }
+    }
+}
+
+fn limits_now(
+    service: &Service<'_>,
+    state: &ServiceState,
+    timeline: Option<&Timeline>,
+    now: DateTime<Utc>,
+) -> Finding {
+    let tried = "compare COOLDOWN and MAX_ROLLBACKS_PER_* with what was done";
+    let settings = &service.settings;
+    let nothing_allowed = [
+        ("MAX_ROLLBACKS_PER_HOUR", settings.max_per_hour),
+        ("MAX_ROLLBACKS_PER_DAY", settings.max_per_day),
+    ]
+    .into_iter()
+    .find(|(_, most)| *most == 0);
+    if let Some((name, _)) = nothing_allowed {
+        return Finding::problem(
+            LIMITS,
+            tried,
+            format!("{name} is 0: no rollback is ever let through"),
+            format!("set {name} to at least 1; ROLLBACK_ENABLED=false switches rollbacks off"),
+        );
+    }
+    let remembered = history(state);
+    let remembered = match timeline {
+        Some(timeline) => remembered.joined_with(timeline, now, settings.verify_deadline),
+        None => remembered,
+    };
+    let gate = limits(&remembered, settings, None, now);
+    // A blackout has a line of its own.
+    match gate.reason {
+        Some(Reason::Blackout) => Finding::ok(LIMITS, tried, "none is reached"),
+        _ if gate.state == GateState::Pass => Finding::ok(LIMITS, tried, gate.detail),
+        Some(_) | None => Finding::warning(
+            LIMITS,
+            tried,
+            gate.detail,
+            "wait, or find out why so much is rolled back",
+        ),
+    }
+}
+
+fn blackout(service: &Service<'_>, now: DateTime<Utc>) -> Finding {
+    let windows = &service.config.limits.blackout;
+    let tried = format!("compare BLACKOUT_WINDOWS ({windows}) with the clock");
+    match windows.covers(now) {
+        None => Finding::ok(BLACKOUT, tried, "none is open now"),
+        Some(active) => Finding::warning(
+            BLACKOUT,
+            tried,
+            format!(
+                "{} is open until {}",
+                active.window,
+                active.until.format("%Y-%m-%d %H:%M UTC")
+            ),
+            if service.settings.emergency_overrides_blackout {
+                "know that only the emergency level rolls back until then"
+            } else {
+                "know that nothing is rolled back until then"
+            },
+        ),
+    }
+}
