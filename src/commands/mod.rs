@@ -13,7 +13,7 @@ mod service;
 mod status;
 mod unserved;
 
-pub use doctor::{Diagnosis, Finding, State};
+pub use doctor::{Diagnosis, Finding, FindingState};
 pub use service::{Service, SetupError};
 pub use status::{Hold, Limits, PastPart, Status};
 

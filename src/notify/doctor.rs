@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::text::printable;
-use crate::commands::{Diagnosis, Finding, State};
+use crate::commands::{Diagnosis, Finding, FindingState};
 use crate::config::{Setting, SettingOrigin};
 
 /// Writes the configuration as it was read, one line for each finding, and the sum at the end.
@@ -39,7 +39,7 @@ fn write_settings(text: &mut String, settings: &[Setting]) {
         let value = setting
             .value
             .as_deref()
-            .map_or("(secret)".to_owned(), one_line);
+            .map_or("set (secret)".to_owned(), one_line);
         let origin = match setting.origin {
             SettingOrigin::Set | SettingOrigin::Unset => "",
             SettingOrigin::File => "  from a file",
@@ -71,12 +71,12 @@ fn write_finding(text: &mut String, finding: &Finding, width: usize) {
 }
 
 fn sum(diagnosis: &Diagnosis) -> String {
-    let warnings = counted(diagnosis.count(State::Warning), "warning");
-    let problems = counted(diagnosis.count(State::Problem), "problem");
+    let warnings = counted(diagnosis.count(FindingState::Warning), "warning");
+    let problems = counted(diagnosis.count(FindingState::Problem), "problem");
     match diagnosis.worst {
-        State::Ok => "nothing stands in the way of a rollback".to_owned(),
-        State::Warning => format!("{warnings}, no problem"),
-        State::Problem => format!("{problems}, {warnings}: a rollback would fail today"),
+        FindingState::Ok => "nothing stands in the way of a rollback".to_owned(),
+        FindingState::Warning => format!("{warnings}, no problem"),
+        FindingState::Problem => format!("{problems}, {warnings}: a rollback would fail today"),
     }
 }
 

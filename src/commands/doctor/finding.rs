@@ -26,7 +26,7 @@ pub struct Diagnosis {
     /// What was found, by subject.
     pub findings: Vec<Finding>,
     /// The worst state of all findings.
-    pub worst: State,
+    pub worst: FindingState,
 }
 
 /// One thing that was looked at.
@@ -35,7 +35,7 @@ pub struct Finding {
     /// What was looked at, such as `argocd history`.
     pub subject: &'static str,
     /// How it stands.
-    pub state: State,
+    pub state: FindingState,
     /// What was tried.
     pub tried: String,
     /// What was found.
@@ -47,7 +47,7 @@ pub struct Finding {
 /// How a thing stands, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum FindingState {
     /// A rollback can rely on it.
     Ok,
     /// It may stand in the way, holds rollbacks back for a while or on purpose, or could not be looked at.
@@ -71,19 +71,19 @@ impl Diagnosis {
             namespace,
             at: Utc::now(),
             configuration,
-            worst: states.max().unwrap_or(State::Ok),
+            worst: states.max().unwrap_or(FindingState::Ok),
             findings,
         }
     }
 
     /// Counts the findings in a state.
-    pub fn count(&self, state: State) -> usize {
+    pub fn count(&self, state: FindingState) -> usize {
         let is_meant = |finding: &&Finding| finding.state == state;
         self.findings.iter().filter(is_meant).count()
     }
 }
 
-impl State {
+impl FindingState {
     /// Returns its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl Finding {
     ) -> Self {
         Self {
             subject,
-            state: State::Ok,
+            state: FindingState::Ok,
             tried: tried.into(),
             found: found.into(),
             remedy: None,
@@ -116,7 +116,7 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         Self {
-            state: State::Warning,
+            state: FindingState::Warning,
             remedy: Some(remedy.into()),
             ..Self::ok(subject, tried, found)
         }
@@ -129,7 +129,7 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         Self {
-            state: State::Problem,
+            state: FindingState::Problem,
             remedy: Some(remedy.into()),
             ..Self::ok(subject, tried, found)
         }
@@ -167,13 +167,13 @@ mod tests {
         let warning = Finding::warning("b", "look", "so so", "care");
         let problem = Finding::problem("c", "look", "bad", "mend");
         for (findings, worst) in [
-            (vec![], State::Ok),
-            (vec![ok.clone()], State::Ok),
+            (vec![], FindingState::Ok),
+            (vec![ok.clone()], FindingState::Ok),
             (
                 vec![ok.clone(), warning.clone(), ok.clone()],
-                State::Warning,
+                FindingState::Warning,
             ),
-            (vec![problem, warning, ok], State::Problem),
+            (vec![problem, warning, ok], FindingState::Problem),
         ] {
             let (service, namespace) = ("checkout".to_owned(), "shop".to_owned());
             let diagnosis = Diagnosis::new(service, namespace, Vec::new(), findings);

@@ -11,7 +11,7 @@ const PATHS: &str = "git paths";
 const PUSH: &str = "git push";
 
 /// Where an error does not say what to do.
-const LOOK: &str = "look at the git server";
+const LOOK: &str = "check GITOPS_REPO, and look at the git server";
 
 /// Reads the branch as a pass does, and asks whether a push would be taken. Finds nothing where no repository is
 /// configured. What was read of the branch is returned too, for those who go by it.
@@ -19,19 +19,24 @@ pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapsho
     let (Some(git), Some(config)) = (&service.git, &service.config.gitops) else {
         return (Vec::new(), None);
     };
+    // What an App may do GitHub says better.
+    let asks_for_push = config.github_app.is_none();
     let pusher = git.clone();
+    let access = async {
+        match asks_for_push {
+            true => Some(crate::blocking(move || pusher.may_push()).await),
+            false => None,
+        }
+    };
     let (read, access) = tokio::join!(
         observe::branch(git, service.settings.max_revisions_back, None),
-        crate::blocking(move || pusher.may_push()),
+        access,
     );
     let mut findings = match &read {
         Ok(snapshot) => there(git, snapshot),
         Err(error) => not_there(git, error),
     };
-    // What an App may do GitHub says better.
-    if config.github_app.is_none() {
-        findings.push(push(git, access));
-    }
+    findings.extend(access.map(|access| push(git, access)));
     (findings, read.ok())
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::propose::BRANCHES;
 use super::super::service::Service;
-use super::finding::{Finding, State};
+use super::finding::{Finding, FindingState};
 use crate::clients::github::{Github, GithubError};
 use crate::config::{GitopsConfig, GitopsMode};
 
@@ -85,7 +85,7 @@ async fn rules(github: &Github, config: &GitopsConfig) -> Finding {
         Ok(rules) => rules,
         Err(error) => {
             return Finding {
-                state: State::Warning,
+                state: FindingState::Warning,
                 ..unreadable(RULES, tried, &error)
             };
         }

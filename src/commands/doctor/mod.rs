@@ -13,7 +13,7 @@ mod settings;
 mod source;
 mod state;
 
-pub use finding::{Diagnosis, Finding, State};
+pub use finding::{Diagnosis, Finding, FindingState};
 
 use chrono::Utc;
 
@@ -50,9 +50,9 @@ pub(super) async fn doctor(service: &Service<'_>, heading: &Heading) -> Ended {
         findings,
     );
     let (exit, complaint) = match diagnosis.worst {
-        State::Ok => (Exit::Complete, None),
-        State::Warning => (Exit::DoctorWarns, None),
-        State::Problem => (Exit::DoctorObjects, Some(complaint(&diagnosis))),
+        FindingState::Ok => (Exit::Complete, None),
+        FindingState::Warning => (Exit::DoctorWarns, None),
+        FindingState::Problem => (Exit::DoctorObjects, Some(complaint(&diagnosis))),
     };
     Ended {
         exit,
@@ -64,7 +64,7 @@ pub(super) async fn doctor(service: &Service<'_>, heading: &Heading) -> Ended {
 fn complaint(diagnosis: &Diagnosis) -> String {
     let problems = diagnosis.findings.iter();
     let subjects: Vec<&str> = problems
-        .filter(|finding| finding.state == State::Problem)
+        .filter(|finding| finding.state == FindingState::Problem)
         .map(|finding| finding.subject)
         .collect();
     format!("a rollback would fail today: {}", subjects.join(", "))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::service::Service;
-use super::finding::{Finding, State};
+use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError};
 use crate::config::{Histograms, SliSource};
 use crate::observe::Observation;
@@ -167,8 +167,8 @@ fn unknown(why: &str, same: &[&Unknown]) -> Finding {
         .unwrap_or(READINGS);
     let tried = format!("read {}", sources.join(", "));
     let state = match same.iter().map(|unknown| unknown.weight).max() {
-        Some(Weight::Everything) => State::Problem,
-        Some(Weight::Acting | Weight::Note) | None => State::Warning,
+        Some(Weight::Everything) => FindingState::Problem,
+        Some(Weight::Acting | Weight::Note) | None => FindingState::Warning,
     };
     Finding {
         state,

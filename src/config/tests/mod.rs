@@ -9,7 +9,8 @@ mod values;
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Config, ConfigError, GitopsMode, VARIABLES, Variable, reader::is_known, variables::Environment,
+    Config, ConfigError, GitopsMode, SettingOrigin, VARIABLES, Variable, reader::is_known,
+    variables::Environment,
 };
 
 /// The smallest environment that is complete.
@@ -319,10 +320,44 @@ fn spelling_out_every_default_changes_nothing() {
         .iter()
         .filter_map(|variable| Some((variable.name, variable.default?)))
         .collect();
+    let without_origins = |mut config: Config| {
+        config.settings.clear();
+        format!("{config:?}")
+    };
     assert_eq!(
-        format!("{:?}", accepted(&defaults)),
-        format!("{:?}", accepted(&[]))
+        without_origins(accepted(&defaults)),
+        without_origins(accepted(&[]))
     );
+}
+
+#[test]
+fn what_was_read_is_kept_with_where_it_came_from() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), "CANARY").expect("our own file");
+    let path = file.path().to_str().expect("test paths are text");
+    let config = accepted(&[
+        ("SLO_WINDOW", " 28d "),
+        ("PROMETHEUS_TOKEN_FILE", path),
+        ("PAGERDUTY_KEY", "CANARY"),
+        ("LOG_FILE", ""),
+    ]);
+    let names = config.settings.iter().map(|setting| setting.name);
+    assert!(names.eq(VARIABLES.iter().map(|variable| variable.name)));
+    for (name, origin, value) in [
+        ("SLO_WINDOW", SettingOrigin::Set, Some("28d")),
+        ("ERROR_BUDGET", SettingOrigin::Default, Some("0.001")),
+        ("PROMETHEUS_TOKEN", SettingOrigin::File, None),
+        ("PAGERDUTY_KEY", SettingOrigin::Set, None),
+        ("LOG_FILE", SettingOrigin::Unset, None),
+    ] {
+        let setting = config.settings.iter().find(|setting| setting.name == name);
+        let setting = setting.expect("every variable is there");
+        assert_eq!(
+            (setting.origin, setting.value.as_deref()),
+            (origin, value),
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn the_text_has_a_line_for_each_finding_and_one_for_what_to_do() {
         line("SERVICE_NAME ").0.split_whitespace().nth(1),
         Some(SERVICE)
     );
-    assert!(line("GITOPS_TOKEN ").0.ends_with("  (secret)"));
+    assert!(line("GITOPS_TOKEN ").0.ends_with("  set (secret)"));
     assert!(line("ERROR_BUDGET ").0.ends_with("  0.001  by default"));
     let (limits, remedy) = line("problem  limits ");
     assert!(limits.contains("MAX_ROLLBACKS_PER_DAY is 0: no rollback is ever let through"));
