@@ -232,7 +232,8 @@ pub(super) async fn alone(
             terminated: false,
         }),
         auto_sync_before: match (&app.auto_sync, is_on) {
-            (AutoSync::On(block), true) => Some(block.clone()),
+            // An object of strings and flags is always JSON.
+            (AutoSync::On(block), true) => serde_json::to_value(block).ok(),
             _ => None,
         },
         effective_at: None,

@@ -111,7 +111,7 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
 
 /// Says which settings are read and not served yet, so that nobody waits for a message that will not come.
 fn warn_of_what_is_not_served(config: &Config) {
-    let set: Vec<&str> = unserved(config).collect();
+    let set = unserved(config);
     if !set.is_empty() {
         tracing::warn!(
             variables = set.join(", "),

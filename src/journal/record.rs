@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::clients::argocd::AutomatedBlock;
-
 use super::transition::{Event, IllegalEvent, Phase, next};
 
 /// How many ended rollbacks of a service are kept.
@@ -80,7 +78,7 @@ pub struct Rollback {
     pub argocd: Option<Errand>,
     /// The settings of auto-sync, where it was switched off for this: what a person may put back once git is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auto_sync_before: Option<AutomatedBlock>,
+    pub auto_sync_before: Option<serde_json::Value>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
     /// When it ended.
