@@ -376,11 +376,15 @@ fn run_backend(
     let mut backend = spawn_backend(head, answer.shared)?;
     let mut input = backend.stdin.take().expect("a pipe was asked for");
     let output = backend.stdout.take().expect("a pipe was asked for");
+    let mut output = BufReader::new(output);
     let mut body = head.body(reader)?;
     let result = std::thread::scope(|scope| {
         // git may end before it has read everything, for instance when it refuses a push.
         scope.spawn(move || io::copy(&mut body, &mut input).unwrap_or_default());
-        answer.forward(&mut BufReader::new(output))
+        let forwarded = answer.forward(&mut output);
+        // A client that gave up does not stop git in the middle of a push: without a reader of its output git would die.
+        io::copy(&mut output, &mut io::sink()).unwrap_or_default();
+        forwarded
     });
     backend.wait()?;
     if answer.loses_answer {
