@@ -37,6 +37,7 @@ main() {
 
     say "First pass of the program: nothing is wrong, so nothing is done."
     show_pass
+    grep -Eq '^verdict +healthy$' "$world/pass.log" || fail "the first pass does not find the service healthy"
     expect_untouched "$released" "the service is healthy"
 
     release_bad_version
@@ -110,7 +111,8 @@ pass() {
 }
 
 show_pass() {
-    pass "$@" | show || fail "the program ended with an error: $(tail -n 3 "$world/program.log")"
+    pass "$@" >"$world/pass.log" || fail "the program ended with an error: $(tail -n 3 "$world/program.log")"
+    show <"$world/pass.log"
 }
 
 would_roll_back() {

@@ -11,6 +11,9 @@ use testkit::prometheus::{Backfill, History, Prometheus, ServiceLabels, Spacing,
 /// Time between two scrapes: the demo is in a hurry.
 const SCRAPE_EVERY: Duration = Duration::from_secs(1);
 
+/// Seconds between two samples of the history: four of them fit into the demo's shortest window of 20 s.
+const HISTORY_EVERY_SECS: i64 = 4;
+
 fn main() {
     let arguments = Arguments::from_env(&[
         "target-file",
@@ -32,7 +35,7 @@ fn main() {
     );
     let history = History::new(labels).segment(now - minutes, now, traffic);
     let spacing = Spacing {
-        recent_secs: 5,
+        recent_secs: HISTORY_EVERY_SECS,
         ..Spacing::default()
     };
     let backfill = Backfill::new(now).spacing(spacing).service(history);
