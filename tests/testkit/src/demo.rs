@@ -1,5 +1,11 @@
 //! What the demo's programs share.
 
+mod chronicle;
+mod mirror;
+
+pub use chronicle::Chronicle;
+pub use mirror::Mirror;
+
 use std::fs;
 use std::path::Path;
 

@@ -1,10 +1,11 @@
-//! The demo's service: runs whatever version git says, and counts its requests for Prometheus.
+//! The demo's service: runs the version that git says, or the one that was deployed, and counts its requests for Prometheus.
 #![expect(
     clippy::print_stdout,
     reason = "the demo script shows what this program prints"
 )]
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,14 +14,23 @@ use testkit::git::Release;
 use testkit::prometheus::{ServiceLabels, Traffic};
 use testkit::service::LiveService;
 
-/// Time between two looks at git: a deployment takes effect this soon, as Argo CD would make it.
+/// Time between two looks at the manifest: a change takes effect this soon.
 const DEPLOY_EVERY: Duration = Duration::from_millis(500);
+
+/// Where the manifest is that the service obeys.
+enum Manifest {
+    /// A file on a branch, `<branch>:<path>`: what is committed runs.
+    Committed { git_dir: String, source: String },
+    /// A file of its own: what was deployed runs.
+    Deployed(PathBuf),
+}
 
 fn main() {
     let arguments = Arguments::from_env(&[
         "git-dir",
         "branch",
         "manifest",
+        "deployed-manifest",
         "namespace",
         "service",
         "requests-per-second",
@@ -31,12 +41,7 @@ fn main() {
         arguments.required("namespace"),
         arguments.required("service"),
     );
-    let source = format!(
-        "{}:{}",
-        arguments.optional("branch").unwrap_or("main"),
-        arguments.required("manifest")
-    );
-    let git_dir = arguments.required("git-dir");
+    let manifest = Manifest::from_arguments(&arguments);
 
     let service = LiveService::start(labels, Traffic::idle());
     publish(
@@ -45,7 +50,7 @@ fn main() {
     );
     let mut running = None;
     loop {
-        let wanted = read_release(git_dir, &source);
+        let wanted = manifest.release();
         if let Some(Release {
             version,
             fail_ratio,
@@ -64,11 +69,29 @@ fn main() {
     }
 }
 
-/// Returns what git says should run; nothing while git cannot be read, and the old version stays.
-fn read_release(git_dir: &str, source: &str) -> Option<Release> {
-    let output = Command::new("git")
-        .args(["--git-dir", git_dir, "show", source])
-        .output()
-        .ok()?;
-    Release::read(&String::from_utf8(output.stdout).ok()?)
+impl Manifest {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        if let Some(file) = arguments.optional("deployed-manifest") {
+            return Self::Deployed(PathBuf::from(file));
+        }
+        let branch = arguments.optional("branch").unwrap_or("main");
+        Self::Committed {
+            git_dir: arguments.required("git-dir").to_owned(),
+            source: format!("{branch}:{}", arguments.required("manifest")),
+        }
+    }
+
+    /// Returns what should run; nothing while the manifest cannot be read, and the old version stays.
+    fn release(&self) -> Option<Release> {
+        match self {
+            Self::Committed { git_dir, source } => {
+                let output = Command::new("git")
+                    .args(["--git-dir", git_dir, "show", source])
+                    .output()
+                    .ok()?;
+                Release::read(&String::from_utf8(output.stdout).ok()?)
+            }
+            Self::Deployed(file) => Release::read(&fs::read_to_string(file).ok()?),
+        }
+    }
 }
