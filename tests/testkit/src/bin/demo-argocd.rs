@@ -62,23 +62,22 @@ fn main() {
     let mut reports = Mirror::new(Path::new(arguments.required("report-folder")));
     let mut chronicle = Chronicle::new(name, arguments.required("manifest"));
     let began_at = arguments.number("began-at", 0.0) as i64;
-    let mut look = || {
+    let tell = |sentence: &str| {
+        let seconds = Utc::now().timestamp() - began_at;
+        println!("{seconds:4} s  Argo CD: {sentence}");
+    };
+    cluster.hold(argo.look(|world| running(world, name)));
+    reports.hold(argo.look(|world| report(world, &chronicle)));
+    publish(Path::new(arguments.required("address-file")), &argo.url());
+    tell(&argo.look(|world| chronicle.opening(world)));
+    loop {
         let (running, report, news) = argo.look(|world| {
             let report = report(world, &chronicle);
             (running(world, name), report, chronicle.news(world))
         });
         cluster.hold(running);
         reports.hold(report);
-        news
-    };
-    // How it begins is no news.
-    look();
-    publish(Path::new(arguments.required("address-file")), &argo.url());
-    loop {
-        for sentence in look() {
-            let seconds = Utc::now().timestamp() - began_at;
-            println!("{seconds:4} s  Argo CD: {sentence}");
-        }
+        news.iter().for_each(|sentence| tell(sentence));
         thread::sleep(LOOK_EVERY);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::argocd::{Initiator, OperationKind, OperationRecord, SyncCode, World};
+use crate::argocd::{Application, Initiator, OperationKind, OperationRecord, SyncCode, World};
 use crate::git::Release;
 
 /// How many digits of a commit id are told.
@@ -28,6 +28,19 @@ impl Chronicle {
             ended: 0,
             sync: SyncCode::Unknown,
         }
+    }
+
+    /// Returns how it stands at the beginning; nothing of that is news any more.
+    pub fn opening(&mut self, world: &World) -> String {
+        self.news(world);
+        let app = world.app(&self.app);
+        format!(
+            "{} runs, {:?} and {:?}; auto-sync is {}.",
+            self.running(world),
+            app.status.sync.status,
+            app.status.health.status,
+            auto_sync(app)
+        )
     }
 
     /// Returns a sentence for everything that happened since the last call: operations that were asked for, operations that
@@ -82,7 +95,6 @@ impl Chronicle {
     /// Returns how the application is now, a word on each line.
     pub fn status(&self, world: &World) -> String {
         let app = world.app(&self.app);
-        let auto_sync = if app.is_auto_synced() { "on" } else { "off" };
         let dropped = world.dropped_fields();
         let dropped = if dropped.is_empty() {
             "none".to_owned()
@@ -90,9 +102,10 @@ impl Chronicle {
             dropped.join(" ")
         };
         format!(
-            "sync {:?}\nhealth {:?}\nauto-sync {auto_sync}\nruns {}\nunknown-fields {dropped}\n",
+            "sync {:?}\nhealth {:?}\nauto-sync {}\nruns {}\nunknown-fields {dropped}\n",
             app.status.sync.status,
             app.status.health.status,
+            auto_sync(app),
             self.running(world),
         )
     }
@@ -153,6 +166,10 @@ impl Chronicle {
 fn version(manifest: Option<&str>) -> String {
     let release = manifest.and_then(Release::read);
     release.map_or("nothing".to_owned(), |release| release.version)
+}
+
+fn auto_sync(app: &Application) -> &'static str {
+    if app.is_auto_synced() { "on" } else { "off" }
 }
 
 fn who(initiator: &Initiator) -> &str {
