@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
 # Shows a bad release being rolled back: a real Prometheus, a real git server, a service that runs what git says, and
 # the program started every few seconds. Needs Rust; installs the rest with apt-get. Takes about two minutes after the build.
+#
+# `--auto-sync on` puts an Argo CD in between, which deploys every commit by itself; with `--auto-sync off` a person deploys the
+# bad release by hand. The service then runs what Argo CD deployed. The exit code is 0 only if everything came out as told.
 set -euo pipefail
 
 scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 # shellcheck source=scripts/lib/packages.sh
 . "$scripts/lib/packages.sh"
+# shellcheck source=scripts/lib/demo-argocd.sh
+. "$scripts/lib/demo-argocd.sh"
 
 service=checkout
 namespace=shop
 manifest=apps/$service/deployment.yaml
 fail_ratio=0.25       # share of requests that v2 fails
 pass_every=3          # seconds between two starts of the program
-patience=120          # seconds after which the demo gives up on the rollback, and then on the recovery
+patience=120          # seconds after which the demo gives up on the rollback
+recovers_within=60    # seconds after which it gives up on the recovery
 interrupted=130       # exit code after Ctrl-C
+misused=64            # exit code for wrong arguments
 recovered_below=0.01  # error ratio of the last 15 s at which the service counts as healthy
 
 main() {
+    read_arguments "$@"
     ensure_programs prometheus=prometheus promtool=prometheus git=git curl=curl cc=gcc,libc6-dev \
         /etc/ssl/certs/ca-certificates.crt=ca-certificates
     ensure_cargo
@@ -28,11 +36,11 @@ main() {
     children=()
     trap finish EXIT
     trap 'exit "$interrupted"' INT TERM
-    start=$SECONDS
+    start=$EPOCHSECONDS
 
     say "Starting a git server, the service and Prometheus with two hours of healthy history."
     start_world
-    say "Git says $(version_in_git), and the service runs it. Prometheus: $prometheus_url"
+    say "Git says $(version_in_git), and the service runs ${auto_sync:+what Argo CD deploys of }it. Prometheus: $prometheus_url"
     wait_for "the service to be scraped" 30 0.5 is_scraped
 
     say "First pass of the program: nothing is wrong, so nothing is done."
@@ -42,6 +50,9 @@ main() {
 
     release_bad_version
     say "The team releases v2, which fails $(percent "$fail_ratio") of its requests. Git says $(version_in_git)."
+    if [[ $auto_sync ]]; then
+        deploy_bad_version
+    fi
     commit payments v7 0
     say "Another team commits on top of it: only the checkout folder may be put back."
     bad_tip=$(tip)
@@ -53,24 +64,48 @@ main() {
 
     say "Now for real. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
     wait_for "the rollback" "$patience" "$pass_every" rolls_back
-    show <"$world/pass.log"
+    cp "$world/pass.log" "$world/rollback.log"
+    show <"$world/rollback.log"
     say "Git says $(version_in_git): one commit, on top of the other team's."
     git_in_world --no-pager log --format='%h %an: %s' -5 main | show
     git_in_world --no-pager diff --stat "$bad_tip" main | show
 
     say "The next pass finds nothing left to do:"
     rollback_tip=$(tip)
+    remember_operations
     show_pass
     expect_untouched "$rollback_tip" "the rollback is done"
 
     say "Asking Prometheus, not the program, whether the service is healthy again:"
-    wait_for "the recovery" "$patience" 1 is_recovered
+    wait_for "the recovery" "$recovers_within" 1 is_recovered
     [[ $(version_in_git) == v1 && $(git_in_world rev-parse "main:apps/$service") == "$good_tree" ]] ||
         fail "git does not hold the tree of v1"
     [[ $(git_in_world rev-parse main:apps/payments) == "$(git_in_world rev-parse "$bad_tip:apps/payments")" ]] ||
         fail "the other team's folder changed"
     say "Recovered. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
+    if [[ $auto_sync ]]; then
+        prove
+    fi
     succeeded=yes
+}
+
+read_arguments() {
+    auto_sync=
+    while (($#)); do
+        case $1 in
+            --auto-sync)
+                auto_sync=${2-}
+                [[ $auto_sync == on || $auto_sync == off ]] || misuse "--auto-sync takes on or off"
+                shift 2
+                ;;
+            *) misuse "unknown argument $1" ;;
+        esac
+    done
+}
+
+misuse() {
+    printf '%s\nusage: %s [--auto-sync on|off]\n' "$1" "$0" >&2
+    exit "$misused"
 }
 
 start_world() {
@@ -82,8 +117,15 @@ start_world() {
     git_url=$(cat "$world/git-address")/platform/gitops.git
     released=$(tip)
     good_tree=$(git_in_world rev-parse "main:apps/$service")
-    background service demo-service --git-dir "$repository" --manifest "$manifest" --namespace "$namespace" \
-        --service "$service" --address-file "$world/service-address"
+    local obeyed=(--git-dir "$repository" --manifest "$manifest")
+    argocd_settings=()
+    if [[ $auto_sync ]]; then
+        start_argocd
+        obeyed=(--deployed-manifest "$world/live/$manifest")
+    fi
+    remember_operations
+    background service demo-service "${obeyed[@]}" --namespace "$namespace" --service "$service" \
+        --address-file "$world/service-address"
     background prometheus demo-prometheus --target-file "$world/service-address" --namespace "$namespace" \
         --service "$service" --history-minutes 120 --address-file "$world/prometheus-address"
     prometheus_url=$(cat "$world/prometheus-address")
@@ -106,7 +148,7 @@ pass() {
         GITOPS_REPO="$git_url" GITOPS_TOKEN_FILE="$world/token" GITOPS_PATH="apps/$service" \
         ROLLBACK_ENABLED=true VIOLATION_FOR=20s ATTRIBUTION_WINDOW=30m COOLDOWN=10m BLACKOUT_WINDOWS=none \
         STABILIZATION=10s VERIFY_TIMEOUT=60s VERIFY_DEADLINE=5m \
-        STATE_FILE="$world/state/state.json" \
+        STATE_FILE="$world/state/state.json" "${argocd_settings[@]}" \
         "$built/error-budget-monitor" run --output "${output:-text}" "$@" 2>>"$world/program.log"
 }
 
@@ -142,8 +184,18 @@ git_in_world() { git --git-dir "$repository" "$@"; }
 tip() { git_in_world rev-parse main; }
 version_in_git() { git_in_world show "main:$manifest" | sed -n 's/.*image: .*:\(.*\)/\1/p'; }
 
+# Notes how many operations the program has asked Argo CD for.
+remember_operations() {
+    if [[ $auto_sync ]]; then
+        operations_so_far=$(operations_by "$program_user")
+    fi
+}
+
 expect_untouched() {
     [[ $(tip) == "$1" ]] || fail "git changed although $2"
+    if [[ $auto_sync ]]; then
+        [[ $(operations_by "$program_user") == "$operations_so_far" ]] || fail "Argo CD was asked for something although $2"
+    fi
 }
 
 # Prints the number an expression has now; nothing when the answer is empty.
@@ -179,11 +231,11 @@ wait_for() {
     done
 }
 
-say() { printf '%4d s  %s\n' "$((SECONDS - start))" "$*"; }
+say() { printf '%4d s  %s\n' "$((EPOCHSECONDS - start))" "$*"; }
 show() { sed 's/^/        | /'; }
 
 fail() {
-    printf '%4d s  FAILED: %s\n' "$((SECONDS - start))" "$1" >&2
+    printf '%4d s  FAILED: %s\n' "$((EPOCHSECONDS - start))" "$1" >&2
     exit 1
 }
 
@@ -197,7 +249,7 @@ finish() {
     if [[ ${succeeded:-} == yes ]] || ((code == interrupted)); then
         rm -rf "$world"
     else
-        rm -f "$world/token"
+        rm -rf "$world/token" "$world/tokens"
         printf 'The logs are in %s\n' "$world" >&2
         code=$((code == 0 ? 1 : code))
     fi
