@@ -3,7 +3,8 @@
 # the program started every few seconds. Needs Rust; installs the rest with apt-get. Takes about two minutes after the build.
 #
 # `--auto-sync on` puts an Argo CD in between, which deploys every commit by itself; with `--auto-sync off` a person deploys the
-# bad release by hand. The service then runs what Argo CD deployed. The exit code is 0 only if everything came out as told.
+# bad release by hand. The service then runs what Argo CD deployed. `--kill` kills the program in the middle of its rollback, `--race`
+# starts it twice at once. The exit code is 0 only if everything came out as told.
 set -euo pipefail
 
 scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
@@ -11,6 +12,8 @@ scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 . "$scripts/lib/packages.sh"
 # shellcheck source=scripts/lib/demo-argocd.sh
 . "$scripts/lib/demo-argocd.sh"
+# shellcheck source=scripts/lib/demo-trouble.sh
+. "$scripts/lib/demo-trouble.sh"
 
 service=checkout
 namespace=shop
@@ -63,7 +66,11 @@ main() {
     expect_untouched "$bad_tip" "a dry run"
 
     say "Now for real. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
-    wait_for "the rollback" "$patience" "$pass_every" rolls_back
+    case $trouble in
+        kill) kill_midway ;;
+        race) race ;;
+        none) wait_for "the rollback" "$patience" "$pass_every" rolls_back ;;
+    esac
     cp "$world/pass.log" "$world/rollback.log"
     show <"$world/rollback.log"
     say "Git says $(version_in_git): one commit, on top of the other team's."
@@ -82,6 +89,7 @@ main() {
         fail "git does not hold the tree of v1"
     [[ $(git_in_world rev-parse main:apps/payments) == "$(git_in_world rev-parse "$bad_tip:apps/payments")" ]] ||
         fail "the other team's folder changed"
+    has_one_rollback_commit || fail "git does not hold exactly one commit of the program"
     say "Recovered. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
     if [[ $auto_sync ]]; then
         prove
@@ -91,20 +99,26 @@ main() {
 
 read_arguments() {
     auto_sync=
+    trouble=none
     while (($#)); do
         case $1 in
             --auto-sync)
                 auto_sync=${2-}
                 [[ $auto_sync == on || $auto_sync == off ]] || misuse "--auto-sync takes on or off"
-                shift 2
+                shift
+                ;;
+            --kill | --race)
+                [[ $trouble == none ]] || misuse "--kill and --race do not go together"
+                trouble=${1#--}
                 ;;
             *) misuse "unknown argument $1" ;;
         esac
+        shift
     done
 }
 
 misuse() {
-    printf '%s\nusage: %s [--auto-sync on|off]\n' "$1" "$0" >&2
+    printf '%s\nusage: %s [--auto-sync on|off] [--kill|--race]\n' "$1" "$0" >&2
     exit "$misused"
 }
 
@@ -140,9 +154,12 @@ background() {
     wait_for "$program" 30 0.1 test -e "${!#}"
 }
 
-# Starts the program once, with nothing of the caller's environment: the demo touches nobody's repository or channel.
-pass() {
-    env -i PATH="$PATH" HOME="$world" NO_COLOR=1 \
+# Starts the program once and waits for it.
+pass() { (become_program "$@"); }
+
+# Makes this shell the program, with nothing of the caller's environment: the demo touches nobody's repository or channel.
+become_program() {
+    exec env -i PATH="$PATH" HOME="$world" NO_COLOR=1 \
         SERVICE_NAME="$service" NAMESPACE="$namespace" SLO_WINDOW=1h ERROR_BUDGET=0.001 \
         PROMETHEUS_URL="$prometheus_url" \
         GITOPS_REPO="$git_url" GITOPS_TOKEN_FILE="$world/token" GITOPS_PATH="apps/$service" \
@@ -190,6 +207,13 @@ remember_operations() {
         operations_so_far=$(operations_by "$program_user")
     fi
 }
+
+has_one_rollback_commit() {
+    [[ $(git_in_world rev-list --count --grep '^Error-Budget-Rollback: ' main) == 1 ]]
+}
+
+# Tells whether a record that was printed says that the service recovered.
+has_recovered() { grep -Eq '^rollback .*, recovered$' "$1"; }
 
 expect_untouched() {
     [[ $(tip) == "$1" ]] || fail "git changed although $2"

@@ -59,7 +59,7 @@ prove() {
     say "The operations that it accepted since the demo began:"
     show <"$world/argocd/operations"
     say "Checked:"
-    check "the record says: recovered" grep -Eq '^rollback .*, recovered$' "$world/rollback.log"
+    check "the record says: recovered" has_recovered "$world/rollback.log"
     check "git holds one commit of the program" has_one_rollback_commit
     check "v1 runs, Synced and Healthy, and auto-sync is $auto_sync as before" \
         argocd_says "runs v1" "sync Synced" "health Healthy" "auto-sync $auto_sync"
@@ -87,10 +87,6 @@ check() {
         failed_checks=$((failed_checks + 1))
     fi
     printf '%-7s %s\n' "$mark" "$what" | show
-}
-
-has_one_rollback_commit() {
-    [[ $(git_in_world rev-list --count --grep '^Error-Budget-Rollback: ' main) == 1 ]]
 }
 
 # Tells whether the history holds these versions in this order, and no others.
