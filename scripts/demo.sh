@@ -36,6 +36,8 @@ main() {
     built=${CARGO_TARGET_DIR:-$scripts/../target}/debug
 
     world=$(mktemp -d)
+    mkdir "$world/tmp"
+    export TMPDIR=$world/tmp
     children=()
     trap finish EXIT
     trap 'exit "$interrupted"' INT TERM
@@ -154,12 +156,19 @@ background() {
     wait_for "$program" 30 0.1 test -e "${!#}"
 }
 
-# Starts the program once and waits for it.
-pass() { (become_program "$@"); }
+# Starts the program once and waits for it. It runs in the background so that Ctrl-C and kill are heard meanwhile.
+pass() {
+    local code=0
+    become_program "$@" &
+    children+=("$!")
+    wait "$!" || code=$?
+    unset 'children[-1]'
+    return "$code"
+}
 
 # Makes this shell the program, with nothing of the caller's environment: the demo touches nobody's repository or channel.
 become_program() {
-    exec env -i PATH="$PATH" HOME="$world" NO_COLOR=1 \
+    exec env -i PATH="$PATH" HOME="$world" TMPDIR="$TMPDIR" NO_COLOR=1 \
         SERVICE_NAME="$service" NAMESPACE="$namespace" SLO_WINDOW=1h ERROR_BUDGET=0.001 \
         PROMETHEUS_URL="$prometheus_url" \
         GITOPS_REPO="$git_url" GITOPS_TOKEN_FILE="$world/token" GITOPS_PATH="apps/$service" \
@@ -271,13 +280,22 @@ finish() {
         wait "${children[@]}" 2>/dev/null || true
     fi
     if [[ ${succeeded:-} == yes ]] || ((code == interrupted)); then
-        rm -rf "$world"
+        remove_world
     else
         rm -rf "$world/token" "$world/tokens"
         printf 'The logs are in %s\n' "$world" >&2
         code=$((code == 0 ? 1 : code))
     fi
     exit "$code"
+}
+
+# Removes every file of the demo. Prometheus dies a moment after the program that started it, and may still be writing.
+remove_world() {
+    for _ in 1 2 3 4 5; do
+        rm -rf "$world" 2>/dev/null && return
+        sleep 0.5
+    done
+    printf 'Some files are left in %s\n' "$world" >&2
 }
 
 main "$@"

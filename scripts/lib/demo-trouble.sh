@@ -26,15 +26,14 @@ is_killed_midway() {
 
 # Names what a rollback has left in git and in Argo CD so far; nothing if there is nothing.
 traces() {
-    local left=()
+    local left=
     if [[ $auto_sync ]] && [[ $(operations_by "$program_user") != 0 ]]; then
-        left+=("an operation in Argo CD")
+        left+=" and an operation in Argo CD"
     fi
     if [[ $(tip) != "$bad_tip" ]]; then
-        left+=("a commit in git")
+        left+=" and a commit in git"
     fi
-    local IFS=,
-    printf '%s' "${left[*]}"
+    printf '%s' "${left# and }"
 }
 
 finishes() {

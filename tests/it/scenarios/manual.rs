@@ -234,11 +234,11 @@ fn a_prometheus_of_the_future_frees_no_limit() {
 }
 
 #[test]
-fn argo_cd_is_not_there_yet() {
+fn without_an_application_there_is_none_to_roll_back() {
     let versions = Versions::new();
     let program = with_arguments(&versions.world, &["rollback", "argocd"]);
-    let ran = versions.world.nothing_changed_by(&program).exits(69);
-    ran.complains_of(&["Argo CD", "rollback gitops"]);
+    let ran = versions.world.nothing_changed_by(&program).exits(78);
+    ran.complains_of(&["ARGOCD_SERVER", "ARGOCD_APP_NAME"]);
 }
 
 #[test]
