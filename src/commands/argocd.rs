@@ -8,7 +8,8 @@ use chrono::Utc;
 use super::Ended;
 use super::carry_out::{Journey, Wish, held, now, rollback_id, unlike};
 use super::deploy::{Stopped, may_act};
-use super::pass::{Memory, measure, without_state};
+use super::pass::Memory;
+use super::rollback::{Opening, open};
 use super::service::{Service, history, with_sources};
 use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
@@ -32,33 +33,18 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading) -> Ended {
             "there is no application to roll back: set ARGOCD_SERVER, ARGOCD_APP_NAME and ARGOCD_TOKEN",
         );
     };
-    let memory = match Memory::open(service) {
-        Ok(memory) => memory,
-        Err(error) => return without_state(&error),
-    };
-    let state = memory.of(service);
-    let record = match measure(service, heading).await {
-        Ok((observation, assessment)) => {
-            Record::unknown(heading, &service.objective, observation.evaluated_at)
-                .with_assessment(&assessment)
-        }
-        Err(not_evaluated) => {
-            tracing::warn!(error = %not_evaluated.why, "a person's rollback goes on without Prometheus");
-            not_evaluated.record
-        }
+    let Opening {
+        memory,
+        state,
+        record,
+    } = match open(service, heading).await {
+        Ok(opening) => opening,
+        Err(ended) => return *ended,
     };
     let refused = |record: Record, reason, why: String| {
         let record = record.holding(reason, why.clone());
         Ended::with(Exit::PersonNeeded, record).complaining(why)
     };
-    if let Some(unfinished) = state.in_flight() {
-        let why = format!(
-            "rollback {} is unfinished; let `run` finish it first",
-            unfinished.id
-        );
-        let record = record.with_rollback(unfinished);
-        return refused(record, Reason::DeploymentInProgress, why);
-    }
     let app = match argo.application().await {
         Ok(app) => app,
         Err(error) => {

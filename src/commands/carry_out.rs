@@ -403,12 +403,17 @@ impl<'a> Journey<'a> {
             Restored::Landed { commit, is_signed } => {
                 self.landed(git, commit, is_signed, now());
             }
-            Restored::MovedOn { why } => self.ends(
-                StepName::GitopsRevert,
-                StepState::Failed,
-                Event::MovedOn,
-                why,
-            ),
+            Restored::MovedOn { why } => {
+                // Something was done already: a person has to know, and to choose.
+                let (event, why) = match self.rollback.is_done(StepName::ArgocdRollback) {
+                    true => (
+                        Event::Refused,
+                        format!("the application was rolled back, and the branch was not: {why}"),
+                    ),
+                    false => (Event::MovedOn, why),
+                };
+                self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
+            }
             Restored::Refused { why, by_server } => {
                 let why = explained(self.service, git, why).await;
                 let github = self.service.github.as_ref();

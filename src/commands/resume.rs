@@ -184,6 +184,11 @@ async fn settle(
         }
     }
     if is_old {
+        let errand = journey.rollback.argocd.as_ref();
+        let asked = match errand.and_then(|errand| errand.asked_at) {
+            Some(_) => "; Argo CD was asked to roll the application back: look at its history",
+            None => "",
+        };
         let as_far_as = match snapshot.state_at(&journey.rollback.tip) {
             Some(_) => "",
             None => " as far as that was read",
@@ -193,7 +198,7 @@ async fn settle(
             StepState::Failed,
             Event::TooOld,
             format!(
-                "its intent is {} min old (RESUME_MAX_AGE); nothing of it is on the branch{as_far_as}",
+                "its intent is {} min old (RESUME_MAX_AGE); nothing of it is on the branch{as_far_as}{asked}",
                 age.as_secs() / 60
             ),
         );

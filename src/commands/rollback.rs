@@ -8,10 +8,51 @@ use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history, with_sources};
 use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::exit::Exit;
-use crate::journal::Origin;
+use crate::journal::{Origin, ServiceState};
 use crate::observe;
 use crate::policy::{Reason, Wanted, decide_manual, short};
 use crate::record::{Heading, Record};
+
+/// With what a person's rollback begins.
+pub(super) struct Opening {
+    pub(super) memory: Memory,
+    pub(super) state: ServiceState,
+    /// How the service stands, as far as Prometheus says so.
+    pub(super) record: Record,
+}
+
+/// Opens the memory and looks how the service stands. An unfinished rollback has to be finished first.
+pub(super) async fn open(service: &Service<'_>, heading: &Heading) -> Result<Opening, Box<Ended>> {
+    let memory = Memory::open(service).map_err(|error| Box::new(without_state(&error)))?;
+    let state = memory.of(service);
+    let record = match measure(service, heading).await {
+        Ok((observation, assessment)) => {
+            Record::unknown(heading, &service.objective, observation.evaluated_at)
+                .with_assessment(&assessment)
+        }
+        Err(not_evaluated) => {
+            tracing::warn!(error = %not_evaluated.why, "a person's rollback goes on without Prometheus");
+            not_evaluated.record
+        }
+    };
+    if let Some(unfinished) = state.in_flight() {
+        let why = format!(
+            "rollback {} is unfinished; let `run` finish it first",
+            unfinished.id
+        );
+        let record = record
+            .holding(Reason::DeploymentInProgress, why.clone())
+            .with_rollback(unfinished);
+        return Err(Box::new(
+            Ended::with(Exit::PersonNeeded, record).complaining(why),
+        ));
+    }
+    Ok(Opening {
+        memory,
+        state,
+        record,
+    })
+}
 
 /// Rolls the GitOps path back, to a revision that a person named or to the last good one. Prometheus is asked for the
 /// record and for the proof only: a person may roll back while it is down.
@@ -30,34 +71,14 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
              --to or TARGET_COMMIT, or unset TARGET_REVISION to go back to the last good one",
         );
     }
-    let memory = match Memory::open(service) {
-        Ok(memory) => memory,
-        Err(error) => return without_state(&error),
+    let Opening {
+        memory,
+        state,
+        record,
+    } = match open(service, heading).await {
+        Ok(opening) => opening,
+        Err(ended) => return *ended,
     };
-    let state = memory.of(service);
-    let record = match measure(service, heading).await {
-        Ok((observation, assessment)) => {
-            Record::unknown(heading, &service.objective, observation.evaluated_at)
-                .with_assessment(&assessment)
-        }
-        Err(not_evaluated) => {
-            tracing::warn!(error = %not_evaluated.why, "a person's rollback goes on without Prometheus");
-            not_evaluated.record
-        }
-    };
-    if let Some(unfinished) = state.in_flight() {
-        let why = format!(
-            "rollback {} is unfinished; let `run` finish it first",
-            unfinished.id
-        );
-        return Ended::with(
-            Exit::PersonNeeded,
-            record
-                .holding(Reason::DeploymentInProgress, why.clone())
-                .with_rollback(unfinished),
-        )
-        .complaining(why);
-    }
     let back = service.settings.max_revisions_back;
     let snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
         Ok(snapshot) => snapshot,

@@ -207,3 +207,21 @@ fn an_application_that_stays_degraded_is_not_recovered() {
     let ran = scene.program().run().exits(0).has_outcome("verifying");
     assert!(ran.stdout.contains("Degraded"), "{ran}");
 }
+
+#[test]
+fn a_person_who_commits_after_the_application_went_back_is_told() {
+    let scene = Scene::by_hand();
+    let team = scene.world.team.clone();
+    let service = scene.world.service();
+    let commits = move |_: &mut testkit::argocd::World| {
+        team.release(&service, "v3", 0.0, chrono::Utc::now());
+    };
+    scene
+        .argo
+        .fault("POST", "/rollback", Fault::Before(Box::new(commits)));
+    let ran = scene.program().run().exits(1).has_outcome("failed");
+    ran.complains_of(&["the application was rolled back, and the branch was not"]);
+    assert_eq!(scene.live(), "v1");
+    assert_eq!(scene.world.rollback_commits(), 0);
+    assert_eq!(scene.operations().len(), 1);
+}
