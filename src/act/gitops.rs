@@ -241,6 +241,7 @@ fn unreadable(error: GitError) -> Restored {
         GitFault::Transport(_)
         | GitFault::Settings(_)
         | GitFault::Github(_)
+        | GitFault::Ssh(_)
         | GitFault::Status(_)
         | GitFault::NotGit { .. }
         | GitFault::Deadline

@@ -45,6 +45,9 @@ pub enum GitFault {
     /// GitHub's API did not do its part.
     #[error("{0}")]
     Github(Box<GithubError>),
+    /// The `ssh` program did not get through; only with the feature `ssh`.
+    #[error("{0}")]
+    Ssh(SshFault),
     /// The exchange took longer than it may.
     #[error("not finished within GITOPS_TIMEOUT")]
     Deadline,
@@ -110,6 +113,72 @@ pub enum GitFault {
     /// The scratch folder.
     #[error("the scratch folder cannot be used: {0}")]
     Scratch(std::io::Error),
+}
+
+/// Why the `ssh` program did not get through, with the last words of it or of the server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SshFault {
+    /// There is no such program, or it may not run.
+    #[error("the program ssh cannot be started ({why}); install the OpenSSH client")]
+    NotStarted {
+        /// Why not.
+        why: String,
+    },
+    /// The server is not one that is known, or another one answers in its place.
+    #[error(
+        "the server's host key is not known or has changed ({words}); check its fingerprint, then put it into \
+         GITOPS_SSH_KNOWN_HOSTS_FILE"
+    )]
+    HostKey {
+        /// What was said last.
+        words: String,
+    },
+    /// The server lets none of the keys in.
+    #[error(
+        "the server accepts no key that ssh has ({words}); check GITOPS_SSH_KEY_FILE and who may use the repository"
+    )]
+    Denied {
+        /// What was said last.
+        words: String,
+    },
+    /// The server let us in and then refused.
+    #[error("the server refused over SSH ({words}); check GITOPS_REPO, and what the key may do")]
+    Refused {
+        /// What was said last.
+        words: String,
+    },
+    /// The server cannot be reached, or the connection broke.
+    #[error(
+        "ssh did not reach the server or lost it ({words}); check DNS, network policy, the server"
+    )]
+    Broken {
+        /// What was said last.
+        words: String,
+    },
+}
+
+impl SshFault {
+    /// Tells whether the same may succeed if it is tried again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Broken { .. } => true,
+            Self::NotStarted { .. }
+            | Self::HostKey { .. }
+            | Self::Denied { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Tells whether git on the server ended the connection, and neither `ssh` nor the network.
+    pub(super) fn is_the_servers(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::NotStarted { .. }
+            | Self::HostKey { .. }
+            | Self::Denied { .. }
+            | Self::Broken { .. } => false,
+        }
+    }
 }
 
 /// Why a revision that a person named cannot be gone back to. The remote answered; asking again does not help.
@@ -193,6 +262,7 @@ impl GitFault {
             Self::Transport(error) => error.is_transient(),
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
             Self::Github(error) => error.is_transient(),
+            Self::Ssh(fault) => fault.is_transient(),
             Self::Deadline | Self::Cut => true,
             Self::Settings(_)
             | Self::Protocol { .. }

@@ -167,6 +167,7 @@ fn is_refusal(fault: &GitFault) -> bool {
     match fault {
         GitFault::Protocol { .. } | GitFault::Cut | GitFault::Library(_) => true,
         GitFault::Status(status) => !matches!(status, 401 | 403 | 404 | 408 | 429),
+        GitFault::Ssh(fault) => fault.is_the_servers(),
         GitFault::Transport(_)
         | GitFault::NotGit { .. }
         | GitFault::Settings(_)

@@ -11,14 +11,18 @@ mod push;
 mod restore;
 mod revision;
 mod scratch;
+#[cfg(feature = "ssh")]
+mod ssh;
 mod transport;
 mod walk;
 
 pub use access::Access;
-pub use error::{GitError, GitFault, RevisionFault};
+pub use error::{GitError, GitFault, RevisionFault, SshFault};
 pub use push::Push;
 pub use restore::{Draft, PathEntry};
 pub use revision::Resolved;
+#[cfg(feature = "ssh")]
+pub use ssh::SshRemote;
 pub use walk::{End, Moved, PathChange};
 
 use std::fmt;
@@ -35,7 +39,7 @@ use url::Url;
 
 use self::fetch::{Contents, FetchFault, Round};
 use self::scratch::Scratch;
-use self::transport::Session;
+use self::transport::{Remote, Session};
 use self::walk::Walked;
 use super::github::{Github, GithubError};
 use super::http::{Auth, HttpClient, HttpSettings, HttpSettingsError};
@@ -51,7 +55,7 @@ const MAPPED: (usize, usize) = (1024 * 1024, 4 * 1024 * 1024);
 /// What a remote needs to be reached.
 #[derive(Debug, Clone)]
 pub struct GitSettings {
-    /// Where the repository is; without user info.
+    /// Where the repository is; without user info. It is not asked where the repository is reached over SSH.
     pub url: Url,
     /// How it is called in messages.
     pub name: String,
@@ -81,6 +85,9 @@ pub struct Git {
     settings: Arc<GitSettings>,
     /// Whose token is used instead of the one in the settings.
     app: Option<Github>,
+    /// The way there where it is not HTTP.
+    #[cfg(feature = "ssh")]
+    ssh: Option<Arc<SshRemote>>,
     /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
     /// asks no repository. Built anew when the token is another one.
     client: Arc<Mutex<Option<SignedIn>>>,
@@ -138,6 +145,8 @@ impl Git {
         Ok(Self {
             settings: Arc::new(settings),
             app: None,
+            #[cfg(feature = "ssh")]
+            ssh: None,
             client: Arc::default(),
             runtime,
         })
@@ -150,6 +159,35 @@ impl Git {
             app: Some(app),
             ..self
         }
+    }
+
+    /// Reaches the repository over SSH from now on; sends nothing.
+    ///
+    /// # Errors
+    /// Fails when a file that it names cannot be read.
+    #[cfg(feature = "ssh")]
+    pub fn over_ssh(self, remote: SshRemote) -> Result<Self, HttpSettingsError> {
+        for path in [&remote.key_file, &remote.known_hosts_file]
+            .into_iter()
+            .flatten()
+        {
+            File::open(path).map_err(|source| HttpSettingsError::File {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            ssh: Some(Arc::new(remote)),
+            ..self
+        })
+    }
+
+    fn remote(&self) -> Result<Remote, GitFault> {
+        #[cfg(feature = "ssh")]
+        if let Some(remote) = &self.ssh {
+            return Ok(Remote::Ssh(Arc::clone(remote)));
+        }
+        self.client().map(Remote::Http)
     }
 
     fn client(&self) -> Result<Arc<HttpClient>, GitFault> {
@@ -297,7 +335,7 @@ impl Git {
     fn session(&self) -> Result<Session, GitFault> {
         let deadline = Instant::now() + self.settings.timeout;
         Ok(Session::new(
-            self.client()?,
+            self.remote()?,
             self.runtime.clone(),
             deadline,
             self.settings.max_bytes,

@@ -147,7 +147,7 @@ impl<'session> Packets<'session> {
             let missing = length - self.line.len();
             let available = self.body.available()?;
             if available.is_empty() {
-                return Err(GitFault::Cut);
+                return Err(self.body.cut());
             }
             let taken = available.len().min(missing);
             self.line.extend_from_slice(&available[..taken]);
@@ -163,12 +163,14 @@ impl Advertisement {
     /// # Errors
     /// Fails when it is no git server, or one that only knows ids of another kind.
     pub(super) fn read(mut packets: Packets<'_>, wanted: &[&str]) -> Result<Self, GitFault> {
-        match packets.next()? {
-            Packet::Line(line) if line.starts_with(b"# service=git-") => {}
-            Packet::Line(_) | Packet::Flush => return Err(not_git()),
-        }
-        if packets.next()? != Packet::Flush {
-            return Err(not_git());
+        if !packets.body.goes_on() {
+            match packets.next()? {
+                Packet::Line(line) if line.starts_with(b"# service=git-") => {}
+                Packet::Line(_) | Packet::Flush => return Err(not_git()),
+            }
+            if packets.next()? != Packet::Flush {
+                return Err(not_git());
+            }
         }
         let mut found = Self::default();
         let mut is_first = true;
@@ -192,7 +194,9 @@ impl Advertisement {
                 found.ids.insert((*name).to_owned(), id);
             }
         }
-        packets.drain()?;
+        if !packets.body.goes_on() {
+            packets.drain()?;
+        }
         match found.value("object-format") {
             None | Some("sha1") => Ok(found),
             Some(other) => Err(GitFault::Protocol {

@@ -50,7 +50,7 @@ impl Snapshot {
             .and_then(|answer| Advertisement::read(answer, &[&reference]));
         let server = match looked {
             Ok(server) => server,
-            Err(fault) => return denied(fault),
+            Err(fault) => return denied_at_the_door(fault),
         };
         // Without this look a branch that is gone would be created, and one that somebody put back to an older commit
         // would be pushed forward.
@@ -258,6 +258,14 @@ fn denied(fault: GitFault) -> Result<Push, GitFault> {
         return Ok(refused(&status_text(status)));
     }
     Err(fault)
+}
+
+/// The same over SSH, where only what the server says before anything is sent to it comes before git looks at it.
+fn denied_at_the_door(fault: GitFault) -> Result<Push, GitFault> {
+    match fault {
+        GitFault::Ssh(fault) if !fault.is_transient() => Ok(refused(&fault.to_string())),
+        fault => denied(fault),
+    }
 }
 
 fn refused(words: &str) -> Push {

@@ -1,8 +1,9 @@
-//! Smart HTTP, version 0 of git's protocol, over the program's own HTTP client.
+//! Smart HTTP, version 0 of git's protocol, over the program's own HTTP client; with the feature `ssh` also over SSH.
 //!
 //! libgit2 never talks to the network: its own HTTP has no total deadline, asks for every blob, and would bring a second
 //! TLS stack. It sees neither the URL nor the token, so neither can end up in its errors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -10,6 +11,11 @@ use tokio::time::Instant;
 
 use super::error::GitFault;
 use super::packets::Packets;
+#[cfg(feature = "ssh")]
+use super::{
+    packets::Advertisement,
+    ssh::{Connection, SshRemote},
+};
 use crate::clients::http::{HttpClient, HttpError, Method, RequestBuilder, Streaming};
 
 /// What a server does for us.
@@ -21,9 +27,26 @@ pub(super) enum Service {
     ReceivePack,
 }
 
+/// How a remote is reached.
+pub(super) enum Remote {
+    /// Each request is one of HTTP's.
+    Http(Arc<HttpClient>),
+    /// What the remote has and one request travel over one connection.
+    #[cfg(feature = "ssh")]
+    Ssh(Arc<SshRemote>),
+}
+
+/// What an answer comes from.
+enum Source {
+    Http(Streaming),
+    #[cfg(feature = "ssh")]
+    Ssh(Connection),
+}
+
 /// One conversation with one remote: it ends at a deadline, and after a number of bytes.
 pub(super) struct Session {
-    client: std::sync::Arc<HttpClient>,
+    remote: Remote,
+    source: Option<Source>,
     runtime: Handle,
     deadline: Instant,
     max_bytes: u64,
@@ -33,14 +56,10 @@ pub(super) struct Session {
 impl Session {
     /// Begins a conversation that ends at the latest at `deadline`, and once all its answers together are longer than
     /// `max_bytes`.
-    pub(super) fn new(
-        client: std::sync::Arc<HttpClient>,
-        runtime: Handle,
-        deadline: Instant,
-        max_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(remote: Remote, runtime: Handle, deadline: Instant, max_bytes: u64) -> Self {
         Self {
-            client,
+            remote,
+            source: None,
             runtime,
             deadline,
             max_bytes,
@@ -53,12 +72,25 @@ impl Session {
     /// # Errors
     /// Fails when the remote cannot be reached, refuses, or does not speak git.
     pub(super) fn look(&mut self, service: Service) -> Result<Packets<'_>, GitFault> {
-        let name = service.name();
-        let request = self
-            .client
-            .request(Method::GET, ["info", "refs"])
-            .query(&[("service", name)]);
-        self.send(request, &format!("application/x-{name}-advertisement"))
+        match &self.remote {
+            Remote::Http(client) => {
+                let name = service.name();
+                let request = client
+                    .request(Method::GET, ["info", "refs"])
+                    .query(&[("service", name)]);
+                let wanted = format!("application/x-{name}-advertisement");
+                self.send(&Arc::clone(client), request, &wanted)
+            }
+            #[cfg(feature = "ssh")]
+            Remote::Ssh(remote) => {
+                let remote = Arc::clone(remote);
+                // The connection before ends first.
+                self.source = None;
+                let connection = remote.connect(service, self.time_left()?)?;
+                self.source = Some(Source::Ssh(connection));
+                Ok(Packets::new(Body::new(self)))
+            }
+        }
     }
 
     /// Sends a request of git's.
@@ -66,22 +98,47 @@ impl Session {
     /// # Errors
     /// Fails when the remote cannot be reached, refuses, or does not speak git.
     pub(super) fn ask(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {
-        let name = service.name();
-        let wanted = format!("application/x-{name}-result");
-        let request = self
-            .client
-            .request(Method::POST, [name])
-            .header("content-type", format!("application/x-{name}-request"))
-            .header("accept", &wanted)
-            .body(body);
-        self.send(request, &wanted)
+        match &self.remote {
+            Remote::Http(client) => {
+                let name = service.name();
+                let wanted = format!("application/x-{name}-result");
+                let request = client
+                    .request(Method::POST, [name])
+                    .header("content-type", format!("application/x-{name}-request"))
+                    .header("accept", &wanted)
+                    .body(body);
+                self.send(&Arc::clone(client), request, &wanted)
+            }
+            #[cfg(feature = "ssh")]
+            Remote::Ssh(_) => self.ask_over_ssh(service, body),
+        }
     }
 
-    fn send(&mut self, request: RequestBuilder, wanted: &str) -> Result<Packets<'_>, GitFault> {
+    /// A connection takes one request, after it said what the remote has.
+    #[cfg(feature = "ssh")]
+    fn ask_over_ssh(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {
+        let waits =
+            matches!(&self.source, Some(Source::Ssh(connection)) if connection.waits_for(service));
+        if !waits {
+            Advertisement::read(self.look(service)?, &[])?;
+        }
+        if let Some(Source::Ssh(connection)) = &mut self.source {
+            connection.send(body)?;
+        }
+        Ok(Packets::new(Body::new(self)))
+    }
+
+    fn send(
+        &mut self,
+        client: &HttpClient,
+        request: RequestBuilder,
+        wanted: &str,
+    ) -> Result<Packets<'_>, GitFault> {
+        self.source = None;
         let left = self.time_left()?;
         let answer = self
             .runtime
-            .block_on(self.client.open_within(left, request))
+            .block_on(client.open_within(left, request))
             .map_err(in_transit)?;
         if !answer.status.is_success() {
             return Err(GitFault::Status(answer.status.as_u16()));
@@ -93,20 +150,34 @@ impl Session {
             .unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case(wanted) {
-            let kind = self.client.quote(kind.as_bytes());
+            let kind = client.quote(kind.as_bytes());
             return Err(GitFault::NotGit { kind });
         }
-        Ok(Packets::new(Body {
-            session: self,
-            answer,
-            piece: Vec::new(),
-            read: 0,
-        }))
+        self.source = Some(Source::Http(answer));
+        Ok(Packets::new(Body::new(self)))
+    }
+
+    /// Returns the next piece of the answer, waiting for it; nothing at the end.
+    fn receive(&mut self) -> Result<Option<Vec<u8>>, GitFault> {
+        let left = self.time_left()?;
+        match &mut self.source {
+            None => Ok(None),
+            Some(Source::Http(answer)) => self
+                .runtime
+                .block_on(answer.chunk_within(left))
+                .map_err(in_transit),
+            #[cfg(feature = "ssh")]
+            Some(Source::Ssh(connection)) => connection.receive(left),
+        }
     }
 
     /// Returns a short piece of the server's words without our secrets, which it knows.
     pub(super) fn quote(&self, words: &[u8]) -> String {
-        self.client.quote(words)
+        match &self.remote {
+            Remote::Http(client) => client.quote(words),
+            #[cfg(feature = "ssh")]
+            Remote::Ssh(_) => crate::clients::http::quote(words),
+        }
     }
 
     /// Returns the time that is left.
@@ -128,7 +199,8 @@ fn time_left(deadline: Instant) -> Result<Duration, GitFault> {
 }
 
 impl Service {
-    fn name(self) -> &'static str {
+    /// Returns its name, which is also that of the program on the server.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::UploadPack => "git-upload-pack",
             Self::ReceivePack => "git-receive-pack",
@@ -139,25 +211,26 @@ impl Service {
 /// The body of an answer, read piece by piece.
 pub(super) struct Body<'session> {
     session: &'session mut Session,
-    answer: Streaming,
     piece: Vec<u8>,
     read: usize,
 }
 
-impl Body<'_> {
+impl<'session> Body<'session> {
+    fn new(session: &'session mut Session) -> Self {
+        Self {
+            session,
+            piece: Vec::new(),
+            read: 0,
+        }
+    }
+
     /// Returns what has come and was not consumed, waiting for more when there is nothing; empty at the end.
     ///
     /// # Errors
     /// Fails when the connection breaks, at the deadline, and past the most bytes of the conversation.
     pub(super) fn available(&mut self) -> Result<&[u8], GitFault> {
         while self.read == self.piece.len() {
-            let left = self.session.time_left()?;
-            let piece = self
-                .session
-                .runtime
-                .block_on(self.answer.chunk_within(left))
-                .map_err(in_transit)?;
-            let Some(piece) = piece else {
+            let Some(piece) = self.session.receive()? else {
                 return Ok(&[]);
             };
             self.session.received = self.session.received.saturating_add(piece.len() as u64);
@@ -175,6 +248,24 @@ impl Body<'_> {
     /// Consumes the first `length` bytes of what is available.
     pub(super) fn consume(&mut self, length: usize) {
         self.read += length;
+    }
+
+    /// Tells whether the request follows on the connection that says what the remote has; over HTTP it is another one.
+    pub(super) fn goes_on(&self) -> bool {
+        match &self.session.remote {
+            Remote::Http(_) => false,
+            #[cfg(feature = "ssh")]
+            Remote::Ssh(_) => true,
+        }
+    }
+
+    /// Returns why the answer ended before it was whole.
+    pub(super) fn cut(&mut self) -> GitFault {
+        match &mut self.session.source {
+            None | Some(Source::Http(_)) => GitFault::Cut,
+            #[cfg(feature = "ssh")]
+            Some(Source::Ssh(connection)) => connection.end(),
+        }
     }
 
     /// Returns a short piece of the server's words without our secrets, which it knows.
