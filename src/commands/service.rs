@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::unserved::unserved;
 use crate::clients::argocd::{Argo, ArgoAuth, ArgoSettings};
+#[cfg(feature = "ssh")]
+use crate::clients::git::SshRemote;
 use crate::clients::git::{Git, GitSettings};
 use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
 use crate::clients::http::{Auth, HttpSettings, HttpSettingsError};
@@ -216,10 +218,38 @@ fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettin
         author_email: config.author_email.clone(),
     };
     let git = Git::new(settings, tokio::runtime::Handle::current())?;
+    #[cfg(feature = "ssh")]
+    let git = match &config.repo {
+        GitopsRepo::Ssh(address) => git.over_ssh(ssh(address, config))?,
+        GitopsRepo::Github { .. } | GitopsRepo::Url(_) => git,
+    };
     Ok(match app {
         Some(app) => git.signing_in_as(app.clone()),
         None => git,
     })
+}
+
+#[cfg(feature = "ssh")]
+fn ssh(address: &config::SshAddress, config: &GitopsConfig) -> SshRemote {
+    let config::SshAddress {
+        user,
+        host,
+        port,
+        path,
+    } = address.clone();
+    SshRemote {
+        program: "ssh".into(),
+        user,
+        host,
+        port,
+        path,
+        key_file: config.ssh_key_file.clone(),
+        known_hosts_file: config.ssh_known_hosts_file.clone(),
+        hidden_variables: config::VARIABLES
+            .iter()
+            .map(|variable| variable.name.to_owned())
+            .collect(),
+    }
 }
 
 fn github(config: &GitopsConfig) -> Result<Option<Github>, GithubError> {

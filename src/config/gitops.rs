@@ -10,14 +10,14 @@ use super::{
     duration::MINUTE,
     git_names::{BranchName, RepoPath, parse_paths},
     problems::{Checked, Invalid, quoted},
-    reader::Reader,
+    reader::{Reader, file_path},
     remote::{GitopsRepo, parse_repo},
     secret,
     variables::{
         GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID, GITHUB_APP_PRIVATE_KEY, GITOPS_API_URL,
         GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_MAX_BYTES,
-        GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO, GITOPS_TIMEOUT, GITOPS_TOKEN,
-        GITOPS_USERNAME, INCIDENT_REPO,
+        GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO, GITOPS_SSH_KEY_FILE,
+        GITOPS_SSH_KNOWN_HOSTS_FILE, GITOPS_TIMEOUT, GITOPS_TOKEN, GITOPS_USERNAME, INCIDENT_REPO,
     },
 };
 
@@ -42,6 +42,10 @@ pub struct GitopsConfig {
     pub plaintext: bool,
     /// `GITOPS_CA_FILE`, none by default: a PEM file with more certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// `GITOPS_SSH_KEY_FILE`, none by default: the private key, where the repository is reached over SSH.
+    pub ssh_key_file: Option<PathBuf>,
+    /// `GITOPS_SSH_KNOWN_HOSTS_FILE`, none by default: the keys of the hosts that are known.
+    pub ssh_known_hosts_file: Option<PathBuf>,
     /// `GITOPS_TIMEOUT` (60s), up to 10m: total deadline of one exchange.
     pub timeout: Duration,
     /// `GITOPS_MAX_BYTES` (256MiB), 1MiB to 16GiB: most bytes that one read may receive.
@@ -189,6 +193,8 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let paths = reader.optional(&GITOPS_PATH, parse_paths);
     let mode = reader.required(&GITOPS_MODE, parse_mode);
     let ca_file = reader.file(&GITOPS_CA_FILE);
+    let ssh_key_file = reader.optional(&GITOPS_SSH_KEY_FILE, parse_ssh_file);
+    let ssh_known_hosts_file = reader.optional(&GITOPS_SSH_KNOWN_HOSTS_FILE, parse_ssh_file);
     let timeout = reader.duration(&GITOPS_TIMEOUT, Duration::from_millis(1)..=10 * MINUTE);
     let max_bytes = reader.required(&GITOPS_MAX_BYTES, parse_max_bytes);
     let author_name = reader.required(&GITOPS_AUTHOR_NAME, parse_author);
@@ -199,6 +205,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     };
     let (mode, credentials) = (mode?, forge.credentials.clone()?);
     check_github(reader, &repo, mode, &credentials)?;
+    check_ssh(reader, &repo)?;
     Ok(Some(GitopsConfig {
         repo,
         username: username?,
@@ -209,6 +216,8 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
         mode,
         plaintext: forge.plaintext?,
         ca_file: ca_file?,
+        ssh_key_file: ssh_key_file?,
+        ssh_known_hosts_file: ssh_known_hosts_file?,
         timeout: timeout?,
         max_bytes: max_bytes?,
         author_name: author_name?,
@@ -228,7 +237,13 @@ fn read_repo(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsRepo>> 
 /// Reports the parts of the group that are set without the others.
 fn check_complete(reader: &mut Reader) -> Checked<()> {
     let mut complete = reader.both_or_neither(&GITOPS_REPO, &GITOPS_PATH);
-    complete = complete.and(reader.needs(&GITOPS_CA_FILE, &GITOPS_REPO));
+    for key in [
+        &GITOPS_CA_FILE,
+        &GITOPS_SSH_KEY_FILE,
+        &GITOPS_SSH_KNOWN_HOSTS_FILE,
+    ] {
+        complete = complete.and(reader.needs(key, &GITOPS_REPO));
+    }
     if !reader.is_set(&INCIDENT_REPO) {
         for key in [&GITOPS_TOKEN, &GITHUB_APP_PRIVATE_KEY] {
             complete = complete.and(reader.needs(key, &GITOPS_REPO));
@@ -246,28 +261,49 @@ fn check_github(
 ) -> Checked<()> {
     let mut checked = Ok(());
     let mut report = |problem: &str| checked = Err(reader.report(problem));
-    match repo {
-        GitopsRepo::Github { .. } => {
-            if mode == GitopsMode::PullRequest && credentials.is_none() {
-                report(
-                    "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the \
-                     other two",
-                );
-            }
+    if repo.is_on_github() {
+        if mode == GitopsMode::PullRequest && credentials.is_none() {
+            report(
+                "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the \
+                 other two",
+            );
         }
-        GitopsRepo::Url(_) => {
-            if mode == GitopsMode::PullRequest {
-                report(
-                    "GITOPS_MODE is pull-request, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it \
-                     as owner/name, or set the mode to push",
-                );
-            }
-            if credentials.github_app.is_some() {
-                report(
-                    "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
-                     owner/name, or use GITOPS_TOKEN",
-                );
-            }
+        return checked;
+    }
+    if mode == GitopsMode::PullRequest {
+        report(
+            "GITOPS_MODE is pull-request, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it \
+             as owner/name, or set the mode to push",
+        );
+    }
+    if credentials.github_app.is_some() {
+        report(
+            "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
+             owner/name, or use GITOPS_TOKEN",
+        );
+    }
+    checked
+}
+
+/// Reports what belongs to the other way of signing in: a key over SSH, a token elsewhere.
+fn check_ssh(reader: &mut Reader, repo: &GitopsRepo) -> Checked<()> {
+    let mut checked = Ok(());
+    if repo.is_over_ssh() {
+        // The token of the incident repository goes to GitHub alone.
+        if reader.is_set(&GITOPS_TOKEN) && !reader.is_set(&INCIDENT_REPO) {
+            checked = Err(reader.report(
+                "GITOPS_TOKEN is set, but GITOPS_REPO is an SSH address, which takes a key; unset the token, or write \
+                 the HTTPS address",
+            ));
+        }
+        return checked;
+    }
+    for key in [&GITOPS_SSH_KEY_FILE, &GITOPS_SSH_KNOWN_HOSTS_FILE] {
+        if reader.is_set(key) {
+            checked = Err(reader.report(format!(
+                "{} is set, but GITOPS_REPO is not an SSH address; unset it",
+                key.variable.name
+            )));
         }
     }
     checked
@@ -325,4 +361,19 @@ fn parse_author(text: &str) -> Result<String, Invalid> {
         )));
     }
     Ok(text.to_owned())
+}
+
+/// Accepts the path of a file that `ssh` takes as it is written: it puts other things in the place of `~`, `%` and `$`.
+fn parse_ssh_file(text: &str) -> Result<PathBuf, Invalid> {
+    let is_plain = text.starts_with('/')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c));
+    if !is_plain {
+        return Err(Invalid::because(
+            "does not name a file in a way that ssh takes as it is written; write a path from the root, of letters, \
+             digits and . _ - + @",
+        ));
+    }
+    file_path(text)
 }

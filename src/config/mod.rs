@@ -21,6 +21,8 @@ mod selector;
 mod service;
 mod shown;
 mod sli;
+#[cfg(feature = "ssh")]
+mod ssh;
 mod state;
 mod template;
 mod variables;
@@ -39,6 +41,8 @@ pub use remote::GitopsRepo;
 pub use service::{Namespace, ServiceConfig, ServiceName, SloConfig};
 pub use shown::{Setting, SettingOrigin};
 pub use sli::{Histograms, MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
+#[cfg(feature = "ssh")]
+pub use ssh::SshAddress;
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
 pub use variables::{VARIABLES, Variable};
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::Url;
 
+#[cfg(feature = "ssh")]
+use super::ssh::SshAddress;
 use super::{
     address::{self, PlainHttp},
     problems::Invalid,
@@ -23,6 +25,9 @@ pub enum GitopsRepo {
     },
     /// Anywhere else: `https`, or `http` where that is accepted; no user info, query or fragment.
     Url(Url),
+    /// Anywhere, reached over SSH.
+    #[cfg(feature = "ssh")]
+    Ssh(SshAddress),
 }
 
 impl GitopsRepo {
@@ -39,6 +44,27 @@ impl GitopsRepo {
                 url
             }
             Self::Url(url) => url.clone(),
+            #[cfg(feature = "ssh")]
+            Self::Ssh(address) => address.url(),
+        }
+    }
+
+    /// Tells whether it is on the GitHub of the API.
+    pub(super) fn is_on_github(&self) -> bool {
+        match self {
+            Self::Github { .. } => true,
+            Self::Url(_) => false,
+            #[cfg(feature = "ssh")]
+            Self::Ssh(_) => false,
+        }
+    }
+
+    /// Tells whether a key lets us in, and not a token.
+    pub(super) fn is_over_ssh(&self) -> bool {
+        match self {
+            Self::Github { .. } | Self::Url(_) => false,
+            #[cfg(feature = "ssh")]
+            Self::Ssh(_) => true,
         }
     }
 }
@@ -48,6 +74,8 @@ impl fmt::Display for GitopsRepo {
         match self {
             Self::Github { owner, name, .. } => write!(f, "{owner}/{name}"),
             Self::Url(url) => write!(f, "{url}"),
+            #[cfg(feature = "ssh")]
+            Self::Ssh(address) => write!(f, "{address}"),
         }
     }
 }
@@ -79,15 +107,11 @@ pub(super) fn parse_repo(
         return if let Some(slug) = Slug::parse(text) {
             Ok(slug.on(api_url))
         } else {
-            Err(refuse_without_scheme(text))
+            parse_without_scheme(text)
         };
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "ssh" | "git+ssh" | "ssh+git" => {
-            return Err(refuse_ssh(
-                text.split_once("://").map_or("", |(_, rest)| rest),
-            ));
-        }
+        "ssh" | "git+ssh" | "ssh+git" => return parse_ssh(text),
         "file" => return Err(refuse_local()),
         _ => {}
     }
@@ -148,16 +172,34 @@ impl Slug {
     }
 }
 
-fn refuse_without_scheme(text: &str) -> Invalid {
+fn parse_without_scheme(text: &str) -> Result<GitopsRepo, Invalid> {
     if text.starts_with(['/', '.', '~', '\\']) {
-        refuse_local()
+        Err(refuse_local())
     } else if text.contains(':') {
-        refuse_ssh(text)
+        parse_ssh(text)
     } else {
-        Invalid::because(
+        Err(Invalid::because(
             "is neither owner/name nor a URL; write it like acme/deploy or https://git.example.com/deploy.git",
-        )
+        ))
     }
+}
+
+/// Parses `[user@]host:path` and `ssh://[user@]host[:port]/path`.
+#[cfg(feature = "ssh")]
+fn parse_ssh(text: &str) -> Result<GitopsRepo, Invalid> {
+    match text.split_once("://") {
+        Some((_, rest)) => SshAddress::parse_url(rest),
+        None => SshAddress::parse_short(text),
+    }
+    .map(GitopsRepo::Ssh)
+}
+
+/// Without the feature there is no way to such an address.
+#[cfg(not(feature = "ssh"))]
+fn parse_ssh(text: &str) -> Result<GitopsRepo, Invalid> {
+    Err(refuse_ssh(
+        text.split_once("://").map_or(text, |(_, rest)| rest),
+    ))
 }
 
 fn refuse_local() -> Invalid {
@@ -168,6 +210,7 @@ fn refuse_local() -> Invalid {
 }
 
 /// Refuses `[user@]host:path` and `[user@]host[:port]/path`, and names the HTTPS form without the user.
+#[cfg(not(feature = "ssh"))]
 fn refuse_ssh(address: &str) -> Invalid {
     let address = address.rsplit_once('@').map_or(address, |(_, rest)| rest);
     let split = address.find([':', '/']).unwrap_or(address.len());

@@ -104,7 +104,7 @@ variables! {
         BURN_RATE_SLOW burn_rate_slow = "6", "Burn rate over 6h and 30m that counts as burning.";
     }
     "GitOps" {
-        GITOPS_REPO gitops_repo, "The GitOps repository: owner/name on GitHub, or an HTTPS URL git can push to.";
+        GITOPS_REPO gitops_repo, "The GitOps repository: owner/name on GitHub, or an HTTPS URL git can push to; an SSH address where the feature ssh is built in.";
         GITOPS_USERNAME gitops_username = "x-access-token", "User that goes with the token.";
         GITOPS_TOKEN gitops_token or gitops_token_file, "Token that may push to the repository.";
         GITHUB_APP_ID github_app_id, "Id of a GitHub App, instead of a token.";
@@ -116,6 +116,8 @@ variables! {
         GITOPS_API_URL gitops_api_url = "https://api.github.com", "Base URL of the GitHub API.";
         GITOPS_PLAINTEXT gitops_plaintext = "false", "Whether http:// is accepted beyond loopback; the token then travels in the clear.";
         GITOPS_CA_FILE gitops_ca_file, "PEM file with more certificate authorities.";
+        GITOPS_SSH_KEY_FILE gitops_ssh_key_file, "File with the private key for an SSH address; else the keys of the agent and of ~/.ssh.";
+        GITOPS_SSH_KNOWN_HOSTS_FILE gitops_ssh_known_hosts_file, "File with the host keys for an SSH address; else ~/.ssh/known_hosts and the system's.";
         GITOPS_TIMEOUT gitops_timeout = "60s", "Total deadline of one exchange with the repository.";
         GITOPS_MAX_BYTES gitops_max_bytes = "256MiB", "Most data that one read of the repository may receive, in bytes, KiB, MiB or GiB.";
         GITOPS_AUTHOR_NAME gitops_author_name = "error-budget-monitor", "Author of the rollback commits.";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use error_budget_monitor::clients::git::{GitFault, RevisionFault};
+use error_budget_monitor::clients::git::{GitFault, RevisionFault, SshFault};
 use error_budget_monitor::clients::github::GithubFault;
 use error_budget_monitor::clients::http::{HttpError, HttpSettingsError};
 
@@ -35,6 +35,13 @@ fn row(fault: &GitFault) -> Row {
         GitFault::NotGit { .. } => ours("the server does not speak git over HTTP"),
         GitFault::Settings(_) => ours("holds no PEM certificate"),
         GitFault::Github(error) => api(&error.fault),
+        GitFault::Ssh(fault) => ours(match fault {
+            SshFault::NotStarted { .. } => "the program ssh cannot be started",
+            SshFault::HostKey { .. } => "the server's host key is not known or has changed",
+            SshFault::Denied { .. } => "the server accepts no key",
+            SshFault::Refused { .. } => "the server refused over SSH",
+            SshFault::Broken { .. } => "ssh did not reach the server or lost it",
+        }),
         GitFault::Deadline => ours("not finished within GITOPS_TIMEOUT"),
         GitFault::Cut => ours("the server's answer was cut short"),
         // Its reasons have rows of their own, see `REFUSALS`.
@@ -239,6 +246,16 @@ fn samples() -> Vec<GitFault> {
         GitFault::Library("early end of the pack".to_owned()),
         GitFault::Scratch(std::io::Error::other("full")),
     ]);
+    samples.extend(
+        [
+            SshFault::NotStarted { why: text() },
+            SshFault::HostKey { words: text() },
+            SshFault::Denied { words: text() },
+            SshFault::Refused { words: text() },
+            SshFault::Broken { words: text() },
+        ]
+        .map(GitFault::Ssh),
+    );
     samples.extend(
         [
             RevisionFault::NoCommit {

@@ -262,10 +262,12 @@ fn denied(fault: GitFault) -> Result<Push, GitFault> {
 
 /// The same over SSH, where only what the server says before anything is sent to it comes before git looks at it.
 fn denied_at_the_door(fault: GitFault) -> Result<Push, GitFault> {
-    match fault {
-        GitFault::Ssh(fault) if !fault.is_transient() => Ok(refused(&fault.to_string())),
-        fault => denied(fault),
+    if let GitFault::Ssh(fault) = &fault
+        && !fault.is_transient()
+    {
+        return Ok(refused(&fault.to_string()));
     }
+    denied(fault)
 }
 
 fn refused(words: &str) -> Push {

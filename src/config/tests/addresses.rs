@@ -74,6 +74,7 @@ fn a_repository_has_an_address_for_git() {
     }
 }
 
+#[cfg(not(feature = "ssh"))]
 #[test]
 fn an_ssh_address_is_answered_with_its_https_form() {
     for (text, form) in [
@@ -123,6 +124,7 @@ fn a_repository_on_this_machine_is_refused() {
     }
 }
 
+#[cfg(not(feature = "ssh"))]
 #[test]
 fn every_transport_but_https_is_refused_in_one_sentence() {
     let problems: Vec<String> = [

@@ -4,6 +4,7 @@ mod addresses;
 mod names;
 mod problems;
 mod secrets;
+mod ssh;
 mod values;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -151,6 +152,8 @@ fn names_and_defaults_are_those_of_the_contract() {
     GITOPS_API_URL = https://api.github.com
     GITOPS_PLAINTEXT = false
     GITOPS_CA_FILE
+    GITOPS_SSH_KEY_FILE
+    GITOPS_SSH_KNOWN_HOSTS_FILE
     GITOPS_TIMEOUT = 60s
     GITOPS_MAX_BYTES = 256MiB
     GITOPS_AUTHOR_NAME = error-budget-monitor

@@ -17,6 +17,7 @@ fn required_variables_are_asked_for_together() {
     "#);
 }
 
+#[cfg(not(feature = "ssh"))]
 #[test]
 fn every_problem_is_reported_at_once() {
     let error = text_error(&[
@@ -75,6 +76,7 @@ fn every_problem_is_reported_at_once() {
     "#);
 }
 
+#[cfg(not(feature = "ssh"))]
 fn text_error(changes: &[(&str, &str)]) -> String {
     parse(changes)
         .expect_err("the changes are wrong")

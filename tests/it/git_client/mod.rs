@@ -17,6 +17,8 @@ mod restore;
 mod revisions;
 mod scratch;
 mod secrets;
+#[cfg(feature = "ssh")]
+mod ssh;
 mod tls;
 
 use std::sync::LazyLock;
