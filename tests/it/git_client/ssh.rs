@@ -4,6 +4,7 @@ mod sshd;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use error_budget_monitor::clients::git::{SshFault, SshRemote};
 
@@ -403,4 +404,57 @@ fn a_missing_program_or_file_is_named() {
             .to_string()
             .ends_with("/key")
     );
+}
+
+#[test]
+fn the_program_rolls_back_over_ssh() {
+    let host = SshHost::start();
+    let repo = GitRepo::create(&host.folder().join("deploy.git"));
+    let good = repo.commit("v1", at(0), &[(FILE, Some("v1\n"))]);
+    release(&repo, "v2", 1);
+    let remote = host.remote(repo.path());
+    let url = |path: &Path| format!("ssh://127.0.0.1:{}{}", host.port(), path.display());
+    let state = host.folder().join("state/state.json");
+    let prometheus = testkit::stub::ClosedPort::reserve();
+    let program = |repo: &str, arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))
+            .args(["rollback", "gitops", "--output", "json"])
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("SERVICE_NAME", "checkout")
+            .env("NAMESPACE", "shop")
+            .env("PROMETHEUS_URL", prometheus.url())
+            .env("GITOPS_REPO", repo)
+            .env("GITOPS_PATH", PATH)
+            .env(
+                "GITOPS_SSH_KEY_FILE",
+                remote.key_file.as_ref().expect("a key"),
+            )
+            .env(
+                "GITOPS_SSH_KNOWN_HOSTS_FILE",
+                remote.known_hosts_file.as_ref().expect("a file"),
+            )
+            .env("BLACKOUT_WINDOWS", "none")
+            .env("VERIFY_TIMEOUT", "0s")
+            .env("STABILIZATION", "0s")
+            .env("STATE_FILE", &state)
+            .output()
+            .expect("the program was built with its tests")
+    };
+    let tip = repo.tip();
+    let refused = program(&url(&host.folder().join("none.git")), &["--dry-run"]);
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert_eq!(refused.status.code(), Some(69), "{said}");
+    assert!(
+        said.contains("the server refused over SSH (fatal: '"),
+        "{said}"
+    );
+    assert_eq!(repo.tip(), tip);
+
+    let done = program(&url(repo.path()), &["--to", &good]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    assert_eq!(repo.log().len(), 3, "{said}");
+    assert_eq!(repo.file_at("main", FILE).as_deref(), Some("v1\n"));
 }

@@ -60,6 +60,10 @@ impl SshHost {
         self.folder.path()
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Returns how many connections were made so far.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
