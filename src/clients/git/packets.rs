@@ -97,6 +97,7 @@ impl<'session> Packets<'session> {
     /// # Errors
     /// Fails when the answer is cut.
     pub(super) fn drain(&mut self) -> Result<(), GitFault> {
+        self.body.hang_up();
         loop {
             let length = self.body.available()?.len();
             if length == 0 {

@@ -3,11 +3,11 @@
 //! The program `ssh` asks nobody anything, trusts only host keys that it was given, and never outlives its connection. Three
 //! threads carry its streams, so that every wait here has an end and a server that writes while it reads blocks nobody.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::error::{GitFault, SshFault};
@@ -54,10 +54,6 @@ impl SshRemote {
     /// # Errors
     /// Fails when the program cannot be started. What it says comes by reading.
     pub(super) fn connect(&self, service: Service, left: Duration) -> Result<Connection, GitFault> {
-        let not_started = |error: std::io::Error| {
-            let why = error.to_string();
-            GitFault::Ssh(SshFault::NotStarted { why })
-        };
         let mut child = self.command(service, left).spawn().map_err(not_started)?;
         let (input, output, errors) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -68,6 +64,7 @@ impl SshRemote {
             service,
             child,
             input,
+            sender: None,
             pieces: received,
             words,
         };
@@ -135,6 +132,11 @@ impl SshRemote {
     }
 }
 
+fn not_started(error: io::Error) -> GitFault {
+    let why = error.to_string();
+    GitFault::Ssh(SshFault::NotStarted { why })
+}
+
 /// Quotes a path for the shell on the server.
 fn quoted(path: &str) -> String {
     let path = path.replace('\'', r"'\''").replace('!', r"'\!'");
@@ -147,6 +149,9 @@ pub(super) struct Connection {
     child: Child,
     /// Nothing once the request is on its way.
     input: Option<ChildStdin>,
+    /// Sends the request and, where the server then sends history, keeps the stream open: git too lets go of it only after
+    /// the answer, and a server may take the end of the stream for that of the client.
+    sender: Option<JoinHandle<Option<ChildStdin>>>,
     pieces: Receiver<Vec<u8>>,
     words: Receiver<Vec<u8>>,
 }
@@ -165,13 +170,19 @@ impl Connection {
         let Some(mut input) = self.input.take() else {
             return Ok(());
         };
-        thread::Builder::new()
-            .spawn(move || input.write_all(&request).unwrap_or_default())
-            .map_err(|error| {
-                let why = error.to_string();
-                GitFault::Ssh(SshFault::NotStarted { why })
-            })?;
+        let stays_open = self.service == Service::UploadPack;
+        let send = move || {
+            input.write_all(&request).unwrap_or_default();
+            stays_open.then_some(input)
+        };
+        let sender = thread::Builder::new().spawn(send).map_err(not_started)?;
+        self.sender = Some(sender);
         Ok(())
+    }
+
+    /// Tells the server that there is nothing more to come.
+    pub(super) fn hang_up(&mut self) {
+        self.sender = None;
     }
 
     /// Returns the next piece of what the server sends, waiting for it; nothing at the end.
@@ -187,8 +198,9 @@ impl Connection {
     }
 
     /// Returns why the stream ended, after it did.
-    pub(super) fn end(&mut self) -> GitFault {
-        let words = self.words.recv_timeout(LAST_WORDS).unwrap_or_default();
+    pub(super) fn end(&mut self, left: Duration) -> GitFault {
+        let words = self.words.recv_timeout(left.min(LAST_WORDS));
+        let words = words.unwrap_or_default();
         // It has ended, or it never will.
         let code = self.stop();
         fault(code, &last_words(&words))

@@ -264,7 +264,19 @@ impl<'session> Body<'session> {
         match &mut self.session.source {
             None | Some(Source::Http(_)) => GitFault::Cut,
             #[cfg(feature = "ssh")]
-            Some(Source::Ssh(connection)) => connection.end(),
+            Some(Source::Ssh(connection)) => match time_left(self.session.deadline) {
+                Ok(left) => connection.end(left),
+                Err(deadline) => deadline,
+            },
+        }
+    }
+
+    /// Tells the server that no request follows on this connection, where it would wait for one.
+    pub(super) fn hang_up(&mut self) {
+        match &mut self.session.source {
+            None | Some(Source::Http(_)) => {}
+            #[cfg(feature = "ssh")]
+            Some(Source::Ssh(connection)) => connection.hang_up(),
         }
     }
 
