@@ -20,6 +20,9 @@ use std::thread::{self, JoinHandle};
 
 use rustls::{ServerConnection, StreamOwned};
 
+/// The first byte of a TLS handshake.
+pub(crate) const HANDSHAKE: u8 = 0x16;
+
 type Script = Box<dyn Fn(&Request) -> Option<Reply> + Send + Sync>;
 
 /// A running server. Dropping it stops it.
@@ -161,6 +164,7 @@ impl Shared {
     fn serve(&self, socket: TcpStream) -> io::Result<()> {
         let handle = socket.try_clone()?;
         match &self.tls {
+            None if is_tls(&socket)? => refuse_tls(socket),
             None => self.converse(socket, &handle),
             Some(tls) => {
                 let connection = ServerConnection::new(tls.config()).map_err(io::Error::other)?;
@@ -212,6 +216,19 @@ impl Shared {
         });
         reply.play(&mut stream, handle, || self.is_stopping())
     }
+}
+
+/// Tells whether a client begins with the handshake of TLS.
+fn is_tls(socket: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(socket.peek(&mut first)? == 1 && first[0] == HANDSHAKE)
+}
+
+/// Answers as servers of plain HTTP do; what the client said is read first, so that the answer is not lost in a reset.
+fn refuse_tls(mut socket: TcpStream) -> io::Result<()> {
+    socket.write_all(b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTPS request to an HTTP server.\n")?;
+    socket.shutdown(Shutdown::Write)?;
+    io::copy(&mut socket, &mut io::sink()).map(drop)
 }
 
 impl ClosedPort {

@@ -79,6 +79,10 @@ pub struct Trouble {
     pub never_finishes: bool,
     /// Whether operations that are to be ended do not end.
     pub ignores_termination: bool,
+    /// How many of the next tries cannot be applied, whatever their revision.
+    pub failing_tries: usize,
+    /// Whether nothing is compared with git.
+    pub is_never_compared: bool,
     /// A copy of the spec that the controller takes for the true one, once.
     pub stale_spec: Option<Spec>,
 }

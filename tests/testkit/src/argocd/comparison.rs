@@ -35,6 +35,9 @@ enum Wish {
 
 impl World {
     pub(super) fn compare_if_due(&mut self, app: &mut Application, now: DateTime<Utc>) -> bool {
+        if app.trouble.is_never_compared {
+            return false;
+        }
         let memory = &mut app.memory;
         let is_requested = app.annotations.contains_key(REFRESH);
         let asks_git = is_requested

@@ -169,9 +169,12 @@ impl World {
             let text = targets.get(name).map_or("", |target| &target.text);
             operation.is_full() || Identity::of(name, text).is_among(&operation.sync.resources)
         };
+        let is_failing = app.trouble.failing_tries > 0;
+        app.trouble.failing_tries = app.trouble.failing_tries.saturating_sub(1);
         let refusal = pairs
             .iter()
-            .find_map(|(_, revision)| app.trouble.fails_to_apply.get(revision).cloned());
+            .find_map(|(_, revision)| app.trouble.fails_to_apply.get(revision).cloned())
+            .or_else(|| is_failing.then(|| "the webhook is not there".to_owned()));
         if let Some(why) = refusal {
             if !operation.sync.dry_run {
                 // Whatever comes before the object that is refused is there.

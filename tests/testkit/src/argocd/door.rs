@@ -5,9 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 
 use crate::http::{Head, Listener};
-
-/// The first byte of a TLS handshake.
-const HANDSHAKE: u8 = 0x16;
+use crate::stub::HANDSHAKE;
 
 /// Tells TLS from plain HTTP by its first byte.
 #[derive(Debug)]

@@ -14,6 +14,8 @@ pub struct Repository {
     pub repo: GitRepo,
     /// What applications call it.
     pub url: String,
+    /// Other bare repositories, by what applications call them.
+    pub others: BTreeMap<String, GitRepo>,
     /// Versions of charts by name, and what each renders to.
     pub charts: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether nothing can be read at present.
@@ -38,6 +40,7 @@ impl Repository {
         Self {
             repo,
             url: url.to_owned(),
+            others: BTreeMap::new(),
             charts: BTreeMap::new(),
             is_unreachable: false,
             unrenderable: BTreeSet::new(),
@@ -69,7 +72,8 @@ impl Repository {
         }
         self.reach(source)?;
         let unknown = || format!("unable to resolve '{wanted}' to a commit SHA");
-        let repository = git2::Repository::open_bare(self.repo.path()).map_err(|_| unknown())?;
+        let repo = self.repo_of(source).ok_or_else(unknown)?;
+        let repository = git2::Repository::open_bare(repo.path()).map_err(|_| unknown())?;
         let object = repository
             .revparse_single(wanted)
             .and_then(|object| object.peel_to_commit())
@@ -108,7 +112,7 @@ impl Repository {
             let text = self.charts[&source.chart][&version].clone();
             targets.insert(source.chart.clone(), target(text));
         } else if !source.path.is_empty() {
-            for (path, text) in self.files(&source.path, revision)? {
+            for (path, text) in self.files(source, revision)? {
                 targets.insert(path, target(text));
             }
         }
@@ -140,17 +144,30 @@ impl Repository {
                 "failed to list refs: Get \"{url}/info/refs?service=git-upload-pack\": dial tcp: connect: connection refused"
             ));
         }
-        let is_known = *url == self.url || !source.chart.is_empty();
+        let is_known = self.repo_of(source).is_some() || !source.chart.is_empty();
         is_known
             .then_some(())
             .ok_or_else(|| format!("repository not accessible: {url}: not found"))
     }
 
-    /// Returns every file below a folder with its text.
-    fn files(&self, folder: &str, revision: &str) -> Result<Vec<(String, String)>, String> {
+    fn repo_of(&self, source: &Source) -> Option<&GitRepo> {
+        let url = &source.repo_url;
+        if *url == self.url {
+            Some(&self.repo)
+        } else {
+            self.others.get(url)
+        }
+    }
+
+    /// Returns every file below a source's folder with its text.
+    fn files(&self, source: &Source, revision: &str) -> Result<Vec<(String, String)>, String> {
+        let folder = &source.path;
         let failed =
             |_| format!("failed to checkout revision {revision}: fatal: unable to read tree");
-        let repository = git2::Repository::open_bare(self.repo.path()).map_err(failed)?;
+        let repo = self
+            .repo_of(source)
+            .ok_or_else(|| format!("repository not accessible: {}", source.repo_url))?;
+        let repository = git2::Repository::open_bare(repo.path()).map_err(failed)?;
         let commit = repository.revparse_single(revision).map_err(failed)?;
         let tree = commit.peel_to_tree().map_err(failed)?;
         let folder = folder.trim_matches('/');

@@ -252,7 +252,7 @@ impl World {
     /// # Panics
     /// If there is no such application.
     pub fn queue_by_hand(&mut self, name: &str, revision: &str) {
-        self.queue_with(name, revision, Retry::default());
+        self.queue_by_hand_as(name, revision, |_| {});
     }
 
     /// The same, to be tried again when it fails.
@@ -264,14 +264,23 @@ impl World {
             limit: 5,
             ..Retry::default()
         };
-        self.queue_with(name, revision, retry);
+        self.queue_by_hand_as(name, revision, |operation| operation.retry = retry);
     }
 
-    fn queue_with(&mut self, name: &str, revision: &str, retry: Retry) {
+    /// The same, changed: a dry run, limited to some objects, or of several revisions.
+    ///
+    /// # Panics
+    /// If there is no such application.
+    pub fn queue_by_hand_as(
+        &mut self,
+        name: &str,
+        revision: &str,
+        change: impl FnOnce(&mut Operation),
+    ) {
         let app = self.app(name);
         let key = (app.namespace.clone(), app.name.clone());
         let mut app = self.apps.remove(&key).expect("found a moment ago");
-        let operation = Operation {
+        let mut operation = Operation {
             sync: SyncOperation {
                 revision: revision.to_owned(),
                 sources: app.spec.sources.clone(),
@@ -281,9 +290,9 @@ impl World {
                 username: "admin".to_owned(),
                 automated: false,
             },
-            retry,
             ..Operation::default()
         };
+        change(&mut operation);
         self.queue(&mut app, operation, OperationKind::Sync);
         self.apps.insert(key, app);
     }
