@@ -251,7 +251,7 @@ impl Operation<'_> {
         let holds = |revisions: &[String]| revisions.iter().any(|revision| ours.contains(revision));
         let on_ours = state.filter(|state| {
             let is_current = !state.is_over() || app.operation.is_none();
-            is_current && holds(&state.resolved)
+            is_current && is_deployment(&state.request) && holds(&state.resolved)
         });
         if let Some(state) = on_ours {
             return match state.is_over() {
@@ -303,6 +303,12 @@ impl Operation<'_> {
             )),
         })
     }
+}
+
+/// Tells whether an operation deploys all of its revision: a dry run deploys nothing, and self-heal some objects. What cannot
+/// be read is none.
+fn is_deployment(request: &Requested) -> bool {
+    request.is_dry_run == Some(false) && request.is_selective == Some(false)
 }
 
 /// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once; asked for,

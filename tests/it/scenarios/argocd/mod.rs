@@ -1,6 +1,7 @@
 //! Argo CD beside the branch: both orders, what stands in the way, and that nothing is asked for twice.
 
 mod alone;
+mod behaviours;
 mod orders;
 mod stuck;
 mod unfinished;
@@ -31,27 +32,20 @@ struct Scene {
 impl Scene {
     /// Where the application is deployed by hand.
     fn by_hand() -> Self {
+        Self::by_hand_on(Setup::live(Pace::QUICK))
+    }
+
+    /// The same with an Argo CD of its own kind.
+    fn by_hand_on(setup: Setup) -> Self {
         let (world, v2) = World::with_a_bad_release();
-        let argo = Setup::live(Pace::QUICK)
+        let argo = setup
             .over(world.repo().clone(), &world.server.url(REPOSITORY))
             .start();
         let source = Source::git(&world.server.url(REPOSITORY), &world.path(), "main");
         argo.change(|known| known.add(Application::new(APP, Spec::of("payments", source))));
         argo.deploy(APP, &world.v1);
         argo.deploy(APP, &v2);
-        // It happened when the month says so.
-        let ages = [
-            shared_month().deployed_at() - TimeDelta::days(20),
-            shared_month().deployed_at(),
-        ];
-        argo.change(|known| {
-            let history = &mut known.app_mut(APP).status.history;
-            for (entry, at) in history.iter_mut().zip(ages) {
-                entry.deployed_at = at;
-                entry.deploy_started_at = Some(at - TimeDelta::seconds(1));
-            }
-        });
-        argo.forget();
+        happened_in_the_month(&argo);
         let token = argo.token_for(ACCOUNT, &["get", "sync"], &format!("payments/{APP}"));
         Self {
             world,
@@ -124,6 +118,22 @@ impl Scene {
         assert_eq!(self.world.repo().refs_fingerprint(), refs);
         assert_eq!(self.operations(), []);
     }
+}
+
+/// Dates the first two deployments as the month says, and forgets how they came about.
+fn happened_in_the_month(argo: &ArgoServer) {
+    let ages = [
+        shared_month().deployed_at() - TimeDelta::days(20),
+        shared_month().deployed_at(),
+    ];
+    argo.change(|known| {
+        let history = &mut known.app_mut(APP).status.history;
+        for (entry, at) in history.iter_mut().zip(ages) {
+            entry.deployed_at = at;
+            entry.deploy_started_at = Some(at - TimeDelta::seconds(1));
+        }
+    });
+    argo.forget();
 }
 
 /// Returns the steps of a record with their states.
