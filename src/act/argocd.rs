@@ -8,9 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
+use super::live::{by, deployed_since};
 use crate::clients::argocd::{
-    Application, Argo, ArgoError, ArgoFault, HealthStatus, Marker, Note, OperationState, Phase,
-    Prune, Requested, Sighting, SyncStatus,
+    Application, Argo, ArgoError, ArgoFault, Marker, Note, OperationState, Phase, Prune, Requested,
+    Sighting,
 };
 use crate::journal::{Errand, JournalError};
 use crate::policy::short;
@@ -19,7 +20,7 @@ use crate::policy::short;
 const NOTE: &str = "error-budget-rollback";
 
 /// Pauses between two looks: the first, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
 /// How long something may look stuck before it is called so, and how long after it was asked for an operation that is
 /// nowhere to be seen may still arrive. Source: facts, section 6.
@@ -27,9 +28,6 @@ const PATIENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// How far the clocks of Argo CD and this program may be apart.
 const SKEW: TimeDelta = TimeDelta::seconds(30);
-
-/// How many looks in a row must find the application healthy.
-const LOOKS: u32 = 3;
 
 /// What is to be brought about.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +57,8 @@ pub enum Operated {
     NotYet(String),
     /// It did not come about, and waiting does not help.
     Failed(String),
+    /// Somebody deployed something else since it was decided, so nothing was asked for.
+    MovedOn(String),
     /// The intent to ask could not be written down, so nothing was asked for.
     Unwritten(JournalError),
     /// Argo CD could not be asked.
@@ -70,6 +70,8 @@ enum Look {
     Done(DateTime<Utc>, String),
     Wait(String),
     Failed(String),
+    /// What was to be rolled back is not live any more.
+    MovedOn(String),
     /// Nothing of ours is there, and nothing stands in the way.
     Ask,
     /// The operation that deploys the bad revision stands in the way.
@@ -103,6 +105,7 @@ impl Operation<'_> {
                 Ok(app) => match self.look(&app, errand) {
                     Look::Done(at, what) => return Operated::Done { at, what },
                     Look::Failed(why) => return Operated::Failed(why),
+                    Look::MovedOn(why) => return Operated::MovedOn(why),
                     Look::Wait(why) => (why, None),
                     Look::Ask | Look::Terminate if !self.may_ask => {
                         return Operated::NotYet(
@@ -216,7 +219,7 @@ impl Operation<'_> {
 
     fn look_for_rollback(&self, app: &Application, errand: &Errand) -> Look {
         let Some(asked_at) = errand.asked_at else {
-            return self.in_the_way(app, errand).unwrap_or(Look::Ask);
+            return self.before_a_rollback(app, errand);
         };
         let revisions = errand
             .entry
@@ -242,7 +245,32 @@ impl Operation<'_> {
             Sighting::Not if Utc::now() - asked_at < PATIENCE => {
                 Look::Wait("the rollback that was asked for is not to be seen yet".to_owned())
             }
-            Sighting::Not => Look::Ask,
+            Sighting::Not => self.before_a_rollback(app, errand),
+        }
+    }
+
+    /// Says whether a rollback is still what is needed: others deploy too, and it may be long since it was decided.
+    fn before_a_rollback(&self, app: &Application, errand: &Errand) -> Look {
+        if let Some(stands) = self.in_the_way(app, errand) {
+            return stands;
+        }
+        let history = app.history.as_deref().unwrap_or_default();
+        let (Some(live), Some(entry)) = (history.last(), &errand.entry) else {
+            return Look::Ask;
+        };
+        let is_there = history.iter().any(|other| {
+            other.id == entry.id
+                && other.revisions == live.revisions
+                && other.sources.is_known()
+                && other.sources == live.sources
+        });
+        let is_bad = live.revisions.iter().any(|it| errand.bad.contains(it));
+        if is_there {
+            in_history(app, live.id)
+        } else if is_bad || errand.bad.is_empty() {
+            Look::Ask
+        } else {
+            Look::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
         }
     }
 
@@ -381,12 +409,7 @@ fn in_history(app: &Application, id: i64) -> Look {
 }
 
 fn described(request: &Requested) -> String {
-    use crate::clients::argocd::Initiator;
-    let by = match &request.by {
-        Initiator::User(user) => format!("by {user}"),
-        Initiator::Automated => "by auto-sync".to_owned(),
-        Initiator::Unknown => "by somebody".to_owned(),
-    };
+    let by = by(&request.by);
     match request.revisions.first() {
         Some(revision) => format!("{by}, of {}", short(revision)),
         None => by,
@@ -427,78 +450,4 @@ fn refusal(error: &ArgoError) -> Option<String> {
         | ArgoFault::Server { .. } => false,
     };
     is_final.then(|| error.to_string())
-}
-
-/// Looks until the application is healthy several times in a row, or this run's time is over.
-///
-/// # Errors
-/// Says what was seen instead; the next run looks again.
-pub async fn healthy(argo: &Argo, stop: Instant) -> Result<(), String> {
-    let mut in_a_row = 0;
-    let mut pause = PAUSE.0;
-    loop {
-        let seen = match argo.application().await {
-            Ok(app) => match app.health.status {
-                HealthStatus::Healthy => {
-                    in_a_row += 1;
-                    pause = PAUSE.0;
-                    String::new()
-                }
-                other @ (HealthStatus::Progressing
-                | HealthStatus::Degraded
-                | HealthStatus::Suspended
-                | HealthStatus::Missing
-                | HealthStatus::Unknown(_)) => {
-                    in_a_row = 0;
-                    format!("the application is {}", health(&other))
-                }
-            },
-            Err(error) => error.to_string(),
-        };
-        if in_a_row >= LOOKS {
-            return Ok(());
-        }
-        let left = stop.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(if seen.is_empty() {
-                "the application was not healthy for long enough".to_owned()
-            } else {
-                seen
-            });
-        }
-        tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 2).min(PAUSE.1);
-    }
-}
-
-/// Names a health for people.
-fn health(status: &HealthStatus) -> String {
-    match status {
-        HealthStatus::Unknown(said) if said.is_empty() => "of unknown health".to_owned(),
-        HealthStatus::Unknown(said) => format!("of unknown health ({said})"),
-        known @ (HealthStatus::Healthy
-        | HealthStatus::Progressing
-        | HealthStatus::Degraded
-        | HealthStatus::Suspended
-        | HealthStatus::Missing) => format!("{known:?}"),
-    }
-}
-
-/// Says how the application compares with the branch after both were put back.
-pub async fn compared(argo: &Argo) -> String {
-    match argo.refresh().await {
-        Err(error) => error.to_string(),
-        Ok(refreshed) => {
-            let app = refreshed.application();
-            match &app.sync.status {
-                SyncStatus::Synced => "Synced".to_owned(),
-                SyncStatus::OutOfSync => {
-                    "OutOfSync: what the bad revision added is still there, or has to be pruned; look at the \
-                     application"
-                        .to_owned()
-                }
-                SyncStatus::Unknown(said) => format!("the comparison with git is unknown {said}"),
-            }
-        }
-    }
 }

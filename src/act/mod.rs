@@ -2,8 +2,10 @@
 
 mod argocd;
 mod gitops;
+mod live;
 mod proposal;
 
-pub use argocd::{Goal, Operated, Operation, compared, healthy};
+pub use argocd::{Goal, Operated, Operation};
 pub use gitops::{Restoration, Restored, Way, restore};
+pub use live::{compared, healthy};
 pub use proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};

@@ -172,6 +172,10 @@ pub(super) async fn alone(
         let why = format!("the history does not hold {} any more", short(&plan.to));
         return stop(record, Reason::NoTarget, why);
     };
+    let bad = deployments.last().map_or_else(Vec::new, |live| {
+        let is_its_own = |revision: &&String| !revisions.contains(revision);
+        live.revisions.iter().filter(is_its_own).cloned().collect()
+    });
     let is_on = matches!(app.auto_sync, AutoSync::On(_));
     let may_switch = service
         .config
@@ -212,7 +216,7 @@ pub(super) async fn alone(
             application: argo.name(),
             order: Order::RollBackOnly,
             user,
-            bad: Vec::new(),
+            bad,
             entry: Some(Entry { id, revisions }),
             asked_at: None,
             terminated: false,

@@ -75,17 +75,21 @@ pub(super) async fn prepare(
             None => Order::RevertFirst,
         },
         user,
-        bad: bad_commits(snapshot, &plan.from),
+        bad: bad_commits(snapshot, &plan.from, app),
         entry: entry.map(|(id, revisions)| Entry { id, revisions }),
         asked_at: None,
         terminated: false,
     }))
 }
 
-/// Returns the newest commits at which the bad revision is in effect; Argo CD deploys the branch's tip, whoever committed it.
-fn bad_commits(snapshot: &Snapshot, from: &str) -> Vec<String> {
+/// Returns the newest commits at which the bad revision is in effect, because Argo CD deploys the branch's tip, whoever
+/// committed it; and the one of them that is deployed, which may be older.
+fn bad_commits(snapshot: &Snapshot, from: &str, app: &Application) -> Vec<String> {
     let mut commits = snapshot.commits_with(from);
-    commits.truncate(MAX_BAD);
+    let live = app.history.as_ref().and_then(|history| history.last());
+    let older = commits.split_off(commits.len().min(MAX_BAD));
+    let is_live = |commit: &String| live.is_some_and(|live| live.revisions.contains(commit));
+    commits.extend(older.into_iter().find(is_live));
     commits
 }
 
@@ -226,6 +230,10 @@ impl Journey<'_> {
                 self.ends(step, StepState::Failed, Event::Refused, why);
                 Ok(false)
             }
+            Operated::MovedOn(why) => {
+                self.ends(step, StepState::Failed, Event::MovedOn, why);
+                Ok(false)
+            }
             waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
                 self.waits(step, waiting).map(|()| false)
             }
@@ -289,7 +297,7 @@ impl Journey<'_> {
                 self.write_down();
                 Ok(true)
             }
-            Operated::Failed(why) => {
+            Operated::Failed(why) | Operated::MovedOn(why) => {
                 // The branch is right, so a person has to look at Argo CD: nothing of ours is taken back.
                 self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
                 Ok(false)
@@ -366,7 +374,7 @@ impl Journey<'_> {
                 self.is_in_trouble(why);
                 return Ok(());
             }
-            Operated::NotYet(why) | Operated::Failed(why) => (why, None),
+            Operated::NotYet(why) | Operated::Failed(why) | Operated::MovedOn(why) => (why, None),
             Operated::Done { what, .. } => (what, None),
         };
         self.rollback.note(step, StepState::Pending, now(), why);

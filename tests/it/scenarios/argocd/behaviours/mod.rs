@@ -3,6 +3,7 @@
 mod access;
 mod ended;
 mod queued;
+mod refused;
 mod repository;
 mod several_sources;
 mod transport;

@@ -1,0 +1,103 @@
+//! Looks at what runs of an application after it was put back. Nothing is asked for.
+
+use tokio::time::Instant;
+
+use super::argocd::PAUSE;
+use crate::clients::argocd::{Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus};
+use crate::policy::short;
+
+/// How many looks in a row must find the application healthy.
+const LOOKS: u32 = 3;
+
+/// Says what was deployed after all that is known, and by whom.
+pub(super) fn deployed_since(entry: &HistoryEntry) -> String {
+    let revisions: Vec<&str> = entry.revisions.iter().map(|it| short(it)).collect();
+    format!(
+        "{} was deployed {} since",
+        revisions.join(", "),
+        by(&entry.by)
+    )
+}
+
+/// Says who asked.
+pub(super) fn by(initiator: &Initiator) -> String {
+    match initiator {
+        Initiator::User(user) => format!("by {user}"),
+        Initiator::Automated => "by auto-sync".to_owned(),
+        Initiator::Unknown => "by somebody".to_owned(),
+    }
+}
+
+/// Looks until the application is healthy several times in a row, or this run's time is over.
+///
+/// # Errors
+/// Says what was seen instead; the next run looks again.
+pub async fn healthy(argo: &Argo, stop: Instant) -> Result<(), String> {
+    let mut in_a_row = 0;
+    let mut pause = PAUSE.0;
+    loop {
+        let seen = match argo.application().await {
+            Ok(app) => match app.health.status {
+                HealthStatus::Healthy => {
+                    in_a_row += 1;
+                    pause = PAUSE.0;
+                    String::new()
+                }
+                other @ (HealthStatus::Progressing
+                | HealthStatus::Degraded
+                | HealthStatus::Suspended
+                | HealthStatus::Missing
+                | HealthStatus::Unknown(_)) => {
+                    in_a_row = 0;
+                    format!("the application is {}", health(&other))
+                }
+            },
+            Err(error) => error.to_string(),
+        };
+        if in_a_row >= LOOKS {
+            return Ok(());
+        }
+        let left = stop.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(if seen.is_empty() {
+                "the application was not healthy for long enough".to_owned()
+            } else {
+                seen
+            });
+        }
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+/// Names a health for people.
+fn health(status: &HealthStatus) -> String {
+    match status {
+        HealthStatus::Unknown(said) if said.is_empty() => "of unknown health".to_owned(),
+        HealthStatus::Unknown(said) => format!("of unknown health ({said})"),
+        known @ (HealthStatus::Healthy
+        | HealthStatus::Progressing
+        | HealthStatus::Degraded
+        | HealthStatus::Suspended
+        | HealthStatus::Missing) => format!("{known:?}"),
+    }
+}
+
+/// Says how the application compares with the branch after both were put back.
+pub async fn compared(argo: &Argo) -> String {
+    match argo.refresh().await {
+        Err(error) => error.to_string(),
+        Ok(refreshed) => {
+            let app = refreshed.application();
+            match &app.sync.status {
+                SyncStatus::Synced => "Synced".to_owned(),
+                SyncStatus::OutOfSync => {
+                    "OutOfSync: what the bad revision added is still there, or has to be pruned; look at the \
+                     application"
+                        .to_owned()
+                }
+                SyncStatus::Unknown(said) => format!("the comparison with git is unknown {said}"),
+            }
+        }
+    }
+}
