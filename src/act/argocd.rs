@@ -57,6 +57,8 @@ pub enum Operated {
     NotYet(String),
     /// It did not come about, and waiting does not help.
     Failed(String),
+    /// Argo CD rolls nothing back to this entry any more: only the branch is left.
+    OnlyTheBranch(String),
     /// Somebody deployed something else since it was decided, so nothing was asked for.
     MovedOn(String),
     /// The intent to ask could not be written down, so nothing was asked for.
@@ -142,7 +144,11 @@ impl Operation<'_> {
                             }
                             Err(error) => {
                                 if let Some(why) = refusal(&error) {
-                                    return Operated::Failed(why);
+                                    return if self.leaves_the_branch(&error) {
+                                        Operated::OnlyTheBranch(why)
+                                    } else {
+                                        Operated::Failed(why)
+                                    };
                                 }
                                 if !error.is_doubtful() {
                                     errand.asked_at = None;
@@ -180,6 +186,16 @@ impl Operation<'_> {
             }
         }
         .map(drop)
+    }
+
+    /// Tells whether a refusal says that the application cannot be rolled back now, though it can be synced.
+    fn leaves_the_branch(&self, error: &ArgoError) -> bool {
+        let is_rollback = matches!(self.goal, Goal::RolledBack);
+        is_rollback
+            && matches!(
+                error.fault,
+                ArgoFault::AutoSyncOn | ArgoFault::NoSuchHistoryId { .. }
+            )
     }
 
     fn note(&self) -> Note {

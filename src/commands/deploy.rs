@@ -230,6 +230,7 @@ impl Journey<'_> {
                 self.ends(step, StepState::Failed, Event::Refused, why);
                 Ok(false)
             }
+            Operated::OnlyTheBranch(why) => Ok(self.reverts_first(why)),
             Operated::MovedOn(why) => {
                 self.ends(step, StepState::Failed, Event::MovedOn, why);
                 Ok(false)
@@ -238,6 +239,23 @@ impl Journey<'_> {
                 self.waits(step, waiting).map(|()| false)
             }
         }
+    }
+
+    /// Goes on with the branch where Argo CD rolls nothing back any more. Returns whether there is a branch to go on with.
+    fn reverts_first(&mut self, why: String) -> bool {
+        let step = StepName::ArgocdRollback;
+        let errand = self.rollback.argocd.as_mut();
+        let Some(errand) = errand.filter(|errand| errand.order == Order::RollBackFirst) else {
+            self.ends(step, StepState::Failed, Event::Refused, why);
+            return false;
+        };
+        errand.order = Order::RevertFirst;
+        errand.entry = None;
+        errand.asked_at = None;
+        let why = format!("{why}; the branch is reverted instead");
+        self.rollback.note(step, StepState::Failed, now(), why);
+        self.write_down();
+        true
     }
 
     /// Waits until what was put back is live and healthy: with auto-sync by a sync that is asked for, else it is live already.
@@ -297,7 +315,7 @@ impl Journey<'_> {
                 self.write_down();
                 Ok(true)
             }
-            Operated::Failed(why) | Operated::MovedOn(why) => {
+            Operated::Failed(why) | Operated::MovedOn(why) | Operated::OnlyTheBranch(why) => {
                 // The branch is right, so a person has to look at Argo CD: nothing of ours is taken back.
                 self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
                 Ok(false)
@@ -374,7 +392,10 @@ impl Journey<'_> {
                 self.is_in_trouble(why);
                 return Ok(());
             }
-            Operated::NotYet(why) | Operated::Failed(why) | Operated::MovedOn(why) => (why, None),
+            Operated::NotYet(why)
+            | Operated::Failed(why)
+            | Operated::MovedOn(why)
+            | Operated::OnlyTheBranch(why) => (why, None),
             Operated::Done { what, .. } => (what, None),
         };
         self.rollback.note(step, StepState::Pending, now(), why);

@@ -3,6 +3,58 @@
 use super::*;
 
 #[test]
+fn a7_auto_sync_that_is_switched_on_meanwhile_leaves_it_to_the_branch() {
+    let scene = Scene::by_hand();
+    let tip = scene.world.repo().tip();
+    before(&scene, "POST", "/rollback", |known| {
+        let spec = &mut known.app_mut(APP).spec;
+        spec.set_auto_sync(Some(Automated::default()));
+    });
+    let ran = scene.program().run().exits(0);
+    assert_eq!(
+        steps(&ran)[..3],
+        [
+            "argocd_rollback failed",
+            "gitops_revert done",
+            "argocd_sync done"
+        ],
+        "{ran}"
+    );
+    let detail = ran.text("/rollback/steps/0/detail");
+    assert!(detail.contains("auto-sync is on"), "{detail}");
+    scene
+        .world
+        .one_commit_restores(&scene.v2, &scene.world.v1, &tip);
+    assert_eq!(scene.live(), "v1");
+    is_well_behaved(&scene, &ran);
+}
+
+#[test]
+fn a9_an_entry_that_is_cut_off_meanwhile_leaves_it_to_the_branch() {
+    let scene = Scene::by_hand();
+    before(&scene, "POST", "/rollback", |known| {
+        known.app_mut(APP).status.history.remove(0);
+    });
+    let ran = scene.program().run().exits(0);
+    assert_eq!(
+        steps(&ran)[..3],
+        [
+            "argocd_rollback failed",
+            "gitops_revert done",
+            "argocd_sync done"
+        ],
+        "{ran}"
+    );
+    let detail = ran.text("/rollback/steps/0/detail");
+    assert!(
+        detail.contains("does not have deployment with id 0"),
+        "{detail}"
+    );
+    assert_eq!(scene.live(), "v1");
+    is_well_behaved(&scene, &ran);
+}
+
+#[test]
 fn a7_a_rollback_of_the_application_alone_is_refused_with_auto_sync_on() {
     let scene = Scene::by_hand();
     let refs = scene.world.repo().refs_fingerprint();
