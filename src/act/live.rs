@@ -3,7 +3,10 @@
 use tokio::time::Instant;
 
 use super::argocd::PAUSE;
-use crate::clients::argocd::{Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus};
+use crate::clients::argocd::{
+    Application, Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus,
+};
+use crate::journal::{Errand, Order};
 use crate::policy::short;
 
 /// How many looks in a row must find the application healthy.
@@ -28,28 +31,46 @@ pub(super) fn by(initiator: &Initiator) -> String {
     }
 }
 
-/// Looks until the application is healthy several times in a row, or this run's time is over.
+/// What is not as it was put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlike {
+    /// It is not healthy, or not for long enough, or something else was deployed since: the next run looks again.
+    NotYet(String),
+    /// The bad revision is deployed again.
+    Undone(String),
+}
+
+/// Looks until the application is healthy several times in a row and nothing else was deployed since, or this run's time is
+/// over.
 ///
 /// # Errors
-/// Says what was seen instead; the next run looks again.
-pub async fn healthy(argo: &Argo, stop: Instant) -> Result<(), String> {
+/// Says what was seen instead.
+pub async fn healthy(argo: &Argo, errand: &Errand, stop: Instant) -> Result<(), Unlike> {
     let mut in_a_row = 0;
     let mut pause = PAUSE.0;
     loop {
         let seen = match argo.application().await {
-            Ok(app) => match app.health.status {
-                HealthStatus::Healthy => {
+            Ok(app) => match (replaced(&app, errand), &app.health.status) {
+                (Some(Unlike::Undone(why)), _) => return Err(Unlike::Undone(why)),
+                (Some(Unlike::NotYet(why)), _) => {
+                    in_a_row = 0;
+                    why
+                }
+                (None, HealthStatus::Healthy) => {
                     in_a_row += 1;
                     pause = PAUSE.0;
                     String::new()
                 }
-                other @ (HealthStatus::Progressing
-                | HealthStatus::Degraded
-                | HealthStatus::Suspended
-                | HealthStatus::Missing
-                | HealthStatus::Unknown(_)) => {
+                (
+                    None,
+                    other @ (HealthStatus::Progressing
+                    | HealthStatus::Degraded
+                    | HealthStatus::Suspended
+                    | HealthStatus::Missing
+                    | HealthStatus::Unknown(_)),
+                ) => {
                     in_a_row = 0;
-                    format!("the application is {}", health(&other))
+                    format!("the application is {}", health(other))
                 }
             },
             Err(error) => error.to_string(),
@@ -59,15 +80,31 @@ pub async fn healthy(argo: &Argo, stop: Instant) -> Result<(), String> {
         }
         let left = stop.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(if seen.is_empty() {
+            return Err(Unlike::NotYet(if seen.is_empty() {
                 "the application was not healthy for long enough".to_owned()
             } else {
                 seen
-            });
+            }));
         }
         tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 2).min(PAUSE.1);
     }
+}
+
+/// Says what was deployed in the place of what was put back. Without the branch a commit that is not known may be anything.
+fn replaced(app: &Application, errand: &Errand) -> Option<Unlike> {
+    let live = app.history.as_ref()?.last()?;
+    if live.revisions.iter().any(|it| errand.bad.contains(it)) {
+        return Some(Unlike::Undone(deployed_since(live)));
+    }
+    let target = errand.entry.as_ref()?;
+    let is_another = errand.order == Order::RollBackOnly && live.revisions != target.revisions;
+    is_another.then(|| {
+        let what = deployed_since(live);
+        Unlike::NotYet(format!(
+            "{what}; look whether git still holds the bad revision"
+        ))
+    })
 }
 
 /// Names a health for people.
@@ -96,7 +133,7 @@ pub async fn compared(argo: &Argo) -> String {
                      application"
                         .to_owned()
                 }
-                SyncStatus::Unknown(said) => format!("the comparison with git is unknown {said}"),
+                SyncStatus::Unknown(said) => format!("Argo CD cannot compare it with git ({said}); look at the conditions of the application"),
             }
         }
     }

@@ -7,5 +7,5 @@ mod proposal;
 
 pub use argocd::{Goal, Operated, Operation};
 pub use gitops::{Restoration, Restored, Way, restore};
-pub use live::{compared, healthy};
+pub use live::{Unlike, compared, healthy};
 pub use proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};

@@ -5,7 +5,7 @@ use chrono::{TimeDelta, Utc};
 use super::Ended;
 use super::carry_out::{Journey, Outage, Wish, now};
 use super::service::{Service, with_sources};
-use crate::act::{Goal, Operated, Operation, compared, healthy};
+use crate::act::{Goal, Operated, Operation, Unlike, compared, healthy};
 use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoError, AutoSync};
 use crate::clients::git::{Git, Snapshot};
 use crate::journal::{Entry, Errand, Event, Order, Origin, Phase, StepName, StepState};
@@ -261,8 +261,8 @@ impl Journey<'_> {
     /// Waits until what was put back is live and healthy: with auto-sync by a sync that is asked for, else it is live already.
     /// Returns whether it is.
     async fn takes_effect(&mut self, git: Option<&Git>) -> Result<bool, Outage> {
-        let order = match &self.rollback.argocd {
-            Some(errand) if self.rollback.phase == Phase::Verifying => errand.order,
+        let errand = match &self.rollback.argocd {
+            Some(errand) if self.rollback.phase == Phase::Verifying => errand.clone(),
             Some(_) | None => return Ok(true),
         };
         let step = StepName::ArgocdSync;
@@ -273,20 +273,26 @@ impl Journey<'_> {
             if !self.sync(git, argo).await? {
                 return Ok(false);
             }
-        } else if order == Order::RollBackFirst && !self.rollback.is_done(step) {
+        } else if errand.order == Order::RollBackFirst && !self.rollback.is_done(step) {
             let what = compared(argo).await;
             self.rollback.note(step, StepState::Done, now(), what);
             self.write_down();
         }
         // Health is what Kubernetes thinks of it: needed, and not enough.
-        if let Err(why) = healthy(argo, self.stop).await {
-            self.rollback
-                .note(StepName::Verify, StepState::Pending, now(), why);
-            self.write_down();
-            self.gives_up(StepName::Verify);
-            return Ok(false);
+        let step = StepName::Verify;
+        match healthy(argo, &errand, self.stop).await {
+            Ok(()) => Ok(true),
+            Err(Unlike::NotYet(why)) => {
+                self.rollback.note(step, StepState::Pending, now(), why);
+                self.write_down();
+                self.gives_up(step);
+                Ok(false)
+            }
+            Err(Unlike::Undone(why)) => {
+                self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+                Ok(false)
+            }
         }
-        Ok(true)
     }
 
     /// Syncs the application. Returns whether what was put back is deployed.

@@ -1,6 +1,7 @@
 //! Argo CD's behaviours A1 to A56 as the real program meets them.
 
 mod access;
+mod auto_sync;
 mod ended;
 mod queued;
 mod refused;
