@@ -1,20 +1,30 @@
 //! Joins what the branch holds with what Argo CD deployed of it.
 
+use std::collections::VecDeque;
+
 use chrono::{DateTime, Utc};
 
 use crate::clients::argocd::{Application, Deployment, HealthStatus, Initiator};
-use crate::clients::git::Snapshot;
+use crate::clients::git::{PathChange, Snapshot};
 use crate::policy::{Change, End, Source, Timeline, short};
 
-/// A deployment of one of the branch's changes.
-struct Live<'a> {
-    deployment: &'a Deployment,
-    /// The change that was in effect there; nothing where the branch does not know the revision.
-    change: Option<&'a str>,
+/// What Argo CD ran for a while: deployments of the same content, one after the other.
+struct Run<'a> {
+    /// The change of the branch that the last of them deployed; nothing where the branch does not know the revision.
+    change: Option<&'a PathChange>,
+    revisions: &'a [String],
+    began: Option<DateTime<Utc>>,
 }
 
-/// Gives the changes of the branch the times at which Argo CD deployed them, and leaves out those that it never deployed. What
-/// is older than its history keeps the time of its commit. Where the two disagree on what is live, the timeline is unsettled.
+impl Run<'_> {
+    fn holds(&self, state: &str) -> bool {
+        self.change.is_some_and(|change| change.state == state)
+    }
+}
+
+/// Gives the changes of the branch the times at which Argo CD deployed them, and leaves out those that it never deployed, or
+/// that something older replaced. What is older than its history keeps the time of its commit. Where the two disagree on what
+/// is live, the timeline is unsettled.
 pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) -> Timeline {
     timeline.source = Source::Argocd;
     timeline.unsettled = under_way(app);
@@ -22,36 +32,58 @@ pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) ->
         timeline.unsettled = Some("Argo CD's history cannot be read".to_owned());
         return timeline;
     };
-    let live: Vec<Live<'_>> = deployments
-        .iter()
-        .map(|deployment| Live {
-            deployment,
-            change: change_of(deployment, snapshot),
-        })
-        .collect();
-    if let Some(why) = disagreement(&timeline, live.last()) {
+    let runs = runs(&deployments, snapshot);
+    if let Some(why) = disagreement(&timeline, runs.last(), app) {
         // Nothing is rolled back now, and people see the branch as it is.
         timeline.unsettled.get_or_insert(why);
         return timeline;
     }
-    let first_known = live
-        .iter()
-        .find_map(|live| live.change.map(|_| began(live.deployment)))
-        .flatten();
-    timeline.changes.retain_mut(|change| {
-        let deployed = live
-            .iter()
-            .find(|live| live.change == Some(&change.revision))
-            .and_then(|live| began(live.deployment));
-        match (deployed, first_known) {
-            (Some(at), _) => change.deployed_at = at,
-            // It came after what the history begins with and is not in it: it was never deployed.
-            (None, Some(first)) => return change.deployed_at < first,
-            (None, None) => {}
+    date(&mut timeline.changes, &runs);
+    timeline
+}
+
+fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<Run<'a>> {
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    for deployment in deployments {
+        let change = change_of(deployment, snapshot);
+        match (runs.last_mut(), change) {
+            (Some(last), Some(same)) if last.holds(&same.state) => last.change = change,
+            (Some(_) | None, _) => runs.push(Run {
+                change,
+                revisions: &deployment.revisions,
+                began: began(deployment),
+            }),
         }
+    }
+    runs
+}
+
+/// Finds the run of each change by its content, the newest first: a commit that restores what an application was rolled back to
+/// is never deployed by itself.
+fn date(changes: &mut Vec<Change>, runs: &[Run<'_>]) {
+    let first_known = runs.iter().find(|run| run.change.is_some());
+    let first_known = first_known.and_then(|run| run.began);
+    let mut older: VecDeque<String> = changes.iter().map(|it| it.state.clone()).collect();
+    let mut left = runs;
+    changes.retain_mut(|change| {
+        older.pop_front();
+        // The limits and the holds are counted by the trailers of our own commits.
+        let is_ours = change.rollback.is_some();
+        let Some(found) = left.iter().rposition(|run| run.holds(&change.state)) else {
+            // It came after what the history begins with and is not in it: it was never deployed.
+            return is_ours || first_known.is_none_or(|first| change.deployed_at < first);
+        };
+        let is_older = |run: &Run<'_>| older.iter().any(|state| run.holds(state));
+        if left[found + 1..].iter().any(is_older) {
+            // Its life ended with that, and not with the next change.
+            return is_ours;
+        }
+        if let Some(began) = left[found].began {
+            change.deployed_at = began;
+        }
+        left = &left[..found];
         true
     });
-    timeline
 }
 
 /// Returns the deployments as Argo CD alone knows them: revisions and sources are what tells them apart. Nothing where its
@@ -82,24 +114,31 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
     })
 }
 
-/// Returns the id of the history entry to go back to: the newest one that deployed a change of the branch.
+/// Returns the id of the history entry to go back to: the newest one that deployed what a change of the branch holds.
 pub fn entry_of(
     app: &Application,
     snapshot: &Snapshot,
-    change: &str,
+    revision: &str,
 ) -> Option<(i64, Vec<String>)> {
     let deployments = app.deployments()?;
-    let found = deployments
-        .iter()
-        .rev()
-        .find(|deployment| change_of(deployment, snapshot) == Some(change))?;
+    let wanted = change_named(snapshot, revision)?;
+    let found = deployments.iter().rev().find(|deployment| {
+        let change = change_of(deployment, snapshot);
+        change.is_some_and(|change| change.state == wanted.state)
+    })?;
     Some((found.newest_id()?, found.revisions.clone()))
 }
 
 /// Returns the change of the branch that one of the revisions names.
-fn change_of<'a>(deployment: &Deployment, snapshot: &'a Snapshot) -> Option<&'a str> {
+fn change_of<'a>(deployment: &Deployment, snapshot: &'a Snapshot) -> Option<&'a PathChange> {
     let mut revisions = deployment.revisions.iter();
-    revisions.find_map(|revision| snapshot.change_at(revision))
+    let change = revisions.find_map(|revision| snapshot.change_at(revision))?;
+    change_named(snapshot, change)
+}
+
+fn change_named<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<&'a PathChange> {
+    let mut changes = snapshot.changes.iter();
+    changes.find(|change| change.revision == revision)
 }
 
 /// Returns the moment from which pods of a deployment may serve.
@@ -149,20 +188,25 @@ fn under_way(app: &Application) -> Option<String> {
 }
 
 /// Says how Argo CD and the branch disagree on what is live.
-fn disagreement(timeline: &Timeline, live: Option<&Live<'_>>) -> Option<String> {
+fn disagreement(timeline: &Timeline, live: Option<&Run<'_>>, app: &Application) -> Option<String> {
     let Some(live) = live else {
-        return Some("Argo CD has deployed nothing yet".to_owned());
+        return Some(match app.history_limit {
+            Some(..=0) => {
+                "Argo CD keeps no history of the application; raise its revisionHistoryLimit"
+                    .to_owned()
+            }
+            Some(_) | None => "Argo CD has deployed nothing yet".to_owned(),
+        });
     };
     let newest = timeline.changes.first()?;
-    let revision = live.deployment.revisions.join(", ");
     match live.change {
         None => Some(format!(
             "Argo CD has {} deployed, which the branch does not know as far as it was read",
-            short(&revision)
+            short(&live.revisions.join(", "))
         )),
-        Some(change) if change != newest.revision => Some(format!(
+        Some(change) if change.state != newest.state => Some(format!(
             "Argo CD has {} deployed and the branch holds {}: one of them is still to follow",
-            short(change),
+            short(&change.revision),
             short(&newest.revision)
         )),
         Some(_) => None,

@@ -3,6 +3,7 @@
 mod access;
 mod auto_sync;
 mod ended;
+mod history;
 mod queued;
 mod refused;
 mod repository;
