@@ -93,7 +93,7 @@ fn killed_at_any_request_the_branch_goes_first_and_all_once() {
 const REQUESTS: usize = 9;
 
 /// How many worlds are tried at the same time.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 6;
 
 /// Kills the program when a request has come, which then arrives or is lost, and lets the next run finish.
 fn killed_at_any_request(scene: fn() -> Scene) {
