@@ -152,7 +152,7 @@ impl SyncWindow {
             kind: text(value, "/kind"),
             schedule: text(value, "/schedule"),
             duration: text(value, "/duration"),
-            manual_sync: flag(value, "/manualSyncEnabled"),
+            manual_sync: flag(value, "/manualSync"),
         })
     }
 }
