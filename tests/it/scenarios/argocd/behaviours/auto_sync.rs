@@ -174,6 +174,28 @@ fn a45_what_only_needs_pruning_does_not_keep_a_revert_from_being_done() {
 }
 
 #[test]
+fn a50_the_specification_is_written_right_after_it_was_read() {
+    let mut scene = Scene::auto();
+    may_update(&mut scene);
+    before(&scene, "PUT", "/spec", |known| {
+        known.app_mut(APP).spec.revision_history_limit = Some(3);
+    });
+    let ran = switching(&scene).env("VERIFY_TIMEOUT", "5s").run().exits(0);
+    let asked = scene.argo.requests();
+    let put = asked.iter().position(|it| it.method == "PUT");
+    let read = &asked[put.expect("it is written") - 1];
+    let path = format!("/api/v1/applications/{APP}");
+    assert_eq!((read.method.as_str(), &read.path), ("GET", &path), "{ran}");
+    // Argo CD takes what it gets: a change in between is gone, so there must be no more than that between.
+    let limit = scene
+        .argo
+        .look(|known| known.app(APP).spec.revision_history_limit);
+    assert_eq!(limit, None);
+    assert_eq!(scene.live(), "v1");
+    is_well_behaved(&scene, &ran);
+}
+
+#[test]
 fn a51_on_an_old_server_the_whole_block_is_taken_out_and_kept() {
     let mut scene = Scene::auto();
     may_update(&mut scene);
