@@ -43,7 +43,8 @@ pub enum Seen {
     DeadlinePassed(String),
 }
 
-/// Looks until the proof is there, the deadline is over, or this run's time is.
+/// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's time, it looks
+/// once and leaves the rest to the next run.
 pub async fn watch(metrics: &Metrics<'_>, objective: &Objective, proof: &Proof) -> Seen {
     let stop = Instant::now() + proof.timeout;
     let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
@@ -57,7 +58,7 @@ pub async fn watch(metrics: &Metrics<'_>, objective: &Objective, proof: &Proof) 
             return Seen::DeadlinePassed(not_yet);
         }
         let left = stop.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || !is_in_reach(objective, proof, left) {
             return Seen::NotYet(not_yet);
         }
         tokio::time::sleep(pause.min(left)).await;
@@ -68,6 +69,15 @@ fn is_over(proof: &Proof, now: DateTime<Utc>) -> bool {
     (now - proof.effective_at)
         .to_std()
         .is_ok_and(|elapsed| elapsed > proof.deadline)
+}
+
+/// Tells whether the proof may be there, or the deadline over, in the time that is left to this run.
+fn is_in_reach(objective: &Objective, proof: &Proof, left: Duration) -> bool {
+    let elapsed = (Utc::now() - proof.effective_at)
+        .to_std()
+        .unwrap_or_default();
+    let soonest = (proof.stabilization + objective.slice_window()).min(proof.deadline);
+    elapsed + left >= soonest
 }
 
 /// Looks once: the proof, or why it is not there.

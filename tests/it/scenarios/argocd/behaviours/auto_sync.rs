@@ -139,7 +139,8 @@ fn a44_an_operation_of_an_old_copy_that_undoes_the_rollback_is_told() {
         stale.set_auto_sync(Some(Automated::default()));
         known.app_mut(APP).trouble.stale_spec = Some(stale);
     });
-    let ran = switching(&scene).run().exits(0).has_outcome("verifying");
+    let ran = switching(&scene).env("VERIFY_TIMEOUT", "6s").run().exits(0);
+    let ran = ran.has_outcome("verifying");
     waits(&ran, "verify", "by auto-sync since");
     assert_eq!(
         scene.operations(),
