@@ -169,7 +169,8 @@ async fn a_refresh_that_is_refused_fails() {
 
 #[tokio::test]
 async fn reads_what_sync_windows_say() {
-    let window = json!({"kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "manualSync": true});
+    let window =
+        json!({"kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "manualSync": true});
     let stub = Stub::sequence([
         answer(&json!({"activeWindows": [window], "assignedWindows": [window], "canSync": true})),
         answer(&json!({"canSync": false})),
