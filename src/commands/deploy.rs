@@ -300,6 +300,16 @@ impl Journey<'_> {
         let step = StepName::ArgocdSync;
         let back = self.service.settings.max_revisions_back;
         let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
+        let newest = snapshot.changes.first();
+        if let Some(other) = newest.filter(|newest| newest.state != self.rollback.to_state) {
+            // A sync deploys the tip, and nobody asked this program to deploy that.
+            let why = format!(
+                "{} was committed on top of the rollback before Argo CD had deployed it",
+                short(&other.revision)
+            );
+            self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+            return Ok(false);
+        }
         let restored = snapshot.changes.iter().find(|change| {
             let since = self.rollback.begun_at - CLOCKS;
             change.state == self.rollback.to_state && change.committed_at >= since

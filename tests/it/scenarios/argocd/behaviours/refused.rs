@@ -163,3 +163,24 @@ fn a10_the_bad_revision_on_its_way_again_is_ended_first() {
     assert_eq!(scene.live(), "v1");
     is_well_behaved(&scene, &ran);
 }
+
+#[test]
+fn a55_what_is_committed_on_top_of_the_revert_is_not_deployed_by_the_program() {
+    let scene = Scene::reverting();
+    // A sync deploys the tip, whatever that is by then.
+    let fault = Fault::status(429);
+    scene.argo.fault("POST", "/sync", fault);
+    let ran = scene.program().env("VERIFY_TIMEOUT", "0s").run().exits(69);
+    waits(&ran, "argocd_sync", "HTTP 429");
+    let v3 = scene.world.release("v3", chrono::Utc::now());
+    let ran = scene.program().run().exits(1).has_outcome("ineffective");
+    assert_eq!(
+        steps(&ran),
+        ["gitops_revert done", "argocd_sync failed"],
+        "{ran}"
+    );
+    assert_eq!(scene.operations(), []);
+    assert_eq!(scene.world.repo().tip(), v3);
+    is_well_behaved(&scene, &ran);
+    ran.complains_of(&["was committed on top of the rollback"]);
+}
