@@ -301,15 +301,10 @@ impl Journey<'_> {
         let back = self.service.settings.max_revisions_back;
         let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
         let newest = snapshot.changes.first();
-        if let Some(other) = newest.filter(|newest| newest.state != self.rollback.to_state) {
-            // A sync deploys the tip, and nobody asked this program to deploy that.
-            let why = format!(
-                "{} was committed on top of the rollback before Argo CD had deployed it",
-                short(&other.revision)
-            );
-            self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
-            return Ok(false);
-        }
+        // A sync deploys the tip, and nobody asked this program to deploy what somebody committed on top.
+        let on_top = newest
+            .filter(|newest| newest.state != self.rollback.to_state)
+            .map(|newest| short(&newest.revision).to_owned());
         let restored = snapshot.changes.iter().find(|change| {
             let since = self.rollback.begun_at - CLOCKS;
             change.state == self.rollback.to_state && change.committed_at >= since
@@ -324,7 +319,7 @@ impl Journey<'_> {
             id: &id,
             ours: &ours,
         };
-        match self.operate(argo, step, goal, true).await {
+        match self.operate(argo, step, goal, on_top.is_none()).await {
             Operated::Done { at, what } => {
                 self.rollback.effective_at = Some(at.max(self.rollback.begun_at));
                 self.rollback.note(step, StepState::Done, now(), what);
@@ -333,6 +328,14 @@ impl Journey<'_> {
             }
             Operated::Failed(why) | Operated::MovedOn(why) | Operated::OnlyTheBranch(why) => {
                 // The branch is right, so a person has to look at Argo CD: nothing of ours is taken back.
+                self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+                Ok(false)
+            }
+            Operated::NotYet(_) if on_top.is_some() => {
+                let why = format!(
+                    "{} was committed on top of the rollback before Argo CD had deployed it",
+                    on_top.unwrap_or_default()
+                );
                 self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
                 Ok(false)
             }
