@@ -404,14 +404,7 @@ impl<'a> Journey<'a> {
                 self.landed(git, commit, is_signed, now());
             }
             Restored::MovedOn { why } => {
-                // Something was done already: a person has to know, and to choose.
-                let (event, why) = match self.rollback.is_done(StepName::ArgocdRollback) {
-                    true => (
-                        Event::Refused,
-                        format!("the application was rolled back, and the branch was not: {why}"),
-                    ),
-                    false => (Event::MovedOn, why),
-                };
+                let (event, why) = self.told_where_half_is_done(Event::MovedOn, why);
                 self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
             }
             Restored::Refused { why, by_server } => {
@@ -451,6 +444,16 @@ impl<'a> Journey<'a> {
             Restored::Unreachable(error) => return Some(self.waits_for(error)),
         }
         None
+    }
+
+    /// Makes a failure of what would end quietly where the application is rolled back already: a person has to know, and to
+    /// choose.
+    pub(super) fn told_where_half_is_done(&self, event: Event, why: String) -> (Event, String) {
+        if !self.rollback.is_done(StepName::ArgocdRollback) {
+            return (event, why);
+        }
+        let why = format!("the application was rolled back, and the branch was not: {why}");
+        (Event::Refused, why)
     }
 
     /// Returns what has to be done, whoever does it.

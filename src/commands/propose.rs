@@ -204,6 +204,7 @@ impl Journey<'_> {
     }
 
     fn fails(&mut self, event: Event, why: String) {
+        let (event, why) = self.told_where_half_is_done(event, why);
         self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
     }
 }

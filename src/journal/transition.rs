@@ -82,7 +82,8 @@ pub fn next(phase: Phase, event: Event) -> Result<Phase, IllegalEvent> {
     match (phase, event) {
         (Phase::Begun, Event::Proposed) => Ok(Phase::Proposed),
         (Phase::Begun | Phase::Proposed, Event::Landed) => Ok(Phase::Verifying),
-        (Phase::Begun, Event::Refused | Event::TooOld) => Ok(Phase::Failed),
+        (Phase::Begun | Phase::Proposed, Event::Refused) => Ok(Phase::Failed),
+        (Phase::Begun, Event::TooOld) => Ok(Phase::Failed),
         (Phase::Begun | Phase::Proposed, Event::MovedOn) => Ok(Phase::Superseded),
         (Phase::Proposed, Event::Rejected) => Ok(Phase::Rejected),
         (Phase::Proposed, Event::Expired) => Ok(Phase::Expired),
@@ -123,6 +124,7 @@ mod tests {
             (Phase::Begun, Event::Refused, Phase::Failed),
             (Phase::Begun, Event::TooOld, Phase::Failed),
             (Phase::Begun, Event::MovedOn, Phase::Superseded),
+            (Phase::Proposed, Event::Refused, Phase::Failed),
             (Phase::Proposed, Event::Landed, Phase::Verifying),
             (Phase::Proposed, Event::MovedOn, Phase::Superseded),
             (Phase::Proposed, Event::Rejected, Phase::Rejected),

@@ -1,7 +1,9 @@
 //! What Argo CD refuses, holds back or does not finish.
 
 use testkit::argocd::{Fault, Phase, SyncWindow};
+use testkit::github::{APP_ID, APP_KEY, GithubServer, INSTALLATION_ID};
 
+use super::super::world::TOKEN;
 use super::*;
 
 /// Runs the program, which must hold or refuse, and checks that nothing was touched.
@@ -223,5 +225,31 @@ fn a_person_who_commits_after_the_application_went_back_is_told() {
     ran.complains_of(&["the application was rolled back, and the branch was not"]);
     assert_eq!(scene.live(), "v1");
     assert_eq!(scene.world.rollback_commits(), 0);
+    assert_eq!(scene.operations().len(), 1);
+}
+
+#[test]
+fn a_pull_request_that_is_closed_after_the_application_went_back_is_told() {
+    let scene = Scene::by_hand();
+    let github = GithubServer::in_front_of(&scene.world.server, REPOSITORY, Some(TOKEN));
+    github.protect("main", &["pull_request"]);
+    let app = || {
+        scene
+            .program()
+            .without("GITOPS_TOKEN")
+            .env("GITOPS_REPO", REPOSITORY)
+            .env("GITOPS_API_URL", &github.api_url())
+            .env("GITHUB_APP_ID", &APP_ID.to_string())
+            .env("GITHUB_APP_INSTALLATION_ID", &INSTALLATION_ID.to_string())
+            .env("GITHUB_APP_PRIVATE_KEY", APP_KEY)
+    };
+    app().run().exits(0).has_outcome("awaiting_approval");
+    assert_eq!(scene.live(), "v1");
+    github.close(1);
+    let ran = app().run().exits(1).has_outcome("failed");
+    ran.complains_of(&[
+        "the application was rolled back, and the branch was not",
+        "closed pull request 1",
+    ]);
     assert_eq!(scene.operations().len(), 1);
 }
