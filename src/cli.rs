@@ -45,6 +45,12 @@ pub enum Command {
     Check(Check),
     /// A person's rollback: no trigger is needed, limits and journal hold
     Rollback(Rollback),
+    /// Yes to a plan that waits; the next run takes the evidence again and carries it out
+    Approve(Word),
+    /// No to a plan that waits; nothing is rolled back
+    Reject(Word),
+    /// Lift the hold on what a rollback took away, and close a breaker that it opened
+    Release(Word),
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
@@ -71,6 +77,17 @@ pub struct Rollback {
     /// Why; written into the commit and the journal [default: ROLLBACK_REASON]
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// A person's word.
+#[derive(Debug, Clone, Args)]
+pub struct Word {
+    /// The rollback's id, as messages and `status` show it
+    #[arg(value_name = "ID", value_parser = rollback_id)]
+    pub id: String,
+    /// Who says it; written into the journal
+    #[arg(long, value_name = "NAME", default_value = "a person who gave no name", value_parser = name)]
+    pub by: String,
 }
 
 /// What to roll back.
@@ -103,6 +120,26 @@ impl Cli {
             );
         }
         overrides
+    }
+}
+
+fn rollback_id(text: &str) -> Result<String, String> {
+    let is_id = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if is_id && (1..=200).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected an id such as checkout-20261101t100000z-1a2b3c4d-0011aabb".to_owned())
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if (1..=100).contains(&length) && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name of 1 to 100 characters on one line".to_owned())
     }
 }
 

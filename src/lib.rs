@@ -17,6 +17,7 @@ pub mod observe;
 pub mod policy;
 pub mod record;
 pub mod slo;
+pub mod stop;
 pub mod verify;
 
 /// Runs a function that blocks on a thread of its own.

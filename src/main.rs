@@ -89,9 +89,11 @@ fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
     let text = match (output, report) {
         (Output::Json, Report::Record(record)) => json(record)?,
         (Output::Json, Report::Status(status)) => json(status)?,
+        (Output::Json, Report::Said(said)) => json(said)?,
         (Output::Json, Report::Diagnosis(diagnosis)) => json(diagnosis)?,
         (Output::Text, Report::Record(record)) => notify::record(record).into_bytes(),
         (Output::Text, Report::Status(status)) => notify::status(status).into_bytes(),
+        (Output::Text, Report::Said(said)) => notify::said(said).into_bytes(),
         (Output::Text, Report::Diagnosis(diagnosis)) => notify::diagnosis(diagnosis).into_bytes(),
     };
     out.write_all(&text)?;

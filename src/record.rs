@@ -284,6 +284,7 @@ impl Record {
             action: match decision.action {
                 Action::Nothing => "none",
                 Action::Hold => "hold",
+                Action::AwaitApproval(_) => "await_approval",
                 Action::RollBack(_) => "rollback",
             },
             reason: decision.reason.as_str(),
@@ -314,6 +315,12 @@ impl Record {
     pub fn awaiting(mut self, detail: impl Into<String>) -> Self {
         self.decision.action = "await_approval";
         self.decision.reason = Reason::AwaitingApproval.as_str();
+        self.decision.detail = detail.into();
+        self
+    }
+
+    /// Says the same decision in other words.
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.decision.detail = detail.into();
         self
     }
@@ -395,7 +402,7 @@ pub(crate) fn outcome(phase: journal::Phase) -> &'static str {
         journal::Phase::Superseded | journal::Phase::Rejected | journal::Phase::Expired => {
             "superseded"
         }
-        journal::Phase::Proposed => "awaiting_approval",
+        journal::Phase::Awaiting | journal::Phase::Proposed => "awaiting_approval",
     }
 }
 

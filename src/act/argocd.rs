@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
 
 use super::live::{by, deployed_since};
 use crate::clients::argocd::{
@@ -15,6 +14,7 @@ use crate::clients::argocd::{
 };
 use crate::journal::{Errand, JournalError};
 use crate::policy::short;
+use crate::stop::Stop;
 
 /// Under which name the rollback's id travels with a sync.
 const NOTE: &str = "error-budget-rollback";
@@ -89,7 +89,7 @@ pub struct Operation<'a> {
     /// Whether anything may be asked for; else it is only looked at.
     pub may_ask: bool,
     /// When this run stops looking.
-    pub stop: Instant,
+    pub stop: &'a Stop,
 }
 
 impl Operation<'_> {
@@ -113,6 +113,10 @@ impl Operation<'_> {
                         return Operated::NotYet(
                             "it is not asked for again: the evidence is not fresh".to_owned(),
                         );
+                    }
+                    Look::Ask | Look::Terminate if self.stop.forbids_an_effect().is_some() => {
+                        let why = self.stop.forbids_an_effect().unwrap_or_default();
+                        return Operated::NotYet(format!("{why}: Argo CD is not asked"));
                     }
                     Look::Terminate => {
                         errand.terminated = true;
@@ -163,7 +167,7 @@ impl Operation<'_> {
                     }
                 },
             };
-            let left = self.stop.saturating_duration_since(Instant::now());
+            let left = self.stop.left();
             match error {
                 Some(error) if !error.is_transient() && !error.is_doubtful() => {
                     return Operated::Unreachable(error);
@@ -172,7 +176,7 @@ impl Operation<'_> {
                 Some(_) | None if left.is_zero() => return Operated::NotYet(not_yet),
                 Some(_) | None => {}
             }
-            tokio::time::sleep(pause.min(left)).await;
+            self.stop.pause(pause).await;
             pause = (pause * 2).min(PAUSE.1);
         }
     }

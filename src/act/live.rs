@@ -1,13 +1,12 @@
 //! Looks at what runs of an application after it was put back. Nothing is asked for.
 
-use tokio::time::Instant;
-
 use super::argocd::PAUSE;
 use crate::clients::argocd::{
     Application, Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus,
 };
 use crate::journal::{Errand, Order};
 use crate::policy::short;
+use crate::stop::Stop;
 
 /// How many looks in a row must find the application healthy.
 const LOOKS: u32 = 3;
@@ -45,7 +44,7 @@ pub enum Unlike {
 ///
 /// # Errors
 /// Says what was seen instead.
-pub async fn healthy(argo: &Argo, errand: &Errand, stop: Instant) -> Result<(), Unlike> {
+pub async fn healthy(argo: &Argo, errand: &Errand, stop: &Stop) -> Result<(), Unlike> {
     let mut in_a_row = 0;
     let mut pause = PAUSE.0;
     loop {
@@ -78,15 +77,14 @@ pub async fn healthy(argo: &Argo, errand: &Errand, stop: Instant) -> Result<(), 
         if in_a_row >= LOOKS {
             return Ok(());
         }
-        let left = stop.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if stop.left().is_zero() {
             return Err(Unlike::NotYet(if seen.is_empty() {
                 "the application was not healthy for long enough".to_owned()
             } else {
                 seen
             }));
         }
-        tokio::time::sleep(pause.min(left)).await;
+        stop.pause(pause).await;
         pause = (pause * 2).min(PAUSE.1);
     }
 }

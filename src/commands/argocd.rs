@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::{Journey, Wish, held, now, rollback_id, unlike};
+use super::carry_out::{Journey, Wish, first_record, held, now};
 use super::deploy::{Stopped, may_act};
 use super::pass::Memory;
+use super::pending::ask;
 use super::rollback::{Opening, open};
 use super::service::{Service, history, with_sources};
 use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
@@ -91,10 +92,13 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading) -> Ended {
         by: "error-budget-monitor for a person",
         recovery_ratio: service.objective.max_bad_ratio(),
         when_held: Exit::PersonNeeded,
+        pending: None,
     };
     match &decision.action {
-        Action::RollBack(plan) => alone(service, argo, memory, &app, plan, record, &wish).await,
-        Action::Hold | Action::Nothing => {
+        Action::RollBack(plan) => {
+            alone(service, argo, memory, &app, plan, false, record, &wish).await
+        }
+        Action::Hold | Action::Nothing | Action::AwaitApproval(_) => {
             let why = format!("held: {}", record.decision.detail);
             Ended::with(Exit::PersonNeeded, record).complaining(why)
         }
@@ -140,13 +144,15 @@ fn named_entry(app: &Application, timeline: &Timeline, named: &str) -> Result<Wa
     })
 }
 
-/// Does it, whoever wants it.
+/// Does it, or asks for a person's word, whoever wants it.
+#[expect(clippy::too_many_arguments, reason = "each is another thing")]
 pub(super) async fn alone(
     service: &Service<'_>,
     argo: &Argo,
     memory: Memory,
     app: &Application,
     plan: &Plan,
+    asks: bool,
     record: Record,
     wish: &Wish,
 ) -> Ended {
@@ -191,10 +197,7 @@ pub(super) async fn alone(
         return stop(record, Reason::NoTarget, why);
     }
     let at = now();
-    let id_of_rollback = unlike(
-        rollback_id(&service.key, &plan.from, at),
-        &memory.of(service),
-    );
+    let id_of_rollback = wish.id(&service.key, &plan.from, at, &memory.of(service));
     let rollback = Rollback {
         id: id_of_rollback,
         origin: wish.origin,
@@ -209,6 +212,8 @@ pub(super) async fn alone(
         begun_at: at,
         recovery_ratio: wish.recovery_ratio,
         phase: Phase::Begun,
+        approval: wish.pending.as_ref().and_then(|it| it.approval.clone()),
+        released: None,
         attempted: false,
         commit: None,
         proposal: None,
@@ -249,6 +254,7 @@ pub(super) async fn alone(
             let record = record.with_plan(&rollback.id, plan, vec![step], String::new());
             Ended::with(Exit::Complete, record)
         }
+        Memory::Writable(journal) if asks => ask(service, journal, rollback, record),
         Memory::Writable(journal) => begin(service, argo, journal, rollback, record).await,
     }
 }
@@ -265,11 +271,10 @@ async fn begin(
     rollback: Rollback,
     record: Record,
 ) -> Ended {
-    if let Err(error) = journal.put(&service.key, &rollback) {
+    if let Err(error) = first_record(service, &mut journal, &rollback) {
         let record = record.holding(Reason::UnknownData, error.to_string());
         return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
     }
-    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
     let mut journey = Journey::new(service, journal, rollback);
     if let Err(why) = journey.switch_off(argo).await {
         journey.fails_at_argocd(why);

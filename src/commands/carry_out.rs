@@ -2,23 +2,25 @@
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::Ended;
 use super::argocd::alone;
 use super::deploy::{Stopped, prepare};
 use super::pass::Memory;
+use super::pending::ask;
 use super::service::Service;
 use crate::act::{Restoration, Restored, Way, restore};
 use crate::clients::argocd::Application;
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{
-    Errand, Event, Journal, Order, Origin, Phase, Rollback, ServiceState, StepName, StepState,
+    Errand, Event, Journal, JournalError, Order, Origin, Phase, Rollback, ServiceState, StepName,
+    StepState,
 };
 use crate::notify::{CommitStory, commit_message};
 use crate::policy::{Action, Decision, Plan, Reason};
 use crate::record::{Record, StepPart};
+use crate::stop::Stop;
 use crate::verify::{Proof, Seen, watch};
 
 /// How many characters of the service's name stand in a rollback's id.
@@ -38,6 +40,33 @@ pub(super) struct Wish {
     pub(super) recovery_ratio: f64,
     /// How the program ends when the decision is to hold.
     pub(super) when_held: Exit,
+    /// The plan that waited for a person's word, where it is carried out now.
+    pub(super) pending: Option<Rollback>,
+}
+
+impl Wish {
+    /// Names the rollback: as the plan that a person agreed to, else anew.
+    pub(super) fn id(
+        &self,
+        key: &str,
+        from: &str,
+        at: DateTime<Utc>,
+        known: &ServiceState,
+    ) -> String {
+        match &self.pending {
+            Some(pending) => pending.id.clone(),
+            None => unlike(rollback_id(key, from, at), known),
+        }
+    }
+
+    /// Says who wanted it, in words.
+    pub(super) fn by(&self) -> String {
+        let approval = self.pending.as_ref().and_then(|it| it.approval.as_ref());
+        match approval.and_then(|approval| approval.signed.as_ref()) {
+            Some(signature) => format!("{} and approved by {}", self.by, signature.by),
+            None => self.by.to_owned(),
+        }
+    }
 }
 
 /// What is acted on, as it was judged.
@@ -64,14 +93,20 @@ pub(super) async fn carry_out(
         detail = %record.decision.detail,
         "decided"
     );
-    let plan = match &decision.action {
+    let (plan, asks) = match &decision.action {
         Action::Nothing => return Ended::with(Exit::Complete, record),
         Action::Hold => return held(record, wish.when_held),
-        Action::RollBack(plan) => plan,
+        Action::AwaitApproval(plan) => (plan, true),
+        Action::RollBack(plan) => (plan, false),
     };
+    if let (false, Some(why)) = (asks, service.stop.forbids_an_effect()) {
+        let why = format!("{why}: nothing was begun, the next run decides anew");
+        let record = record.holding(Reason::UnknownData, why.clone());
+        return Ended::with(Exit::TryAgain, record).complaining(why);
+    }
     let Sighted { snapshot, app } = seen;
     if let (None, Some(argo), Some(app)) = (&service.git, &service.argo, &app) {
-        return alone(service, argo, memory, app, plan, record, wish).await;
+        return alone(service, argo, memory, app, plan, asks, record, wish).await;
     }
     let (Some(git), Some(snapshot)) = (&service.git, snapshot) else {
         return held(
@@ -108,8 +143,7 @@ pub(super) async fn carry_out(
         }
     };
     let at = now();
-    let id = rollback_id(&service.key, &plan.from, at);
-    let id = unlike(id, &memory.of(service));
+    let id = wish.id(&service.key, &plan.from, at, &memory.of(service));
     match memory {
         Memory::ReadOnly(_) => {
             let steps = planned(service, git, errand.as_ref());
@@ -125,6 +159,9 @@ pub(super) async fn carry_out(
                 errand,
             };
             let rollback = intent.write(&snapshot, id, at);
+            if asks {
+                return ask(service, journal, rollback, record);
+            }
             begin(service, git, journal, rollback, snapshot, record).await
         }
     }
@@ -259,6 +296,7 @@ impl Intent<'_> {
             record,
             errand,
         } = self;
+        let by = wish.by();
         let subject = snapshot
             .changes
             .iter()
@@ -273,7 +311,7 @@ impl Intent<'_> {
             named: wish.named.as_deref(),
             paths: git.paths(),
             why: &wish.why,
-            by: wish.by,
+            by: &by,
             record,
         });
         Rollback {
@@ -290,6 +328,8 @@ impl Intent<'_> {
             begun_at: at,
             recovery_ratio: wish.recovery_ratio,
             phase: Phase::Begun,
+            approval: wish.pending.as_ref().and_then(|it| it.approval.clone()),
+            released: None,
             attempted: false,
             commit: None,
             proposal: None,
@@ -320,17 +360,35 @@ async fn begin(
     snapshot: Snapshot,
     record: Record,
 ) -> Ended {
-    if let Err(error) = journal.put(&service.key, &rollback) {
+    if let Err(error) = first_record(service, &mut journal, &rollback) {
         return Ended::with(
             Exit::PersonNeeded,
             record.holding(Reason::UnknownData, error.to_string()),
         )
         .complaining(error.to_string());
     }
-    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
     let mut journey = Journey::new(service, journal, rollback);
     let outage = journey.act(Some(git), Some(snapshot), true).await;
     journey.finish(Some(git), record, outage).await
+}
+
+/// Writes down that a rollback begins. Another plan that waits for a person's word is overtaken by it.
+pub(super) fn first_record(
+    service: &Service<'_>,
+    journal: &mut Journal,
+    rollback: &Rollback,
+) -> Result<(), JournalError> {
+    let state = journal.state().service(&service.key);
+    let overtaken = state.pending().filter(|pending| pending.id != rollback.id);
+    if let Some(mut overtaken) = overtaken.cloned() {
+        match overtaken.see(Event::MovedOn, now()) {
+            Ok(()) => journal.put(&service.key, &overtaken)?,
+            Err(illegal) => tracing::warn!(error = %illegal, "a plan stays as it is"),
+        }
+    }
+    journal.put(&service.key, rollback)?;
+    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
+    Ok(())
 }
 
 /// A rollback under way, with the journal in which every step is written down.
@@ -340,7 +398,7 @@ pub(super) struct Journey<'a> {
     pub(super) rollback: Rollback,
     trouble: Option<String>,
     /// When this run stops looking whether something came about.
-    pub(super) stop: Instant,
+    pub(super) stop: Stop,
 }
 
 /// Why something outside could not be reached.
@@ -367,7 +425,7 @@ impl<'a> Journey<'a> {
             journal,
             rollback,
             trouble: None,
-            stop: Instant::now() + service.config.verify.timeout,
+            stop: service.stop.within(service.config.verify.timeout),
         }
     }
 
@@ -380,6 +438,13 @@ impl<'a> Journey<'a> {
         let proposes = self.service.settings.by_pull_request || self.rollback.proposal.is_some();
         if let (true, Some(github)) = (proposes, &self.service.github) {
             return self.propose(git, github, snapshot, None).await;
+        }
+        if let Some(why) = self.service.stop.forbids_an_effect() {
+            let why = format!("{why}: nothing was pushed, the next run goes on");
+            self.rollback
+                .note(StepName::GitopsRevert, StepState::Pending, now(), why);
+            self.write_down();
+            return None;
         }
         let work = self.work();
         let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
@@ -539,10 +604,10 @@ impl<'a> Journey<'a> {
             recovery_ratio: self.rollback.recovery_ratio,
             stabilization: verify.stabilization,
             min_events: self.service.settings.min_events,
-            timeout: self.stop.saturating_duration_since(Instant::now()),
             deadline: verify.deadline,
         };
-        match watch(&self.service.metrics(), &self.service.objective, &proof).await {
+        let (metrics, stop) = (self.service.metrics(), &self.stop);
+        match watch(&metrics, &self.service.objective, &proof, stop).await {
             Seen::BurnStopped(what) => {
                 self.ends(StepName::Verify, StepState::Done, Event::BurnStopped, what)
             }
@@ -598,6 +663,7 @@ impl<'a> Journey<'a> {
             Phase::Rejected => record.holding(Reason::Rejected, last),
             Phase::Expired => record.holding(Reason::ApprovalExpired, last),
             Phase::Begun
+            | Phase::Awaiting
             | Phase::Verifying
             | Phase::Recovered
             | Phase::Ineffective
@@ -608,7 +674,8 @@ impl<'a> Journey<'a> {
             record = record.not_knowing(source, why.clone());
         }
         let (exit, complaint) = match rollback.phase {
-            Phase::Begun
+            Phase::Awaiting
+            | Phase::Begun
             | Phase::Proposed
             | Phase::Verifying
             | Phase::Recovered

@@ -1,11 +1,15 @@
 //! The gate: the same evaluation, no change, and an exit code for the pipeline.
 
 use super::Ended;
-use super::pass::{Known, NotEvaluated, evaluate, refused_instead_of, without_state};
+use super::carry_out::Outage;
+use super::ledger::{NotWhole, whole};
+use super::pass::{
+    Known, Memory, NotEvaluated, evaluate, measure, refused_instead_of, without_state,
+};
 use super::service::{Service, history, with_sources};
 use crate::config::OnUnknown;
 use crate::exit::Exit;
-use crate::journal::{self, ServiceState};
+use crate::journal::ServiceState;
 use crate::observe;
 use crate::policy::{BranchReading, Reason, decide};
 use crate::record::{Heading, Record};
@@ -13,9 +17,17 @@ use crate::slo::{Assessment, Level, Weight};
 
 /// Says whether a deploy may go ahead. The state is read without its lock and nothing is written.
 pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Option<&str>) -> Ended {
-    let state = match journal::read(&service.config.state.state_file) {
-        Ok(state) => state.service(&service.key),
+    let mut memory = match Memory::looking(service) {
+        Ok(memory) => memory,
         Err(error) => return without_state(&error),
+    };
+    let state = match whole(service, &mut memory).await {
+        Ok(state) => state,
+        Err(NotWhole::Unwritten(error)) => return without_state(&error),
+        Err(NotWhole::Outage(Outage { source, why })) => {
+            let not_evaluated = unremembered(service, heading, source, why).await;
+            return half_blind(service, &memory.of(service), not_evaluated, commit);
+        }
     };
     let mut known = match evaluate(service, heading).await {
         Ok(known) => known,
@@ -43,6 +55,32 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
     }
     let ended = judged(service, &known.assessment, record);
     refused_instead_of(Exit::BlockedUnknown, ended, &known)
+}
+
+/// Says how the service stands where what was done to it before cannot be looked up.
+async fn unremembered(
+    service: &Service<'_>,
+    heading: &Heading,
+    source: &'static str,
+    why: String,
+) -> NotEvaluated {
+    let (record, assessment) = match measure(service, heading).await {
+        Ok((observation, assessment)) => {
+            let at = observation.evaluated_at;
+            let record =
+                Record::unknown(heading, &service.objective, at).with_assessment(&assessment);
+            (record, Some(assessment))
+        }
+        Err(not_evaluated) => return *not_evaluated,
+    };
+    let record = record
+        .holding(Reason::UnknownData, why.clone())
+        .not_knowing(source, why.clone());
+    NotEvaluated {
+        record,
+        why,
+        assessment,
+    }
 }
 
 fn judged(service: &Service<'_>, assessment: &Assessment, record: Record) -> Ended {

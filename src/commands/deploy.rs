@@ -280,7 +280,7 @@ impl Journey<'_> {
         }
         // Health is what Kubernetes thinks of it: needed, and not enough.
         let step = StepName::Verify;
-        match healthy(argo, &errand, self.stop).await {
+        match healthy(argo, &errand, &self.stop).await {
             Ok(()) => Ok(true),
             Err(Unlike::NotYet(why)) => {
                 self.rollback.note(step, StepState::Pending, now(), why);
@@ -376,7 +376,7 @@ impl Journey<'_> {
             argo,
             goal,
             may_ask,
-            stop: self.stop,
+            stop: &self.stop.clone(),
         };
         let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
         let operated = operation

@@ -1,11 +1,14 @@
 //! The commands: each joins observing, deciding and acting for a list of services.
 
+mod answer;
 mod argocd;
 mod carry_out;
 mod check;
 mod deploy;
 mod doctor;
+mod ledger;
 mod pass;
+mod pending;
 mod propose;
 mod resume;
 mod rollback;
@@ -13,9 +16,10 @@ mod service;
 mod status;
 mod unserved;
 
+pub use answer::{Said, Word};
 pub use doctor::{Diagnosis, Finding, FindingState};
 pub use service::{Service, SetupError};
-pub use status::{Hold, Limits, PastPart, Status};
+pub use status::{Hold, Limits, PastPart, Pending, Status};
 
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
@@ -32,6 +36,8 @@ pub enum Report {
     Record(Box<Record>),
     /// A status.
     Status(Box<Status>),
+    /// What a person said.
+    Said(Box<Said>),
     /// What would stop a rollback.
     Diagnosis(Box<Diagnosis>),
 }
@@ -90,16 +96,30 @@ pub async fn execute(cli: &Cli, config: &Config) -> Ended {
         .await
 }
 
+/// Ends what only looks as soon as it is told to.
+async fn unless_told(service: &Service<'_>, looking: impl Future<Output = Ended>) -> Ended {
+    tokio::select! {
+        ended = looking => ended,
+        () = service.stop.told() => pass::told_to_end(),
+    }
+}
+
 async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &Heading) -> Ended {
     match command {
         Command::Run => pass::run(service, heading).await,
-        Command::Check(check) => check::check(service, heading, check.commit.as_deref()).await,
+        Command::Check(check) => {
+            let commit = check.commit.as_deref();
+            unless_told(service, check::check(service, heading, commit)).await
+        }
         Command::Rollback(rollback) => match rollback.way {
             Way::Gitops => rollback::gitops(service, heading).await,
             Way::Argocd => argocd::argocd(service, heading).await,
         },
-        Command::Status => status::status(service, heading).await,
-        Command::Doctor => doctor::doctor(service, heading).await,
+        Command::Approve(word) => answer::say(service, Word::Approve, &word.id, &word.by),
+        Command::Reject(word) => answer::say(service, Word::Reject, &word.id, &word.by),
+        Command::Release(word) => answer::say(service, Word::Release, &word.id, &word.by),
+        Command::Status => unless_told(service, status::status(service, heading)).await,
+        Command::Doctor => unless_told(service, doctor::doctor(service, heading)).await,
     }
 }
 
@@ -108,6 +128,9 @@ fn name(command: &Command) -> &'static str {
         Command::Run => "run",
         Command::Check(_) => "check",
         Command::Rollback(_) => "rollback",
+        Command::Approve(_) => "approve",
+        Command::Reject(_) => "reject",
+        Command::Release(_) => "release",
         Command::Status => "status",
         Command::Doctor => "doctor",
     }

@@ -3,18 +3,20 @@
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::Outage;
-use super::carry_out::{Sighted, Wish, carry_out};
+use super::carry_out::{Outage, Sighted, Wish, carry_out};
+use super::ledger::{Found, NotWhole, whole};
+use super::pending::{Fate, end, fate, waits};
 use super::resume::resume;
 use super::service::{Service, history, with_sources};
 use crate::clients::argocd::Application;
 use crate::clients::git::Snapshot;
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
-use crate::journal::{self, Journal, JournalError, Origin, ServiceState};
+use crate::journal::{self, Glimpse, Journal, JournalError, Origin, ServiceState};
 use crate::observe::{self, Observation};
 use crate::policy::{
-    BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch, questions,
+    Action, BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch,
+    questions,
 };
 use crate::record::{Heading, Record};
 use crate::slo::{Assessment, Cause, Signal, assess_slices};
@@ -27,7 +29,7 @@ pub(super) enum Memory {
     /// Locked for this run.
     Writable(Journal),
     /// Read for a dry run, which writes nothing.
-    ReadOnly(journal::State),
+    ReadOnly(Glimpse),
 }
 
 impl Memory {
@@ -41,10 +43,42 @@ impl Memory {
         }
     }
 
+    /// Reads the state for a command that only looks.
+    pub(super) fn looking(service: &Service<'_>) -> Result<Self, JournalError> {
+        journal::read(&service.config.state.state_file).map(Self::ReadOnly)
+    }
+
     pub(super) fn of(&self, service: &Service<'_>) -> ServiceState {
         match self {
             Self::Writable(journal) => journal.state().service(&service.key),
-            Self::ReadOnly(state) => state.service(&service.key),
+            Self::ReadOnly(glimpse) => glimpse.state.service(&service.key),
+        }
+    }
+
+    /// Says what is wrong with the file, where something is.
+    pub(super) fn damage(&self) -> Option<&str> {
+        match self {
+            Self::Writable(journal) => journal.damage(),
+            Self::ReadOnly(glimpse) => glimpse.damage.as_deref(),
+        }
+    }
+
+    /// Adds what was found outside; a dry run remembers it for as long as it lasts.
+    pub(super) fn adopt(
+        &mut self,
+        service: &Service<'_>,
+        found: &Found,
+    ) -> Result<(), JournalError> {
+        match self {
+            Self::Writable(journal) => {
+                let (rollbacks, ledger) = found.parts();
+                journal.adopt(&service.key, rollbacks, ledger)
+            }
+            Self::ReadOnly(glimpse) => {
+                let services = &mut glimpse.state.services;
+                found.add_to(services.entry(service.key.clone()).or_default());
+                Ok(())
+            }
         }
     }
 }
@@ -53,10 +87,9 @@ impl Memory {
 pub(super) fn without_state(error: &JournalError) -> Ended {
     let exit = match error {
         JournalError::Locked { .. } => Exit::TryAgain,
-        JournalError::Folder { .. }
-        | JournalError::Read { .. }
-        | JournalError::Damaged { .. }
-        | JournalError::Newer { .. } => Exit::Configuration,
+        JournalError::Folder { .. } | JournalError::Read { .. } | JournalError::Newer { .. } => {
+            Exit::Configuration
+        }
         JournalError::Write { .. } => Exit::PersonNeeded,
     };
     Ended::only(exit, error.to_string())
@@ -257,18 +290,25 @@ async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), Promethe
 
 /// One pass over one service: finishes what an earlier run began, else evaluates, decides and carries out.
 pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
-    let memory = match Memory::open(service) {
+    let mut memory = match Memory::open(service) {
         Ok(memory) => memory,
         Err(error) => return without_state(&error),
     };
-    let state = memory.of(service);
-    let memory = match (memory, state.in_flight()) {
+    let state = match whole(service, &mut memory).await {
+        Ok(state) => state,
+        Err(not_whole) => return not_remembering(service, heading, not_whole).await,
+    };
+    let mut memory = match (memory, state.unfinished()) {
         (Memory::Writable(journal), Some(unfinished)) => {
             return resume(service, heading, journal, unfinished.clone()).await;
         }
         (memory, _) => memory,
     };
-    let mut known = match evaluate(service, heading).await {
+    let evaluated = tokio::select! {
+        evaluated = evaluate(service, heading) => evaluated,
+        () = service.stop.told() => return told_to_end(),
+    };
+    let mut known = match evaluated {
         Ok(known) => known,
         Err(not_evaluated) => return not_evaluated.ended(),
     };
@@ -289,6 +329,35 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         by: "error-budget-monitor",
         recovery_ratio: recovery_ratio(&known.assessment, service),
         when_held: Exit::Complete,
+        pending: None,
+    };
+    let (wish, record) = match (&mut memory, state.pending()) {
+        (Memory::Writable(journal), Some(pending)) => {
+            let mut pending = pending.clone();
+            match fate(&pending, &decision, known.assessment.burning) {
+                Fate::Waits => return waits(record, &pending, &decision),
+                Fate::Goes => {
+                    let wish = Wish {
+                        pending: Some(pending),
+                        ..wish
+                    };
+                    (wish, record)
+                }
+                Fate::Ends { event, reason, why } => {
+                    if let Err(ended) = end(service, journal, &mut pending, event) {
+                        return *ended;
+                    }
+                    let is_overtaken = reason == Reason::Superseded;
+                    if !(is_overtaken && matches!(decision.action, Action::AwaitApproval(_))) {
+                        let record = record.holding(reason, why).with_rollback(&pending);
+                        return Ended::with(Exit::Complete, record);
+                    }
+                    // Somebody is asked about what would be rolled back now.
+                    (wish, record)
+                }
+            }
+        }
+        _ => (wish, record),
     };
     let seen = Sighted {
         snapshot: known.snapshot.take(),
@@ -296,6 +365,38 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
     };
     let ended = carry_out(service, memory, seen, &decision, record, &wish).await;
     refused_instead_of(Exit::Complete, ended, &known)
+}
+
+/// Ends a run whose memory could not be made whole: it shows how the service stands, and does nothing.
+pub(super) async fn not_remembering(
+    service: &Service<'_>,
+    heading: &Heading,
+    not_whole: NotWhole,
+) -> Ended {
+    let Outage { source, why } = match not_whole {
+        NotWhole::Unwritten(error) => return without_state(&error),
+        NotWhole::Outage(outage) => outage,
+    };
+    let why = format!("what was rolled back before is not known, and cannot be looked up: {why}");
+    let record = match measure(service, heading).await {
+        Ok((observation, assessment)) => {
+            Record::unknown(heading, &service.objective, observation.evaluated_at)
+                .with_assessment(&assessment)
+        }
+        Err(not_evaluated) => not_evaluated.record,
+    };
+    let record = record
+        .holding(Reason::UnknownData, why.clone())
+        .not_knowing(source, why.clone());
+    Ended::with(Exit::Unavailable, record).complaining(why)
+}
+
+/// Ends a run that was told to end before anything was decided.
+pub(super) fn told_to_end() -> Ended {
+    Ended::only(
+        Exit::TryAgain,
+        "told to end before anything was decided; nothing was done, the next run begins anew",
+    )
 }
 
 /// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps all

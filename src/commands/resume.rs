@@ -8,7 +8,7 @@ use super::pass::measure;
 use super::service::Service;
 use crate::clients::git::{Git, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
+use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
 use crate::policy::{GateState, History, Reason, limits};
 use crate::record::{Heading, Record};
@@ -75,7 +75,8 @@ async fn go_on(
         },
         (Phase::Begun, None) => settle(service, git, journey, assessment).await,
         (
-            Phase::Proposed
+            Phase::Awaiting
+            | Phase::Proposed
             | Phase::Verifying
             | Phase::Recovered
             | Phase::Ineffective
@@ -221,7 +222,7 @@ async fn settle(
     journey.ends(
         StepName::GitopsRevert,
         StepState::Failed,
-        Event::MovedOn,
+        Event::BurnOver,
         "the service does not burn, and the commit was not on the branch yet".to_owned(),
     );
     None
@@ -238,7 +239,9 @@ fn held_back(
     if rollback.origin == Origin::Automatic && !settings.rollback_enabled {
         return Some("ROLLBACK_ENABLED is false".to_owned());
     }
-    let has_to_be_asked = settings.require_approval && rollback.proposal.is_none();
+    let has_to_be_asked = settings.require_approval
+        && rollback.proposal.is_none()
+        && rollback.answer() != Some(Answer::Approved);
     if rollback.origin == Origin::Automatic && has_to_be_asked {
         return Some("REQUIRE_APPROVAL is true".to_owned());
     }

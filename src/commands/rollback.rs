@@ -4,7 +4,8 @@ use chrono::Utc;
 
 use super::Ended;
 use super::carry_out::{Sighted, Wish, carry_out};
-use super::pass::{Memory, measure, without_state};
+use super::ledger::whole;
+use super::pass::{Memory, measure, not_remembering, without_state};
 use super::service::{Service, history, with_sources};
 use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::exit::Exit;
@@ -23,8 +24,11 @@ pub(super) struct Opening {
 
 /// Opens the memory and looks how the service stands. An unfinished rollback has to be finished first.
 pub(super) async fn open(service: &Service<'_>, heading: &Heading) -> Result<Opening, Box<Ended>> {
-    let memory = Memory::open(service).map_err(|error| Box::new(without_state(&error)))?;
-    let state = memory.of(service);
+    let mut memory = Memory::open(service).map_err(|error| Box::new(without_state(&error)))?;
+    let state = match whole(service, &mut memory).await {
+        Ok(state) => state,
+        Err(not_whole) => return Err(Box::new(not_remembering(service, heading, not_whole).await)),
+    };
     let record = match measure(service, heading).await {
         Ok((observation, assessment)) => {
             Record::unknown(heading, &service.objective, observation.evaluated_at)
@@ -35,7 +39,7 @@ pub(super) async fn open(service: &Service<'_>, heading: &Heading) -> Result<Ope
             not_evaluated.record
         }
     };
-    if let Some(unfinished) = state.in_flight() {
+    if let Some(unfinished) = state.unfinished() {
         let why = format!(
             "rollback {} is unfinished; let `run` finish it first",
             unfinished.id
@@ -176,6 +180,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
         by: "error-budget-monitor for a person",
         recovery_ratio: service.objective.max_bad_ratio(),
         when_held: Exit::PersonNeeded,
+        pending: None,
     };
     carry_out(service, memory, seen, &decision, record, &wish).await
 }

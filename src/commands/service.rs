@@ -14,10 +14,11 @@ use crate::config::{
     self, ArgocdAuth, ArgocdConfig, Config, GitopsConfig, GitopsMode, GitopsRepo, Histograms,
     PrometheusConfig, SliSource,
 };
-use crate::journal::{Phase, ServiceState};
+use crate::journal::{Answer, Phase, ServiceState};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
 use crate::policy::{History, PastOutcome, PastRollback, Settings};
 use crate::slo::{LevelThresholds, Objective};
+use crate::stop::Stop;
 
 /// Why a service cannot be watched with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,8 @@ pub struct Service<'a> {
     pub argo: Option<Argo>,
     /// The API of the GitHub that holds the repository, where one does.
     pub github: Option<Github>,
+    /// When this run has to end.
+    pub stop: Stop,
     prometheus: Prometheus,
     queries: Queries,
 }
@@ -83,6 +86,7 @@ impl<'a> Service<'a> {
             git,
             argo: config.argocd.as_ref().map(argo),
             github,
+            stop: Stop::of_a_run(config.verify.timeout),
             prometheus: prometheus(&config.prometheus)?,
             queries: queries(config),
         })
@@ -326,7 +330,12 @@ pub(super) fn history(state: &ServiceState) -> History {
                 to: past.to.clone(),
                 begun_at: past.begun_at,
                 attempted: past.attempted,
+                is_released: past.released.is_some(),
                 outcome: match past.phase {
+                    Phase::Awaiting if past.answer() == Some(Answer::Approved) => {
+                        PastOutcome::Approved
+                    }
+                    Phase::Awaiting => PastOutcome::Awaiting,
                     Phase::Begun | Phase::Verifying => PastOutcome::Unverified,
                     Phase::Recovered => PastOutcome::Recovered,
                     Phase::Ineffective => PastOutcome::Ineffective,

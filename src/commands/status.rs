@@ -3,11 +3,13 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
-use super::pass::{measure, without_state};
+use super::carry_out::Outage;
+use super::ledger::{NotWhole, whole};
+use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history};
 use super::{Ended, Report};
 use crate::exit::Exit;
-use crate::journal;
+use crate::journal::{self, Phase};
 use crate::policy::{GateState, limits};
 use crate::record::{
     BudgetPart, BurnRatesPart, Heading, Record, RollbackPart, UnknownPart, ViolationPart, rfc3339,
@@ -40,14 +42,14 @@ pub struct Status {
     pub limits: Limits,
     /// The rollback that is not finished.
     pub in_flight: Option<RollbackPart>,
-    /// The plan that waits for approval: a pull request that is not merged.
-    pub pending: Option<RollbackPart>,
+    /// The plan that waits for approval.
+    pub pending: Option<Pending>,
     /// Revisions that were rolled back and must not come back.
     pub holds: Vec<Hold>,
     /// The last rollbacks, newest first.
     pub rollbacks: Vec<PastPart>,
     /// Where the memory comes from.
-    pub source: &'static str,
+    pub source: String,
     /// As in the decision record.
     pub unknowns: Vec<UnknownPart>,
 }
@@ -67,6 +69,24 @@ pub struct Limits {
     pub open: bool,
     /// Which limit holds, or that none does.
     pub detail: String,
+}
+
+/// A plan that waits for a person.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pending {
+    /// As in the decision record.
+    #[serde(flatten)]
+    pub rollback: RollbackPart,
+    /// When a person was asked.
+    #[serde(serialize_with = "rfc3339")]
+    pub asked_at: DateTime<Utc>,
+    /// Until when they may agree.
+    #[serde(serialize_with = "rfc3339")]
+    pub expires_at: DateTime<Utc>,
+    /// Who agreed, where somebody did.
+    pub approved_by: Option<String>,
+    /// The pull request to merge, where there is one.
+    pub pull_request: Option<String>,
 }
 
 /// A revision on hold.
@@ -98,9 +118,16 @@ pub struct PastPart {
 
 /// Shows how a service stands. The state is read without its lock and nothing is written.
 pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
-    let state = match journal::read(&service.config.state.state_file) {
-        Ok(state) => state.service(&service.key),
+    let mut memory = match Memory::looking(service) {
+        Ok(memory) => memory,
         Err(error) => return without_state(&error),
+    };
+    let damage = memory.damage().map(str::to_owned);
+    let is_whole = memory.of(service).ledger.is_some();
+    let (state, outage) = match whole(service, &mut memory).await {
+        Ok(state) => (state, None),
+        Err(NotWhole::Unwritten(error)) => return without_state(&error),
+        Err(NotWhole::Outage(outage)) => (memory.of(service), Some(outage)),
     };
     let (record, level, exit, complaint) = match measure(service, heading).await {
         Ok((observation, assessment)) => {
@@ -123,11 +150,29 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
             Some(not_evaluated.why),
         ),
     };
+    let (record, exit, complaint) = match outage {
+        None => (record, exit, complaint),
+        Some(Outage { source, why }) => (
+            record.not_knowing(source, why.clone()),
+            Exit::Unavailable,
+            complaint.or(Some(why)),
+        ),
+    };
     let at = Utc::now();
     let remembered = history(&state);
     let gate = limits(&remembered, &service.settings, level, at);
     let in_flight = state.in_flight();
-    let waits = |rollback: &&journal::Rollback| rollback.phase == journal::Phase::Proposed;
+    let waits = |rollback: &&journal::Rollback| match rollback.phase {
+        Phase::Awaiting | Phase::Proposed => true,
+        Phase::Begun
+        | Phase::Verifying
+        | Phase::Recovered
+        | Phase::Ineffective
+        | Phase::Failed
+        | Phase::Superseded
+        | Phase::Rejected
+        | Phase::Expired => false,
+    };
     let status = Status {
         schema: record.schema,
         service: record.service,
@@ -146,7 +191,19 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
             detail: gate.detail,
         },
         in_flight: in_flight.filter(|it| !waits(it)).map(RollbackPart::from),
-        pending: in_flight.filter(waits).map(RollbackPart::from),
+        pending: in_flight.filter(waits).map(|pending| Pending {
+            rollback: RollbackPart::from(pending),
+            asked_at: pending.begun_at,
+            expires_at: pending.approval.as_ref().map_or(
+                pending.begun_at + service.config.policy.approval_timeout,
+                |approval| approval.expires_at,
+            ),
+            approved_by: pending.approval.as_ref().and_then(|approval| {
+                let signature = approval.signed.as_ref()?;
+                Some(signature.by.clone())
+            }),
+            pull_request: pending.proposal.as_ref().and_then(|it| it.url.clone()),
+        }),
         holds: state
             .rollbacks
             .iter()
@@ -170,7 +227,19 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
                 why: past.why.clone(),
             })
             .collect(),
-        source: "state",
+        source: match (&damage, is_whole) {
+            (None, true) => "state".to_owned(),
+            (_, _) => {
+                let ledger = state.ledger.as_ref();
+                let ledger = ledger.map_or("nothing that could be read", |it| &it.source);
+                match damage {
+                    Some(damage) => {
+                        format!("{ledger}, because the state file is damaged ({damage})")
+                    }
+                    None => format!("{ledger}, because there is no state yet"),
+                }
+            }
+        },
         unknowns: record.unknowns,
     };
     Ended {

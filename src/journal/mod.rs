@@ -1,19 +1,25 @@
 //! What the program remembers between runs, in one file.
 //!
 //! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation before),
-//! `STATE_FILE.lock` (held for a run), and for moments a temporary file beside them.
+//! `STATE_FILE.lock` (held for a run), `STATE_FILE.corrupt.<time>` (what was damaged and had to be rebuilt), and for moments a
+//! temporary file beside them.
 
+mod approval;
+mod error;
+mod load;
 mod news;
 mod probe;
 mod record;
 mod store;
 mod transition;
 
+pub use approval::{Answer, Approval, Signature};
+pub use error::JournalError;
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Standing};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    Entry, Errand, Order, Origin, Proposal, Rollback, ServiceState, State, Step, StepName,
+    Entry, Errand, Ledger, Order, Origin, Proposal, Rollback, ServiceState, State, Step, StepName,
     StepState,
 };
-pub use store::{Journal, JournalError, read};
+pub use store::{Glimpse, Journal, read};
 pub use transition::{Event, IllegalEvent, Phase, next};

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::approval::{Answer, Approval, Signature};
 use super::transition::{Event, IllegalEvent, Phase, next};
 
 /// How many ended rollbacks of a service are kept.
 const MAX_KEPT: usize = 200;
+
+/// How many are kept whatever their age.
+const MIN_KEPT: usize = 20;
+
+/// How much older than the newest one an ended rollback may be. What counts is the distance between the two, not the time of
+/// the day: a clock that jumps ahead would make everything old at once.
+const MAX_AGE: TimeDelta = TimeDelta::days(400);
 
 /// The whole memory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,8 +30,22 @@ pub struct State {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceState {
-    /// Every rollback that was begun, oldest first.
+    /// Every rollback that was planned or begun, oldest first.
     pub rollbacks: Vec<Rollback>,
+    /// Since when this memory is whole. Nothing where it began empty, or an older generation had to do: then it is filled from
+    /// what the branch and Argo CD remember before anything rests on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
+}
+
+/// What a memory was filled from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// When.
+    pub read_at: DateTime<Utc>,
+    /// From what, for people.
+    pub source: String,
 }
 
 /// Who wanted a rollback.
@@ -66,6 +88,12 @@ pub struct Rollback {
     pub recovery_ratio: f64,
     /// How far it has come.
     pub phase: Phase,
+    /// What a person was asked about it, where somebody had to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Who lifted its hold, where somebody did: its revision may be deployed, blamed and rolled back again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Signature>,
     /// Whether a push was attempted: then it counts for the limits.
     pub attempted: bool,
     /// The commit, once it is on the branch.
@@ -235,6 +263,11 @@ impl Rollback {
             .any(|known| known.step == step && known.state == StepState::Done)
     }
 
+    /// Tells what a person answered, where somebody was asked.
+    pub fn answer(&self) -> Option<Answer> {
+        self.approval.as_ref().and_then(|approval| approval.answer)
+    }
+
     /// Moves on to the phase after an event.
     ///
     /// # Errors
@@ -254,14 +287,17 @@ impl State {
         self.services.get(key).cloned().unwrap_or_default()
     }
 
-    /// Forgets the oldest rollbacks beyond [`MAX_KEPT`]; what is in flight stays. Age does not count: a clock that jumps ahead
-    /// would make everything old at once.
+    /// Forgets the oldest rollbacks beyond [`MAX_KEPT`], and those beyond [`MAX_AGE`] and [`MIN_KEPT`]; what is in flight stays.
     pub(super) fn forget(&mut self) {
         for service in self.services.values_mut() {
-            let excess = service.rollbacks.len().saturating_sub(MAX_KEPT);
+            let count = service.rollbacks.len();
+            let newest = service.rollbacks.iter().map(|past| past.begun_at).max();
+            let is_old = |past: &Rollback| newest.is_some_and(|at| at - past.begun_at > MAX_AGE);
             let mut dropped = 0;
             service.rollbacks.retain(|past| {
-                let drop = dropped < excess && !past.phase.is_in_flight();
+                let left = count - dropped;
+                let is_too_much = left > MAX_KEPT || (left > MIN_KEPT && is_old(past));
+                let drop = is_too_much && !past.phase.is_in_flight();
                 dropped += usize::from(drop);
                 !drop
             });
@@ -270,9 +306,51 @@ impl State {
 }
 
 impl ServiceState {
-    /// Returns the rollback that an earlier run did not finish.
+    /// Returns the rollback that an earlier run did not finish, or the plan that waits for a person.
     pub fn in_flight(&self) -> Option<&Rollback> {
-        self.rollbacks.iter().find(|past| past.phase.is_in_flight())
+        self.unfinished().or_else(|| self.pending())
+    }
+
+    /// Returns the rollback that an earlier run began and did not finish.
+    pub fn unfinished(&self) -> Option<&Rollback> {
+        let is_it = |past: &&Rollback| past.phase.is_in_flight() && past.phase != Phase::Awaiting;
+        self.rollbacks.iter().find(is_it)
+    }
+
+    /// Returns the plan that waits for a person; nothing of it was begun.
+    pub fn pending(&self) -> Option<&Rollback> {
+        let is_it = |past: &&Rollback| past.phase == Phase::Awaiting;
+        self.rollbacks.iter().find(is_it)
+    }
+
+    /// Adds what is remembered elsewhere; what is known here stays as it is.
+    pub fn adopt(&mut self, found: &[Rollback], ledger: Ledger) {
+        for rollback in found {
+            let known = self
+                .rollbacks
+                .iter_mut()
+                .find(|known| known.id == rollback.id);
+            match known {
+                None => self.rollbacks.push(rollback.clone()),
+                // An older generation knows the plan, and the branch knows that it was carried out.
+                Some(known) if known.phase == Phase::Awaiting => *known = rollback.clone(),
+                Some(_) => {}
+            }
+        }
+        self.rollbacks.sort_by_key(|past| past.begun_at);
+        self.ledger = Some(ledger);
+    }
+
+    /// Writes a rollback in the place of what was known of it before.
+    pub(super) fn put(&mut self, rollback: &Rollback) {
+        match self
+            .rollbacks
+            .iter_mut()
+            .find(|known| known.id == rollback.id)
+        {
+            Some(known) => *known = rollback.clone(),
+            None => self.rollbacks.push(rollback.clone()),
+        }
     }
 }
 
@@ -295,6 +373,8 @@ mod tests {
             begun_at: DateTime::UNIX_EPOCH,
             recovery_ratio: 0.01,
             phase: Phase::Recovered,
+            approval: None,
+            released: None,
             attempted: true,
             commit: None,
             proposal: None,
@@ -310,7 +390,10 @@ mod tests {
     fn forgets_the_oldest_beyond_the_limit_and_nothing_in_flight() {
         let mut rollbacks: Vec<Rollback> = (0..MAX_KEPT + 3).map(ended).collect();
         rollbacks[1].phase = Phase::Verifying;
-        let service = ServiceState { rollbacks };
+        let service = ServiceState {
+            rollbacks,
+            ledger: None,
+        };
         let mut state = State {
             services: BTreeMap::from([("shop/checkout".to_owned(), service)]),
         };
@@ -319,5 +402,22 @@ mod tests {
         let ids: Vec<&str> = kept.iter().take(3).map(|past| past.id.as_str()).collect();
         assert_eq!(ids, ["1", "4", "5"]);
         assert_eq!(kept.len(), MAX_KEPT);
+    }
+    #[test]
+    fn forgets_what_is_much_older_than_the_newest_and_keeps_some_of_it() {
+        let mut rollbacks: Vec<Rollback> = (0..MIN_KEPT + 5).map(ended).collect();
+        let newest = rollbacks.last_mut().expect("there are some");
+        newest.begun_at += MAX_AGE + TimeDelta::seconds(1);
+        let service = ServiceState {
+            rollbacks,
+            ledger: None,
+        };
+        let mut state = State {
+            services: BTreeMap::from([("shop/checkout".to_owned(), service)]),
+        };
+        state.forget();
+        let kept = state.service("shop/checkout").rollbacks;
+        assert_eq!(kept.len(), MIN_KEPT);
+        assert_eq!(kept[0].id, "5");
     }
 }

@@ -1,113 +1,18 @@
-//! The state file: locked, checked, written so that a crash leaves the old or the new one.
+//! The state file: locked, written so that a crash leaves the old or the new one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
+use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
-use super::record::{Rollback, State};
+use super::error::JournalError;
+use super::load::{Loaded, encode, load};
+use super::record::{Ledger, Rollback, ServiceState, State};
 
-/// Version of the file's layout. A newer one is refused: what it means is not known here.
-const SCHEMA: u32 = 1;
-
-/// Largest state file that is read. 200 rollbacks take some 400 KB.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Why the state cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Another run holds the lock.
-    #[error("another run holds {}; nothing was done, the next run tries again", lock.display())]
-    Locked {
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// The folder cannot be written.
-    #[error("the state folder {} cannot be written ({source}); make it writable or point STATE_FILE elsewhere", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file cannot be read.
-    #[error("the state file {} cannot be read ({source}); make it readable or point STATE_FILE elsewhere", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not what was written.
-    #[error(
-        "the state file {} is damaged ({why}), so limits and unfinished rollbacks are not known; look at it and at the \
-         generation before (.prev beside it), then restore one or move both away to start afresh",
-        file.display()
-    )]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The file is newer than the program.
-    #[error("the state file {} has schema {found}, and this version knows {SCHEMA}; run the newer version", file.display())]
-    Newer {
-        /// The file.
-        file: PathBuf,
-        /// Its schema.
-        found: u32,
-    },
-    /// The file could not be written durably.
-    #[error("the state file {} could not be written ({source}); free space or repair the volume", file.display())]
-    Write {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl JournalError {
-    /// Tells whether waiting helps.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Locked { .. } => true,
-            Self::Folder { .. }
-            | Self::Read { .. }
-            | Self::Damaged { .. }
-            | Self::Newer { .. }
-            | Self::Write { .. } => false,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope<'a> {
-    schema: u32,
-    generation: u64,
-    sha256: String,
-    #[serde(borrow)]
-    body: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct SchemaOnly {
-    schema: u32,
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    schema: u32,
-    generation: u64,
-    sha256: String,
-    body: &'a RawValue,
-}
+/// How many damaged files are kept for people to look at.
+const MAX_CORRUPT: usize = 10;
 
 /// The state of this run: locked for as long as it lives.
 #[derive(Debug)]
@@ -115,8 +20,19 @@ pub struct Journal {
     file: PathBuf,
     generation: u64,
     state: State,
+    /// What is wrong with the file on disk, until another has taken its place.
+    damage: Option<String>,
     /// Held, never read. The kernel frees it when the process ends, however it ends.
     lock: File,
+}
+
+/// The state as somebody finds it who only looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Glimpse {
+    /// The state: that of the file, else of the generation before it, else empty.
+    pub state: State,
+    /// What is wrong with the file, where something is.
+    pub damage: Option<String>,
 }
 
 impl Drop for Journal {
@@ -132,7 +48,8 @@ impl Journal {
     /// Takes the lock without waiting, makes sure that the folder can be written, and reads the state.
     ///
     /// # Errors
-    /// Fails when another run holds the lock, the folder cannot be written, or the file is damaged or newer.
+    /// Fails when another run holds the lock, the folder cannot be written, or the file cannot be read or is newer. A damaged
+    /// file is no error: see [`Journal::damage`].
     pub fn open(file: &Path) -> Result<Self, JournalError> {
         let folder = folder(file);
         let in_folder = |source| JournalError::Folder {
@@ -154,11 +71,16 @@ impl Journal {
         }
         // A folder that takes no new file now would take none after the push either.
         drop(NamedTempFile::new_in(folder).map_err(in_folder)?);
-        let (generation, state) = load(file)?;
+        let Loaded {
+            generation,
+            state,
+            damage,
+        } = load(file)?;
         Ok(Self {
             file: file.to_owned(),
             generation,
             state,
+            damage,
             lock,
         })
     }
@@ -168,26 +90,42 @@ impl Journal {
         &self.state
     }
 
+    /// Says what was found wrong with the file, where the generation before it had to do. The file is set aside with the next
+    /// record that is written.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
     /// Writes down a rollback, durably, in the place of what was known of it before.
     ///
     /// # Errors
     /// After an error it is not known which of the two generations is on disk; the run must begin nothing new.
     pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
-        let rollbacks = &mut self
-            .state
-            .services
-            .entry(service.to_owned())
-            .or_default()
-            .rollbacks;
-        match rollbacks.iter_mut().find(|known| known.id == rollback.id) {
-            Some(known) => *known = rollback.clone(),
-            None => rollbacks.push(rollback.clone()),
-        }
-        self.state.forget();
+        self.of(service).put(rollback);
         self.save()
     }
 
+    /// Adds what the branch and Argo CD remember of a service: from now on its memory is whole. What is known already stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// As for [`Journal::put`].
+    pub fn adopt(
+        &mut self,
+        service: &str,
+        found: &[Rollback],
+        ledger: Ledger,
+    ) -> Result<(), JournalError> {
+        self.of(service).adopt(found, ledger);
+        self.save()
+    }
+
+    fn of(&mut self, service: &str) -> &mut ServiceState {
+        self.state.services.entry(service.to_owned()).or_default()
+    }
+
     fn save(&mut self) -> Result<(), JournalError> {
+        self.state.forget();
         let failed = |source| JournalError::Write {
             file: self.file.clone(),
             source,
@@ -199,13 +137,17 @@ impl Journal {
         let mut next = NamedTempFile::new_in(folder).map_err(failed)?;
         next.write_all(text.as_bytes()).map_err(failed)?;
         next.as_file().sync_all().map_err(failed)?;
-        keep_previous(&self.file).map_err(failed)?;
+        match &self.damage {
+            Some(_) => set_aside(&self.file, Utc::now()).map_err(failed)?,
+            None => keep_previous(&self.file).map_err(failed)?,
+        }
         next.persist(&self.file)
             .map_err(|error| failed(error.error))?;
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed)?;
         self.generation = generation;
+        self.damage = None;
         Ok(())
     }
 }
@@ -214,84 +156,10 @@ impl Journal {
 /// whole, so a reader sees the old or the new one.
 ///
 /// # Errors
-/// Fails when the file is there and cannot be read, is damaged or newer.
-pub fn read(file: &Path) -> Result<State, JournalError> {
-    load(file).map(|(_, state)| state)
-}
-
-fn load(file: &Path) -> Result<(u64, State), JournalError> {
-    let text = match fs::metadata(file) {
-        Ok(found) if found.len() > MAX_BYTES => return Err(damaged(file, "it is too large")),
-        Ok(_) => fs::read_to_string(file),
-        Err(error) => Err(error),
-    };
-    let text = match text {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // An older generation without its successor: the file was lost, and what it said would be forgotten.
-            return if beside(file, "prev").exists() {
-                Err(damaged(
-                    file,
-                    "it is gone, and the generation before it is there",
-                ))
-            } else {
-                Ok((0, State::default()))
-            };
-        }
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(damaged(file, "it is not text"));
-        }
-        Err(source) => {
-            return Err(JournalError::Read {
-                file: file.to_owned(),
-                source,
-            });
-        }
-    };
-    decode(&text).map_err(|why| match why {
-        Unreadable::Damaged(why) => damaged(file, &why),
-        Unreadable::Newer(found) => JournalError::Newer {
-            file: file.to_owned(),
-            found,
-        },
-    })
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Unreadable {
-    Damaged(String),
-    Newer(u32),
-}
-
-fn encode(state: &State, generation: u64) -> Result<String, serde_json::Error> {
-    let body = serde_json::value::to_raw_value(state)?;
-    serde_json::to_string(&Written {
-        schema: SCHEMA,
-        generation,
-        sha256: checksum(SCHEMA, generation, body.get()),
-        body: &body,
-    })
-}
-
-fn decode(text: &str) -> Result<(u64, State), Unreadable> {
-    let not_json = |error: serde_json::Error| {
-        Unreadable::Damaged(format!("not the JSON that was written: {error}"))
-    };
-    let SchemaOnly { schema } = serde_json::from_str(text).map_err(not_json)?;
-    if schema > SCHEMA {
-        return Err(Unreadable::Newer(schema));
-    }
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(not_json)?;
-    if checksum(envelope.schema, envelope.generation, envelope.body.get()) != envelope.sha256 {
-        return Err(Unreadable::Damaged("its checksum does not fit".to_owned()));
-    }
-    let state = serde_json::from_str(envelope.body.get()).map_err(not_json)?;
-    Ok((envelope.generation, state))
-}
-
-fn checksum(schema: u32, generation: u64, body: &str) -> String {
-    let digest = Sha256::digest(format!("{schema}\n{generation}\n{body}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Fails when the file is there and cannot be read, or is newer than the program.
+pub fn read(file: &Path) -> Result<Glimpse, JournalError> {
+    let Loaded { state, damage, .. } = load(file)?;
+    Ok(Glimpse { state, damage })
 }
 
 /// Keeps the file that is about to be replaced. It never leaves a moment in which neither is there.
@@ -304,6 +172,30 @@ fn keep_previous(file: &Path) -> io::Result<()> {
     kept.as_file().sync_all()?;
     kept.persist(beside(file, "prev"))
         .map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Moves a damaged file out of the way, for people to look at. The generation before it stays where it is, so that a crash right
+/// now is found as a lost file.
+fn set_aside(file: &Path, now: DateTime<Utc>) -> io::Result<()> {
+    let name = format!("corrupt.{}", now.format("%Y%m%dt%H%M%Sz"));
+    match fs::rename(file, beside(file, &name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let beginning = beside(file, "corrupt.");
+    let mut kept: Vec<PathBuf> = fs::read_dir(folder(file))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let (path, beginning) = (path.as_os_str(), beginning.as_os_str());
+            path.as_encoded_bytes()
+                .starts_with(beginning.as_encoded_bytes())
+        })
+        .collect();
+    kept.sort();
+    for oldest in kept.iter().rev().skip(MAX_CORRUPT) {
+        fs::remove_file(oldest)?;
+    }
     Ok(())
 }
 
@@ -321,24 +213,15 @@ pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn damaged(file: &Path, why: &str) -> JournalError {
-    JournalError::Damaged {
-        file: file.to_owned(),
-        why: why.to_owned(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
+pub(super) mod fixture {
     use chrono::DateTime;
 
-    use super::super::record::Origin;
+    use super::super::record::{Origin, Rollback};
     use super::super::transition::Phase;
-    use super::*;
 
-    fn rollback(id: &str) -> Rollback {
+    /// A rollback that was just begun.
+    pub(in crate::journal) fn rollback(id: &str) -> Rollback {
         Rollback {
             id: id.to_owned(),
             origin: Origin::Automatic,
@@ -353,6 +236,8 @@ mod tests {
             begun_at: DateTime::UNIX_EPOCH,
             recovery_ratio: 0.01,
             phase: Phase::Begun,
+            approval: None,
+            released: None,
             attempted: false,
             commit: None,
             proposal: None,
@@ -363,6 +248,14 @@ mod tests {
             steps: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+    use super::fixture::rollback;
+    use super::*;
 
     #[test]
     fn remembers_across_runs_and_keeps_the_generation_before() {
@@ -378,20 +271,11 @@ mod tests {
             after_one
         );
         let second = Journal::open(&file).unwrap();
-        let ids: Vec<String> = second
-            .state()
-            .service("shop/checkout")
-            .rollbacks
-            .into_iter()
-            .map(|past| past.id)
-            .collect();
-        assert_eq!(ids, ["one", "two"]);
-        let mut names: Vec<_> = fs::read_dir(file.parent().unwrap())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["state.json", "state.json.lock", "state.json.prev"]);
+        assert_eq!(ids(second.state()), ["one", "two"]);
+        assert_eq!(
+            names(file.parent().unwrap()),
+            ["state.json", "state.json.lock", "state.json.prev"]
+        );
     }
 
     #[test]
@@ -403,38 +287,11 @@ mod tests {
             Journal::open(&file),
             Err(JournalError::Locked { .. })
         ));
-        assert_eq!(read(&file).unwrap(), State::default());
+        assert_eq!(read(&file).unwrap(), Glimpse::default());
     }
 
     #[test]
-    fn every_flipped_bit_is_noticed() {
-        let mut state = State::default();
-        state.services.insert(
-            "shop/checkout".to_owned(),
-            super::super::record::ServiceState {
-                rollbacks: vec![rollback("one")],
-            },
-        );
-        let text = encode(&state, 7).unwrap();
-        assert_eq!(decode(&text), Ok((7, state.clone())));
-        for index in 0..text.len() {
-            for bit in 0..8 {
-                let mut bytes = text.clone().into_bytes();
-                bytes[index] ^= 1 << bit;
-                let Ok(flipped) = String::from_utf8(bytes) else {
-                    continue;
-                };
-                // White space outside the body may change form without changing meaning; nothing else may pass.
-                assert!(
-                    decode(&flipped).map_or(true, |read| read == (7, state.clone())),
-                    "bit {bit} of byte {index} changed what was read"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_lost_file_is_not_an_empty_memory() {
+    fn a_damaged_file_is_set_aside_with_the_next_record_and_the_generation_before_stays() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         let mut journal = Journal::open(&file).unwrap();
@@ -442,29 +299,49 @@ mod tests {
             journal.put("shop/checkout", &rollback(id)).unwrap();
         }
         drop(journal);
-        fs::remove_file(&file).unwrap();
-        assert!(matches!(
-            Journal::open(&file),
-            Err(JournalError::Damaged { .. })
-        ));
+        let before = fs::read(beside(&file, "prev")).unwrap();
+        fs::write(&file, "torn").unwrap();
+        let mut journal = Journal::open(&file).unwrap();
+        assert!(journal.damage().unwrap().contains("JSON"));
+        assert_eq!(ids(journal.state()), ["one"]);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "torn");
+        journal.put("shop/checkout", &rollback("three")).unwrap();
+        assert_eq!(journal.damage(), None);
+        drop(journal);
+        assert_eq!(fs::read(beside(&file, "prev")).unwrap(), before);
+        assert_eq!(ids(&read(&file).unwrap().state), ["one", "three"]);
+        let names = names(folder.path());
+        assert!(names[1].starts_with("state.json.corrupt.2"), "{names:?}");
+        assert_eq!(
+            fs::read_to_string(folder.path().join(&names[1])).unwrap(),
+            "torn"
+        );
     }
 
     #[test]
-    fn a_newer_or_foreign_file_is_refused_and_left_alone() {
+    fn only_so_many_damaged_files_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
-        fs::write(&file, r#"{"schema":2,"anything":true}"#).unwrap();
-        assert!(matches!(
-            Journal::open(&file),
-            Err(JournalError::Newer { found: 2, .. })
-        ));
-        for foreign in ["", "not json", "{}", "[]", r#"{"schema":1}"#] {
-            fs::write(&file, foreign).unwrap();
-            assert!(
-                matches!(Journal::open(&file), Err(JournalError::Damaged { .. })),
-                "{foreign:?}"
-            );
-            assert_eq!(fs::read_to_string(&file).unwrap(), foreign);
+        for second in 0..i64::try_from(MAX_CORRUPT).unwrap() + 3 {
+            fs::write(&file, second.to_string()).unwrap();
+            set_aside(&file, DateTime::from_timestamp(second, 0).unwrap()).unwrap();
         }
+        let kept = names(folder.path());
+        assert_eq!(kept.len(), MAX_CORRUPT);
+        assert_eq!(kept[0], "state.json.corrupt.19700101t000003z");
+    }
+
+    fn ids(state: &State) -> Vec<String> {
+        let rollbacks = state.service("shop/checkout").rollbacks;
+        rollbacks.into_iter().map(|past| past.id).collect()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
 }

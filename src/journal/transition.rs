@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// It is decided, and a person has to agree; nothing was begun.
+    Awaiting,
     /// The intent is recorded; the push may or may not have happened.
     Begun,
     /// A pull request with the commit waits to be merged; nothing of ours is on the branch.
@@ -18,19 +20,33 @@ pub enum Phase {
     Ineffective,
     /// It could not be carried out.
     Failed,
-    /// The branch moved on first; nothing of ours is on it.
+    /// The branch or the service moved on first; nothing of ours is on the branch.
     Superseded,
-    /// A person closed the pull request; nothing of ours is on the branch.
+    /// A person said no, or closed the pull request; nothing of ours is on the branch.
     Rejected,
-    /// Nobody merged the pull request in time; nothing of ours is on the branch.
+    /// Nobody agreed, or merged the pull request, in time; nothing of ours is on the branch.
     Expired,
 }
 
 impl Phase {
+    /// Every phase, in the order of a life.
+    pub const ALL: [Self; 10] = [
+        Self::Awaiting,
+        Self::Begun,
+        Self::Proposed,
+        Self::Verifying,
+        Self::Recovered,
+        Self::Ineffective,
+        Self::Failed,
+        Self::Superseded,
+        Self::Rejected,
+        Self::Expired,
+    ];
+
     /// Tells whether a later run still has something to do.
     pub fn is_in_flight(self) -> bool {
         match self {
-            Self::Begun | Self::Proposed | Self::Verifying => true,
+            Self::Awaiting | Self::Begun | Self::Proposed | Self::Verifying => true,
             Self::Recovered
             | Self::Ineffective
             | Self::Failed
@@ -44,6 +60,8 @@ impl Phase {
 /// What happened to a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
+    /// A person agreed, and the evidence still holds.
+    Approved,
     /// A pull request with the commit was opened.
     Proposed,
     /// The commit was found on the branch.
@@ -52,16 +70,35 @@ pub enum Event {
     Refused,
     /// Somebody changed the watched paths first.
     MovedOn,
+    /// The burn was over before anything was done.
+    BurnOver,
     /// Its intent is too old to be carried out now.
     TooOld,
-    /// A person closed the pull request.
+    /// A person said no, or closed the pull request.
     Rejected,
-    /// The pull request waited for too long.
+    /// The plan or the pull request waited for too long.
     Expired,
     /// The error ratio stayed below the threshold for long enough.
     BurnStopped,
     /// The deadline passed without that proof.
     DeadlinePassed,
+}
+
+impl Event {
+    /// Every event.
+    pub const ALL: [Self; 11] = [
+        Self::Approved,
+        Self::Proposed,
+        Self::Landed,
+        Self::Refused,
+        Self::MovedOn,
+        Self::BurnOver,
+        Self::TooOld,
+        Self::Rejected,
+        Self::Expired,
+        Self::BurnStopped,
+        Self::DeadlinePassed,
+    ];
 }
 
 /// An event that cannot happen in a phase.
@@ -79,36 +116,79 @@ pub struct IllegalEvent {
 /// # Errors
 /// An event that cannot happen in a phase is an error, never a guess.
 pub fn next(phase: Phase, event: Event) -> Result<Phase, IllegalEvent> {
-    match (phase, event) {
-        (Phase::Begun, Event::Proposed) => Ok(Phase::Proposed),
-        (Phase::Begun | Phase::Proposed, Event::Landed) => Ok(Phase::Verifying),
-        (Phase::Begun | Phase::Proposed, Event::Refused) => Ok(Phase::Failed),
-        (Phase::Begun, Event::TooOld) => Ok(Phase::Failed),
-        (Phase::Begun | Phase::Proposed, Event::MovedOn) => Ok(Phase::Superseded),
-        (Phase::Proposed, Event::Rejected) => Ok(Phase::Rejected),
-        (Phase::Proposed, Event::Expired) => Ok(Phase::Expired),
-        (Phase::Verifying, Event::BurnStopped) => Ok(Phase::Recovered),
-        (Phase::Verifying, Event::DeadlinePassed) => Ok(Phase::Ineffective),
-        (
-            Phase::Begun
-            | Phase::Proposed
-            | Phase::Verifying
-            | Phase::Recovered
-            | Phase::Ineffective
-            | Phase::Failed
-            | Phase::Superseded
-            | Phase::Rejected
-            | Phase::Expired,
-            Event::Proposed
-            | Event::Landed
-            | Event::Refused
-            | Event::MovedOn
-            | Event::TooOld
-            | Event::Rejected
-            | Event::Expired
-            | Event::BurnStopped
-            | Event::DeadlinePassed,
-        ) => Err(IllegalEvent { phase, event }),
+    let after = match phase {
+        Phase::Awaiting => from_awaiting(event),
+        Phase::Begun => from_begun(event),
+        Phase::Proposed => from_proposed(event),
+        Phase::Verifying => from_verifying(event),
+        Phase::Recovered
+        | Phase::Ineffective
+        | Phase::Failed
+        | Phase::Superseded
+        | Phase::Rejected
+        | Phase::Expired => None,
+    };
+    after.ok_or(IllegalEvent { phase, event })
+}
+
+fn from_awaiting(event: Event) -> Option<Phase> {
+    match event {
+        Event::Approved => Some(Phase::Begun),
+        Event::MovedOn | Event::BurnOver => Some(Phase::Superseded),
+        Event::Rejected => Some(Phase::Rejected),
+        Event::Expired => Some(Phase::Expired),
+        Event::Proposed
+        | Event::Landed
+        | Event::Refused
+        | Event::TooOld
+        | Event::BurnStopped
+        | Event::DeadlinePassed => None,
+    }
+}
+
+fn from_begun(event: Event) -> Option<Phase> {
+    match event {
+        Event::Proposed => Some(Phase::Proposed),
+        Event::Landed => Some(Phase::Verifying),
+        Event::Refused | Event::TooOld => Some(Phase::Failed),
+        Event::MovedOn | Event::BurnOver => Some(Phase::Superseded),
+        Event::Approved
+        | Event::Rejected
+        | Event::Expired
+        | Event::BurnStopped
+        | Event::DeadlinePassed => None,
+    }
+}
+
+fn from_proposed(event: Event) -> Option<Phase> {
+    match event {
+        Event::Landed => Some(Phase::Verifying),
+        Event::Refused => Some(Phase::Failed),
+        Event::MovedOn => Some(Phase::Superseded),
+        Event::Rejected => Some(Phase::Rejected),
+        Event::Expired => Some(Phase::Expired),
+        Event::Approved
+        | Event::Proposed
+        | Event::BurnOver
+        | Event::TooOld
+        | Event::BurnStopped
+        | Event::DeadlinePassed => None,
+    }
+}
+
+fn from_verifying(event: Event) -> Option<Phase> {
+    match event {
+        Event::BurnStopped => Some(Phase::Recovered),
+        Event::DeadlinePassed => Some(Phase::Ineffective),
+        Event::Approved
+        | Event::Proposed
+        | Event::Landed
+        | Event::Refused
+        | Event::MovedOn
+        | Event::BurnOver
+        | Event::TooOld
+        | Event::Rejected
+        | Event::Expired => None,
     }
 }
 
@@ -119,11 +199,17 @@ mod tests {
     #[test]
     fn every_pair_of_phase_and_event_is_as_written_out() {
         let legal = [
+            (Phase::Awaiting, Event::Approved, Phase::Begun),
+            (Phase::Awaiting, Event::MovedOn, Phase::Superseded),
+            (Phase::Awaiting, Event::BurnOver, Phase::Superseded),
+            (Phase::Awaiting, Event::Rejected, Phase::Rejected),
+            (Phase::Awaiting, Event::Expired, Phase::Expired),
             (Phase::Begun, Event::Proposed, Phase::Proposed),
             (Phase::Begun, Event::Landed, Phase::Verifying),
             (Phase::Begun, Event::Refused, Phase::Failed),
             (Phase::Begun, Event::TooOld, Phase::Failed),
             (Phase::Begun, Event::MovedOn, Phase::Superseded),
+            (Phase::Begun, Event::BurnOver, Phase::Superseded),
             (Phase::Proposed, Event::Refused, Phase::Failed),
             (Phase::Proposed, Event::Landed, Phase::Verifying),
             (Phase::Proposed, Event::MovedOn, Phase::Superseded),
@@ -132,28 +218,8 @@ mod tests {
             (Phase::Verifying, Event::BurnStopped, Phase::Recovered),
             (Phase::Verifying, Event::DeadlinePassed, Phase::Ineffective),
         ];
-        for phase in [
-            Phase::Begun,
-            Phase::Proposed,
-            Phase::Verifying,
-            Phase::Recovered,
-            Phase::Ineffective,
-            Phase::Failed,
-            Phase::Superseded,
-            Phase::Rejected,
-            Phase::Expired,
-        ] {
-            for event in [
-                Event::Proposed,
-                Event::Landed,
-                Event::Refused,
-                Event::MovedOn,
-                Event::TooOld,
-                Event::Rejected,
-                Event::Expired,
-                Event::BurnStopped,
-                Event::DeadlinePassed,
-            ] {
+        for phase in Phase::ALL {
+            for event in Event::ALL {
                 let expected = legal
                     .iter()
                     .find(|(from, on, _)| *from == phase && *on == event)

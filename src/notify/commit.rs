@@ -135,7 +135,7 @@ fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let folded: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

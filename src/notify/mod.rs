@@ -9,4 +9,4 @@ mod text;
 pub use commit::{CommitStory, commit_message};
 pub use doctor::diagnosis;
 pub use pull::{expired, overtaken, pull_request};
-pub use text::{record, status};
+pub use text::{record, said, status};

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::advice::next_step;
-use crate::commands::Status;
+use super::commit::one_line;
+use crate::commands::{Pending, Said, Status};
 use crate::policy::short;
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
@@ -192,7 +193,10 @@ pub fn status(status: &Status) -> String {
         Some(rollback) => write_rollback(&mut text, rollback),
         None => line(&mut text, "in flight", "nothing"),
     }
-    line(&mut text, "pending", "nothing");
+    match &status.pending {
+        Some(pending) => write_pending(&mut text, pending),
+        None => line(&mut text, "pending", "nothing"),
+    }
     if status.holds.is_empty() {
         line(&mut text, "on hold", "nothing");
     }
@@ -217,6 +221,7 @@ pub fn status(status: &Status) -> String {
             ),
         );
     }
+    line(&mut text, "memory", &status.source);
     for unknown in &status.unknowns {
         line(
             &mut text,
@@ -224,6 +229,41 @@ pub fn status(status: &Status) -> String {
             &format!("{}: {}", unknown.source, unknown.why),
         );
     }
+    text
+}
+
+fn write_pending(text: &mut String, pending: &Pending) {
+    let id = &pending.rollback.id;
+    let until = pending.expires_at.format("%Y-%m-%d %H:%M UTC");
+    let how = match (&pending.approved_by, &pending.pull_request) {
+        (Some(by), _) => format!("{by} agreed; the next run takes the evidence again"),
+        (None, Some(url)) => format!("merge or close {url} until {until}"),
+        (None, None) => format!("`approve {id}` or `reject {id}` until {until}"),
+    };
+    let (from, to) = (short(&pending.rollback.from), short(&pending.rollback.to));
+    line(text, "pending", &format!("{id}: {from} → {to}; {how}"));
+}
+
+/// Writes what a person's word did.
+pub fn said(said: &Said) -> String {
+    let mut text = String::new();
+    let service = format!("{}/{}  ({})", said.namespace, said.service, said.command);
+    line(&mut text, "service", &service);
+    let (from, to) = (short(&said.from), short(&said.to));
+    line(
+        &mut text,
+        "rollback",
+        &format!("{}: {from} → {to}", said.id),
+    );
+    let at = said.at.format("%Y-%m-%d %H:%M:%S UTC");
+    let by = one_line(&said.by);
+    let dry = if said.dry_run {
+        ", not written down (dry run)"
+    } else {
+        ""
+    };
+    line(&mut text, said.command, &format!("by {by} at {at}{dry}"));
+    line(&mut text, "next", &said.effect);
     text
 }
 

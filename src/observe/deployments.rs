@@ -95,7 +95,7 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
         changes.push(Change {
             revision: deployment.revisions.join("+"),
             deployed_at: began(deployment)?,
-            state: state(deployment),
+            state: deployment_state(deployment),
             rollback: None,
             subject: String::new(),
         });
@@ -147,7 +147,7 @@ fn began(deployment: &Deployment) -> Option<DateTime<Utc>> {
 }
 
 /// Tells deployments apart, for who knows no content: the same revision with other sources is another one.
-fn state(deployment: &Deployment) -> String {
+pub fn deployment_state(deployment: &Deployment) -> String {
     format!(
         "{}:{:?}",
         deployment.revisions.join("+"),

@@ -12,7 +12,7 @@ mod series;
 mod signals;
 
 pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, branch_back_to, timeline};
-pub use deployments::{entry_of, joined, of_application};
+pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use queries::{Queries, Workload};
 pub use series::Buckets;

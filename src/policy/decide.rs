@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::evidence::{Evidence, Question};
 use super::gates;
 use super::history::History;
-use super::plan::{Action, Decision, Gate, GateState, Plan};
+use super::plan::{Action, Decision, Gate, GateName, GateState, Plan};
 use super::reason::Reason;
 use super::settings::Settings;
 use super::suspicion;
@@ -139,7 +139,22 @@ fn conclude(gates: Vec<Gate>, plan: Option<&Plan>, reason: Reason) -> Decision {
                 .iter()
                 .find(|gate| gate.state == GateState::NotChecked)
         });
+    // A person is asked only where their word is all that is missing.
+    let others_pass = gates
+        .iter()
+        .all(|gate| gate.name == GateName::Approval || gate.state == GateState::Pass);
     let (action, reason, detail) = match (stopper, plan) {
+        (Some(gate), Some(plan))
+            if gate.reason == Some(Reason::AwaitingApproval)
+                && gate.name == GateName::Approval
+                && others_pass =>
+        {
+            (
+                Action::AwaitApproval(plan.clone()),
+                Reason::AwaitingApproval,
+                gate.detail.clone(),
+            )
+        }
         (Some(gate), _) => {
             let reason = gate.reason.unwrap_or(Reason::UnknownData);
             let action = if reason == Reason::Healthy {
@@ -165,6 +180,7 @@ fn conclude(gates: Vec<Gate>, plan: Option<&Plan>, reason: Reason) -> Decision {
         reason,
         detail,
         gates,
+        plan: plan.cloned(),
         attribution: None,
         signals: Vec::new(),
     }

@@ -370,6 +370,7 @@ pub(super) fn past(from: &str, to: &str, before: Duration, outcome: PastOutcome)
         begun_at: ago(before),
         attempted: true,
         outcome,
+        is_released: false,
     }
 }
 

@@ -17,6 +17,10 @@ pub enum PastOutcome {
     Failed,
     /// The branch had moved on; nothing of ours is on it.
     Superseded,
+    /// A plan waits for a person; nothing was begun.
+    Awaiting,
+    /// A person agreed to a plan that is not begun yet.
+    Approved,
     /// A pull request waits to be merged; nothing of ours is on the branch.
     Proposed,
     /// A person said no; nothing of ours is on the branch.
@@ -29,7 +33,12 @@ impl PastOutcome {
     /// Tells whether nothing came of it: it proves nothing of any revision, and puts none on hold.
     pub fn changed_nothing(self) -> bool {
         match self {
-            Self::Superseded | Self::Proposed | Self::Rejected | Self::Expired => true,
+            Self::Superseded
+            | Self::Awaiting
+            | Self::Approved
+            | Self::Proposed
+            | Self::Rejected
+            | Self::Expired => true,
             Self::Unverified | Self::Recovered | Self::Ineffective | Self::Failed => false,
         }
     }
@@ -52,6 +61,15 @@ pub struct PastRollback {
     pub attempted: bool,
     /// How it ended.
     pub outcome: PastOutcome,
+    /// Whether a person has lifted its hold: it counts for the limits, and stands in nobody's way.
+    pub is_released: bool,
+}
+
+impl PastRollback {
+    /// Tells whether what it took away must not come back.
+    fn holds(&self) -> bool {
+        !self.is_released && !self.outcome.changed_nothing()
+    }
 }
 
 /// All rollbacks of one service that are remembered.
@@ -101,6 +119,7 @@ impl History {
                 begun_at: change.deployed_at,
                 attempted: true,
                 outcome,
+                is_released: false,
             });
         }
         Self::new(all)
@@ -128,11 +147,12 @@ impl History {
     /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, or it lies between a
     /// revision that was rolled back and the one that was restored instead.
     pub(super) fn holds(&self, timeline: &Timeline, candidate: &Change) -> bool {
-        self.is_rolled_back(&candidate.revision, &candidate.state)
+        self.holding(&candidate.revision, &candidate.state)
+            .is_some()
             || self
                 .rollbacks
                 .iter()
-                .filter(|past| !past.outcome.changed_nothing())
+                .filter(|past| past.holds())
                 .any(|past| passed_over(past, timeline, &candidate.revision))
     }
 
@@ -150,6 +170,8 @@ impl History {
                 PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => true,
                 PastOutcome::Failed
                 | PastOutcome::Superseded
+                | PastOutcome::Awaiting
+                | PastOutcome::Approved
                 | PastOutcome::Proposed
                 | PastOutcome::Rejected
                 | PastOutcome::Expired => false,
@@ -160,11 +182,18 @@ impl History {
                     passed_over(past, timeline, revision)
                         || state.is_some_and(|state| content_passed_over(past, timeline, state))
                 });
-            landed && is_it
+            landed && !past.is_released && is_it
         })
     }
 
-    /// Tells whether a revision, or content equal to it, was rolled back before.
+    /// Returns the newest rollback that put a revision, or content equal to it, on hold.
+    pub fn holding(&self, revision: &str, state: &str) -> Option<&PastRollback> {
+        self.rollbacks.iter().rev().find(|past| {
+            past.holds() && (past.from == revision || past.from_state.as_deref() == Some(state))
+        })
+    }
+
+    /// Tells whether a revision, or content equal to it, was rolled back before, released or not.
     pub fn is_rolled_back(&self, revision: &str, state: &str) -> bool {
         self.rollbacks.iter().any(|past| {
             !past.outcome.changed_nothing()

@@ -29,6 +29,8 @@ pub enum Action {
     Nothing,
     /// Something is not well, and nothing is done about it.
     Hold,
+    /// The plan waits for a person's word.
+    AwaitApproval(Plan),
     /// The plan is carried out.
     RollBack(Plan),
 }
@@ -178,6 +180,8 @@ pub struct Decision {
     pub detail: String,
     /// Every gate, in order.
     pub gates: Vec<Gate>,
+    /// What would be rolled back to what, as far as that is known, whether or not it may be done.
+    pub plan: Option<Plan>,
     /// Which deployment is to blame; nothing where nobody asked.
     pub attribution: Option<Attribution>,
     /// What the latency says besides; it decided nothing.

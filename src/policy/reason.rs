@@ -44,7 +44,9 @@ pub enum Reason {
     ApprovalExpired,
     /// A person said no.
     Rejected,
-    /// The branch or the service moved on meanwhile.
+    /// The burn was over before a person had agreed, or before anything was done.
+    RecoveredMeanwhile,
+    /// The branch moved on meanwhile.
     Superseded,
     /// The last rollback failed or did not help: a person has to look first.
     BreakerOpen,
@@ -79,6 +81,7 @@ impl Reason {
             Self::AwaitingApproval => "awaiting_approval",
             Self::ApprovalExpired => "approval_expired",
             Self::Rejected => "rejected",
+            Self::RecoveredMeanwhile => "recovered_meanwhile",
             Self::Superseded => "superseded",
             Self::BreakerOpen => "breaker_open",
             Self::Manual => "manual",

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
 
 use crate::clients::prometheus::PrometheusError;
 use crate::observe::{Metrics, RecentSlices};
 use crate::slo::{Events, LatencyState, Objective, Slo, is_calm, latency_rule};
+use crate::stop::Stop;
 
 /// Longest span that is looked at, where `STABILIZATION` is not longer. A burn that stopped is calm at its newest end.
 const MAX_SPAN: Duration = Duration::from_secs(1800);
@@ -26,8 +26,6 @@ pub struct Proof {
     pub stabilization: Duration,
     /// `MIN_EVENTS`: how many events must have been seen in that time.
     pub min_events: u64,
-    /// `VERIFY_TIMEOUT`: how long this run looks.
-    pub timeout: Duration,
     /// `VERIFY_DEADLINE`: how long after the effect the burn may go on.
     pub deadline: Duration,
 }
@@ -45,8 +43,12 @@ pub enum Seen {
 
 /// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's time, it looks
 /// once and leaves the rest to the next run.
-pub async fn watch(metrics: &Metrics<'_>, objective: &Objective, proof: &Proof) -> Seen {
-    let stop = Instant::now() + proof.timeout;
+pub async fn watch(
+    metrics: &Metrics<'_>,
+    objective: &Objective,
+    proof: &Proof,
+    stop: &Stop,
+) -> Seen {
     let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
     loop {
         let not_yet = match look(metrics, objective, proof).await {
@@ -57,11 +59,11 @@ pub async fn watch(metrics: &Metrics<'_>, objective: &Objective, proof: &Proof) 
         if is_over(proof, Utc::now()) {
             return Seen::DeadlinePassed(not_yet);
         }
-        let left = stop.saturating_duration_since(Instant::now());
+        let left = stop.left();
         if left.is_zero() || !is_in_reach(objective, proof, left) {
             return Seen::NotYet(not_yet);
         }
-        tokio::time::sleep(pause.min(left)).await;
+        stop.pause(pause).await;
     }
 }
 
@@ -187,7 +189,6 @@ mod tests {
             recovery_ratio: 0.01,
             stabilization: Duration::from_secs(120),
             min_events: 50,
-            timeout: Duration::ZERO,
             deadline: Duration::from_secs(900),
         }
     }

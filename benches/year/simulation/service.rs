@@ -477,6 +477,7 @@ impl Service {
             begun_at: moment(now),
             attempted: true,
             outcome: PastOutcome::Unverified,
+            is_released: false,
         });
         self.calm = 0;
         self.close_what_is_gone(now, Some(now));

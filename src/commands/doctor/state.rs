@@ -30,20 +30,32 @@ pub(super) fn look(
     let file = &service.config.state.state_file;
     let tried = format!("read {}", file.display());
     match journal::read(file) {
-        Ok(state) => {
-            let state = state.service(&service.key);
+        Ok(glimpse) => {
+            let state = glimpse.state.service(&service.key);
             let count = state.rollbacks.len();
-            let found = if file.exists() {
-                format!("usable, {count} rollbacks of this service are remembered")
-            } else {
-                "it is not there yet; the first rollback writes it".to_owned()
-            };
-            findings.push(Finding::ok(FILE, tried, found));
+            findings.push(match glimpse.damage {
+                Some(damage) => Finding::warning(
+                    FILE,
+                    tried,
+                    format!("it is damaged ({damage})"),
+                    "let the next run rebuild it from git and Argo CD; it keeps the damaged file beside it",
+                ),
+                None if file.exists() => Finding::ok(
+                    FILE,
+                    tried,
+                    format!("usable, {count} rollbacks of this service are remembered"),
+                ),
+                None => Finding::ok(
+                    FILE,
+                    tried,
+                    "it is not there yet; the first run fills it from git and Argo CD",
+                ),
+            });
             findings.push(last(&state, now));
             findings.push(limits_now(service, &state, timeline, now));
         }
         Err(error) => {
-            let remedy = "restore it, or move it away to start afresh";
+            let remedy = "make it readable, or run the version that wrote it";
             findings.push(Finding::failed(FILE, tried, &error.to_string(), remedy));
         }
     }
@@ -95,7 +107,15 @@ fn lock(service: &Service<'_>) -> Finding {
 
 fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
     let tried = "look how the last rollback ended";
-    if let Some(unfinished) = state.in_flight() {
+    if let Some(pending) = state.pending() {
+        return Finding::warning(
+            UNFINISHED,
+            tried,
+            format!("{} waits for a person's word", pending.id),
+            format!("`approve {}` or `reject {}`", pending.id, pending.id),
+        );
+    }
+    if let Some(unfinished) = state.unfinished() {
         return Finding::warning(
             UNFINISHED,
             tried,
@@ -114,11 +134,13 @@ fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
                 PastOutcome::Unverified
                 | PastOutcome::Recovered
                 | PastOutcome::Superseded
+                | PastOutcome::Awaiting
+                | PastOutcome::Approved
                 | PastOutcome::Proposed
                 | PastOutcome::Rejected
                 | PastOutcome::Expired => "",
             };
-            if broken.is_empty() || now - past.begun_at >= BREAKER {
+            if broken.is_empty() || past.is_released || now - past.begun_at >= BREAKER {
                 return Finding::ok(
                     UNFINISHED,
                     tried,
@@ -129,7 +151,10 @@ fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
                 UNFINISHED,
                 tried,
                 format!("{} {broken}", past.id),
-                "look why: automatic rollbacks are held until another deployment, or for 24 h",
+                format!(
+                    "look why: automatic rollbacks are held until `release {}`, another deployment, or for 24 h",
+                    past.id
+                ),
             )
         }
     }

@@ -30,7 +30,7 @@ fn days(count: i64) -> Duration {
 fn plan(decision: &Decision) -> Option<&Plan> {
     match &decision.action {
         Action::RollBack(plan) => Some(plan),
-        Action::Nothing | Action::Hold => None,
+        Action::Nothing | Action::Hold | Action::AwaitApproval(_) => None,
     }
 }
 
@@ -42,6 +42,7 @@ fn spent_but_calm(case: Case) -> Case {
     case.world(|_| world().consumed(0.9))
 }
 
+mod approval;
 mod blame;
 mod doubts;
 mod evidence;

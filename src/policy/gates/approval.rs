@@ -22,14 +22,40 @@ pub(in crate::policy) fn approval(
     if settings.by_pull_request {
         return Gate::pass(name, "merging the pull request is the approval");
     }
-    if settings.require_approval {
-        return Gate::fail(
+    if !settings.require_approval {
+        return Gate::off(name);
+    }
+    let asked = plan.and_then(|plan| history.all().iter().rev().find(|past| is_of(past, plan)));
+    match asked.map(|past| (past.outcome, &past.id)) {
+        Some((PastOutcome::Approved, id)) => Gate::pass(name, format!("a person agreed to {id}")),
+        Some((PastOutcome::Awaiting, id)) => Gate::fail(
             name,
             Reason::AwaitingApproval,
-            "REQUIRE_APPROVAL is true; roll back by hand with `rollback gitops`",
-        );
+            format!("`approve {id}` lets it happen, `reject {id}` stops it"),
+        ),
+        Some(_) | None => Gate::fail(
+            name,
+            Reason::AwaitingApproval,
+            "REQUIRE_APPROVAL is true, and nobody was asked yet",
+        ),
     }
-    Gate::off(name)
+}
+
+/// Tells whether somebody was asked about this very plan, and the question is open or answered with yes.
+fn is_of(past: &PastRollback, plan: &Plan) -> bool {
+    let is_open = match past.outcome {
+        PastOutcome::Awaiting | PastOutcome::Approved => true,
+        PastOutcome::Unverified
+        | PastOutcome::Recovered
+        | PastOutcome::Ineffective
+        | PastOutcome::Failed
+        | PastOutcome::Superseded
+        | PastOutcome::Proposed
+        | PastOutcome::Rejected
+        | PastOutcome::Expired => false,
+    };
+    let is_same = past.from_state.as_ref() == Some(&plan.from_state);
+    is_open && is_same && past.from == plan.from && past.to == plan.to
 }
 
 /// A person's no to a revision lasts; a silence lasts for `COOLDOWN`.
@@ -40,7 +66,8 @@ fn declined(
     now: DateTime<Utc>,
 ) -> Option<Gate> {
     let is_same = |past: &&PastRollback| {
-        past.from == plan.from || past.from_state.as_ref() == Some(&plan.from_state)
+        let is_same = past.from == plan.from || past.from_state.as_ref() == Some(&plan.from_state);
+        is_same && !past.is_released
     };
     history.all().iter().rev().filter(is_same).find_map(|past| {
         let age = (now - past.begun_at).max(Duration::zero());
@@ -48,9 +75,10 @@ fn declined(
             PastOutcome::Rejected => (
                 Reason::Rejected,
                 format!(
-                    "rollback {} of the same revision was rejected {} ago; deploy another version, or roll back by hand",
+                    "rollback {} of the same revision was rejected {} ago; `release {}` lets it be asked again",
                     past.id,
-                    span(age)
+                    span(age),
+                    past.id
                 ),
             ),
             PastOutcome::Expired if age < settings.cooldown => (
@@ -67,6 +95,8 @@ fn declined(
             | PastOutcome::Ineffective
             | PastOutcome::Failed
             | PastOutcome::Superseded
+            | PastOutcome::Awaiting
+            | PastOutcome::Approved
             | PastOutcome::Proposed => return None,
         };
         Some(Gate::fail(GateName::Approval, reason, why))

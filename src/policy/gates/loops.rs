@@ -71,25 +71,48 @@ pub(in crate::policy) fn not_a_loop(
     let Some(plan) = plan else {
         return Gate::not_checked(name, "there is no target to compare with earlier rollbacks");
     };
-    match again(timeline, plan, history) {
-        Some(past) => Gate::fail(
+    if let Some(past) = again(timeline, plan, history) {
+        return Gate::fail(
             name,
             Reason::AlreadyRolledBack,
             format!(
-                "rollback {} went back from the same revision to the same revision",
-                past.id
+                "rollback {} went back from the same revision to the same revision; `release {}` allows it once more",
+                past.id, past.id
             ),
-        ),
-        None => Gate::pass(
-            name,
-            format!(
-                "none of {} remembered rollbacks went from {} to {}",
-                history.all().len(),
-                short(&plan.from),
-                short(&plan.to)
-            ),
-        ),
+        );
     }
+    if let Some(violated) = came_back(timeline, blamed, history) {
+        return violated;
+    }
+    Gate::pass(
+        name,
+        format!(
+            "none of {} remembered rollbacks went from {} to {}",
+            history.all().len(),
+            short(&plan.from),
+            short(&plan.to)
+        ),
+    )
+}
+
+/// Stops where what burns is what a rollback took away: somebody, or a robot, undoes what this program does, and it must not
+/// answer back.
+fn came_back(timeline: &Timeline, blamed: usize, history: &History) -> Option<Gate> {
+    let mut suspects = timeline.changes.get(..=blamed)?.iter();
+    let (suspect, past) = suspects.find_map(|suspect| {
+        let past = history.holding(&suspect.revision, &suspect.state)?;
+        Some((suspect, past))
+    })?;
+    Some(Gate::fail(
+        GateName::NotALoop,
+        Reason::BreakerOpen,
+        format!(
+            "{} brings back what rollback {} took away: a person has to look; `release {}` lifts the hold",
+            short(&suspect.revision),
+            past.id,
+            past.id
+        ),
+    ))
 }
 
 /// Returns the rollback that went from the same content back to the same content. A bad revision that somebody, or a robot,
@@ -108,7 +131,7 @@ fn again<'a>(timeline: &Timeline, plan: &Plan, history: &'a History) -> Option<&
             past.from == plan.from || past.from_state.as_ref() == Some(&plan.from_state);
         let same_to =
             past.to == plan.to || state_of(&past.to).is_none_or(|state| *state == plan.to_state);
-        same_from && same_to && !past.outcome.changed_nothing()
+        same_from && same_to && !past.is_released && !past.outcome.changed_nothing()
     })
 }
 
@@ -138,10 +161,15 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
         PastOutcome::Unverified
         | PastOutcome::Recovered
         | PastOutcome::Superseded
+        | PastOutcome::Awaiting
+        | PastOutcome::Approved
         | PastOutcome::Proposed
         | PastOutcome::Rejected
         | PastOutcome::Expired => return None,
     };
+    if last.is_released {
+        return None;
+    }
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
         newest.rollback.is_none()
@@ -154,9 +182,11 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
             GateName::NotALoop,
             Reason::BreakerOpen,
             format!(
-                "rollback {} {broken} {} ago: a person has to look; the breaker closes with the next deployment or after 24 h",
+                "rollback {} {broken} {} ago: a person has to look; the breaker closes with `release {}`, the next deployment or \
+                 after 24 h",
                 last.id,
-                span(now - last.begun_at)
+                span(now - last.begun_at),
+                last.id
             ),
         )
     })
@@ -167,6 +197,8 @@ fn unverified(history: &History) -> Option<Gate> {
         let (reason, how) = match past.outcome {
             PastOutcome::Unverified => (Reason::DeploymentInProgress, "is not verified yet"),
             PastOutcome::Proposed => (Reason::AwaitingApproval, "waits to be merged"),
+            // The gate of approval speaks of these.
+            PastOutcome::Awaiting | PastOutcome::Approved => return None,
             PastOutcome::Recovered
             | PastOutcome::Ineffective
             | PastOutcome::Failed

@@ -8,6 +8,7 @@ use testkit::git::{Fault, MonoRepo};
 
 use error_budget_monitor::journal::Phase;
 
+use super::program::{Program, Running};
 use super::world::{World, budget_unknown};
 
 #[test]
@@ -163,27 +164,42 @@ fn an_unfinished_rollback_waits_for_prometheus_and_for_git() {
 fn a_run_that_died_and_lost_its_memory_does_nothing_twice() {
     let (world, _) = World::with_a_bad_release();
     dies_in(&world, "post-receive", "");
-    fs::remove_dir_all(world.state_folder()).expect("our own folder");
+    world.forgets();
     let program = world.program().env("REQUIRE_ATTRIBUTION", "false");
-    let ran = world.nothing_changed_but_the_lock_by(&program).exits(0);
-    ran.decides("hold", "is_a_rollback");
+    // The branch remembers it, so it is proven as if nothing had been lost.
+    let ran = program.run().exits(0).decides("resume", "resumed");
+    ran.has_outcome("verifying");
     assert_eq!(world.rollback_commits(), 1);
+    assert_eq!(world.server.push_attempts(), 1);
 }
 
 /// Starts a run that is killed by a hook of the repository while it waits for the answer to its push.
 #[track_caller]
 pub(super) fn dies_in(world: &World, hook: &str, then: &str) {
-    let process = world.repo().path().join("process-of-the-test");
-    let path = process.display();
-    let script = format!(
-        "#!/bin/sh\ncat >/dev/null\nuntil [ -s '{path}' ]; do sleep 0.01; done\nkill -9 \"$(cat '{path}')\"\n{then}\n"
-    );
-    world.repo().set_hook(hook, &script);
-    let running = world.program().start();
-    let draft = process.with_extension("draft");
-    fs::write(&draft, running.id().to_string()).expect("our own folder");
-    fs::rename(&draft, &process).expect("our own folder");
+    let running = signalled_in(world, &world.program(), "KILL", hook, then);
     let ended = running.wait_for_status();
     assert_eq!(ended.signal(), Some(9), "it ended by itself: {ended}");
     world.repo().remove_hook(hook);
+}
+
+/// Starts a run that gets a signal by a hook of the repository while it waits for the answer to its push.
+#[track_caller]
+pub(super) fn signalled_in(
+    world: &World,
+    program: &Program,
+    signal: &str,
+    hook: &str,
+    then: &str,
+) -> Running {
+    let process = world.repo().path().join("process-of-the-test");
+    let path = process.display();
+    let script = format!(
+        "#!/bin/sh\ncat >/dev/null\nuntil [ -s '{path}' ]; do sleep 0.01; done\nkill -{signal} \"$(cat '{path}')\"\n{then}\n"
+    );
+    world.repo().set_hook(hook, &script);
+    let running = program.start();
+    let draft = process.with_extension("draft");
+    fs::write(&draft, running.id().to_string()).expect("our own folder");
+    fs::rename(&draft, &process).expect("our own folder");
+    running
 }

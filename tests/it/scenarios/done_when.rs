@@ -52,6 +52,7 @@ fn a_bad_release_is_put_back_by_exactly_one_commit() {
 #[test]
 fn a_dry_run_decides_the_same_and_leaves_no_trace() {
     let (world, v2) = World::with_a_bad_release();
+    world.forgets();
     let dry_runs = [
         world.program().env("DRY_RUN", "true"),
         world.program().arguments(&["--dry-run"]),

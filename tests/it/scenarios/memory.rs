@@ -1,7 +1,9 @@
 //! What the program remembers, written by hand where a test needs a past.
 
+use std::fs;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use error_budget_monitor::journal::{self, Journal, Origin, Phase, Rollback};
+use error_budget_monitor::journal::{self, Journal, Ledger, Origin, Phase, Rollback};
 
 use super::world::World;
 
@@ -23,6 +25,8 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
         begun_at,
         recovery_ratio: 0.01,
         phase,
+        approval: None,
+        released: None,
         attempted: true,
         commit: Some(revision('c')),
         proposal: None,
@@ -35,6 +39,22 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
 }
 
 impl World {
+    /// Lets an earlier run have looked at the branch and found nothing: what most runs begin with.
+    pub(crate) fn is_known(&self) {
+        let ledger = Ledger {
+            read_at: Utc::now(),
+            source: "an earlier run".to_owned(),
+        };
+        let mut journal = Journal::open(&self.state_file()).expect("a usable state");
+        let adopted = journal.adopt(&self.key(), &[], ledger);
+        adopted.expect("a writable state");
+    }
+
+    /// Takes the memory away, as a lost volume does.
+    pub(crate) fn forgets(&self) {
+        fs::remove_dir_all(self.state_folder()).expect("our own folder");
+    }
+
     /// Lets earlier runs have done something.
     pub(crate) fn remembers(&self, rollbacks: &[Rollback]) {
         let mut journal = Journal::open(&self.state_file()).expect("a usable state");
@@ -63,7 +83,9 @@ impl World {
 
     /// Returns all rollbacks that are remembered, oldest first.
     pub(crate) fn remembered(&self) -> Vec<Rollback> {
-        let state = journal::read(&self.state_file()).expect("a usable state");
+        let state = journal::read(&self.state_file())
+            .expect("a usable state")
+            .state;
         state.service(&self.key()).rollbacks
     }
 }

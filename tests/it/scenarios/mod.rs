@@ -1,5 +1,6 @@
 //! The real program from end to end: a real Prometheus with a month of history, a real git server, a state folder.
 
+mod approval;
 mod argocd;
 mod bad_git;
 mod bad_input;
@@ -14,6 +15,7 @@ mod done_when;
 mod evidence;
 mod gate;
 mod github_app;
+mod lost_memory;
 mod manual;
 mod memory;
 mod message;
@@ -26,5 +28,6 @@ mod refusals;
 mod secrets;
 mod sources;
 mod status;
+mod told_to_end;
 mod unfinished;
 mod world;

@@ -49,6 +49,7 @@ fn shows_limits_holds_and_what_was_done() {
     on hold        <bad-release: release v2> (rollback <id>)
     rollback       #-#-# #:#:# UTC <id>: <bad-release: release v2> → <Set up the platform repository>, recovered
     rollback       #-#-# #:#:# UTC earlier: bbbbbbbbbb → aaaaaaaaaa, recovered
+    memory         state
     "#);
 }
 

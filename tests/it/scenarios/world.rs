@@ -63,14 +63,16 @@ impl World {
         let begin = Utc::now() - TimeDelta::days(Month::DAYS);
         let team = MonoRepo::seed(server.create(REPOSITORY), &[service, OTHER_TEAM], begin);
         let v1 = team.repo().tip();
-        Self {
+        let world = Self {
             server,
             team,
             v1,
             service: service.to_owned(),
             prometheus_url: prometheus_url.to_owned(),
             folder: tempfile::tempdir().expect("a temporary folder"),
-        }
+        };
+        world.is_known();
+        world
     }
 
     /// Creates the world of the service `bad-release`: version 2 fails since it was deployed, and another team

@@ -147,11 +147,6 @@ fn each_gate_alone_holds_with_its_own_reason() {
             case().blackout("Wed 11:00-12:01 UTC"),
         ),
         (
-            Reason::AwaitingApproval,
-            G::Approval,
-            case().settings(|s| s.require_approval = true),
-        ),
-        (
             Reason::Disabled,
             G::Enabled,
             case().settings(|s| s.rollback_enabled = false),

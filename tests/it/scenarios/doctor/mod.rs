@@ -158,6 +158,7 @@ fn world() -> World {
 #[test]
 fn a_service_that_can_be_rolled_back_in_git_is_well() {
     let world = world();
+    world.forgets();
     let ran = world.nothing_changed_by(&program(&world)).exits(0);
     ran.finds("configuration", "ok", &["valid: "])
         .finds("switches", "ok", &[])

@@ -20,11 +20,12 @@ fn a_memory_that_cannot_be_used_is_said() {
         &["cannot be written", "STATE_FILE"],
     );
 
+    world.forgets();
     fs::create_dir(world.state_folder()).expect("our own folder");
     fs::write(world.state_file(), "not json").expect("our own folder");
-    let ran = world.nothing_changed_by(&program(&world)).exits(2);
+    let ran = world.nothing_changed_by(&program(&world)).exits(1);
     ran.finds("state folder", "ok", &["there is space"])
-        .finds("state file", "problem", &["damaged", "restore one"])
+        .finds("state file", "warning", &["damaged", "rebuild it from git"])
         .finds_only(&["state file"]);
 }
 
@@ -32,7 +33,6 @@ fn a_memory_that_cannot_be_used_is_said() {
 fn a_folder_that_is_read_only_is_a_problem() {
     let world = world();
     let folder = world.state_folder();
-    fs::create_dir(&folder).expect("our own folder");
     let lock_down = |mode| {
         fs::set_permissions(&folder, Permissions::from_mode(mode)).expect("our own folder");
     };
@@ -48,6 +48,7 @@ fn a_folder_that_is_read_only_is_a_problem() {
 #[test]
 fn a_run_under_way_is_a_warning_and_keeps_its_lock() {
     let world = world();
+    world.forgets();
     fs::create_dir(world.state_folder()).expect("our own folder");
     let lock = File::create(world.state_folder().join("state.json.lock")).expect("our own folder");
     lock.try_lock().expect("nobody else has it");

@@ -1,0 +1,231 @@
+//! A person's word: yes or no to a plan that waits, or that a revision may come back.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::carry_out::now;
+use super::pass::{Memory, without_state};
+use super::service::Service;
+use super::{Ended, Report};
+use crate::exit::Exit;
+use crate::journal::{Answer, Event, Phase, Rollback, ServiceState, Signature};
+use crate::record::rfc3339;
+
+/// What a person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// Yes to a plan.
+    Approve,
+    /// No to a plan.
+    Reject,
+    /// The hold on what was rolled back is lifted, and a breaker that it opened is closed.
+    Release,
+}
+
+impl Word {
+    /// Returns the command.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What was written down.
+#[derive(Debug, Clone, Serialize)]
+pub struct Said {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The command.
+    pub command: &'static str,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The rollback's id.
+    pub id: String,
+    /// The bad revision.
+    pub from: String,
+    /// The revision that is or would be restored.
+    pub to: String,
+    /// Who said it.
+    pub by: String,
+    /// When.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// Whether nothing was written down.
+    pub dry_run: bool,
+    /// What happens now, in words.
+    pub effect: String,
+}
+
+/// What a person's word does to a rollback.
+struct Effect {
+    rollback: Rollback,
+    is_new: bool,
+    words: &'static str,
+}
+
+/// Writes down what a person says. Nothing outside is asked or changed.
+pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ended {
+    let mut memory = match Memory::open(service) {
+        Ok(memory) => memory,
+        Err(error) => return without_state(&error),
+    };
+    let signature = Signature {
+        by: by.to_owned(),
+        at: now(),
+    };
+    let said = match word {
+        Word::Approve => approve(&memory.of(service), id, signature),
+        Word::Reject => reject(&memory.of(service), id, signature),
+        Word::Release => release(&memory.of(service), id, signature),
+    };
+    let Effect {
+        rollback,
+        is_new,
+        words,
+    } = match said {
+        Ok(effect) => effect,
+        Err(why) => return Ended::only(Exit::PersonNeeded, why),
+    };
+    if let (Memory::Writable(journal), true) = (&mut memory, is_new) {
+        if let Err(error) = journal.put(&service.key, &rollback) {
+            return without_state(&error);
+        }
+        tracing::info!(rollback.id = %rollback.id, word = word.as_str(), by, "a person has spoken");
+    }
+    let signed = rollback.released.as_ref().filter(|_| word == Word::Release);
+    let signed = signed.or(rollback
+        .approval
+        .as_ref()
+        .and_then(|approval| approval.signed.as_ref()));
+    let said = Said {
+        schema: 1,
+        command: word.as_str(),
+        service: service.config.service.name.to_string(),
+        namespace: service.config.service.namespace.to_string(),
+        id: rollback.id.clone(),
+        from: rollback.from.clone(),
+        to: rollback.to.clone(),
+        by: signed.map_or_else(|| by.to_owned(), |it| it.by.clone()),
+        at: signed.map_or_else(now, |it| it.at),
+        dry_run: service.config.policy.dry_run,
+        effect: words.to_owned(),
+    };
+    Ended {
+        exit: Exit::Complete,
+        report: Some(Report::Said(Box::new(said))),
+        complaint: None,
+    }
+}
+
+fn approve(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect, String> {
+    let mut rollback = waiting(state, id)?;
+    let words = "the next run takes the evidence again and carries it out if that still holds";
+    let Some(approval) = &mut rollback.approval else {
+        return Err(format!("{id} was never asked about"));
+    };
+    if approval.answer == Some(Answer::Approved) {
+        return Ok(Effect {
+            rollback,
+            is_new: false,
+            words,
+        });
+    }
+    if approval.is_over(signature.at) {
+        return Err(format!(
+            "the time to agree to {id} was over at {}; the next run asks again after COOLDOWN if the service still burns",
+            approval.expires_at.format("%Y-%m-%d %H:%M UTC")
+        ));
+    }
+    approval.answer = Some(Answer::Approved);
+    approval.signed = Some(signature);
+    Ok(Effect {
+        rollback,
+        is_new: true,
+        words,
+    })
+}
+
+fn reject(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect, String> {
+    let words = "nothing is rolled back, and the same revision is not asked about again until it is released";
+    if let Some(past) = found(state, id)
+        && past.phase == Phase::Rejected
+    {
+        return Ok(Effect {
+            rollback: past.clone(),
+            is_new: false,
+            words,
+        });
+    }
+    let mut rollback = waiting(state, id)?;
+    let at = signature.at;
+    if let Some(approval) = &mut rollback.approval {
+        approval.answer = Some(Answer::Rejected);
+        approval.signed = Some(signature);
+    }
+    rollback
+        .see(Event::Rejected, at)
+        .map_err(|illegal| illegal.to_string())?;
+    Ok(Effect {
+        rollback,
+        is_new: true,
+        words,
+    })
+}
+
+fn release(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect, String> {
+    let words = "its revision may be deployed, blamed and rolled back again; limits still count it";
+    let Some(past) = found(state, id) else {
+        return Err(unknown(state, id));
+    };
+    if past.phase.is_in_flight() {
+        return Err(format!(
+            "{id} is not finished; it can be released once it has an outcome"
+        ));
+    }
+    let is_new = past.released.is_none();
+    let mut rollback = past.clone();
+    rollback.released.get_or_insert(signature);
+    Ok(Effect {
+        rollback,
+        is_new,
+        words,
+    })
+}
+
+/// Returns the plan that waits under this id.
+fn waiting(state: &ServiceState, id: &str) -> Result<Rollback, String> {
+    let Some(past) = found(state, id) else {
+        return Err(unknown(state, id));
+    };
+    let why = match past.phase {
+        Phase::Awaiting => return Ok(past.clone()),
+        Phase::Proposed => match past.proposal.as_ref().and_then(|it| it.url.as_ref()) {
+            Some(url) => format!("merge or close its pull request: {url}"),
+            None => "merge or close its pull request".to_owned(),
+        },
+        Phase::Rejected => "it was rejected".to_owned(),
+        Phase::Expired => "nobody agreed in time".to_owned(),
+        Phase::Superseded => "it was overtaken, and nothing was rolled back".to_owned(),
+        Phase::Begun | Phase::Verifying | Phase::Recovered | Phase::Ineffective | Phase::Failed => {
+            "it was begun already".to_owned()
+        }
+    };
+    Err(format!("{id} does not wait for a word here: {why}"))
+}
+
+fn found<'a>(state: &'a ServiceState, id: &str) -> Option<&'a Rollback> {
+    state.rollbacks.iter().find(|past| past.id == id)
+}
+
+fn unknown(state: &ServiceState, id: &str) -> String {
+    let pending = match state.pending() {
+        Some(pending) => format!("what waits for a word is {}", pending.id),
+        None => "nothing waits for a word; `status` lists what is remembered".to_owned(),
+    };
+    format!("no rollback {id:?} is known of this service: {pending}")
+}

@@ -1,0 +1,227 @@
+//! What the branch and Argo CD remember of a service: a memory that began empty, was lost or was damaged is filled from it
+//! before anything rests on it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::argocd;
+use super::carry_out::{Outage, now, place};
+use super::pass::Memory;
+use super::service::{Service, with_sources};
+use crate::clients::argocd::{Account, Application, Deployment, Initiator};
+use crate::clients::git::{Git, Snapshot};
+use crate::journal::{
+    JournalError, Ledger, Origin, Phase, Rollback, ServiceState, Step, StepName, StepState,
+};
+use crate::observe;
+
+/// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
+const CHANGES: u32 = 50;
+
+/// What was found outside.
+pub(super) struct Found {
+    rollbacks: Vec<Rollback>,
+    ledger: Ledger,
+}
+
+/// Why a memory could not be made whole.
+pub(super) enum NotWhole {
+    /// What has to be asked did not answer.
+    Outage(Outage),
+    /// What was found could not be written down.
+    Unwritten(JournalError),
+}
+
+/// Returns the memory of a service, filled where it was not whole.
+///
+/// # Errors
+/// Fails when branch or Argo CD cannot be read, or when what was found cannot be written down.
+pub(super) async fn whole(
+    service: &Service<'_>,
+    memory: &mut Memory,
+) -> Result<ServiceState, NotWhole> {
+    let state = memory.of(service);
+    if state.ledger.is_some() {
+        return Ok(state);
+    }
+    if let Some(damage) = memory.damage() {
+        let file = service.config.state.state_file.display();
+        tracing::warn!(
+            damage,
+            "the state file {file} is rebuilt from what is remembered elsewhere"
+        );
+    }
+    let found = read(service).await.map_err(NotWhole::Outage)?;
+    tracing::info!(
+        rollbacks = found.rollbacks.len(),
+        source = %found.ledger.source,
+        "the memory was filled"
+    );
+    memory.adopt(service, &found).map_err(NotWhole::Unwritten)?;
+    Ok(memory.of(service))
+}
+
+impl Found {
+    /// Adds what was found to a memory that is not written.
+    pub(super) fn add_to(&self, state: &mut ServiceState) {
+        state.adopt(&self.rollbacks, self.ledger.clone());
+    }
+
+    /// Returns it as it is written down.
+    pub(super) fn parts(&self) -> (&[Rollback], Ledger) {
+        (&self.rollbacks, self.ledger.clone())
+    }
+}
+
+/// Reads what is remembered outside.
+async fn read(service: &Service<'_>) -> Result<Found, Outage> {
+    let mut rollbacks = Vec::new();
+    let mut sources = Vec::new();
+    if let Some(git) = &service.git {
+        let snapshot = observe::branch(git, CHANGES, None)
+            .await
+            .map_err(Outage::from)?;
+        rollbacks.extend(on_the_branch(service, git, &snapshot));
+        sources.push(format!(
+            "the trailers on {} of {}",
+            git.branch(),
+            git.name()
+        ));
+    }
+    // With a repository the trailers tell of every rollback that was finished, and Argo CD and the branch that disagree are
+    // seen when it is decided.
+    if let (None, Some(argo)) = (&service.git, &service.argo) {
+        let unavailable = |error| Outage {
+            source: "argocd",
+            why: with_sources(&error),
+        };
+        let account = argo.account().await.map_err(unavailable)?;
+        let app = argo.application().await.map_err(unavailable)?;
+        if let Account::Named { name, .. } = &account {
+            rollbacks.extend(in_argocd(service, &app, &argocd::place(argo), name));
+        }
+        sources.push(format!("Argo CD's history of {}", argo.name()));
+    }
+    if sources.is_empty() {
+        sources.push("nothing: neither GITOPS_REPO nor ARGOCD_SERVER is set".to_owned());
+    }
+    Ok(Found {
+        rollbacks,
+        ledger: Ledger {
+            read_at: now(),
+            source: sources.join(" and "),
+        },
+    })
+}
+
+/// Finds our commits by their trailers.
+fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<Rollback> {
+    let timeline = observe::timeline(snapshot);
+    let state_of = |revision: &str| {
+        let is_it = |change: &&crate::policy::Change| change.revision == revision;
+        let change = timeline.changes.iter().find(is_it);
+        change.map_or_else(String::new, |change| change.state.clone())
+    };
+    let marked = timeline
+        .changes
+        .iter()
+        .filter_map(|change| Some((change, change.rollback.as_ref()?)));
+    marked
+        .map(|(change, mark)| {
+            let detail = format!("commit {} was found on the branch", change.revision);
+            let mut rollback =
+                remembered(service, change.deployed_at, StepName::GitopsRevert, detail);
+            rollback.id.clone_from(&mark.id);
+            rollback.from.clone_from(&mark.from);
+            rollback.from_state = state_of(&mark.from);
+            rollback.to.clone_from(&mark.to);
+            rollback.to_state.clone_from(&change.state);
+            rollback.tip.clone_from(&change.revision);
+            rollback.commit = Some(change.revision.clone());
+            rollback.place = place(git);
+            rollback
+        })
+        .collect()
+}
+
+/// Finds the deployments of our account that went back to something older.
+fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) -> Vec<Rollback> {
+    let deployments = app.deployments().unwrap_or_default();
+    let is_ours = |deployment: &Deployment| match &deployment.by {
+        Initiator::User(by) => by == user,
+        Initiator::Automated | Initiator::Unknown => false,
+    };
+    let mut found = Vec::new();
+    for (index, deployment) in deployments.iter().enumerate().skip(2) {
+        let earlier = &deployments[..index];
+        let went_back = earlier
+            .iter()
+            .any(|other| other.revisions == deployment.revisions);
+        let at = deployment.deploy_started_at.or(deployment.deployed_at);
+        let (true, true, Some(at), Some(before), Some(id)) = (
+            went_back,
+            is_ours(deployment),
+            at,
+            earlier.last(),
+            deployment.newest_id(),
+        ) else {
+            continue;
+        };
+        let detail = format!("history entry {id} was found");
+        let mut rollback = remembered(service, at, StepName::ArgocdRollback, detail);
+        rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
+        rollback.from = before.revisions.join("+");
+        rollback.from_state = observe::deployment_state(before);
+        rollback.to = deployment.revisions.join("+");
+        rollback.to_state = observe::deployment_state(deployment);
+        rollback.tip.clone_from(&rollback.from);
+        place.clone_into(&mut rollback.place);
+        found.push(rollback);
+    }
+    found
+}
+
+/// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
+/// a younger one has to be proven still. Source: the contract, DESIGN section 9.
+fn remembered(
+    service: &Service<'_>,
+    at: DateTime<Utc>,
+    step: StepName,
+    detail: String,
+) -> Rollback {
+    let age = (Utc::now() - at).max(TimeDelta::zero());
+    let is_proven = age >= service.settings.verify_deadline;
+    Rollback {
+        id: String::new(),
+        origin: Origin::Automatic,
+        why: "not known: the memory of it was lost".to_owned(),
+        from: String::new(),
+        from_state: String::new(),
+        to: String::new(),
+        to_state: String::new(),
+        tip: String::new(),
+        place: String::new(),
+        message: String::new(),
+        begun_at: at,
+        recovery_ratio: service.objective.max_bad_ratio(),
+        phase: if is_proven {
+            Phase::Recovered
+        } else {
+            Phase::Verifying
+        },
+        approval: None,
+        released: None,
+        attempted: true,
+        commit: None,
+        proposal: None,
+        argocd: None,
+        auto_sync_before: None,
+        effective_at: Some(at),
+        ended_at: is_proven.then_some(at),
+        steps: vec![Step {
+            step,
+            state: StepState::Done,
+            at,
+            detail,
+        }],
+    }
+}

@@ -1,0 +1,61 @@
+//! Why the state cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another run holds the lock.
+    #[error("another run holds {}; nothing was done, the next run tries again", lock.display())]
+    Locked {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The folder cannot be written.
+    #[error("the state folder {} cannot be written ({source}); make it writable or point STATE_FILE elsewhere", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file cannot be read.
+    #[error("the state file {} cannot be read ({source}); make it readable or point STATE_FILE elsewhere", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is newer than the program.
+    #[error("the state file {} has schema {found}, and this version knows {known}; run the newer version", file.display())]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema that this version knows.
+        known: u32,
+    },
+    /// The file could not be written durably.
+    #[error("the state file {} could not be written ({source}); free space or repair the volume", file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl JournalError {
+    /// Tells whether waiting helps.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::Folder { .. } | Self::Read { .. } | Self::Newer { .. } | Self::Write { .. } => {
+                false
+            }
+        }
+    }
+}

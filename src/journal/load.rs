@@ -1,0 +1,281 @@
+//! From the bytes of a state file to the state, and back.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::error::JournalError;
+use super::record::{Ledger, State};
+use super::store::beside;
+
+/// Version of the file's layout. A newer one is refused: what it means is not known here.
+const SCHEMA: u32 = 2;
+
+/// The layout without approvals, releases and ledger marks; everything it says means the same now.
+const BEFORE_APPROVALS: u32 = 1;
+
+/// Largest state file that is read. 200 rollbacks take some 400 KB.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What was found on disk.
+#[derive(Debug, PartialEq)]
+pub(super) struct Loaded {
+    /// Counts the saves; 0 where nothing was saved yet.
+    pub(super) generation: u64,
+    /// The state: that of the file, else of the generation before it, else empty.
+    pub(super) state: State,
+    /// What is wrong with the file, where its state had to be left: then no service's memory is whole.
+    pub(super) damage: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    schema: u32,
+    generation: u64,
+    sha256: String,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct SchemaOnly {
+    schema: u32,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    schema: u32,
+    generation: u64,
+    sha256: String,
+    body: &'a RawValue,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Unreadable {
+    Damaged(String),
+    Newer(u32),
+}
+
+/// One file, read.
+enum Found {
+    Sound(u64, State),
+    Damaged(String),
+    Missing,
+}
+
+/// Reads the state. Where the file is damaged, or gone although the generation before it is there, that generation is the best
+/// that is left, and the damage is told with it.
+///
+/// # Errors
+/// Fails when a file is there and cannot be read, or is newer than the program.
+pub(super) fn load(file: &Path) -> Result<Loaded, JournalError> {
+    let damage = match read(file)? {
+        Found::Sound(generation, state) => {
+            return Ok(Loaded {
+                generation,
+                state,
+                damage: None,
+            });
+        }
+        Found::Damaged(why) => Some(why),
+        Found::Missing => None,
+    };
+    let (before, damage) = match (read(&beside(file, "prev"))?, damage) {
+        (Found::Missing, None) => {
+            return Ok(Loaded {
+                generation: 0,
+                state: State::default(),
+                damage: None,
+            });
+        }
+        (Found::Sound(generation, state), damage) => (Some((generation, state)), damage),
+        (Found::Missing | Found::Damaged(_), damage) => (None, damage),
+    };
+    let (generation, mut state) = before.unwrap_or_default();
+    for service in state.services.values_mut() {
+        service.ledger = None;
+    }
+    let gone = || "it is gone, and the generation before it is there".to_owned();
+    Ok(Loaded {
+        // One save after that generation was lost.
+        generation: generation + 1,
+        state,
+        damage: Some(damage.unwrap_or_else(gone)),
+    })
+}
+
+fn read(file: &Path) -> Result<Found, JournalError> {
+    let text = match fs::metadata(file) {
+        Ok(found) if found.len() > MAX_BYTES => {
+            return Ok(Found::Damaged("it is too large".to_owned()));
+        }
+        Ok(_) => fs::read_to_string(file),
+        Err(error) => Err(error),
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Found::Damaged("it is not text".to_owned()));
+        }
+        Err(source) => {
+            return Err(JournalError::Read {
+                file: file.to_owned(),
+                source,
+            });
+        }
+    };
+    match decode(&text) {
+        Ok((generation, state)) => Ok(Found::Sound(generation, state)),
+        Err(Unreadable::Damaged(why)) => Ok(Found::Damaged(why)),
+        Err(Unreadable::Newer(found)) => Err(JournalError::Newer {
+            file: file.to_owned(),
+            found,
+            known: SCHEMA,
+        }),
+    }
+}
+
+pub(super) fn encode(state: &State, generation: u64) -> Result<String, serde_json::Error> {
+    let body = serde_json::value::to_raw_value(state)?;
+    serde_json::to_string(&Written {
+        schema: SCHEMA,
+        generation,
+        sha256: checksum(SCHEMA, generation, body.get()),
+        body: &body,
+    })
+}
+
+fn decode(text: &str) -> Result<(u64, State), Unreadable> {
+    let not_json = |error: serde_json::Error| {
+        Unreadable::Damaged(format!("not the JSON that was written: {error}"))
+    };
+    let SchemaOnly { schema } = serde_json::from_str(text).map_err(not_json)?;
+    if schema > SCHEMA {
+        return Err(Unreadable::Newer(schema));
+    }
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(not_json)?;
+    if checksum(envelope.schema, envelope.generation, envelope.body.get()) != envelope.sha256 {
+        return Err(Unreadable::Damaged("its checksum does not fit".to_owned()));
+    }
+    let state = serde_json::from_str(envelope.body.get()).map_err(not_json)?;
+    Ok((envelope.generation, migrated(schema, state)))
+}
+
+/// Brings the state of an older layout to today's: its memory was whole.
+fn migrated(schema: u32, mut state: State) -> State {
+    if schema > BEFORE_APPROVALS {
+        return state;
+    }
+    for service in state.services.values_mut() {
+        let newest = service.rollbacks.iter().map(|past| past.begun_at).max();
+        service.ledger = Some(Ledger {
+            read_at: newest.unwrap_or_default(),
+            source: "the state of an older version".to_owned(),
+        });
+    }
+    state
+}
+
+fn checksum(schema: u32, generation: u64, body: &str) -> String {
+    let digest = Sha256::digest(format!("{schema}\n{generation}\n{body}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+    use super::*;
+    use crate::journal::ServiceState;
+    use crate::journal::store::fixture::rollback;
+
+    fn state() -> State {
+        let service = ServiceState {
+            rollbacks: vec![rollback("one")],
+            ledger: None,
+        };
+        let mut state = State::default();
+        state.services.insert("shop/checkout".to_owned(), service);
+        state
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let state = state();
+        let text = encode(&state, 7).unwrap();
+        assert_eq!(decode(&text), Ok((7, state.clone())));
+        for index in 0..text.len() {
+            for bit in 0..8 {
+                let mut bytes = text.clone().into_bytes();
+                bytes[index] ^= 1 << bit;
+                let Ok(flipped) = String::from_utf8(bytes) else {
+                    continue;
+                };
+                // White space outside the body may change form without changing meaning; nothing else may pass.
+                assert!(
+                    decode(&flipped).map_or(true, |read| read == (7, state.clone())),
+                    "bit {bit} of byte {index} changed what was read"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_or_damaged_file_is_not_an_empty_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        let mut before = state();
+        before.services.get_mut("shop/checkout").unwrap().ledger = Some(Ledger {
+            read_at: chrono::DateTime::UNIX_EPOCH,
+            source: "git".to_owned(),
+        });
+        fs::write(beside(&file, "prev"), encode(&before, 3).unwrap()).unwrap();
+        let found = load(&file).unwrap();
+        assert!(found.damage.unwrap().contains("it is gone"));
+        assert_eq!((found.generation, found.state), (4, state()));
+        for damaged in ["", "not json", "{}", "[]", r#"{"schema":1}"#, "\0\0"] {
+            fs::write(&file, damaged).unwrap();
+            let found = load(&file).unwrap();
+            assert!(found.damage.is_some(), "{damaged:?}");
+            assert_eq!(found.state, state(), "{damaged:?}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), damaged);
+        }
+        fs::remove_file(beside(&file, "prev")).unwrap();
+        let found = load(&file).unwrap();
+        assert!(found.damage.is_some());
+        assert_eq!(found.state, State::default());
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_also_where_it_is_the_generation_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        for place in [beside(&file, "prev"), file.clone()] {
+            fs::write(place, r#"{"schema":3,"anything":true}"#).unwrap();
+            assert!(matches!(
+                load(&file),
+                Err(JournalError::Newer { found: 3, .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn the_layout_before_approvals_is_read_as_a_whole_memory() {
+        let golden = include_str!("golden/schema-1.json");
+        let (generation, state) = decode(golden.trim_end()).unwrap();
+        assert_eq!(generation, 2);
+        let service = state.service("shop/checkout");
+        assert_eq!(service.rollbacks[0].id, "one");
+        assert_eq!(service.rollbacks[0].approval, None);
+        assert_eq!(
+            service.ledger.unwrap().source,
+            "the state of an older version"
+        );
+    }
+}

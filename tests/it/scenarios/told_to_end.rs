@@ -1,0 +1,66 @@
+//! SIGTERM: what is under way is finished and written down, nothing more is begun, and the next run goes on.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use error_budget_monitor::journal::Phase;
+
+use super::crash::signalled_in;
+use super::world::World;
+
+#[test]
+fn a_push_under_way_is_finished_and_the_proof_is_left_to_the_next_run() {
+    let (world, v2) = World::with_a_bad_release();
+    let tip = world.repo().tip();
+    let program = world
+        .program()
+        .env("VERIFY_TIMEOUT", "1h")
+        .env("STABILIZATION", "15m");
+    let running = signalled_in(&world, &program, "TERM", "pre-receive", "exit 0");
+    let ran = running.wait().exits(0).decides("rollback", "trigger");
+    ran.has_outcome("verifying");
+    world.one_commit_restores(&v2, &world.v1, &tip);
+    let phase = world.in_flight().map(|past| past.phase);
+    assert_eq!(phase, Some(Phase::Verifying));
+}
+
+#[test]
+fn nothing_is_pushed_again_by_a_run_that_was_told_to_end() {
+    let (world, _) = World::with_a_bad_release();
+    // The branch moves while the push is under way, so that it would have to be built and pushed once more.
+    let theirs = world.repo().clone();
+    world.server.before_next_push(move || {
+        theirs.commit(
+            "docs",
+            chrono::Utc::now(),
+            &[("docs/more.md", Some("more\n"))],
+        );
+    });
+    let running = signalled_in(&world, &world.program(), "TERM", "pre-receive", "exit 0");
+    running.wait().exits(0);
+    assert!(world.rollback_commits() <= 1);
+    world.repo().remove_hook("pre-receive");
+    world.runs(&["run"]).exits(0).decides("resume", "resumed");
+    assert_eq!(world.rollback_commits(), 1);
+}
+
+#[test]
+fn a_run_that_was_told_to_end_while_it_reads_does_nothing() {
+    let (world, _) = World::with_a_bad_release();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", silent.local_addr().expect("a bound port"));
+    for arguments in [&["run"][..], &["check"], &["status"]] {
+        let program = world.program().env("PROMETHEUS_URL", &url);
+        let running = program.arguments(arguments).start();
+        // It asks, and gets no answer.
+        let (_asked, _) = silent.accept().expect("the program asks");
+        let id = running.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.expect("kill is there").success());
+        running
+            .wait()
+            .exits(75)
+            .complains_of(&["told to end", "nothing was done"]);
+    }
+    assert_eq!(world.server.push_attempts(), 0);
+}
