@@ -11,6 +11,7 @@ pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod exit;
+pub mod fail_point;
 pub mod journal;
 pub mod notify;
 pub mod observe;

@@ -14,7 +14,7 @@ use super::login::Login;
 use super::refusal::{Refusal, said_in};
 use super::settings::ArgoSettings;
 use crate::clients::http::{
-    HttpClient, HttpError, HttpSettings, Method, RequestBuilder, Response, accept_json,
+    HttpClient, HttpError, HttpSettings, Method, Purpose, RequestBuilder, Response, accept_json,
 };
 
 /// How often a question is asked before its failure counts.
@@ -150,7 +150,9 @@ impl Wire {
             return Err(ArgoFault::Deadline { limit: step.limit });
         }
         let request = self.request(call, signed);
-        match self.http.send_within(limit.min(left), request).await {
+        let purpose = Purpose::of(&call.method);
+        let allowed = limit.min(left);
+        match self.http.send_within(allowed, purpose, request).await {
             Ok(answer) => self.judge(answer, signed),
             // What was left is nobody's setting: name the time of the whole call.
             Err(HttpError::Timeout { .. }) if left < limit => {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::error::{GitError, GitFault};
 use super::{Git, HttpClient};
-use crate::clients::http::Method;
+use crate::clients::http::{Method, Purpose};
 
 /// What a server says to the first question of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Git {
         // The list of references that follows is not read: it may be long.
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = client
-            .open_within(left, request)
+            .open_within(left, Purpose::Ask, request)
             .await
             .map_err(GitFault::Transport)?;
         let kind = answer.headers.get("content-type");

@@ -16,7 +16,7 @@ use super::{
     packets::Advertisement,
     ssh::{Connection, SshRemote},
 };
-use crate::clients::http::{HttpClient, HttpError, Method, RequestBuilder, Streaming};
+use crate::clients::http::{HttpClient, HttpError, Method, Purpose, RequestBuilder, Streaming};
 
 /// What a server does for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Session {
                     .request(Method::GET, ["info", "refs"])
                     .query(&[("service", name)]);
                 let wanted = format!("application/x-{name}-advertisement");
-                self.send(&Arc::clone(client), request, &wanted)
+                self.send(&Arc::clone(client), Purpose::Ask, request, &wanted)
             }
             #[cfg(feature = "ssh")]
             Remote::Ssh(remote) => {
@@ -107,7 +107,7 @@ impl Session {
                     .header("content-type", format!("application/x-{name}-request"))
                     .header("accept", &wanted)
                     .body(body);
-                self.send(&Arc::clone(client), request, &wanted)
+                self.send(&Arc::clone(client), service.purpose(), request, &wanted)
             }
             #[cfg(feature = "ssh")]
             Remote::Ssh(_) => self.ask_over_ssh(service, body),
@@ -131,6 +131,7 @@ impl Session {
     fn send(
         &mut self,
         client: &HttpClient,
+        purpose: Purpose,
         request: RequestBuilder,
         wanted: &str,
     ) -> Result<Packets<'_>, GitFault> {
@@ -138,7 +139,7 @@ impl Session {
         let left = self.time_left()?;
         let answer = self
             .runtime
-            .block_on(client.open_within(left, request))
+            .block_on(client.open_within(left, purpose, request))
             .map_err(in_transit)?;
         if !answer.status.is_success() {
             return Err(GitFault::Status(answer.status.as_u16()));
@@ -204,6 +205,14 @@ impl Service {
         match self {
             Self::UploadPack => "git-upload-pack",
             Self::ReceivePack => "git-receive-pack",
+        }
+    }
+
+    /// Returns what its request is for.
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::UploadPack => Purpose::Ask,
+            Self::ReceivePack => Purpose::Change,
         }
     }
 }

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use super::GithubSettings;
 use super::error::GithubFault;
 use super::identity::{Identity, TokenRequest};
-use crate::clients::http::{HeaderMap, HttpClient, HttpSettings, Method, Response, StatusCode};
+use crate::clients::http::{
+    HeaderMap, HttpClient, HttpSettings, Method, Purpose, Response, StatusCode,
+};
 
 /// How often a question is asked before its failure counts.
 const READ_TRIES: u32 = 3;
@@ -266,6 +268,7 @@ impl Carrier {
         body: Option<reqwest::Body>,
         token: Option<&SecretString>,
     ) -> Result<Response, GithubFault> {
+        let purpose = Purpose::of(&method);
         let mut request = self
             .client
             .request_below(method, path)
@@ -279,7 +282,10 @@ impl Carrier {
                 .header("content-type", "application/json")
                 .body(body);
         }
-        let answer = self.client.send_within(self.limit, request).await?;
+        let answer = self
+            .client
+            .send_within(self.limit, purpose, request)
+            .await?;
         if answer.status.is_success() {
             return Ok(answer);
         }

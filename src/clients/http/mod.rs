@@ -7,10 +7,12 @@
 //! healthy pass; a plain `http` base therefore cannot go through a proxy that itself speaks `https`.
 
 mod error;
+mod purpose;
 mod quote;
 mod settings;
 
 pub use error::{Cause, HttpError, HttpSettingsError};
+pub use purpose::Purpose;
 pub use quote::quote;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, RequestBuilder, StatusCode};
@@ -56,6 +58,7 @@ pub struct Streaming {
     pub status: StatusCode,
     /// The headers as received.
     pub headers: HeaderMap,
+    purpose: Purpose,
     inner: reqwest::Response,
 }
 
@@ -129,14 +132,14 @@ impl HttpClient {
         url
     }
 
-    /// Sends a request and reads the whole answer within [`HttpSettings::timeout`].
+    /// Asks a question and reads the whole answer within [`HttpSettings::timeout`].
     ///
     /// # Errors
     ///
     /// Fails on every fault of transport, on a redirect and on an answer above the cap. A status of 400 and above is
     /// an answer, not an error.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, HttpError> {
-        self.send_within(self.timeout, request).await
+        self.send_within(self.timeout, Purpose::Ask, request).await
     }
 
     /// Sends a request and reads the whole answer within `limit`.
@@ -147,16 +150,21 @@ impl HttpClient {
     pub async fn send_within(
         &self,
         limit: Duration,
+        purpose: Purpose,
         request: RequestBuilder,
     ) -> Result<Response, HttpError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        tokio::time::timeout(limit, self.exchange(request))
+        tokio::time::timeout(limit, self.exchange(purpose, request))
             .await
             .unwrap_or(Err(HttpError::Timeout { limit }))
     }
 
-    async fn exchange(&self, request: RequestBuilder) -> Result<Response, HttpError> {
-        let mut answer = self.open(request).await?;
+    async fn exchange(
+        &self,
+        purpose: Purpose,
+        request: RequestBuilder,
+    ) -> Result<Response, HttpError> {
+        let mut answer = self.open(purpose, request).await?;
         let too_large = HttpError::TooLarge {
             limit: self.max_body,
         };
@@ -188,16 +196,23 @@ impl HttpClient {
     pub async fn open_within(
         &self,
         limit: Duration,
+        purpose: Purpose,
         request: RequestBuilder,
     ) -> Result<Streaming, HttpError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        tokio::time::timeout(limit, self.open(request))
+        tokio::time::timeout(limit, self.open(purpose, request))
             .await
             .unwrap_or(Err(HttpError::Timeout { limit }))
     }
 
-    async fn open(&self, request: RequestBuilder) -> Result<Streaming, HttpError> {
+    async fn open(
+        &self,
+        purpose: Purpose,
+        request: RequestBuilder,
+    ) -> Result<Streaming, HttpError> {
+        purpose.reaches("http.before");
         let answer = request.send().await.map_err(HttpError::from_send)?;
+        purpose.reaches("http.answered");
         let status = answer.status();
         if status.is_redirection() {
             return Err(HttpError::Redirect {
@@ -208,6 +223,7 @@ impl HttpClient {
         Ok(Streaming {
             status,
             headers: answer.headers().clone(),
+            purpose,
             inner: answer,
         })
     }
@@ -316,6 +332,9 @@ impl Streaming {
 
     async fn chunk(&mut self) -> Result<Option<Vec<u8>>, HttpError> {
         let chunk = self.inner.chunk().await.map_err(HttpError::from_body)?;
+        if chunk.is_none() {
+            self.purpose.reaches("http.read");
+        }
         Ok(chunk.map(Vec::from))
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{
-    Auth, HttpClient, HttpError, HttpSettings, Method, Response, StatusCode, accept_json,
+    Auth, HttpClient, HttpError, HttpSettings, Method, Purpose, Response, StatusCode, accept_json,
 };
 use answer::{Body, Unusable, Words};
 use error::Refusal;
@@ -199,7 +199,7 @@ impl Prometheus {
                 .form(&parameters)
         };
         self.http
-            .send_within(left, accept_json(request))
+            .send_within(left, Purpose::Ask, accept_json(request))
             .await
             .map_err(|fault| self.fault(fault))
     }
