@@ -5,6 +5,7 @@
 //! temporary file beside them.
 
 mod approval;
+mod disk;
 mod error;
 mod load;
 mod news;

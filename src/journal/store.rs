@@ -1,23 +1,19 @@
 //! The state file: locked, written so that a crash leaves the old or the new one.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
-use tempfile::NamedTempFile;
-
+use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::load::{Loaded, encode, load};
 use super::record::{Ledger, Rollback, ServiceState, State};
-
-/// How many damaged files are kept for people to look at.
-const MAX_CORRUPT: usize = 10;
 
 /// The state of this run: locked for as long as it lives.
 #[derive(Debug)]
 pub struct Journal {
     file: PathBuf,
+    writer: Writer,
     generation: u64,
     state: State,
     /// What is wrong with the file on disk, until another has taken its place.
@@ -56,7 +52,7 @@ impl Journal {
             folder: folder.to_owned(),
             source,
         };
-        fs::create_dir_all(folder).map_err(in_folder)?;
+        disk::prepare_folder(folder).map_err(in_folder)?;
         let lock_path = beside(file, "lock");
         let lock = OpenOptions::new()
             .create(true)
@@ -69,8 +65,7 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(JournalError::Locked { lock: lock_path }),
             Err(TryLockError::Error(source)) => return Err(in_folder(source)),
         }
-        // A folder that takes no new file now would take none after the push either.
-        drop(NamedTempFile::new_in(folder).map_err(in_folder)?);
+        disk::settle(file).map_err(in_folder)?;
         let Loaded {
             generation,
             state,
@@ -78,6 +73,7 @@ impl Journal {
         } = load(file)?;
         Ok(Self {
             file: file.to_owned(),
+            writer: Writer::new(file),
             generation,
             state,
             damage,
@@ -99,7 +95,8 @@ impl Journal {
     /// Writes down a rollback, durably, in the place of what was known of it before.
     ///
     /// # Errors
-    /// After an error it is not known which of the two generations is on disk; the run must begin nothing new.
+    /// After an error it is not known which of the two generations is on disk: the run must begin nothing new, and every
+    /// further write of it fails too. [`Self::state`] keeps what was to be written, so that limits count it.
     pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
         self.of(service).put(rollback);
         self.save()
@@ -133,18 +130,12 @@ impl Journal {
         let generation = self.generation + 1;
         let text =
             encode(&self.state, generation).map_err(|error| failed(io::Error::other(error)))?;
-        let folder = folder(&self.file);
-        let mut next = NamedTempFile::new_in(folder).map_err(failed)?;
-        next.write_all(text.as_bytes()).map_err(failed)?;
-        next.as_file().sync_all().map_err(failed)?;
-        match &self.damage {
-            Some(_) => set_aside(&self.file, Utc::now()).map_err(failed)?,
-            None => keep_previous(&self.file).map_err(failed)?,
-        }
-        next.persist(&self.file)
-            .map_err(|error| failed(error.error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
+        let was = match &self.damage {
+            Some(_) => Former::Damaged,
+            None => Former::Sound,
+        };
+        self.writer
+            .replace(text.as_bytes(), was)
             .map_err(failed)?;
         self.generation = generation;
         self.damage = None;
@@ -160,43 +151,6 @@ impl Journal {
 pub fn read(file: &Path) -> Result<Glimpse, JournalError> {
     let Loaded { state, damage, .. } = load(file)?;
     Ok(Glimpse { state, damage })
-}
-
-/// Keeps the file that is about to be replaced. It never leaves a moment in which neither is there.
-fn keep_previous(file: &Path) -> io::Result<()> {
-    if !file.exists() {
-        return Ok(());
-    }
-    let kept = NamedTempFile::new_in(folder(file))?;
-    fs::copy(file, kept.path())?;
-    kept.as_file().sync_all()?;
-    kept.persist(beside(file, "prev"))
-        .map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Moves a damaged file out of the way, for people to look at. The generation before it stays where it is, so that a crash right
-/// now is found as a lost file.
-fn set_aside(file: &Path, now: DateTime<Utc>) -> io::Result<()> {
-    let name = format!("corrupt.{}", now.format("%Y%m%dt%H%M%Sz"));
-    match fs::rename(file, beside(file, &name)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let beginning = beside(file, "corrupt.");
-    let mut kept: Vec<PathBuf> = fs::read_dir(folder(file))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let (path, beginning) = (path.as_os_str(), beginning.as_os_str());
-            path.as_encoded_bytes()
-                .starts_with(beginning.as_encoded_bytes())
-        })
-        .collect();
-    kept.sort();
-    for oldest in kept.iter().rev().skip(MAX_CORRUPT) {
-        fs::remove_file(oldest)?;
-    }
-    Ok(())
 }
 
 pub(super) fn folder(file: &Path) -> &Path {
@@ -253,6 +207,8 @@ pub(super) mod fixture {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+    use std::fs;
 
     use super::fixture::rollback;
     use super::*;
@@ -316,19 +272,6 @@ mod tests {
             fs::read_to_string(folder.path().join(&names[1])).unwrap(),
             "torn"
         );
-    }
-
-    #[test]
-    fn only_so_many_damaged_files_are_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("state.json");
-        for second in 0..i64::try_from(MAX_CORRUPT).unwrap() + 3 {
-            fs::write(&file, second.to_string()).unwrap();
-            set_aside(&file, DateTime::from_timestamp(second, 0).unwrap()).unwrap();
-        }
-        let kept = names(folder.path());
-        assert_eq!(kept.len(), MAX_CORRUPT);
-        assert_eq!(kept[0], "state.json.corrupt.19700101t000003z");
     }
 
     fn ids(state: &State) -> Vec<String> {

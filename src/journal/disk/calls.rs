@@ -1,0 +1,87 @@
+//! Each call on the file system of a durable write, by name, so that tests can make any of them fail and see them all.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// One call, as it is about to be made.
+#[derive(Debug, Clone, Copy)]
+#[expect(dead_code, reason = "only a test looks at the calls")]
+pub(super) enum Call<'a> {
+    /// A folder is made.
+    MakeFolder(&'a Path),
+    /// A file without a name is written in a folder, and is gone at once.
+    TryFolder(&'a Path),
+    /// A new, empty file is made.
+    Create(&'a Path),
+    /// Bytes are added to a file.
+    Write(&'a Path, &'a [u8]),
+    /// A file's content is brought to disk.
+    Sync(&'a Path),
+    /// A file is read.
+    Read(&'a Path),
+    /// A file takes another name, and the place of what had it.
+    Rename(&'a Path, &'a Path),
+    /// A folder's names are brought to disk.
+    SyncFolder(&'a Path),
+    /// A file is removed.
+    Remove(&'a Path),
+}
+
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    watched(Call::MakeFolder(folder), || {
+        DirBuilder::new().create(folder)
+    })
+}
+
+pub(super) fn try_folder(folder: &Path) -> io::Result<()> {
+    watched(Call::TryFolder(folder), || {
+        tempfile::tempfile_in(folder).map(drop)
+    })
+}
+
+/// Makes a file that nobody else can read, and only where there is none.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    watched(Call::Create(path), || {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    })
+}
+
+/// Writes some of the bytes, at least one, and returns how many.
+pub(super) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> io::Result<usize> {
+    let bytes = cut(bytes);
+    watched(Call::Write(path, bytes), || file.write(bytes))
+}
+
+pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    watched(Call::Sync(path), || file.sync_all())
+}
+
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    watched(Call::Read(path), || fs::read(path))
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    watched(Call::Rename(from, to), || fs::rename(from, to))
+}
+
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    watched(Call::SyncFolder(folder), || File::open(folder)?.sync_all())
+}
+
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    watched(Call::Remove(path), || fs::remove_file(path))
+}
+
+fn watched<T>(_: Call<'_>, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    call()
+}
+
+fn cut(bytes: &[u8]) -> &[u8] {
+    bytes
+}
