@@ -4,6 +4,10 @@
 //! takes its place; and only when the folder is on disk is the write said to be done.
 
 mod calls;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -85,10 +89,9 @@ fn replace(file: &Path, bytes: &[u8], was: Former) -> io::Result<()> {
 
 /// Keeps the file that is about to be replaced. It never leaves a moment in which neither is there.
 fn keep_previous(file: &Path) -> io::Result<()> {
-    match read(file) {
-        Ok(bytes) => Temporary::write(file, &bytes)?.take_the_place_of(&beside(file, "prev")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+    match read(file)? {
+        Some(bytes) => Temporary::write(file, &bytes)?.take_the_place_of(&beside(file, "prev")),
+        None => Ok(()),
     }
 }
 

@@ -5,9 +5,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+#[cfg(test)]
+use super::script::{cut, watched};
+
 /// One call, as it is about to be made.
 #[derive(Debug, Clone, Copy)]
-#[expect(dead_code, reason = "only a test looks at the calls")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "only a test looks at the calls")
+)]
 pub(super) enum Call<'a> {
     /// A folder is made.
     MakeFolder(&'a Path),
@@ -62,8 +68,13 @@ pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
     watched(Call::Sync(path), || file.sync_all())
 }
 
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    watched(Call::Read(path), || fs::read(path))
+/// Reads a file, where there is one.
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    watched(Call::Read(path), || match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    })
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
@@ -78,10 +89,12 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     watched(Call::Remove(path), || fs::remove_file(path))
 }
 
+#[cfg(not(test))]
 fn watched<T>(_: Call<'_>, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     call()
 }
 
+#[cfg(not(test))]
 fn cut(bytes: &[u8]) -> &[u8] {
     bytes
 }
