@@ -296,7 +296,12 @@ impl Journey<'_> {
             now(),
             "auto-sync is switched off",
         );
-        self.write_down();
+        if let Err(error) = self.journal.put(&self.service.key, &self.rollback) {
+            self.is_in_trouble(error.to_string());
+            return Err(
+                "auto-sync was left as it is, because that could not be written down".to_owned(),
+            );
+        }
         let switched = argo
             .set_auto_sync(Switch::Off)
             .await
