@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::mpsc;
 
 use chrono::{TimeDelta, Utc};
 use testkit::git::{Fault, MonoRepo};
 
-use error_budget_monitor::journal::Phase;
+use error_budget_monitor::journal::{LockState, Phase, probe_lock};
 
 use super::program::{Program, Running};
 use super::world::{World, budget_unknown};
@@ -58,6 +59,23 @@ fn a_run_that_died_before_its_push_landed_is_repeated_by_the_next() {
     world.one_commit_restores(&v2, &world.v1, &tip);
     assert_eq!(world.rollback_commits(), 1);
     assert_eq!(world.remembered().len(), 1);
+}
+
+#[test]
+fn the_kernel_frees_the_lock_of_a_run_that_is_killed() {
+    let (world, _) = World::with_a_bad_release();
+    let file = world.state_file();
+    let (sender, receiver) = mpsc::channel();
+    world.server.before_next_push(move || {
+        sender
+            .send(probe_lock(&file))
+            .expect("the test is still there");
+    });
+    dies_in(&world, "pre-receive", "exit 1");
+    let while_it_ran = receiver.try_recv().expect("the push was announced");
+    assert!(matches!(while_it_ran, LockState::Held), "{while_it_ran:?}");
+    let afterwards = probe_lock(&world.state_file());
+    assert!(matches!(afterwards, LockState::Free), "{afterwards:?}");
 }
 
 #[test]
