@@ -28,8 +28,10 @@ fn whatever_call_of_a_write_fails_the_old_or_the_new_state_is_there_and_the_next
             }
         }
     }
-    let wanted = format!("all of {calls} calls, {} ways", kinds().count());
-    reached("io faults", &wanted, &format!("{tried} of {tried}, 0 lost"));
+    let ways = kinds().count();
+    let wanted = format!("all {} ({calls} calls x {ways} ways)", calls * ways);
+    assert_eq!(tried, calls * ways);
+    reached("io faults", &wanted, &format!("{tried}, 0 lost"));
 }
 
 fn calls_of_a_write(before: usize) -> Vec<Made> {
@@ -134,6 +136,7 @@ fn whatever_call_fails_when_the_state_is_opened_nothing_is_lost() {
         }
     }
     assert!(tried >= 100, "{tried}");
+    reached("io faults at opening", "all", &format!("{tried}, 0 lost"));
 }
 
 #[test]
