@@ -134,9 +134,7 @@ impl Journal {
             Some(_) => Former::Damaged,
             None => Former::Sound,
         };
-        self.writer
-            .replace(text.as_bytes(), was)
-            .map_err(failed)?;
+        self.writer.replace(text.as_bytes(), was).map_err(failed)?;
         self.generation = generation;
         self.damage = None;
         Ok(())

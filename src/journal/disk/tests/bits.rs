@@ -6,7 +6,8 @@ use super::*;
 fn no_state_with_a_flipped_bit_is_taken_for_what_was_written() {
     let place = Place::with(2);
     let written = Written {
-        state: read(&place.file).unwrap(),
+        state: read(&place.file).unwrap().state,
+        state_before: read(&place.previous()).unwrap().state,
         bytes: fs::read(&place.file).unwrap(),
         before: fs::read(place.previous()).unwrap(),
     };
@@ -29,6 +30,7 @@ fn no_state_with_a_flipped_bit_is_taken_for_what_was_written() {
 
 struct Written {
     state: State,
+    state_before: State,
     bytes: Vec<u8>,
     before: Vec<u8>,
 }
@@ -38,10 +40,18 @@ impl Written {
         fs::write(place.previous(), &self.before).unwrap();
         let flipped = flipped(&self.bytes, bit);
         fs::write(&place.file, &flipped).unwrap();
-        let by_a_reader = read(&place.file);
-        let by_a_run = place.open().map(|journal| journal.state().clone());
-        for read in [by_a_reader, by_a_run].into_iter().flatten() {
-            assert_eq!(read, self.state, "bit {bit}");
+        let by_a_reader = read(&place.file).map(|found| (found.state, found.damage));
+        let by_a_run = place.open().map(|journal| {
+            let damage = journal.damage().map(str::to_owned);
+            (journal.state().clone(), damage)
+        });
+        for (state, damage) in [by_a_reader, by_a_run].into_iter().flatten() {
+            // What is damaged is told, and the generation before is all that is taken.
+            let expected = match damage {
+                None => &self.state,
+                Some(_) => &self.state_before,
+            };
+            assert_eq!(state, *expected, "bit {bit}");
         }
     }
 
@@ -50,7 +60,11 @@ impl Written {
         fs::write(place.previous(), flipped(&self.before, bit)).unwrap();
         let opened = place.open().unwrap();
         assert_eq!(*opened.state(), self.state, "bit {bit}");
-        assert!(read(&place.previous()).is_err(), "bit {bit}");
+        let before = read(&place.previous());
+        assert!(
+            before.map_or(true, |found| found.damage.is_some()),
+            "bit {bit}"
+        );
         // What is damaged is never written further.
         assert_eq!(fs::read(&place.file).unwrap(), self.bytes);
     }

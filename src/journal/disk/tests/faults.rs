@@ -65,7 +65,8 @@ fn befalls_a_write(before: usize, plan: Plan, undisturbed: &[Made]) {
     }
     if place.previous().exists() {
         let kept = read(&place.previous()).unwrap();
-        let kept = kept.service(SERVICE).rollbacks.len();
+        assert_eq!(kept.damage, None, "{plan:?}");
+        let kept = kept.state.service(SERVICE).rollbacks.len();
         assert!(kept + 1 == before || kept == before, "{plan:?}: {kept}");
     }
     drop(journal);

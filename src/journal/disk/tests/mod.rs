@@ -62,7 +62,9 @@ impl Place {
 
     /// Returns how many rollbacks a reader finds.
     fn remembered(&self) -> usize {
-        read(&self.file).unwrap().service(SERVICE).rollbacks.len()
+        let glimpse = read(&self.file).unwrap();
+        assert_eq!(glimpse.damage, None);
+        glimpse.state.service(SERVICE).rollbacks.len()
     }
 
     /// Returns the names in the folder, but for the lock.
@@ -112,6 +114,8 @@ fn rollback(number: usize) -> Rollback {
         begun_at,
         recovery_ratio: 0.01,
         phase: Phase::Begun,
+        approval: None,
+        released: None,
         attempted: true,
         commit: Some("c".repeat(40)),
         proposal: None,

@@ -145,11 +145,18 @@ impl Tally {
         }
         let names: Vec<_> = left.keys().collect();
         let found = read(&place.file).map_err(|error| format!("{names:?}: {error}"))?;
-        if !may_be_found.contains(&found) {
+        if let Some(damage) = found.damage {
+            return Err(format!("{names:?}: {damage}"));
+        }
+        if !may_be_found.contains(&found.state) {
             return Err(format!("{names:?}: another state than the old and the new"));
         }
         if place.previous().exists() {
-            read(&place.previous()).map_err(|error| format!("{names:?}: {error}"))?;
+            let before = read(&place.previous());
+            let before = before.map_err(|error| format!("{names:?}: {error}"))?;
+            if let Some(damage) = before.damage {
+                return Err(format!("{names:?}, the generation before: {damage}"));
+            }
         }
         place.next_run_writes();
         Ok(())
