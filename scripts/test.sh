@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 
-ensure_programs prometheus=prometheus promtool=prometheus git=git cc=gcc,libc6-dev
+ensure_programs prometheus=prometheus promtool=prometheus prometheus-pushgateway=prometheus-pushgateway git=git cc=gcc,libc6-dev
 ensure_cargo
 for component in rustfmt clippy; do
     if ! cargo "${component#rust}" --version >/dev/null 2>&1 && command -v rustup >/dev/null; then

@@ -3,6 +3,7 @@
 mod advice;
 mod commit;
 mod doctor;
+pub mod metrics;
 mod pull;
 mod text;
 

@@ -99,7 +99,7 @@ fn client(url: &str) -> Prometheus {
     Prometheus::new(url.parse().expect("a URL"), &settings).expect("usable settings")
 }
 
-fn objective() -> Objective {
+pub(crate) fn objective() -> Objective {
     Objective {
         window: Duration::from_secs(2 * 3600),
         budget: ErrorBudget::new(0.001).expect("a ratio"),

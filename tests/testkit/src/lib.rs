@@ -1,6 +1,6 @@
 //! Launchers of real servers and strict stand-ins.
 //!
-//! The tests and the demo run the program against a real Prometheus ([`prometheus`]) and against real git
+//! The tests and the demo run the program against a real Prometheus ([`prometheus`]), a real Pushgateway ([`pushgateway`]) and against real git
 //! repositories served by `git http-backend` ([`git`]), against strict stand-ins for GitHub ([`github`]) and Argo CD ([`argocd`]), with a live service to scrape where needed ([`service`]). Every server listens on a loopback port that the operating
 //! system chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when
 //! the test process dies.
@@ -15,5 +15,6 @@ pub mod github;
 mod http;
 mod process;
 pub mod prometheus;
+pub mod pushgateway;
 pub mod service;
 pub mod stub;

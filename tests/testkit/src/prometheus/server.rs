@@ -81,7 +81,7 @@ impl Prometheus {
         targets: &[T],
         interval: Duration,
     ) -> Self {
-        Self::launch(backfill, &scraping(targets, interval), &[])
+        Self::launch(backfill, &scraping(targets, interval).to_string(), &[])
     }
 
     /// Starts a Prometheus that scrapes native histograms from `targets` every `interval`.
@@ -91,9 +91,40 @@ impl Prometheus {
     pub fn start_scraping_native<T: AsRef<str>>(targets: &[T], interval: Duration) -> Self {
         Self::launch(
             &Backfill::new(Utc::now()),
-            &scraping(targets, interval),
+            &scraping(targets, interval).to_string(),
             &["--enable-feature=native-histograms"],
         )
+    }
+
+    /// Starts a Prometheus that scrapes `targets` every `interval` and keeps the labels that they give, also `job`.
+    ///
+    /// # Panics
+    /// If `prometheus` is missing or does not start.
+    pub fn start_honoring_labels<T: AsRef<str>>(targets: &[T], interval: Duration) -> Self {
+        let mut config = scraping(targets, interval);
+        config["scrape_configs"][0]["honor_labels"] = true.into();
+        Self::launch(&Backfill::new(Utc::now()), &config.to_string(), &[])
+    }
+
+    /// Starts a Prometheus that has read a file of rules.
+    ///
+    /// # Panics
+    /// If `prometheus` is missing or does not take the rules.
+    pub fn start_with_rules(rules: &Path) -> Self {
+        let config = serde_json::json!({ "rule_files": [rules] });
+        Self::launch(&Backfill::new(Utc::now()), &config.to_string(), &[])
+    }
+
+    /// Returns every rule that was read, as the rules API shows it.
+    ///
+    /// # Panics
+    /// If Prometheus does not answer.
+    pub fn rules(&self) -> Vec<Value> {
+        let data = self.query_target("/api/v1/rules");
+        let groups = data["groups"].as_array().into_iter().flatten();
+        groups
+            .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
+            .collect()
     }
 
     /// Returns the base URL, without a slash at the end.
@@ -209,7 +240,7 @@ impl Prometheus {
     }
 }
 
-fn scraping<T: AsRef<str>>(targets: &[T], interval: Duration) -> String {
+fn scraping<T: AsRef<str>>(targets: &[T], interval: Duration) -> Value {
     let targets: Vec<&str> = targets.iter().map(AsRef::as_ref).collect();
     // JSON is YAML, and quotes every target properly.
     serde_json::json!({
@@ -220,7 +251,6 @@ fn scraping<T: AsRef<str>>(targets: &[T], interval: Duration) -> String {
             "static_configs": [{ "targets": targets }],
         }]
     })
-    .to_string()
 }
 
 enum Readiness {

@@ -1,0 +1,117 @@
+//! Metrics, alerts and dashboard: what the program writes, held against the real Prometheus, Pushgateway and promtool.
+
+mod exposition;
+mod pushgateway;
+mod textfile;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use error_budget_monitor::notify::metrics::{
+    Decided, Numbers, Remembered, Run, Standing, Telling, Thresholds,
+};
+
+/// A service of which everything is known, in the middle of an emergency.
+fn numbers() -> Numbers {
+    Numbers {
+        service: "checkout".to_owned(),
+        namespace: "shop".to_owned(),
+        standing: Standing {
+            consumed: Some(1.25),
+            remaining: Some(-0.25),
+            burn_rates: vec![
+                ("5m", Some(20.5)),
+                ("30m", None),
+                ("1h", Some(16.0)),
+                ("6h", Some(0.0)),
+            ],
+            verdict: "burning",
+            level: "emergency",
+            violated: vec![
+                ("availability", Some(true)),
+                ("error_rate", Some(true)),
+                ("latency_p95", Some(false)),
+                ("latency_p99", None),
+            ],
+        },
+        thresholds: Some(Thresholds {
+            warning: 0.5,
+            critical: 0.8,
+            emergency: 0.95,
+            burn_rate_fast: 14.4,
+            burn_rate_slow: 6.0,
+        }),
+        decision: Some(Decided {
+            action: "hold",
+            reason: "cooldown",
+        }),
+        memory: Some(Remembered {
+            in_progress: false,
+            approval_pending: false,
+            holds: 2,
+            hold_violated: Some(false),
+            left_this_hour: Some(0),
+            left_this_day: Some(2),
+            last_success: Some(noon() - TimeDelta::minutes(20)),
+            last_failure: Some(noon() - TimeDelta::days(3)),
+            ended: counts(&[("recovered", 4), ("ineffective", 1)]),
+            held_back: counts(&[("cooldown", 3), ("blackout", 12)]),
+        }),
+        run: Run {
+            ended_at: Some(noon()),
+            took: Some(Duration::from_millis(1_250)),
+            last_success: Some(noon()),
+            ended: counts(&[("complete", 8_640), ("unavailable", 2)]),
+        },
+        telling: Telling {
+            failures: counts(&[("slack", 1)]),
+            undelivered: Some(1),
+        },
+    }
+}
+
+fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(1_700_000_000_250).expect("a time")
+}
+
+fn counts(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    let counts = counts.iter();
+    counts
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+/// Returns the name of every metric with a sample in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    samples
+        .filter_map(|line| line.split_once(['{', ' ']))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// Runs promtool with some text as its input.
+fn promtool(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is installed by scripts/test.sh");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("promtool reads");
+    drop(stdin);
+    child.wait_with_output().expect("our own child")
+}
+
+/// Checks that promtool has nothing to say against something.
+#[track_caller]
+fn promtool_is_content(arguments: &[&str], input: &str) {
+    let output = promtool(arguments, input);
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
