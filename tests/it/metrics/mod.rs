@@ -2,16 +2,18 @@
 
 mod exposition;
 mod pushgateway;
+mod rules;
 mod textfile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::notify::metrics::{
-    Decided, Numbers, Remembered, Run, Standing, Telling, Thresholds,
+    Decided, Numbers, Remembered, Run, Standing, Telling, Thresholds, exposition,
 };
 
 /// A service of which everything is known, in the middle of an emergency.
@@ -91,6 +93,25 @@ fn names(text: &str) -> BTreeSet<String> {
         .filter_map(|line| line.split_once(['{', ' ']))
         .map(|(name, _)| name.to_owned())
         .collect()
+}
+
+/// Returns the name of every metric that the program emits when everything is known.
+fn emitted() -> BTreeSet<String> {
+    names(&exposition(&[numbers()]))
+}
+
+/// Returns the words of an expression that look like names of our metrics.
+fn ours(expression: &str) -> BTreeSet<String> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    words
+        .filter(|word| word.starts_with("error_budget_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Returns a file of the repository.
+fn file(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// Runs promtool with some text as its input.
