@@ -13,6 +13,7 @@ pub mod config;
 pub mod exit;
 pub mod fail_point;
 pub mod journal;
+pub mod log_file;
 pub mod notify;
 pub mod observe;
 pub mod policy;

@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use error_budget_monitor::cli::{Cli, Output};
+use error_budget_monitor::cli::{Cli, Command, Output};
 use error_budget_monitor::commands::{Ended, Report, execute};
 use error_budget_monitor::config::Config;
 use error_budget_monitor::exit::Exit;
+use error_budget_monitor::log_file::{AUDIT, LogFile};
 use error_budget_monitor::notify;
 use serde::Serialize;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -31,7 +36,7 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
-    log_to_stderr();
+    // Reading the configuration logs nothing: it says everything at once, as an error.
     let config = match Config::from_env_with(cli.overrides()) {
         Ok(config) => config,
         Err(error) => {
@@ -39,6 +44,8 @@ fn main() -> ExitCode {
             return Exit::Configuration.into();
         }
     };
+    let log_file = log_file(&cli, &config);
+    log_to_stderr_and(log_file.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -55,17 +62,21 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(execute(&cli, &config));
     // A name look-up that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::ZERO);
-    finish(&cli, &ended)
+    finish(&cli, &ended, log_file.as_ref())
 }
 
 /// Prints the result, logs how the run ended, and returns the exit code.
-fn finish(cli: &Cli, ended: &Ended) -> ExitCode {
+fn finish(cli: &Cli, ended: &Ended, log_file: Option<&LogFile>) -> ExitCode {
     let exit = ended.exit.code();
+    let run_id = match &ended.report {
+        Some(Report::Record(record)) => Some(record.run_id.as_str()),
+        Some(Report::Status(_) | Report::Diagnosis(_)) | None => None,
+    };
     match &ended.complaint {
         Some(complaint) if io::stderr().is_terminal() => {
             let _ = writeln!(io::stderr(), "error-budget-monitor: {complaint}");
         }
-        Some(complaint) => tracing::error!(exit, "{complaint}"),
+        Some(complaint) => tracing::error!(target: AUDIT, { run.id = run_id, exit }, "{complaint}"),
         None => tracing::info!(exit, "the run is over"),
     }
     if let Some(report) = &ended.report {
@@ -73,6 +84,10 @@ fn finish(cli: &Cli, ended: &Ended) -> ExitCode {
         if let Err(error) = printed {
             tracing::error!(error = %error, "the result could not be printed");
         }
+    }
+    let lost = log_file.and_then(|log_file| Some((log_file.trouble()?, log_file.lost())));
+    if let Some((trouble, lines)) = lost {
+        tracing::warn!(lines, "{trouble}");
     }
     ended.exit.into()
 }
@@ -106,20 +121,43 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Logs to stderr: text on a terminal, else one JSON object a line.
-fn log_to_stderr() {
-    let builder = tracing_subscriber::fmt()
+/// Returns the log file of a command that may change something; the others leave no trace, and so does a dry run.
+fn log_file(cli: &Cli, config: &Config) -> Option<LogFile> {
+    let may_act = match cli.command.as_ref().unwrap_or(&Command::Run) {
+        Command::Run | Command::Rollback(_) => !config.policy.dry_run,
+        Command::Check(_) | Command::Status | Command::Doctor => false,
+    };
+    let path = config.state.log_file.as_ref().filter(|_| may_act)?;
+    Some(LogFile::new(path))
+}
+
+/// Logs to stderr, text on a terminal, else one JSON object a line; what is marked for it also to the log file.
+fn log_to_stderr_and(log_file: Option<LogFile>) {
+    let to_stderr = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_max_level(LevelFilter::INFO)
         .with_target(false)
         .with_ansi(false);
-    if io::stderr().is_terminal() {
-        builder.compact().init();
+    let to_stderr = if io::stderr().is_terminal() {
+        to_stderr.compact().boxed()
     } else {
-        builder
+        let json = to_stderr.json();
+        json.flatten_event(true).with_span_list(false).boxed()
+    };
+    let to_file = log_file.map(|log_file| {
+        tracing_subscriber::fmt::layer()
+            .with_writer(log_file)
+            .with_target(false)
             .json()
             .flatten_event(true)
             .with_span_list(false)
-            .init();
-    }
+            // The span names the run in every line.
+            .with_filter(filter_fn(|event| {
+                event.is_span() || event.target() == AUDIT
+            }))
+    });
+    tracing_subscriber::registry()
+        .with(LevelFilter::INFO)
+        .with(to_stderr)
+        .with(to_file)
+        .init();
 }

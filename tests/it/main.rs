@@ -5,6 +5,7 @@ mod argocd_standin;
 mod families;
 mod git_client;
 mod github_client;
+mod log_file;
 mod metrics;
 mod prometheus_client;
 mod purity;

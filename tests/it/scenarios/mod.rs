@@ -15,6 +15,7 @@ mod done_when;
 mod evidence;
 mod gate;
 mod github_app;
+mod log_file;
 mod lost_memory;
 mod manual;
 mod memory;

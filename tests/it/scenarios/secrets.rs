@@ -86,11 +86,12 @@ fn settings_that_are_wrong_tell_no_secret() {
 }
 
 fn with_canaries(world: &World) -> Program {
+    // What is left behind is looked for beside the state.
+    let log_file = world.state_folder().join("rollbacks.log");
+    let program = world.program().env_path("LOG_FILE", &log_file);
     CANARIES
         .iter()
-        .fold(world.program(), |program, (name, value)| {
-            program.env(name, value)
-        })
+        .fold(program, |program, (name, value)| program.env(name, value))
 }
 
 fn secrets() -> impl Iterator<Item = &'static str> {
