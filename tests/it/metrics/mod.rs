@@ -1,5 +1,6 @@
 //! Metrics, alerts and dashboard: what the program writes, held against the real Prometheus, Pushgateway and promtool.
 
+mod dashboard;
 mod exposition;
 mod pushgateway;
 mod rules;

@@ -24,7 +24,7 @@ fn client(url: &str) -> Pushgateway {
     Pushgateway::new(Url::parse(url).expect("a URL"), &settings).expect("usable settings")
 }
 
-async fn push(url: &str, numbers: &Numbers) -> Result<(), PushgatewayError> {
+pub(super) async fn push(url: &str, numbers: &Numbers) -> Result<(), PushgatewayError> {
     let labels = [
         ("namespace", numbers.namespace.as_str()),
         ("service", numbers.service.as_str()),
