@@ -16,8 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Target of the events that go to the file: `tracing::info!(target: AUDIT, …)`.
 pub const AUDIT: &str = "audit";
 
-/// Size at which the file is set aside (bytes), so that the log takes twice as much at most. A run writes some 5 KiB when
-/// it rolls back.
+/// Size at which the file is set aside (bytes), some 35,000 lines. Protects the volume: the log takes twice as much at most.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Whoever collects the file shares its group; it is nobody else's business.

@@ -1,6 +1,7 @@
 //! Metrics, alerts and dashboard: what the program writes, held against the real Prometheus, Pushgateway and promtool.
 
 mod dashboard;
+mod documentation;
 mod exposition;
 mod pushgateway;
 mod rules;

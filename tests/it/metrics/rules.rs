@@ -325,7 +325,7 @@ const COURSES: &[Course<'_>] = &[
 ];
 
 /// Writes the rules of the manifest as Prometheus reads them: what stands below `spec`, the manifest's last part.
-fn rules() -> (TempDir, PathBuf) {
+pub(super) fn rules() -> (TempDir, PathBuf) {
     let manifest = fs::read_to_string(file(MANIFEST)).expect("the manifest");
     let (_, spec) = manifest.split_once("\nspec:\n").expect("a spec");
     let lines = spec
