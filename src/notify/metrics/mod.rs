@@ -5,10 +5,12 @@
 
 mod exposition;
 mod families;
+mod publish;
 mod textfile;
 
 pub use exposition::exposition;
 pub use families::{FAMILIES, Family, Kind};
+pub use publish::{Unpublished, publish};
 pub use textfile::{TextfileError, write_textfile};
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 mod dashboard;
 mod documentation;
 mod exposition;
+mod publish;
 mod pushgateway;
 mod rules;
 mod textfile;
