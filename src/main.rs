@@ -70,7 +70,7 @@ fn finish(cli: &Cli, ended: &Ended, log_file: Option<&LogFile>) -> ExitCode {
     let exit = ended.exit.code();
     let run_id = match &ended.report {
         Some(Report::Record(record)) => Some(record.run_id.as_str()),
-        Some(Report::Status(_) | Report::Diagnosis(_)) | None => None,
+        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
     };
     match &ended.complaint {
         Some(complaint) if io::stderr().is_terminal() => {
@@ -124,7 +124,11 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 /// Returns the log file of a command that may change something; the others leave no trace, and so does a dry run.
 fn log_file(cli: &Cli, config: &Config) -> Option<LogFile> {
     let may_act = match cli.command.as_ref().unwrap_or(&Command::Run) {
-        Command::Run | Command::Rollback(_) => !config.policy.dry_run,
+        Command::Run
+        | Command::Rollback(_)
+        | Command::Approve(_)
+        | Command::Reject(_)
+        | Command::Release(_) => !config.policy.dry_run,
         Command::Check(_) | Command::Status | Command::Doctor => false,
     };
     let path = config.state.log_file.as_ref().filter(|_| may_act)?;
