@@ -14,8 +14,8 @@ use super::{
     secret,
     variables::{
         INCIDENT_CLOSE, INCIDENT_REPO, METRICS_TEXTFILE, PAGERDUTY_EVENTS_URL, PAGERDUTY_KEY,
-        PUSHGATEWAY_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_WEBHOOK, WEBHOOK_SECRET,
-        WEBHOOK_URL,
+        PUSHGATEWAY_URL, SLACK_API_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_WEBHOOK,
+        WEBHOOK_SECRET, WEBHOOK_URL,
     },
 };
 
@@ -49,6 +49,8 @@ pub enum SlackConfig {
         token: SecretString,
         /// `SLACK_CHANNEL`: name or id.
         channel: String,
+        /// `SLACK_API_URL` (`https://slack.com/api/`): its path ends in `/`.
+        api_url: Url,
     },
 }
 
@@ -119,13 +121,22 @@ fn read_slack(reader: &mut Reader) -> Checked<Option<SlackConfig>> {
     let webhook = reader.secret(&SLACK_WEBHOOK, secret_url);
     let token = reader.secret(&SLACK_BOT_TOKEN, secret::header_token);
     let channel = reader.optional(&SLACK_CHANNEL, parse_channel);
+    let api_url = reader.required(&SLACK_API_URL, |text| {
+        let plain = PlainHttp::LoopbackOnly { unless: None };
+        base_url(text, plain, "the token belongs into SLACK_BOT_TOKEN")
+    });
     together?;
+    let api_url = api_url?;
     match (webhook?, token?.zip(channel?)) {
         (Some(_), Some(_)) => Err(reader.report(
             "SLACK_WEBHOOK and SLACK_BOT_TOKEN are both set; set the webhook or the bot with its channel, not both",
         )),
         (Some(webhook), None) => Ok(Some(SlackConfig::Webhook(webhook))),
-        (None, Some((token, channel))) => Ok(Some(SlackConfig::Bot { token, channel })),
+        (None, Some((token, channel))) => Ok(Some(SlackConfig::Bot {
+            token,
+            channel,
+            api_url,
+        })),
         (None, None) => Ok(None),
     }
 }

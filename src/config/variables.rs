@@ -170,6 +170,7 @@ variables! {
         SLACK_WEBHOOK slack_webhook or slack_webhook_file, "Slack incoming webhook; the URL is the secret.";
         SLACK_BOT_TOKEN slack_bot_token or slack_bot_token_file, "Slack bot token, instead of a webhook.";
         SLACK_CHANNEL slack_channel, "Channel of the bot.";
+        SLACK_API_URL slack_api_url = "https://slack.com/api/", "Base URL of Slack's Web API, for the bot.";
         PAGERDUTY_KEY pagerduty_key or pagerduty_key_file, "Routing key of PagerDuty Events API v2.";
         PAGERDUTY_EVENTS_URL pagerduty_events_url = "https://events.pagerduty.com/v2/enqueue", "Full URL of the enqueue call.";
         INCIDENT_REPO incident_repo, "GitHub repository (owner/name) that gets an issue per rollback.";

@@ -194,6 +194,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     SLACK_WEBHOOK (secret)
     SLACK_BOT_TOKEN (secret)
     SLACK_CHANNEL
+    SLACK_API_URL = https://slack.com/api/
     PAGERDUTY_KEY (secret)
     PAGERDUTY_EVENTS_URL = https://events.pagerduty.com/v2/enqueue
     INCIDENT_REPO

@@ -159,7 +159,20 @@ fn slack_is_a_webhook_or_a_bot() {
         SlackConfig::Webhook(_)
     ));
     let bot = slack(&[("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_CHANNEL", "#alerts")]);
-    assert!(matches!(bot, SlackConfig::Bot { channel, .. } if channel == "#alerts"));
+    assert!(
+        matches!(bot, SlackConfig::Bot { ref channel, ref api_url, .. } if channel == "#alerts" && api_url.as_str() == "https://slack.com/api/")
+    );
+    let relayed = slack(&[
+        ("SLACK_BOT_TOKEN", "xoxb-1"),
+        ("SLACK_CHANNEL", "#alerts"),
+        ("SLACK_API_URL", "http://127.0.0.1:9/api"),
+    ]);
+    assert!(
+        matches!(relayed, SlackConfig::Bot { api_url, .. } if api_url.as_str() == "http://127.0.0.1:9/api/")
+    );
+    assert!(
+        problem(&[("SLACK_API_URL", "http://slack.example.com/api")]).ends_with("use https://")
+    );
     assert!(
         problem(&[("SLACK_WEBHOOK", "hooks.slack.com/canary")])
             .ends_with("https://host.example.com/path")
