@@ -66,19 +66,22 @@ impl Github {
     /// # Errors
     /// Fails when it cannot be known whether the comment is there, or when GitHub cannot be asked.
     pub async fn comment(&self, number: u64, body: &str) -> Result<Commented, GithubError> {
-        self.comment_within(self.step(), number, body)
+        let wanted = plain(body);
+        self.comment_unless(self.step(), number, body, |said| plain(said) == wanted)
             .await
             .map_err(|fault| self.error(format!("comment on pull request {number}"), fault))
     }
 
-    async fn comment_within(
+    /// Comments, unless one of the comments there is the one that is meant.
+    pub(super) async fn comment_unless(
         &self,
         step: Step,
         number: u64,
         body: &str,
+        is_it: impl Fn(&str) -> bool,
     ) -> Result<Commented, GithubFault> {
         let wire = self.wire()?;
-        if self.has_comment(step, number, body).await? {
+        if self.has_comment(step, number, &is_it).await? {
             return Ok(Commented::AlreadyThere);
         }
         let path = self.path(&format!("issues/{number}/comments"));
@@ -87,7 +90,7 @@ impl Github {
         match wire.write::<Anything>(step, sent).await {
             Ok(_) => Ok(Commented::Written),
             Err(fault) if fault.is_doubtful() => {
-                if self.has_comment(step, number, body).await? {
+                if self.has_comment(step, number, &is_it).await? {
                     Ok(Commented::Written)
                 } else {
                     Err(fault)
@@ -97,21 +100,24 @@ impl Github {
         }
     }
 
-    async fn has_comment(&self, step: Step, number: u64, body: &str) -> Result<bool, GithubFault> {
+    async fn has_comment(
+        &self,
+        step: Step,
+        number: u64,
+        is_it: impl Fn(&str) -> bool,
+    ) -> Result<bool, GithubFault> {
         let wire = self.wire()?;
         let path = self.path(&format!("issues/{number}/comments"));
         let page = Page { per_page: PAGE };
         let listed: Vec<Comment> = wire
             .read(step, || wire.crab.get(&path, Some(&page)))
             .await?;
-        // GitHub may write line ends of its own.
-        let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
-        let wanted = plain(body);
-        Ok(listed.iter().any(|comment| {
-            comment
-                .body
-                .as_deref()
-                .is_some_and(|body| plain(body) == wanted)
-        }))
+        let mut bodies = listed.iter().filter_map(|comment| comment.body.as_deref());
+        Ok(bodies.any(is_it))
     }
+}
+
+/// Evens out what GitHub may write in its own way: line ends, and blanks at the end.
+fn plain(text: &str) -> String {
+    text.replace("\r\n", "\n").trim_end().to_owned()
 }

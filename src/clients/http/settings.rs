@@ -21,6 +21,8 @@ pub struct HttpSettings {
     pub auth: Auth,
     /// Headers sent with every request, such as `X-Scope-OrgID`.
     pub headers: Vec<(String, SecretString)>,
+    /// Further texts that must not be repeated, such as a URL that is itself a secret.
+    pub hidden: Vec<SecretString>,
     /// PEM file with certificates that are trusted in addition to the platform's. Read for an `https` base only.
     pub ca_file: Option<PathBuf>,
     /// PEM files with the client's certificate chain and its private key. Read for an `https` base only.
@@ -54,6 +56,7 @@ impl Default for HttpSettings {
         Self {
             auth: Auth::None,
             headers: Vec::new(),
+            hidden: Vec::new(),
             ca_file: None,
             client_identity: None,
             timeout: Duration::from_secs(10),
@@ -139,6 +142,7 @@ impl HttpSettings {
             .map(|(_, value)| value.clone())
             .chain(credentials)
             .chain(header)
+            .chain(self.hidden.iter().cloned())
             .filter(|secret| secret.expose_secret().len() >= MIN_SECRET_LENGTH)
             .collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
