@@ -1,13 +1,29 @@
-//! All human text in one place.
+//! All human text in one place, and the way from a change to the people who are told.
+//!
+//! Pure: what the program prints (`text`, `doctor`), writes into commits and pull requests (`commit`, `pull`), and says to
+//! each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`). [`channels`] says who is told what;
+//! [`Tellers`] delivers it.
 
 mod advice;
+mod channels;
 mod commit;
+mod deliver;
 mod doctor;
 pub mod metrics;
+mod event;
+#[cfg(test)]
+mod fixture;
+mod pagerduty;
+mod piece;
 mod pull;
+mod slack;
+mod story;
 mod text;
+mod ticket;
 
+pub use channels::{Channel, channels};
 pub use commit::{CommitStory, commit_message};
+pub use deliver::{Handle, Handles, Slack, Tellers, TellersError, Tickets, Told};
 pub use doctor::diagnosis;
 pub use pull::{expired, overtaken, pull_request};
 pub use text::{record, said, status};

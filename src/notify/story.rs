@@ -1,0 +1,299 @@
+//! The sentences that all channels share: what a change is called, what there is to say about it, and what a person does next.
+
+use super::advice::next_step;
+use super::piece::{Line, Piece, clean, clipped, highest, moment, sparkline};
+use super::text::{percent, rate, span};
+use crate::journal::{News, NewsGate, NewsKind, NewsRollback, Standing};
+use crate::policy::short;
+
+/// Longest detail of a step (characters).
+const MAX_DETAIL: usize = 400;
+
+/// Says in one line what changed, beginning with the words of the contract.
+pub(super) fn headline(news: &News) -> String {
+    let service = format!("{}/{}", clean(&news.namespace), clean(&news.service));
+    let back_to = match &news.rollback {
+        Some(rollback) => format!("{service} goes back to {}", short(&rollback.to)),
+        None => service.clone(),
+    };
+    match news.kind {
+        NewsKind::LevelCrossed => format!(
+            "Budget at level {}: {service}, {} consumed",
+            clean(&news.standing.level),
+            percent(news.standing.consumed)
+        ),
+        NewsKind::Held => format!("Rollback held: {service}, {}", clean(&news.reason)),
+        NewsKind::Started => format!("Rollback started: {back_to}"),
+        NewsKind::Recovered => format!("Rollback recovered: {service}, the burn stopped"),
+        NewsKind::Ineffective => format!("Rollback ineffective: {service}, a person is needed"),
+        NewsKind::Failed => format!("Rollback failed: {service}, a person is needed"),
+        NewsKind::Superseded => format!("Rollback superseded: {service}, nothing of ours is there"),
+        NewsKind::ApprovalNeeded => format!("Approval needed: {back_to}"),
+        NewsKind::ApprovalHalfTime => format!("Approval still needed: {back_to}"),
+        NewsKind::ApprovalExpired => format!("Approval expired: {service}, nothing was done"),
+        NewsKind::Rejected => format!("Rollback rejected: {service}, nothing was done"),
+        NewsKind::HoldViolated => {
+            format!("Hold violated: {service} runs a revision that was rolled back")
+        }
+        NewsKind::Blind => format!("Monitoring blind: {service} cannot be measured"),
+        NewsKind::Seeing => format!("Monitoring sees again: {service}"),
+        NewsKind::MemoryRebuilt => format!("Memory rebuilt: {service}"),
+    }
+}
+
+/// Says why: the reason now, and where it is another one, why the rollback was begun.
+pub(super) fn why(news: &News) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if !news.detail.is_empty() {
+        lines.push(Line::new("Why", [Piece::Said(news.detail.clone())]));
+    }
+    if let Some(rollback) = &news.rollback
+        && rollback.why != news.detail
+        && !rollback.why.is_empty()
+    {
+        lines.push(Line::new(
+            "Begun because",
+            [Piece::Said(rollback.why.clone())],
+        ));
+    }
+    lines
+}
+
+/// Says where and from what to what.
+pub(super) fn revisions(rollback: &NewsRollback) -> Vec<Line> {
+    let revision = |id: &str, url: &Option<String>| Piece::link(short(id), url.as_deref());
+    let mut from = vec![revision(&rollback.from, &rollback.from_url)];
+    if !rollback.from_subject.is_empty() {
+        from.push(Piece::Words(" ".to_owned()));
+        from.push(Piece::Said(rollback.from_subject.clone()));
+    }
+    from.push(Piece::Words(" → ".to_owned()));
+    from.push(revision(&rollback.to, &rollback.to_url));
+    let mut lines = vec![Line::new("Revision", from)];
+    if !rollback.place.is_empty() {
+        lines.push(Line::new("Where", [Piece::Said(rollback.place.clone())]));
+    }
+    if let Some(commit) = &rollback.commit {
+        lines.push(Line::new(
+            "Commit",
+            [revision(commit, &rollback.commit_url)],
+        ));
+    }
+    if let Some(url) = &rollback.pull_request_url {
+        lines.push(Line::new(
+            "Pull request",
+            [Piece::link("open it", Some(url))],
+        ));
+    }
+    if let Some(application) = &rollback.application {
+        let link = Piece::link(application, rollback.application_url.as_deref());
+        lines.push(Line::new("Application", [link]));
+    }
+    lines
+}
+
+/// Says how the service stood.
+pub(super) fn numbers(standing: &Standing) -> Vec<Line> {
+    let mut budget = format!(
+        "{} consumed of {} over {} ({})",
+        percent(standing.consumed),
+        percent(Some(standing.error_budget)),
+        span(standing.window_seconds as f64),
+        clean(&standing.level)
+    );
+    if let Some(seconds) = standing
+        .seconds_to_exhaustion
+        .filter(|seconds| *seconds > 0.0)
+    {
+        budget.push_str(&format!(", gone in {}", span(seconds)));
+    }
+    let mut lines = vec![Line::words("Budget", budget)];
+    if !standing.burn_rates.is_empty() {
+        let rates = standing.burn_rates.iter();
+        let rates: Vec<String> = rates
+            .map(|(window, value)| format!("{} {}", clean(window), rate(*value)))
+            .collect();
+        lines.push(Line::words("Burn rate", rates.join(", ")));
+    }
+    if let Some(drawn) = sparkline(&standing.course) {
+        let most = percent(highest(&standing.course));
+        lines.push(Line::words(
+            "Last hour",
+            format!("{drawn} errors up to {most}"),
+        ));
+    }
+    if !standing.violated.is_empty() {
+        let violated = standing.violated.join(", ");
+        lines.push(Line::new("Violated", [Piece::Said(violated)]));
+    }
+    lines
+}
+
+/// Says how much of the budget is gone as minutes in which nothing worked: a share of a window is hard to feel.
+pub(super) fn impact(standing: &Standing) -> Option<String> {
+    let whole = standing.error_budget * standing.window_seconds as f64 / 60.0;
+    let consumed = standing.consumed?;
+    Some(format!(
+        "{:.1} of {whole:.1} budget minutes (as if nothing had worked for that long)",
+        consumed * whole
+    ))
+}
+
+/// Says how often a rollback may still happen.
+pub(super) fn limits(news: &News) -> Option<Line> {
+    let limits = news.limits?;
+    Some(Line::words(
+        "Limits left",
+        format!(
+            "{} within the hour, {} within the day",
+            limits.hour, limits.day
+        ),
+    ))
+}
+
+/// Says which gates passed, and which one holds: the first that failed, else the first that could not be checked.
+pub(super) fn gates(news: &News) -> Vec<Line> {
+    let named = |state: &str| -> Vec<&NewsGate> {
+        news.gates
+            .iter()
+            .filter(|gate| gate.state == state)
+            .collect()
+    };
+    let names = |gates: &[&NewsGate]| {
+        let names: Vec<String> = gates.iter().map(|gate| gate.gate.clone()).collect();
+        names.join(", ")
+    };
+    let (passed, failed, unchecked) = (named("pass"), named("fail"), named("not_checked"));
+    let mut lines = Vec::new();
+    if !passed.is_empty() {
+        lines.push(Line::new("Gates passed", [Piece::Said(names(&passed))]));
+    }
+    for gate in &failed {
+        let label = if lines.iter().any(|line| line.label == "Holds") {
+            "Holds too"
+        } else {
+            "Holds"
+        };
+        let detail = format!("{}: {}", gate.gate, gate.detail);
+        lines.push(Line::new(label, [Piece::Said(detail)]));
+    }
+    if !unchecked.is_empty() {
+        lines.push(Line::new("Not checked", [Piece::Said(names(&unchecked))]));
+    }
+    lines
+}
+
+/// Says what a person does next, with the command.
+pub(super) fn next(news: &News) -> Option<Line> {
+    let words = |text: &str| Piece::Words(text.to_owned());
+    let command = |rest: &str| Piece::Code(format!("error-budget-monitor {rest}"));
+    let pieces = match (news.kind, &news.rollback) {
+        (NewsKind::Started, _) => vec![words("watch it: "), command("status")],
+        (NewsKind::Recovered, Some(rollback)) => vec![
+            words("mend what was bad, then let it through: "),
+            command(&format!("release {}", rollback.id)),
+        ],
+        (NewsKind::Ineffective, _) => vec![
+            words("look for another cause; to go further back: "),
+            command("rollback gitops --to REV"),
+        ],
+        (NewsKind::Failed | NewsKind::ApprovalExpired, Some(rollback)) => vec![
+            words("see what stands in the way: "),
+            command("doctor"),
+            words(", then "),
+            command(&format!("rollback gitops --to {}", short(&rollback.to))),
+        ],
+        (NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime, Some(rollback)) => {
+            approval(rollback)
+        }
+        (NewsKind::HoldViolated, Some(rollback)) => vec![
+            words("find out who brought it back; if it is meant to be there: "),
+            command(&format!("release {}", rollback.id)),
+        ],
+        (NewsKind::Blind, _) => vec![words("see what is wrong: "), command("doctor")],
+        (NewsKind::Held | NewsKind::LevelCrossed, _) => vec![
+            words(next_step(&news.reason).unwrap_or("look at the service")),
+            words("; all numbers: "),
+            command("status"),
+        ],
+        (
+            NewsKind::Superseded
+            | NewsKind::Rejected
+            | NewsKind::MemoryRebuilt
+            | NewsKind::Recovered
+            | NewsKind::Failed
+            | NewsKind::ApprovalNeeded
+            | NewsKind::ApprovalHalfTime
+            | NewsKind::ApprovalExpired
+            | NewsKind::HoldViolated,
+            _,
+        ) => vec![words("see how it stands: "), command("status")],
+        (NewsKind::Seeing, _) => return None,
+    };
+    Some(Line::new("Next", pieces))
+}
+
+fn approval(rollback: &NewsRollback) -> Vec<Piece> {
+    let until = rollback.expires_at.map_or_else(String::new, |at| {
+        format!(" until {}", at.format("%Y-%m-%d %H:%M UTC"))
+    });
+    if let Some(url) = &rollback.pull_request_url {
+        return vec![
+            Piece::Words("merge to approve, close to reject: ".to_owned()),
+            Piece::link("the pull request", Some(url)),
+            Piece::Words(until),
+        ];
+    }
+    vec![
+        Piece::Code(format!("error-budget-monitor approve {}", rollback.id)),
+        Piece::Words(" or ".to_owned()),
+        Piece::Code(format!("error-budget-monitor reject {}", rollback.id)),
+        Piece::Words(until),
+    ]
+}
+
+/// Says what was done, a line for each step.
+pub(super) fn steps(rollback: &NewsRollback) -> Vec<String> {
+    rollback
+        .steps
+        .iter()
+        .map(|step| {
+            format!(
+                "{} {} {}: {}",
+                moment(step.at),
+                step.step,
+                step.state,
+                clipped(&step.detail, MAX_DETAIL)
+            )
+        })
+        .collect()
+}
+
+/// Returns the pages to look at, with what they show.
+pub(super) fn pages(news: &News) -> Vec<(String, String)> {
+    let Some(rollback) = &news.rollback else {
+        return Vec::new();
+    };
+    let commit = rollback.commit.as_deref().unwrap_or_default();
+    [
+        ("bad revision", short(&rollback.from), &rollback.from_url),
+        ("restored revision", short(&rollback.to), &rollback.to_url),
+        (
+            "commit of the rollback",
+            short(commit),
+            &rollback.commit_url,
+        ),
+        ("pull request", "", &rollback.pull_request_url),
+        (
+            "application",
+            rollback.application.as_deref().unwrap_or_default(),
+            &rollback.application_url,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(what, name, url)| {
+        let url = super::piece::page(url.as_deref()?)?;
+        Some((clean(&format!("{what} {name}")), url))
+    })
+    .collect()
+}
