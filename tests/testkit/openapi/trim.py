@@ -21,6 +21,8 @@ OPERATIONS = {
     f"{REPO}/git/trees/{{tree_sha}}": ["get"],
     f"{REPO}/pulls": ["get", "post"],
     f"{REPO}/pulls/{{pull_number}}": ["get", "patch"],
+    f"{REPO}/issues": ["get", "post"],
+    f"{REPO}/issues/{{issue_number}}": ["get", "patch"],
     f"{REPO}/issues/{{issue_number}}/labels": ["post"],
     f"{REPO}/issues/{{issue_number}}/comments": ["get", "post"],
     f"{REPO}/rules/branches/{{branch}}": ["get"],

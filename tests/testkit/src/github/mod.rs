@@ -5,6 +5,7 @@
 
 mod contract;
 mod identity;
+mod issues;
 mod objects;
 mod passage;
 mod pulls;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use self::issues::IssueRecord;
 use self::pulls::PullRecord;
 use crate::git::{GitRepo, GitServer};
 use crate::stub::{Reply, Request, Stub};
@@ -54,6 +56,8 @@ struct State {
     rules: HashMap<String, Vec<String>>,
     signed: BTreeSet<String>,
     pulls: Vec<PullRecord>,
+    issues: Vec<IssueRecord>,
+    deleted_issues: BTreeSet<u64>,
     faults: Vec<Fault>,
     log: Vec<Logged>,
     violations: Vec<String>,
@@ -149,6 +153,8 @@ impl GithubServer {
                 rules: HashMap::new(),
                 signed: BTreeSet::new(),
                 pulls: Vec::new(),
+                issues: Vec::new(),
+                deleted_issues: BTreeSet::new(),
                 faults: Vec::new(),
                 log: Vec::new(),
                 violations: Vec::new(),
@@ -282,6 +288,13 @@ fn is_blind_repeat(log: &[Logged]) -> bool {
         .rev()
         .take_while(|other| other.method != "GET")
         .any(|other| (&other.method, &other.path, &other.body) == wanted)
+}
+
+impl State {
+    /// Returns the number of the next issue or pull request.
+    fn next_number(&self) -> u64 {
+        (self.pulls.len() + self.issues.len() + self.deleted_issues.len()) as u64 + 1
+    }
 }
 
 impl World {

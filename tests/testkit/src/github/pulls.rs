@@ -106,10 +106,12 @@ impl GithubServer {
         found.map_or_else(Vec::new, |pull| pull.labels)
     }
 
-    /// Returns the comments of a pull request.
+    /// Returns the comments of a pull request or an issue.
     pub fn comments(&self, number: u64) -> Vec<String> {
-        let found = self.world.pull(number);
-        found.map_or_else(Vec::new, |pull| pull.comments)
+        let found = self.world.pull(number).map(|pull| pull.comments);
+        found
+            .or_else(|| self.world.comments_of(number))
+            .unwrap_or_default()
     }
 
     /// Tells whether a pull request was opened as a draft.
@@ -186,11 +188,7 @@ impl World {
     }
 
     pub(super) fn list_pulls(&self, query: &str) -> Answer {
-        let query: HashMap<String, String> = query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (name.to_owned(), decoded(&value.replace('+', " "))))
-            .collect();
+        let query = parameters(query);
         let state = query.get("state").map_or("open", String::as_str);
         let pulls = self.state().pulls.clone();
         let fits = |pull: &&PullRecord| {
@@ -237,7 +235,7 @@ impl World {
             let words = format!("A pull request already exists for {}:{head}.", self.owner);
             return failed("head", "custom", Some(words));
         }
-        let number = state.pulls.len() as u64 + 1;
+        let number = state.next_number();
         let pull = PullRecord {
             number,
             head,
@@ -299,26 +297,45 @@ impl World {
     }
 
     pub(super) fn list_comments(&self, number: &str) -> Answer {
-        let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)) else {
-            return refused(404, "Not Found");
-        };
-        let shown = pull.comments.iter().map(|body| self.comment(body));
-        ok(200, shown.collect())
+        match self.all_comments(number) {
+            Some(comments) => {
+                let shown = comments.iter().map(|body| self.comment(body));
+                ok(200, shown.collect())
+            }
+            None => refused(404, "Not Found"),
+        }
     }
 
     pub(super) fn add_comment(&self, number: &str, body: &Value) -> Answer {
-        let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)) else {
+        if self.all_comments(number).is_none() {
             return refused(404, "Not Found");
-        };
+        }
+        let number = number.parse().unwrap_or_default();
         let text = body["body"].as_str().unwrap_or_default().to_owned();
-        self.update(pull.number, |pull| pull.comments.push(text.clone()));
+        self.update(number, |pull| pull.comments.push(text.clone()));
+        self.comment_issue(number, &text);
         ok(201, self.comment(&text))
+    }
+
+    fn all_comments(&self, number: &str) -> Option<Vec<String>> {
+        let number = number.parse().ok()?;
+        let of_pull = self.pull(number).map(|pull| pull.comments);
+        of_pull.or_else(|| self.comments_of(number))
     }
 
     fn comment(&self, body: &str) -> Value {
         let user = filled("simple-user", json!({ "login": self.owner }));
         filled("issue-comment", json!({ "body": body, "user": user }))
     }
+}
+
+/// Reads the parameters of a query.
+pub(super) fn parameters(query: &str) -> HashMap<String, String> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), decoded(&value.replace('+', " "))))
+        .collect()
 }
 
 /// Refuses a field, with GitHub's way to say which.

@@ -72,6 +72,10 @@ impl World {
             ("POST", ["pulls"]) => self.open_pull(&body),
             ("GET", ["pulls", number]) => self.read_pull(number),
             ("PATCH", ["pulls", number]) => self.update_pull(number, &body),
+            ("GET", ["issues"]) => self.list_issues(query),
+            ("POST", ["issues"]) => self.open_issue(&body),
+            ("GET", ["issues", number]) => self.read_issue(number),
+            ("PATCH", ["issues", number]) => self.update_issue(number, &body),
             ("POST", ["issues", number, "labels"]) => self.add_labels(number, &body),
             ("GET", ["issues", number, "comments"]) => self.list_comments(number),
             ("POST", ["issues", number, "comments"]) => self.add_comment(number, &body),
@@ -118,7 +122,7 @@ impl World {
             json!({
                 "token": token,
                 "expires_at": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-                "permissions": { "contents": "write", "metadata": "read", "pull_requests": "write" },
+                "permissions": { "contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write" },
                 "repository_selection": "selected",
             }),
         )
