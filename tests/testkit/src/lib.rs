@@ -1,7 +1,9 @@
 //! Launchers of real servers and strict stand-ins.
 //!
-//! The tests and the demo run the program against a real Prometheus ([`prometheus`]), a real Pushgateway ([`pushgateway`]) and against real git
-//! repositories served by `git http-backend` ([`git`]), against strict stand-ins for GitHub ([`github`]) and Argo CD ([`argocd`]), with a live service to scrape where needed ([`service`]). Every server listens on a loopback port that the operating
+//! The tests and the demo run the program against a real Prometheus ([`prometheus`]), a real Pushgateway ([`pushgateway`]) and
+//! real git repositories served by `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD
+//! ([`argocd`]), Slack ([`slack`]), PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live service to
+//! scrape where needed ([`service`]). Every server listens on a loopback port that the operating
 //! system chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when
 //! the test process dies.
 //!
@@ -13,8 +15,12 @@ pub mod demo;
 pub mod git;
 pub mod github;
 mod http;
+pub mod pagerduty;
 mod process;
 pub mod prometheus;
 pub mod pushgateway;
+pub mod receiver;
 pub mod service;
+pub mod slack;
+mod standin;
 pub mod stub;
