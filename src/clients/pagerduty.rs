@@ -189,8 +189,8 @@ impl Pagerduty {
             body,
             repeat,
         };
-        match self.post.send(deadline, &parcel).await {
-            Ok(_) => Ok(()),
+        match self.post.send(deadline, &parcel, |_| Ok(())).await {
+            Ok(()) => Ok(()),
             Err(PostFault::Refused { status, words, .. })
                 if matches!(status, 400 | 413) && !words.contains("routing_key") =>
             {

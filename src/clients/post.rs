@@ -210,16 +210,19 @@ impl Post {
         }
     }
 
-    /// Sends a message until an answer with a status of success is there, a fault stays, or no time is left.
-    pub(super) async fn send(
+    /// Sends a message until an answer of success is there, a fault stays, or no time is left. `read` says what an answer
+    /// with a status of success means: some systems refuse with it.
+    pub(super) async fn send<T>(
         &self,
         deadline: Instant,
         parcel: &Parcel<'_>,
-    ) -> Result<Response, PostFault> {
+        read: impl Fn(Response) -> Result<T, PostFault>,
+    ) -> Result<T, PostFault> {
         let mut pauses = self.patience.pauses.iter();
         loop {
-            let fault = match self.once(deadline, parcel).await {
-                Ok(answer) => return Ok(answer),
+            let tried = self.once(deadline, parcel).await;
+            let fault = match tried.and_then(&read) {
+                Ok(read) => return Ok(read),
                 Err(fault) => fault,
             };
             let may_repeat =

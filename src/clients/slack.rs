@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use super::http::{Auth, quote};
+use super::http::{Auth, Response, quote};
 use super::post::{Parcel, Patience, Post, PostError, PostFault, Repeat, pieces};
 
 /// What the webhook says to a message that it took. Source: Slack's documentation, "Sending messages using incoming webhooks".
@@ -126,20 +126,18 @@ impl SlackWebhook {
     /// Fails when Slack does not take the message before `deadline`.
     pub async fn post(&self, deadline: Instant, message: &SlackMessage) -> Result<(), PostError> {
         const TRIED: &str = "post to the Slack webhook";
-        let answer = self
-            .post
-            .send(deadline, &parcel(&[], message, Repeat::Unseen))
-            .await
-            .map_err(|fault| judged(fault, RENEW_WEBHOOK).tried(TRIED))?;
-        if answer.body.trim_ascii() == TAKEN {
-            return Ok(());
-        }
-        let words = self.post.words(&answer.body);
-        Err(PostFault::Answer {
-            words,
-            remedy: "check that SLACK_WEBHOOK is a Slack webhook",
-        }
-        .tried(TRIED))
+        let parcel = parcel(&[], message, Repeat::Unseen);
+        let sent = self.post.send(deadline, &parcel, |answer| {
+            if answer.body.trim_ascii() == TAKEN {
+                return Ok(());
+            }
+            Err(PostFault::Answer {
+                words: self.post.words(&answer.body),
+                remedy: "check that SLACK_WEBHOOK is a Slack webhook",
+            })
+        });
+        sent.await
+            .map_err(|fault| judged(fault, RENEW_WEBHOOK).tried(TRIED))
     }
 }
 
@@ -226,11 +224,16 @@ impl SlackBot {
         body: &Value,
         repeat: Repeat,
     ) -> Result<Said, PostFault> {
-        let answer = self
+        let segments = [method];
+        let parcel = parcel(&segments, body, repeat);
+        let sent = self
             .post
-            .send(deadline, &parcel(&[method], body, repeat))
-            .await
-            .map_err(|fault| judged(fault, MEND_BOT))?;
+            .send(deadline, &parcel, |answer| self.read(&answer));
+        sent.await.map_err(|fault| judged(fault, MEND_BOT))
+    }
+
+    /// Reads what a method says. It refuses with the status of success.
+    fn read(&self, answer: &Response) -> Result<Said, PostFault> {
         let Ok(said) = serde_json::from_slice::<Said>(&answer.body) else {
             return Err(PostFault::Answer {
                 words: self.post.words(&answer.body),
@@ -242,20 +245,19 @@ impl SlackBot {
         }
         let words = self.post.words(said.error.as_bytes());
         let status = answer.status.as_u16();
-        if TOO_FAST.contains(&words.as_str()) {
-            return Err(PostFault::RateLimited {
+        Err(if TOO_FAST.contains(&words.as_str()) {
+            PostFault::RateLimited {
                 wait: answer.retry_after(),
-            });
-        }
-        if PASSING.contains(&words.as_str()) {
-            return Err(PostFault::Server { status, words });
-        }
-        let refused = PostFault::Refused {
-            status,
-            words,
-            remedy: "",
-        };
-        Err(judged(refused, MEND_BOT))
+            }
+        } else if PASSING.contains(&words.as_str()) {
+            PostFault::Server { status, words }
+        } else {
+            PostFault::Refused {
+                status,
+                words,
+                remedy: "",
+            }
+        })
     }
 }
 

@@ -92,8 +92,8 @@ impl Webhook {
             body: event,
             repeat: Repeat::Freely,
         };
-        let fault = match self.post.send(deadline, &parcel).await {
-            Ok(_) => return Ok(()),
+        let fault = match self.post.send(deadline, &parcel, |_| Ok(())).await {
+            Ok(()) => return Ok(()),
             Err(PostFault::Refused { status, words, .. }) if UNFIT.contains(&status) => {
                 PostFault::Unfit { status, words }
             }

@@ -13,5 +13,6 @@ mod readme;
 mod refusals_in_readme;
 mod scenarios;
 mod signals;
+mod telling;
 mod vectors;
 mod year;

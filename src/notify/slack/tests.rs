@@ -232,7 +232,7 @@ fn is_tame(message: &SlackMessage) {
                 continue;
             }
             // Every backtick is ours, so they come in pairs on a line.
-            let is_paired = |line: &str| line.matches('`').count() % 2 == 0;
+            let is_paired = |line: &str| line.matches('`').count().is_multiple_of(2);
             assert!(text.lines().all(is_paired), "{text}");
             for (at, _) in text.match_indices('&') {
                 let entity = ["&amp;", "&lt;", "&gt;"]
