@@ -21,6 +21,7 @@ const NEEDED_FOR_AN_EFFECT: Duration = Duration::from_secs(30);
 pub struct Stop {
     told: watch::Receiver<bool>,
     at: Instant,
+    began_at: Instant,
     /// The end of the whole run.
     run_ends_at: Instant,
 }
@@ -46,10 +47,12 @@ impl Stop {
                 Err(error) => tracing::warn!(error = %error, "signals are not listened for"),
             }
         }
-        let at = Instant::now() + verify_timeout + BESIDES_VERIFYING;
+        let began_at = Instant::now();
+        let at = began_at + verify_timeout + BESIDES_VERIFYING;
         Self {
             told,
             at,
+            began_at,
             run_ends_at: at,
         }
     }
@@ -60,8 +63,14 @@ impl Stop {
         Self {
             told: self.told.clone(),
             at: self.at.min(Instant::now() + longest),
+            began_at: self.began_at,
             run_ends_at: self.run_ends_at,
         }
+    }
+
+    /// Returns how long the run has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.began_at.elapsed()
     }
 
     /// Tells whether the run was told to end.
@@ -113,6 +122,7 @@ mod tests {
         let stop = Stop {
             told,
             at,
+            began_at: Instant::now(),
             run_ends_at: at,
         };
         (tell, stop)

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{
-    Auth, HttpClient, HttpError, HttpSettings, HttpSettingsError, Method, Response, StatusCode,
+    Auth, HttpClient, HttpError, HttpSettings, HttpSettingsError, Method, Purpose, Response,
+    StatusCode,
 };
 
 /// Largest answer that is read (bytes). These systems answer in a few hundred.
@@ -252,7 +253,7 @@ impl Post {
             request = request.header(*name, value);
         }
         let limit = self.patience.call_timeout.min(left);
-        let answer = client.send_within(limit, request).await?;
+        let answer = client.send_within(limit, Purpose::Change, request).await?;
         if answer.status.is_success() {
             return Ok(answer);
         }

@@ -119,6 +119,7 @@ pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ende
         exit: Exit::Complete,
         report: Some(Report::Said(Box::new(said))),
         complaint: None,
+        back: None,
     }
 }
 

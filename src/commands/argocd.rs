@@ -27,18 +27,14 @@ const OWNERS_NEED: Duration = Duration::from_secs(3);
 const SHORTEST: usize = 4;
 
 /// Rolls the application back to a revision or history entry that a person named, or to the deployment before.
-pub(super) async fn argocd(service: &Service<'_>, heading: &Heading) -> Ended {
+pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
     let Some(argo) = &service.argo else {
         return Ended::only(
             Exit::Configuration,
             "there is no application to roll back: set ARGOCD_SERVER, ARGOCD_APP_NAME and ARGOCD_TOKEN",
         );
     };
-    let Opening {
-        memory,
-        state,
-        record,
-    } = match open(service, heading).await {
+    let Opening { state, record } = match open(service, heading, memory).await {
         Ok(opening) => opening,
         Err(ended) => return *ended,
     };
@@ -149,7 +145,7 @@ fn named_entry(app: &Application, timeline: &Timeline, named: &str) -> Result<Wa
 pub(super) async fn alone(
     service: &Service<'_>,
     argo: &Argo,
-    memory: Memory,
+    memory: &mut Memory,
     app: &Application,
     plan: &Plan,
     asks: bool,
@@ -202,6 +198,7 @@ pub(super) async fn alone(
         id: id_of_rollback,
         origin: wish.origin,
         why: wish.why.clone(),
+        subject: String::new(),
         from: plan.from.clone(),
         from_state: plan.from_state.clone(),
         to: plan.to.clone(),
@@ -213,6 +210,7 @@ pub(super) async fn alone(
         recovery_ratio: wish.recovery_ratio,
         phase: Phase::Begun,
         approval: wish.pending.as_ref().and_then(|it| it.approval.clone()),
+        told: Vec::new(),
         released: None,
         attempted: false,
         commit: None,
@@ -267,11 +265,11 @@ pub(super) fn place(argo: &Argo) -> String {
 async fn begin(
     service: &Service<'_>,
     argo: &Argo,
-    mut journal: Journal,
+    journal: &mut Journal,
     rollback: Rollback,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(service, &mut journal, &rollback) {
+    if let Err(error) = first_record(service, journal, &rollback) {
         let record = record.holding(Reason::UnknownData, error.to_string());
         return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
     }

@@ -26,6 +26,9 @@ use crate::verify::{Proof, Seen, watch};
 /// How many characters of the service's name stand in a rollback's id.
 const NAME_IN_ID: usize = 24;
 
+/// How many characters of a commit's first line are remembered.
+const MAX_SUBJECT: usize = 200;
+
 /// How many bytes of the hash of the service's key stand in a rollback's id.
 const HASH_BYTES_IN_ID: usize = 4;
 
@@ -81,7 +84,7 @@ pub(super) struct Sighted {
 /// Does what was decided: nothing, a plan shown, or a rollback begun and followed to its outcome.
 pub(super) async fn carry_out(
     service: &Service<'_>,
-    memory: Memory,
+    memory: &mut Memory,
     seen: Sighted,
     decision: &Decision,
     record: Record,
@@ -318,6 +321,7 @@ impl Intent<'_> {
             id,
             origin: wish.origin,
             why: wish.why.clone(),
+            subject: subject.chars().take(MAX_SUBJECT).collect(),
             from: plan.from.clone(),
             from_state: plan.from_state.clone(),
             to: plan.to.clone(),
@@ -329,6 +333,7 @@ impl Intent<'_> {
             recovery_ratio: wish.recovery_ratio,
             phase: Phase::Begun,
             approval: wish.pending.as_ref().and_then(|it| it.approval.clone()),
+            told: Vec::new(),
             released: None,
             attempted: false,
             commit: None,
@@ -355,12 +360,12 @@ pub(super) fn place(git: &Git) -> String {
 async fn begin(
     service: &Service<'_>,
     git: &Git,
-    mut journal: Journal,
+    journal: &mut Journal,
     rollback: Rollback,
     snapshot: Snapshot,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(service, &mut journal, &rollback) {
+    if let Err(error) = first_record(service, journal, &rollback) {
         return Ended::with(
             Exit::PersonNeeded,
             record.holding(Reason::UnknownData, error.to_string()),
@@ -394,7 +399,7 @@ pub(super) fn first_record(
 /// A rollback under way, with the journal in which every step is written down.
 pub(super) struct Journey<'a> {
     pub(super) service: &'a Service<'a>,
-    pub(super) journal: Journal,
+    pub(super) journal: &'a mut Journal,
     pub(super) rollback: Rollback,
     trouble: Option<String>,
     /// When this run stops looking whether something came about.
@@ -419,7 +424,11 @@ impl From<GitError> for Outage {
 }
 
 impl<'a> Journey<'a> {
-    pub(super) fn new(service: &'a Service<'a>, journal: Journal, rollback: Rollback) -> Self {
+    pub(super) fn new(
+        service: &'a Service<'a>,
+        journal: &'a mut Journal,
+        rollback: Rollback,
+    ) -> Self {
         Self {
             service,
             journal,

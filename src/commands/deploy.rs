@@ -5,6 +5,7 @@ use chrono::{TimeDelta, Utc};
 use super::Ended;
 use super::carry_out::{Journey, Outage, Wish, now};
 use super::service::{Service, with_sources};
+use super::tell;
 use crate::act::{Goal, Operated, Operation, Unlike, compared, healthy};
 use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoError, AutoSync};
 use crate::clients::git::{Git, Snapshot};
@@ -199,6 +200,10 @@ impl Journey<'_> {
         record: Record,
         outage: Option<Outage>,
     ) -> Ended {
+        // Whoever is on call hears of it while it is being proven.
+        let so_far = record.clone().with_rollback(&self.rollback);
+        let underway = tell::at_once(self.service, self.journal, &so_far).await;
+        self.knows_what_was_told();
         let outage = match outage {
             Some(outage) => Some(outage),
             None => match self.takes_effect(git).await {
@@ -210,7 +215,18 @@ impl Journey<'_> {
                 Err(outage) => Some(outage),
             },
         };
+        tell::collect(self.service, self.journal, underway).await;
+        self.knows_what_was_told();
         self.ended(record, outage)
+    }
+
+    /// Takes over what the journal knows of the telling, which goes on beside the rollback.
+    fn knows_what_was_told(&mut self) {
+        let state = self.journal.state().service(&self.service.key);
+        let known = state.rollbacks.into_iter();
+        if let Some(known) = known.into_iter().find(|known| known.id == self.rollback.id) {
+            self.rollback.told = known.told;
+        }
     }
 
     /// Rolls the application back. Returns whether that is done.

@@ -10,7 +10,8 @@ use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};
 use crate::clients::git::{Git, Snapshot};
 use crate::journal::{
-    JournalError, Ledger, Origin, Phase, Rollback, ServiceState, Step, StepName, StepState,
+    JournalError, Ledger, NewsKind, Origin, Phase, Rollback, ServiceState, Step, StepName,
+    StepState,
 };
 use crate::observe;
 
@@ -194,6 +195,7 @@ fn remembered(
         id: String::new(),
         origin: Origin::Automatic,
         why: "not known: the memory of it was lost".to_owned(),
+        subject: String::new(),
         from: String::new(),
         from_state: String::new(),
         to: String::new(),
@@ -209,6 +211,8 @@ fn remembered(
             Phase::Verifying
         },
         approval: None,
+        // The run that began it has told people.
+        told: vec![NewsKind::Started, NewsKind::Recovered],
         released: None,
         attempted: true,
         commit: None,

@@ -6,6 +6,7 @@ mod carry_out;
 mod check;
 mod deploy;
 mod doctor;
+mod holds;
 mod ledger;
 mod pass;
 mod pending;
@@ -14,7 +15,7 @@ mod resume;
 mod rollback;
 mod service;
 mod status;
-mod unserved;
+mod tell;
 
 pub use answer::{Said, Word};
 pub use doctor::{Diagnosis, Finding, FindingState};
@@ -24,6 +25,8 @@ pub use status::{Hold, Limits, PastPart, Pending, Status};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
+use self::pass::Memory;
+use self::tell::Back;
 use crate::cli::{Cli, Command, Way};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -51,6 +54,8 @@ pub struct Ended {
     pub report: Option<Report>,
     /// One sentence for a person, where something is wrong.
     pub complaint: Option<String>,
+    /// A revision that was rolled back and is on the branch again.
+    pub(crate) back: Option<Back>,
 }
 
 impl Ended {
@@ -59,6 +64,7 @@ impl Ended {
             exit,
             report: Some(Report::Record(Box::new(record))),
             complaint: None,
+            back: None,
         }
     }
 
@@ -72,6 +78,7 @@ impl Ended {
             exit,
             report: None,
             complaint: Some(complaint.into()),
+            back: None,
         }
     }
 }
@@ -96,6 +103,24 @@ pub async fn execute(cli: &Cli, config: &Config) -> Ended {
         .await
 }
 
+/// Runs a command that may change something, with the memory open, and tells people what came of it.
+async fn remembering(
+    service: &Service<'_>,
+    heading: &Heading,
+    command: impl AsyncFnOnce(&mut Memory) -> Ended,
+) -> Ended {
+    let mut memory = match Memory::open(service) {
+        Ok(memory) => memory,
+        Err(error) => return pass::without_state(&error),
+    };
+    let damage = memory.damage().map(str::to_owned);
+    let ended = command(&mut memory).await;
+    if let Memory::Writable(journal) = &mut memory {
+        tell::at_the_end(service, heading, journal, &ended, damage.as_deref()).await;
+    }
+    ended
+}
+
 /// Ends what only looks as soon as it is told to.
 async fn unless_told(service: &Service<'_>, looking: impl Future<Output = Ended>) -> Ended {
     tokio::select! {
@@ -106,15 +131,27 @@ async fn unless_told(service: &Service<'_>, looking: impl Future<Output = Ended>
 
 async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &Heading) -> Ended {
     match command {
-        Command::Run => pass::run(service, heading).await,
+        Command::Run => {
+            remembering(service, heading, async |memory: &mut Memory| {
+                pass::run(service, heading, memory).await
+            })
+            .await
+        }
         Command::Check(check) => {
             let commit = check.commit.as_deref();
             unless_told(service, check::check(service, heading, commit)).await
         }
-        Command::Rollback(rollback) => match rollback.way {
-            Way::Gitops => rollback::gitops(service, heading).await,
-            Way::Argocd => argocd::argocd(service, heading).await,
-        },
+        Command::Rollback(rollback) => {
+            remembering(
+                service,
+                heading,
+                async |memory: &mut Memory| match rollback.way {
+                    Way::Gitops => rollback::gitops(service, heading, memory).await,
+                    Way::Argocd => argocd::argocd(service, heading, memory).await,
+                },
+            )
+            .await
+        }
         Command::Approve(word) => answer::say(service, Word::Approve, &word.id, &word.by),
         Command::Reject(word) => answer::say(service, Word::Reject, &word.id, &word.by),
         Command::Release(word) => answer::say(service, Word::Release, &word.id, &word.by),

@@ -4,6 +4,7 @@ use chrono::Utc;
 
 use super::Ended;
 use super::carry_out::{Outage, Sighted, Wish, carry_out};
+use super::holds::came_back;
 use super::ledger::{Found, NotWhole, whole};
 use super::pending::{Fate, end, fate, waits};
 use super::resume::resume;
@@ -289,30 +290,36 @@ async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), Promethe
 }
 
 /// One pass over one service: finishes what an earlier run began, else evaluates, decides and carries out.
-pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
-    let mut memory = match Memory::open(service) {
-        Ok(memory) => memory,
-        Err(error) => return without_state(&error),
-    };
-    let state = match whole(service, &mut memory).await {
+pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
+    let state = match whole(service, memory).await {
         Ok(state) => state,
         Err(not_whole) => return not_remembering(service, heading, not_whole).await,
     };
-    let mut memory = match (memory, state.unfinished()) {
-        (Memory::Writable(journal), Some(unfinished)) => {
-            return resume(service, heading, journal, unfinished.clone()).await;
-        }
-        (memory, _) => memory,
-    };
+    if let (Memory::Writable(journal), Some(unfinished)) = (&mut *memory, state.unfinished()) {
+        return resume(service, heading, journal, unfinished.clone()).await;
+    }
     let evaluated = tokio::select! {
         evaluated = evaluate(service, heading) => evaluated,
         () = service.stop.told() => return told_to_end(),
     };
-    let mut known = match evaluated {
+    let known = match evaluated {
         Ok(known) => known,
         Err(not_evaluated) => return not_evaluated.ended(),
     };
-    let decision = decide(&known.inputs(service, &history(&state)));
+    let back = came_back(service, &state, known.branch.timeline()).await;
+    let ended = follow(service, heading, memory, &state, known).await;
+    Ended { back, ..ended }
+}
+
+/// Decides, and does what was decided.
+async fn follow(
+    service: &Service<'_>,
+    heading: &Heading,
+    memory: &mut Memory,
+    state: &ServiceState,
+    mut known: Known,
+) -> Ended {
+    let decision = decide(&known.inputs(service, &history(state)));
     let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())
@@ -331,7 +338,7 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading) -> Ended {
         when_held: Exit::Complete,
         pending: None,
     };
-    let (wish, record) = match (&mut memory, state.pending()) {
+    let (wish, record) = match (&mut *memory, state.pending()) {
         (Memory::Writable(journal), Some(pending)) => {
             let mut pending = pending.clone();
             match fate(&pending, &decision, known.assessment.burning) {

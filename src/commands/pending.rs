@@ -111,7 +111,7 @@ pub(super) fn end(
 /// Stores a plan and asks for a person's word.
 pub(super) fn ask(
     service: &Service<'_>,
-    mut journal: Journal,
+    journal: &mut Journal,
     mut rollback: Rollback,
     record: Record,
 ) -> Ended {

@@ -18,7 +18,7 @@ use crate::slo::Assessment;
 pub(super) async fn resume(
     service: &Service<'_>,
     heading: &Heading,
-    journal: Journal,
+    journal: &mut Journal,
     unfinished: Rollback,
 ) -> Ended {
     tracing::info!(rollback.id = %unfinished.id, phase = ?unfinished.phase, "an earlier run began a rollback");

@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::Ended;
 use super::carry_out::{Sighted, Wish, carry_out};
 use super::ledger::whole;
-use super::pass::{Memory, measure, not_remembering, without_state};
+use super::pass::{Memory, measure, not_remembering};
 use super::service::{Service, history, with_sources};
 use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::exit::Exit;
@@ -16,16 +16,18 @@ use crate::record::{Heading, Record};
 
 /// With what a person's rollback begins.
 pub(super) struct Opening {
-    pub(super) memory: Memory,
     pub(super) state: ServiceState,
     /// How the service stands, as far as Prometheus says so.
     pub(super) record: Record,
 }
 
 /// Opens the memory and looks how the service stands. An unfinished rollback has to be finished first.
-pub(super) async fn open(service: &Service<'_>, heading: &Heading) -> Result<Opening, Box<Ended>> {
-    let mut memory = Memory::open(service).map_err(|error| Box::new(without_state(&error)))?;
-    let state = match whole(service, &mut memory).await {
+pub(super) async fn open(
+    service: &Service<'_>,
+    heading: &Heading,
+    memory: &mut Memory,
+) -> Result<Opening, Box<Ended>> {
+    let state = match whole(service, memory).await {
         Ok(state) => state,
         Err(not_whole) => return Err(Box::new(not_remembering(service, heading, not_whole).await)),
     };
@@ -51,16 +53,12 @@ pub(super) async fn open(service: &Service<'_>, heading: &Heading) -> Result<Ope
             Ended::with(Exit::PersonNeeded, record).complaining(why),
         ));
     }
-    Ok(Opening {
-        memory,
-        state,
-        record,
-    })
+    Ok(Opening { state, record })
 }
 
 /// Rolls the GitOps path back, to a revision that a person named or to the last good one. Prometheus is asked for the
 /// record and for the proof only: a person may roll back while it is down.
-pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
+pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
     let Some(git) = &service.git else {
         return Ended::only(
             Exit::Configuration,
@@ -75,11 +73,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading) -> Ended {
              --to or TARGET_COMMIT, or unset TARGET_REVISION to go back to the last good one",
         );
     }
-    let Opening {
-        memory,
-        state,
-        record,
-    } = match open(service, heading).await {
+    let Opening { state, record } = match open(service, heading, memory).await {
         Ok(opening) => opening,
         Err(ended) => return *ended,
     };

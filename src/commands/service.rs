@@ -1,8 +1,8 @@
 //! One watched service: its settings, its clients, its memory's key.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::unserved::unserved;
 use crate::clients::argocd::{Argo, ArgoAuth, ArgoSettings};
 #[cfg(feature = "ssh")]
 use crate::clients::git::SshRemote;
@@ -15,6 +15,7 @@ use crate::config::{
     PrometheusConfig, SliSource,
 };
 use crate::journal::{Answer, Phase, ServiceState};
+use crate::notify::{Tellers, TellersError};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
 use crate::policy::{History, PastOutcome, PastRollback, Settings};
 use crate::slo::{LevelThresholds, Objective};
@@ -35,6 +36,9 @@ pub enum SetupError {
     /// GitHub's settings cannot be used.
     #[error("{0}")]
     Github(#[from] GithubError),
+    /// What people are told by cannot be prepared.
+    #[error("{0}")]
+    Tellers(#[from] TellersError),
     /// A duration is longer than a calendar can hold.
     #[error("{0} is too long")]
     TooLong(&'static str),
@@ -58,6 +62,8 @@ pub struct Service<'a> {
     pub github: Option<Github>,
     /// When this run has to end.
     pub stop: Stop,
+    /// What people are told by.
+    pub tellers: Arc<Tellers>,
     prometheus: Prometheus,
     queries: Queries,
 }
@@ -69,7 +75,6 @@ impl<'a> Service<'a> {
     /// Fails when the settings ask for something that is not built, or when a certificate file cannot be used.
     pub fn new(config: &'a Config) -> Result<Self, SetupError> {
         refuse_what_is_not_built(config)?;
-        warn_of_what_is_not_served(config);
         let github = match &config.gitops {
             Some(gitops) => github(gitops)?,
             None => None,
@@ -86,6 +91,7 @@ impl<'a> Service<'a> {
             git,
             argo: config.argocd.as_ref().map(argo),
             github,
+            tellers: Arc::new(Tellers::new(&config.notify)?),
             stop: Stop::of_a_run(config.verify.timeout),
             prometheus: prometheus(&config.prometheus)?,
             queries: queries(config),
@@ -113,17 +119,6 @@ fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
         ));
     }
     Ok(())
-}
-
-/// Says which settings are read and not served yet, so that nobody waits for a message that will not come.
-fn warn_of_what_is_not_served(config: &Config) {
-    let set = unserved(config);
-    if !set.is_empty() {
-        tracing::warn!(
-            variables = set.join(", "),
-            "set, but not served by this version"
-        );
-    }
 }
 
 fn objective(config: &Config) -> Objective {

@@ -246,5 +246,6 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         exit,
         report: Some(Report::Status(Box::new(status))),
         complaint,
+        back: None,
     }
 }

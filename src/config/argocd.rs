@@ -38,6 +38,19 @@ pub struct ArgocdConfig {
     pub may_disable_auto_sync: bool,
 }
 
+impl ArgocdConfig {
+    /// Returns the application's web page.
+    pub fn application_page(&self) -> Option<Url> {
+        let mut page = self.server.clone();
+        let mut segments = page.path_segments_mut().ok()?;
+        segments.pop_if_empty().push("applications");
+        segments.extend(&self.app_namespace);
+        segments.push(&self.app_name);
+        drop(segments);
+        Some(page)
+    }
+}
+
 /// How Argo CD lets us in.
 #[derive(Debug, Clone)]
 pub enum ArgocdAuth {

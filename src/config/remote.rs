@@ -31,6 +31,27 @@ pub enum GitopsRepo {
 }
 
 impl GitopsRepo {
+    /// Returns the web page of a commit, where the repository is on a GitHub.
+    pub fn commit_page(&self, revision: &str) -> Option<Url> {
+        match self {
+            Self::Github {
+                owner,
+                name,
+                api_url,
+            } => {
+                let mut page = web_url(api_url);
+                let mut segments = page.path_segments_mut().ok()?;
+                segments.pop_if_empty();
+                segments.extend([owner.as_str(), name, "commit", revision]);
+                drop(segments);
+                Some(page)
+            }
+            Self::Url(_) => None,
+            #[cfg(feature = "ssh")]
+            Self::Ssh(_) => None,
+        }
+    }
+
     /// Returns the address that git fetches from and pushes to.
     pub fn remote_url(&self) -> Url {
         match self {

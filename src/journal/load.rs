@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
+use super::news::NewsKind;
 use super::record::{Ledger, State};
 use super::store::beside;
 
@@ -178,6 +179,10 @@ fn migrated(schema: u32, mut state: State) -> State {
             read_at: newest.unwrap_or_default(),
             source: "the state of an older version".to_owned(),
         });
+        // Nobody is told now of what ended long ago.
+        for past in &mut service.rollbacks {
+            past.told = NewsKind::of_a_life().to_vec();
+        }
     }
     state
 }
@@ -198,7 +203,7 @@ mod tests {
     fn state() -> State {
         let service = ServiceState {
             rollbacks: vec![rollback("one")],
-            ledger: None,
+            ..ServiceState::default()
         };
         let mut state = State::default();
         state.services.insert("shop/checkout".to_owned(), service);

@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod load;
 mod news;
+mod outbox;
 mod probe;
 mod record;
 mod store;
@@ -17,6 +18,7 @@ mod transition;
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Standing};
+pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
     Entry, Errand, Ledger, Order, Origin, Proposal, Rollback, ServiceState, State, Step, StepName,

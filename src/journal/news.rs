@@ -74,6 +74,21 @@ pub enum NewsKind {
 }
 
 impl NewsKind {
+    /// Returns what is told of one rollback in the course of its life.
+    pub fn of_a_life() -> [Self; 9] {
+        [
+            Self::ApprovalNeeded,
+            Self::ApprovalHalfTime,
+            Self::ApprovalExpired,
+            Self::Rejected,
+            Self::Started,
+            Self::Recovered,
+            Self::Ineffective,
+            Self::Failed,
+            Self::Superseded,
+        ]
+    }
+
     /// Returns the name used in ids and in the messages for programs.
     pub fn as_str(self) -> &'static str {
         match self {

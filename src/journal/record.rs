@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Answer, Approval, Signature};
+use super::news::NewsKind;
+use super::outbox::Telling;
 use super::transition::{Event, IllegalEvent, Phase, next};
 
 /// How many ended rollbacks of a service are kept.
@@ -36,6 +38,9 @@ pub struct ServiceState {
     /// what the branch and Argo CD remember before anything rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
+    /// What people are told of it.
+    #[serde(default)]
+    pub telling: Telling,
 }
 
 /// What a memory was filled from.
@@ -68,6 +73,9 @@ pub struct Rollback {
     pub origin: Origin,
     /// Why, in a sentence fragment.
     pub why: String,
+    /// First line of the bad commit's message, as its author wrote it; not to be trusted. Empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
     /// The bad revision.
     pub from: String,
     /// Content of the watched paths there.
@@ -91,6 +99,9 @@ pub struct Rollback {
     /// What a person was asked about it, where somebody had to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// What people were told of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<NewsKind>,
     /// Who lifted its hold, where somebody did: its revision may be deployed, blamed and rolled back again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<Signature>,
@@ -363,6 +374,7 @@ mod tests {
             id: number.to_string(),
             origin: Origin::Automatic,
             why: String::new(),
+            subject: String::new(),
             place: String::new(),
             from: String::new(),
             from_state: String::new(),
@@ -374,6 +386,7 @@ mod tests {
             recovery_ratio: 0.01,
             phase: Phase::Recovered,
             approval: None,
+            told: Vec::new(),
             released: None,
             attempted: true,
             commit: None,
@@ -392,7 +405,7 @@ mod tests {
         rollbacks[1].phase = Phase::Verifying;
         let service = ServiceState {
             rollbacks,
-            ledger: None,
+            ..ServiceState::default()
         };
         let mut state = State {
             services: BTreeMap::from([("shop/checkout".to_owned(), service)]),
@@ -410,7 +423,7 @@ mod tests {
         newest.begun_at += MAX_AGE + TimeDelta::seconds(1);
         let service = ServiceState {
             rollbacks,
-            ledger: None,
+            ..ServiceState::default()
         };
         let mut state = State {
             services: BTreeMap::from([("shop/checkout".to_owned(), service)]),

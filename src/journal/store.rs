@@ -117,6 +117,23 @@ impl Journal {
         self.save()
     }
 
+    /// Writes down what people are told of a service.
+    ///
+    /// # Errors
+    /// As for [`Journal::put`].
+    pub fn tell(
+        &mut self,
+        service: &str,
+        change: impl FnOnce(&mut ServiceState),
+    ) -> Result<(), JournalError> {
+        let before = self.state.clone();
+        change(self.of(service));
+        if self.state == before {
+            return Ok(());
+        }
+        self.save()
+    }
+
     fn of(&mut self, service: &str) -> &mut ServiceState {
         self.state.services.entry(service.to_owned()).or_default()
     }
@@ -178,6 +195,7 @@ pub(super) mod fixture {
             id: id.to_owned(),
             origin: Origin::Automatic,
             why: "error rate violated".to_owned(),
+            subject: "release v2".to_owned(),
             from: "b".repeat(40),
             from_state: "40000:b".to_owned(),
             to: "a".repeat(40),
@@ -189,6 +207,7 @@ pub(super) mod fixture {
             recovery_ratio: 0.01,
             phase: Phase::Begun,
             approval: None,
+            told: Vec::new(),
             released: None,
             attempted: false,
             commit: None,

@@ -9,10 +9,10 @@ mod channels;
 mod commit;
 mod deliver;
 mod doctor;
-pub mod metrics;
 mod event;
 #[cfg(test)]
 mod fixture;
+pub mod metrics;
 mod pagerduty;
 mod piece;
 mod pull;

@@ -58,6 +58,7 @@ pub(super) async fn doctor(service: &Service<'_>, heading: &Heading) -> Ended {
         exit,
         report: Some(Report::Diagnosis(Box::new(diagnosis))),
         complaint,
+        back: None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the settings themselves say: whether anything is rolled back at all, by which way, and who is told.
 
-use super::super::unserved::unserved;
 use super::finding::Finding;
 use crate::config::{Config, GitopsMode, SettingOrigin};
 
@@ -11,9 +10,12 @@ const TELLING: &str = "telling";
 
 /// Looks at the settings.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![configuration(config), switches(config), ways(config)];
-    findings.extend(telling(config));
-    findings
+    vec![
+        configuration(config),
+        switches(config),
+        ways(config),
+        telling(config),
+    ]
 }
 
 fn configuration(config: &Config) -> Finding {
@@ -92,16 +94,25 @@ fn ways(config: &Config) -> Finding {
     }
 }
 
-fn telling(config: &Config) -> Vec<Finding> {
-    let unserved = unserved(config).into_iter();
-    unserved
-        .map(|name| {
-            Finding::warning(
-                TELLING,
-                format!("look whether {name} is served"),
-                format!("{name} is set, but not served by this version"),
-                "expect no message from it, or unset it",
-            )
-        })
-        .collect()
+fn telling(config: &Config) -> Finding {
+    let notify = &config.notify;
+    let ways = [
+        ("Slack", notify.slack.is_some()),
+        ("PagerDuty", notify.pagerduty.is_some()),
+        ("tickets", notify.incident_repo.is_some()),
+        ("the webhook", notify.webhook.is_some()),
+        ("the Pushgateway", notify.pushgateway_url.is_some()),
+        ("the text file", notify.metrics_textfile.is_some()),
+        ("the log file", config.state.log_file.is_some()),
+    ];
+    let set: Vec<&str> = ways
+        .into_iter()
+        .filter_map(|(name, is_set)| is_set.then_some(name))
+        .collect();
+    let found = if set.is_empty() {
+        "nobody is told anything but by the log and the exit code".to_owned()
+    } else {
+        set.join(", ")
+    };
+    Finding::ok(TELLING, "look who is told", found)
 }

@@ -1,0 +1,57 @@
+//! Watches that what a rollback took away does not come back unseen: an image bot, or somebody who does not know, may commit it
+//! again while the service is calm.
+
+use chrono::{TimeDelta, Utc};
+
+use super::service::{Service, history, with_sources};
+use super::tell::Back;
+use crate::journal::{Phase, ServiceState};
+use crate::observe;
+use crate::policy::Timeline;
+
+/// How long after a rollback a calm service's branch is looked at. Later it is seen when something burns, and by the gate.
+const WATCHED_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// Looks whether the newest change of the branch brings back what is on hold. `timeline` is the branch, where it was read
+/// already. A branch that cannot be read now is looked at by the next run.
+pub(super) async fn came_back(
+    service: &Service<'_>,
+    state: &ServiceState,
+    timeline: Option<&Timeline>,
+) -> Option<Back> {
+    let git = service.git.as_ref()?;
+    let read;
+    let timeline = match timeline {
+        Some(timeline) => timeline,
+        None if !is_watched(state) => return None,
+        None => {
+            let back = service.settings.max_revisions_back;
+            match observe::branch(git, back, None).await {
+                Ok(snapshot) => {
+                    read = observe::timeline(&snapshot);
+                    &read
+                }
+                Err(error) => {
+                    tracing::warn!(error = %with_sources(&error), "whether a hold is kept is not known");
+                    return None;
+                }
+            }
+        }
+    };
+    let newest = timeline.changes.first()?;
+    let history = history(state);
+    let past = history.holding(&newest.revision, &newest.state)?;
+    // What was rolled back is the newest change until the rollback lands.
+    (newest.revision != past.from).then(|| Back {
+        revision: newest.revision.clone(),
+        rollback: past.id.clone(),
+    })
+}
+
+/// Tells whether a rollback landed lately whose hold nobody has lifted.
+fn is_watched(state: &ServiceState) -> bool {
+    state.rollbacks.iter().any(|past| {
+        let landed = matches!(past.phase, Phase::Recovered | Phase::Ineffective);
+        landed && past.released.is_none() && Utc::now() - past.begun_at < WATCHED_FOR
+    })
+}

@@ -1,0 +1,258 @@
+//! What is new for people, each change once: what they were told before is compared with how things stand.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::journal::{NewsKind, Phase, Rollback, ServiceState, Told};
+use crate::record::Record;
+use crate::slo::LevelThresholds;
+
+/// After how many runs in a row without a measurement people are told. Source: the contract of messages, "unknown for 3 runs".
+const BLIND_AFTER: u32 = 3;
+
+/// How long after its end a rollback is still news. Older ones come from a memory that was rebuilt or put back.
+const STILL_NEWS: TimeDelta = TimeDelta::hours(24);
+
+/// How far below a level the consumption has to fall before reaching it again is news (share of the level).
+const BELOW: f64 = 0.95;
+
+/// The mark of a memory that is not known, among the reasons people were told of.
+const MEMORY: &str = "memory";
+
+/// What a run saw.
+pub(super) struct Seen<'a> {
+    pub(super) record: &'a Record,
+    /// Whether something could not be reached.
+    pub(super) is_unavailable: bool,
+    pub(super) levels: LevelThresholds,
+    pub(super) at: DateTime<Utc>,
+    /// What was wrong with the state file when the run began.
+    pub(super) damage: Option<&'a str>,
+    /// A revision that is on the branch again, and the rollback that took it away.
+    pub(super) back: Option<&'a Back>,
+}
+
+/// A revision that was rolled back and is on the branch again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Back {
+    /// The commit that brought it back.
+    pub(crate) revision: String,
+    /// The rollback that had taken it away.
+    pub(crate) rollback: String,
+}
+
+/// One change that is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) kind: NewsKind,
+    /// Id of the rollback it is about.
+    pub(super) rollback: Option<String>,
+    pub(super) needs_a_person: bool,
+    /// What is said instead of the decision's detail.
+    pub(super) detail: Option<String>,
+}
+
+impl Change {
+    fn of(kind: NewsKind) -> Self {
+        Self {
+            kind,
+            rollback: None,
+            needs_a_person: false,
+            detail: None,
+        }
+    }
+}
+
+/// Returns what is new, and notes that people know it from now on.
+pub(super) fn changes(state: &mut ServiceState, seen: &Seen<'_>) -> Vec<Change> {
+    let is_whole = state.ledger.is_some();
+    let mut changes = Vec::new();
+    let told = &mut state.telling.told;
+    changes.extend(memory(told, seen, is_whole));
+    changes.extend(sight(told, seen));
+    changes.extend(level(told, seen));
+    changes.extend(held(told, seen, is_whole));
+    changes.extend(back(told, seen));
+    for rollback in &mut state.rollbacks {
+        changes.extend(life(rollback, seen.at));
+    }
+    changes
+}
+
+fn memory(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
+    if is_whole {
+        told.held.retain(|reason| reason != MEMORY);
+        let detail = format!("the state file was damaged: {}", seen.damage?);
+        return Some(Change {
+            detail: Some(detail),
+            ..Change::of(NewsKind::MemoryRebuilt)
+        });
+    }
+    if told.held.iter().any(|reason| reason == MEMORY) {
+        return None;
+    }
+    told.held.push(MEMORY.to_owned());
+    Some(Change {
+        needs_a_person: seen.damage.is_some(),
+        ..Change::of(NewsKind::Held)
+    })
+}
+
+/// Tells once that a service cannot be measured, and once that it can again.
+fn sight(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
+    let is_blind = seen.is_unavailable || seen.record.budget.level == "unknown";
+    if !is_blind {
+        told.blind_runs = 0;
+        return std::mem::take(&mut told.blind).then(|| Change::of(NewsKind::Seeing));
+    }
+    told.blind_runs = told.blind_runs.saturating_add(1);
+    if told.blind || told.blind_runs < BLIND_AFTER {
+        return None;
+    }
+    told.blind = true;
+    Some(Change {
+        needs_a_person: true,
+        ..Change::of(NewsKind::Blind)
+    })
+}
+
+/// Tells of a level that is crossed upwards. One that the consumption only left by a hair is not crossed again.
+fn level(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
+    let order = ["ok", "warning", "critical", "emergency"];
+    let rank = |level: &str| order.iter().position(|known| *known == level);
+    let now = rank(seen.record.budget.level)?;
+    let before = rank(&told.level).unwrap_or(0);
+    if now < before {
+        let levels = &seen.levels;
+        let begins = [0.0, levels.warning(), levels.critical(), levels.emergency()][before];
+        if seen.record.budget.consumed? < begins * BELOW {
+            order[now].clone_into(&mut told.level);
+        }
+        return None;
+    }
+    if now == before {
+        return None;
+    }
+    order[now].clone_into(&mut told.level);
+    Some(Change::of(NewsKind::LevelCrossed))
+}
+
+/// Tells once in a burn of each reason for which a rollback is held back.
+fn held(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
+    let record = seen.record;
+    match record.verdict {
+        "burning" => {}
+        "unknown" => return None,
+        _ => {
+            told.held.retain(|reason| reason == MEMORY);
+            return None;
+        }
+    }
+    let reason = record.decision.reason;
+    if record.decision.action != "hold" || !is_whole || is_told_otherwise(reason) {
+        return None;
+    }
+    if told.held.iter().any(|known| known == reason) {
+        return None;
+    }
+    told.held.push(reason.to_owned());
+    Some(Change {
+        needs_a_person: needs_a_person(reason),
+        ..Change::of(NewsKind::Held)
+    })
+}
+
+/// Tells whether nothing is held back for a reason, or people hear of it by the rollback it is about.
+fn is_told_otherwise(reason: &str) -> bool {
+    [
+        "healthy",
+        "warning_level",
+        "not_burning",
+        "awaiting_approval",
+        "approval_expired",
+        "rejected",
+        "recovered_meanwhile",
+        "superseded",
+    ]
+    .contains(&reason)
+}
+
+fn needs_a_person(reason: &str) -> bool {
+    [
+        "not_attributable",
+        "no_target",
+        "too_many_revisions",
+        "already_rolled_back",
+        "is_a_rollback",
+        "breaker_open",
+    ]
+    .contains(&reason)
+}
+
+fn back(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
+    let back = seen.back?;
+    let mark = format!("{} {}", back.rollback, back.revision);
+    if told.back.contains(&mark) {
+        return None;
+    }
+    told.back.push(mark);
+    // Bounds the state; a robot that brings it back again and again is told of each time at most.
+    let excess = told.back.len().saturating_sub(20);
+    told.back.drain(..excess);
+    Some(Change {
+        rollback: Some(back.rollback.clone()),
+        needs_a_person: true,
+        detail: Some(format!(
+            "{} brings back what rollback {} took away",
+            back.revision, back.rollback
+        )),
+        ..Change::of(NewsKind::HoldViolated)
+    })
+}
+
+/// Returns what is new of one rollback, in the order of its life.
+fn life(rollback: &mut Rollback, at: DateTime<Utc>) -> Vec<Change> {
+    let is_old = rollback.ended_at.is_some_and(|end| at - end > STILL_NEWS);
+    let mut changes = Vec::new();
+    for (kind, needs_a_person) in so_far(rollback, at) {
+        if rollback.told.contains(&kind) {
+            continue;
+        }
+        rollback.told.push(kind);
+        if !is_old {
+            changes.push(Change {
+                rollback: Some(rollback.id.clone()),
+                needs_a_person,
+                detail: rollback.steps.last().map(|step| step.detail.clone()),
+                ..Change::of(kind)
+            });
+        }
+    }
+    changes
+}
+
+/// Returns what there is to tell of a rollback so far, with whether a person is needed.
+fn so_far(rollback: &Rollback, at: DateTime<Utc>) -> Vec<(NewsKind, bool)> {
+    let begun = (NewsKind::Started, false);
+    match rollback.phase {
+        Phase::Awaiting => {
+            let is_answered = rollback.answer().is_some();
+            let is_half_time = rollback
+                .approval
+                .as_ref()
+                .is_some_and(|approval| !is_answered && at >= approval.half_time());
+            let mut kinds = vec![(NewsKind::ApprovalNeeded, true)];
+            kinds.extend(is_half_time.then_some((NewsKind::ApprovalHalfTime, true)));
+            kinds
+        }
+        Phase::Proposed => vec![(NewsKind::ApprovalNeeded, true)],
+        Phase::Begun if !rollback.attempted => Vec::new(),
+        Phase::Begun | Phase::Verifying => vec![begun],
+        Phase::Recovered => vec![begun, (NewsKind::Recovered, false)],
+        Phase::Ineffective => vec![begun, (NewsKind::Ineffective, true)],
+        Phase::Failed if rollback.attempted => vec![begun, (NewsKind::Failed, true)],
+        Phase::Failed => vec![(NewsKind::Failed, true)],
+        Phase::Superseded => vec![(NewsKind::Superseded, false)],
+        Phase::Rejected => vec![(NewsKind::Rejected, false)],
+        Phase::Expired => vec![(NewsKind::ApprovalExpired, true)],
+    }
+}

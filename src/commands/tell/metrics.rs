@@ -1,0 +1,159 @@
+//! Hands on the numbers of a run, where somebody wants them.
+
+use std::time::Duration;
+
+use chrono::Utc;
+
+use crate::commands::service::{Service, history, with_sources};
+use crate::exit::Exit;
+use crate::journal::{Journal, Phase, ServiceState, count};
+use crate::notify::metrics::{Numbers, Remembered, Run, Telling, Thresholds, publish};
+use crate::policy::PastOutcome;
+use crate::record::Record;
+
+/// How long a push to the Pushgateway may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Counts the run and what ended in it, and publishes the numbers.
+pub(super) async fn hand_on(
+    service: &Service<'_>,
+    journal: &mut Journal,
+    record: &Record,
+    exit: Exit,
+) {
+    let notify = &service.config.notify;
+    if notify.pushgateway_url.is_none() && notify.metrics_textfile.is_none() {
+        return;
+    }
+    super::remember(service, journal, |state| count_run(state, record, exit));
+    let state = journal.state().service(&service.key);
+    let numbers = numbers(service, &state, record);
+    let failures = publish(
+        &[numbers],
+        notify.pushgateway_url.as_ref(),
+        notify.metrics_textfile.as_deref(),
+        PATIENCE,
+    )
+    .await;
+    if failures.is_empty() {
+        return;
+    }
+    for failure in &failures {
+        tracing::warn!(channel = failure.channel(), error = %with_sources(failure), "the numbers were not handed on");
+    }
+    super::remember(service, journal, |state| {
+        for failure in &failures {
+            count(&mut state.telling.counters.failures, failure.channel());
+        }
+    });
+}
+
+fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
+    let counters = &mut state.telling.counters;
+    let result = match exit {
+        Exit::Complete => "complete",
+        Exit::PersonNeeded => "person_needed",
+        Exit::Unavailable => "unavailable",
+        Exit::TryAgain => "try_again",
+        Exit::Configuration => "configuration",
+        Exit::Usage
+        | Exit::BlockedWarning
+        | Exit::BlockedCritical
+        | Exit::BlockedEmergency
+        | Exit::BlockedUnknown
+        | Exit::BlockedHold
+        | Exit::DoctorWarns
+        | Exit::DoctorObjects => "other",
+    };
+    count(&mut counters.runs, result);
+    if exit == Exit::Complete {
+        counters.last_run = Some(Utc::now());
+    }
+    if record.decision.action == "hold" && record.verdict == "burning" {
+        count(&mut counters.held, record.decision.reason);
+    }
+    let Some(rollback) = &record.rollback else {
+        return;
+    };
+    match rollback.outcome {
+        "recovered" => counters.last_success = Some(Utc::now()),
+        "ineffective" | "failed" => counters.last_failure = Some(Utc::now()),
+        "superseded" => {}
+        _ => return,
+    }
+    count(&mut counters.rollbacks, rollback.outcome);
+}
+
+fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numbers {
+    let thresholds = &service.config.thresholds;
+    let telling = &state.telling;
+    let counters = &telling.counters;
+    let remembered = history(state);
+    let at = Utc::now();
+    let left = |max: u32, span: chrono::Duration| {
+        let used = remembered.attempted_within(span, at).len();
+        max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+    };
+    let is_held = |past: &&crate::policy::PastRollback| match past.outcome {
+        PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => {
+            !past.is_released
+        }
+        PastOutcome::Failed
+        | PastOutcome::Superseded
+        | PastOutcome::Awaiting
+        | PastOutcome::Approved
+        | PastOutcome::Proposed
+        | PastOutcome::Rejected
+        | PastOutcome::Expired => false,
+    };
+    let waits = |phase: Phase| matches!(phase, Phase::Awaiting | Phase::Proposed);
+    let in_flight = state.in_flight().map(|it| it.phase);
+    Numbers {
+        thresholds: Some(Thresholds {
+            warning: thresholds.warning,
+            critical: thresholds.critical,
+            emergency: thresholds.emergency,
+            burn_rate_fast: thresholds.burn_rate_fast,
+            burn_rate_slow: thresholds.burn_rate_slow,
+        }),
+        memory: Some(Remembered {
+            in_progress: in_flight.is_some_and(|phase| !waits(phase)),
+            approval_pending: in_flight.is_some_and(waits),
+            holds: remembered.all().iter().filter(is_held).count(),
+            hold_violated: Some(is_violated(state)),
+            left_this_hour: Some(left(
+                service.settings.max_per_hour,
+                chrono::Duration::hours(1),
+            )),
+            left_this_day: Some(left(
+                service.settings.max_per_day,
+                chrono::Duration::hours(24),
+            )),
+            last_success: counters.last_success,
+            last_failure: counters.last_failure,
+            ended: counters.rollbacks.clone(),
+            held_back: counters.held.clone(),
+        }),
+        run: Run {
+            ended_at: Some(at),
+            took: Some(service.stop.elapsed()),
+            last_success: counters.last_run,
+            ended: counters.runs.clone(),
+        },
+        telling: Telling {
+            failures: counters.failures.clone(),
+            undelivered: u64::try_from(telling.outbox.len()).ok(),
+        },
+        ..Numbers::of(record)
+    }
+}
+
+/// Tells whether what a rollback took away is known to be back, and nobody has released it.
+fn is_violated(state: &ServiceState) -> bool {
+    let is_held = |mark: &String| {
+        let id = mark.split(' ').next().unwrap_or_default();
+        let mut rollbacks = state.rollbacks.iter();
+        rollbacks.any(|past| past.id == id && past.released.is_none())
+    };
+    state.telling.told.back.iter().any(is_held)
+}

@@ -1,0 +1,147 @@
+//! Tells people what is new. Done and told are different: what is new is written into the outbox first, and what could not be
+//! delivered goes out with a later run. Nothing here changes an outcome or an exit code.
+
+mod changes;
+mod metrics;
+mod news;
+mod post;
+
+use chrono::Utc;
+use tokio::task::JoinHandle;
+
+use self::changes::{Seen, changes};
+use self::post::{Bag, Receipt, note};
+use super::service::Service;
+use super::{Ended, Report};
+use crate::exit::Exit;
+use crate::journal::Journal;
+use crate::log_file::AUDIT;
+use crate::notify::{Channel, channels};
+use crate::record::{Heading, Record};
+
+pub(crate) use changes::Back;
+
+/// Messages that are on their way while a run goes on.
+pub(super) struct Underway(Option<JoinHandle<Vec<Receipt>>>);
+
+/// Tells what is new right after something was done, and does not wait for anybody to take it.
+pub(super) async fn at_once(
+    service: &Service<'_>,
+    journal: &mut Journal,
+    record: &Record,
+) -> Underway {
+    let seen = Seen {
+        record,
+        is_unavailable: false,
+        levels: service.objective.levels,
+        at: Utc::now(),
+        damage: None,
+        back: None,
+    };
+    post_what_is_new(service, journal, &seen).await;
+    let state = journal.state().service(&service.key);
+    let bag = Bag::of(&service.tellers, &state);
+    Underway(bag.map(|bag| tokio::spawn(bag.deliver())))
+}
+
+/// Notes what became of the messages that were on their way.
+pub(super) async fn collect(service: &Service<'_>, journal: &mut Journal, underway: Underway) {
+    let Some(delivery) = underway.0 else { return };
+    match delivery.await {
+        Ok(receipts) => take(service, journal, &receipts),
+        Err(error) => {
+            tracing::warn!(error = %error, "what was told is not known; it is told again")
+        }
+    }
+}
+
+/// Tells what is new at the end of a run, and hands on the numbers.
+pub(super) async fn at_the_end(
+    service: &Service<'_>,
+    heading: &Heading,
+    journal: &mut Journal,
+    ended: &Ended,
+    damage: Option<&str>,
+) {
+    let unknown;
+    let record = match &ended.report {
+        Some(Report::Record(record)) => &**record,
+        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) => return,
+        None => {
+            unknown = Record::unknown(heading, &service.objective, Utc::now());
+            &unknown
+        }
+    };
+    let seen = Seen {
+        record,
+        is_unavailable: ended.exit == Exit::Unavailable,
+        levels: service.objective.levels,
+        at: Utc::now(),
+        damage,
+        back: ended.back.as_ref(),
+    };
+    // A run that was told to end before it saw anything has nothing to tell.
+    if ended.exit != Exit::TryAgain {
+        post_what_is_new(service, journal, &seen).await;
+    }
+    if !service.stop.is_told() {
+        let state = journal.state().service(&service.key);
+        if let Some(bag) = Bag::of(&service.tellers, &state) {
+            let receipts = bag.deliver().await;
+            take(service, journal, &receipts);
+        }
+    }
+    metrics::hand_on(service, journal, record, ended.exit).await;
+}
+
+/// Puts what is new into the outbox.
+async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &Seen<'_>) {
+    let mut state = journal.state().service(&service.key);
+    let new = changes(&mut state, seen);
+    let is_shown = new.iter().any(|_| service.tellers.serves(Channel::Slack));
+    let course = match is_shown {
+        true => news::course(service).await,
+        false => Vec::new(),
+    };
+    for change in &new {
+        let news = news::news(service, &state, seen.record, change, &course);
+        tracing::info!(
+            target: AUDIT,
+            kind = change.kind.as_str(),
+            news = %news.id,
+            detail = %news.detail,
+            "new for people"
+        );
+        let to = channels(&news);
+        let served = to
+            .into_iter()
+            .filter(|channel| service.tellers.serves(*channel))
+            .map(|channel| channel.as_str().to_owned())
+            .collect();
+        state.telling.post(news, served);
+    }
+    for dropped in state.telling.drop_old(seen.at) {
+        tracing::error!(
+            target: AUDIT,
+            news = %dropped.news.id,
+            channels = dropped.to.join(", "),
+            "dropped: nobody could be told for too long"
+        );
+    }
+    remember(service, journal, |known| *known = state);
+}
+
+fn take(service: &Service<'_>, journal: &mut Journal, receipts: &[Receipt]) {
+    remember(service, journal, |state| note(state, receipts));
+}
+
+/// Writes down what people were told. Where that fails they may be told twice, which changes nothing else.
+fn remember(
+    service: &Service<'_>,
+    journal: &mut Journal,
+    change: impl FnOnce(&mut crate::journal::ServiceState),
+) {
+    if let Err(error) = journal.tell(&service.key, change) {
+        tracing::warn!(error = %error, "what people were told is not written down; they may be told again");
+    }
+}

@@ -1,0 +1,173 @@
+//! From a change to the news that are delivered: all that any message about it needs.
+
+use chrono::{Duration, Utc};
+
+use super::changes::Change;
+use crate::commands::service::{Service, history};
+use crate::journal::{
+    LimitsLeft, News, NewsGate, NewsRollback, NewsStep, Origin, Proposal, Rollback, ServiceState,
+    Standing,
+};
+use crate::record::Record;
+
+/// How far back the course of the error ratio goes that messages show.
+const COURSE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How long that may take. A message without it is better than a late one.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Asks how the error ratio went in the last hour (0..1), oldest first; empty where that is not known in time.
+pub(super) async fn course(service: &Service<'_>) -> Vec<Option<f64>> {
+    let metrics = service.metrics();
+    let asked = metrics.recent_slices(&service.objective, COURSE);
+    let Ok(Ok(recent)) = tokio::time::timeout(PATIENCE, asked).await else {
+        return Vec::new();
+    };
+    let slices = recent.slices.value().map_or(&[][..], Vec::as_slice);
+    let ratio = |slice: &Option<crate::slo::Events>| {
+        slice
+            .filter(|events| events.total() > 0.0)
+            .map(|events| events.bad() / events.total())
+    };
+    slices.iter().map(ratio).collect()
+}
+
+/// Writes the news of a change.
+pub(super) fn news(
+    service: &Service<'_>,
+    state: &ServiceState,
+    record: &Record,
+    change: &Change,
+    course: &[Option<f64>],
+) -> News {
+    let at = Utc::now();
+    let about = change.rollback.as_ref();
+    let rollback = about.and_then(|id| state.rollbacks.iter().find(|past| past.id == *id));
+    let id = match about {
+        Some(id) => format!("{id}/{}", change.kind.as_str()),
+        None => format!(
+            "{}/{}/{}",
+            service.key,
+            change.kind.as_str(),
+            at.format("%Y%m%dt%H%M%Sz")
+        ),
+    };
+    let detail = change.detail.clone();
+    News {
+        id,
+        kind: change.kind,
+        at,
+        run_id: record.run_id.clone(),
+        service: record.service.clone(),
+        namespace: record.namespace.clone(),
+        standing: standing(record, course),
+        reason: record.decision.reason.to_owned(),
+        detail: detail.unwrap_or_else(|| record.decision.detail.clone()),
+        needs_a_person: change.needs_a_person,
+        gates: record
+            .decision
+            .gates
+            .iter()
+            .map(|gate| NewsGate {
+                gate: gate.gate.to_owned(),
+                state: gate.state.to_owned(),
+                detail: gate.detail.clone(),
+            })
+            .collect(),
+        limits: Some(limits_left(service, state)),
+        rollback: rollback.map(|rollback| rollback_part(service, rollback)),
+    }
+}
+
+fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
+    let rates = record.burn_rates;
+    let named = [
+        ("5m", rates.m5),
+        ("30m", rates.m30),
+        ("1h", rates.h1),
+        ("6h", rates.h6),
+    ];
+    Standing {
+        verdict: record.verdict.to_owned(),
+        level: record.budget.level.to_owned(),
+        window_seconds: record.budget.window_seconds,
+        error_budget: record.budget.error_budget,
+        bad_events: record.budget.bad_events,
+        total_events: record.budget.total_events,
+        consumed: record.budget.consumed,
+        seconds_to_exhaustion: record.budget.seconds_to_exhaustion,
+        burn_rates: named.map(|(name, rate)| (name.to_owned(), rate)).to_vec(),
+        violated: record
+            .violations
+            .iter()
+            .filter(|violation| violation.state == "violated")
+            .map(|violation| violation.name.to_owned())
+            .collect(),
+        course: course.to_vec(),
+    }
+}
+
+fn limits_left(service: &Service<'_>, state: &ServiceState) -> LimitsLeft {
+    let remembered = history(state);
+    let at = Utc::now();
+    let left = |max: u32, span: Duration| {
+        let used = remembered.attempted_within(span, at).len();
+        max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+    };
+    LimitsLeft {
+        hour: left(service.settings.max_per_hour, Duration::hours(1)),
+        day: left(service.settings.max_per_day, Duration::hours(24)),
+    }
+}
+
+fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
+    let config = service.config;
+    let page = |revision: &str| {
+        let gitops = config.gitops.as_ref()?;
+        gitops.repo.commit_page(revision).map(String::from)
+    };
+    let application = rollback
+        .argocd
+        .as_ref()
+        .map(|errand| errand.application.clone());
+    let asked = rollback
+        .approval
+        .as_ref()
+        .map(|approval| approval.expires_at);
+    let proposed = || rollback.begun_at + config.policy.approval_timeout;
+    NewsRollback {
+        id: rollback.id.clone(),
+        origin: match rollback.origin {
+            Origin::Automatic => "automatic",
+            Origin::Manual => "manual",
+        }
+        .to_owned(),
+        why: rollback.why.clone(),
+        from: rollback.from.clone(),
+        from_subject: rollback.subject.clone(),
+        to: rollback.to.clone(),
+        begun_at: rollback.begun_at,
+        commit: rollback.commit.clone(),
+        place: rollback.place.clone(),
+        from_url: page(&rollback.from),
+        to_url: page(&rollback.to),
+        commit_url: rollback.commit.as_deref().and_then(page),
+        pull_request_url: rollback.proposal.as_ref().and_then(|it| it.url.clone()),
+        application_url: application.as_ref().and_then(|_| {
+            let argocd = config.argocd.as_ref()?;
+            argocd.application_page().map(String::from)
+        }),
+        application,
+        expires_at: asked.or_else(|| rollback.proposal.as_ref().map(|_: &Proposal| proposed())),
+        steps: rollback
+            .steps
+            .iter()
+            .map(|step| NewsStep {
+                step: step.step.as_str().to_owned(),
+                state: step.state.as_str().to_owned(),
+                at: step.at,
+                detail: step.detail.clone(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,128 @@
+//! What people are still to be told, and what they were told last.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::news::News;
+
+/// Most letters that wait. The oldest goes first, with a trace in the log.
+const MAX_WAITING: usize = 100;
+
+/// How long a letter is tried. Source: the contract of messages, "dropped with a trace after 24 h".
+const MAX_AGE: TimeDelta = TimeDelta::hours(24);
+
+/// Of how many rollbacks it is remembered where people were told.
+const MAX_PLACES: usize = 50;
+
+/// Most names of one kind that are counted; what comes beyond them is not.
+const MAX_NAMES: usize = 50;
+
+/// All about telling people of one service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telling {
+    /// What is still to be delivered, oldest first.
+    pub outbox: Vec<Letter>,
+    /// What they were told last.
+    pub told: Told,
+    /// Where they were told of a rollback, by its id: what a channel wants to find again.
+    pub places: BTreeMap<String, Value>,
+    /// What is counted for the metrics.
+    pub counters: Counters,
+}
+
+/// News that are to be delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Letter {
+    /// What happened.
+    pub news: News,
+    /// The channels that have not taken it yet, by name.
+    pub to: Vec<String>,
+}
+
+/// What people know of a service, so that each change is told once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Told {
+    /// The level they were told of; empty where all was well.
+    pub level: String,
+    /// The reasons for which a rollback is held back in this burn.
+    pub held: Vec<String>,
+    /// How many runs in a row could not measure the service.
+    pub blind_runs: u32,
+    /// Whether they know that.
+    pub blind: bool,
+    /// The revisions that were told to be back, with the rollback that took each away.
+    pub back: Vec<String>,
+}
+
+/// Counts since the state began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counters {
+    /// Ended rollbacks by outcome.
+    pub rollbacks: BTreeMap<String, u64>,
+    /// Decisions to hold back while it burnt, by reason.
+    pub held: BTreeMap<String, u64>,
+    /// Runs by how they ended.
+    pub runs: BTreeMap<String, u64>,
+    /// Messages that could not be delivered, by channel; each attempt counts.
+    pub failures: BTreeMap<String, u64>,
+    /// When a rollback recovered last.
+    pub last_success: Option<DateTime<Utc>>,
+    /// When one failed or did not help last.
+    pub last_failure: Option<DateTime<Utc>>,
+    /// When a run was complete last.
+    pub last_run: Option<DateTime<Utc>>,
+}
+
+impl Telling {
+    /// Puts news into the outbox, for channels that serve it.
+    pub fn post(&mut self, news: News, to: Vec<String>) {
+        if to.is_empty() || self.outbox.iter().any(|letter| letter.news.id == news.id) {
+            return;
+        }
+        self.outbox.push(Letter { news, to });
+    }
+
+    /// Takes out what is too old, and the oldest beyond the limit. Returns what was dropped.
+    pub fn drop_old(&mut self, now: DateTime<Utc>) -> Vec<Letter> {
+        let excess = self.outbox.len().saturating_sub(MAX_WAITING);
+        let mut dropped: Vec<Letter> = self.outbox.drain(..excess).collect();
+        let is_old = |letter: &mut Letter| now - letter.news.at > MAX_AGE;
+        dropped.extend(self.outbox.extract_if(.., is_old));
+        dropped
+    }
+
+    /// Notes that a channel took a letter, or never will.
+    pub fn settle(&mut self, news: &str, channel: &str) {
+        for letter in &mut self.outbox {
+            if letter.news.id == news {
+                letter.to.retain(|waiting| waiting != channel);
+            }
+        }
+        self.outbox.retain(|letter| !letter.to.is_empty());
+    }
+
+    /// Remembers where people were told of a rollback.
+    pub fn keep_place(&mut self, rollback: &str, place: Value) {
+        self.places.insert(rollback.to_owned(), place);
+        // Ids hold the time, so the first in order are the oldest of a service.
+        while self.places.len() > MAX_PLACES {
+            self.places.pop_first();
+        }
+    }
+}
+
+/// Counts one more of a name.
+pub fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count = count.saturating_add(1);
+    } else if counts.len() < MAX_NAMES {
+        counts.insert(name.to_owned(), 1);
+    }
+}
