@@ -140,6 +140,20 @@ impl PostFault {
         }
     }
 
+    /// Tells whether it may pass within moments. Who asks to slow down and does not say for how long wants minutes.
+    fn is_short(&self) -> bool {
+        match self {
+            Self::RateLimited { wait } => wait.is_some(),
+            Self::Settings(_)
+            | Self::Transport(_)
+            | Self::Deadline
+            | Self::Server { .. }
+            | Self::Refused { .. }
+            | Self::Unfit { .. }
+            | Self::Answer { .. } => self.is_transient(),
+        }
+    }
+
     /// Tells whether the message may have been taken all the same.
     fn is_doubtful(&self) -> bool {
         match self {
@@ -227,7 +241,7 @@ impl Post {
                 Err(fault) => fault,
             };
             let may_repeat =
-                fault.is_transient() && (parcel.repeat == Repeat::Freely || !fault.is_doubtful());
+                fault.is_short() && (parcel.repeat == Repeat::Freely || !fault.is_doubtful());
             let Some(pause) = pauses.next().filter(|_| may_repeat) else {
                 return Err(fault);
             };

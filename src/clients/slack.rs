@@ -70,6 +70,17 @@ pub struct Posted {
     pub ts: String,
 }
 
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// Into the channel.
+    Channel,
+    /// Into the thread of a message: only who follows it is notified.
+    Thread(&'a Posted),
+    /// Into the thread of a message and into the channel: everybody is to see it.
+    Both(&'a Posted),
+}
+
 /// What became of a message that was to be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Updated {
@@ -150,8 +161,8 @@ impl SlackBot {
         }
     }
 
-    /// Posts a message, as an answer in the thread of another where one is given, and returns where it is. One whose answer
-    /// was lost is not sent again here, because it would be seen twice.
+    /// Posts a message and returns where it is. One whose answer was lost is not sent again here, because it would be seen
+    /// twice.
     ///
     /// # Errors
     /// Fails when Slack does not take the message before `deadline`.
@@ -159,18 +170,23 @@ impl SlackBot {
         &self,
         deadline: Instant,
         message: &SlackMessage,
-        thread: Option<&Posted>,
+        place: Place<'_>,
     ) -> Result<Posted, PostError> {
         const TRIED: &str = "post to Slack";
         let mut body = json!({
-            "channel": thread.map_or(&self.channel, |thread| &thread.channel),
+            "channel": self.channel,
             "text": message.text,
             "blocks": message.blocks,
             "unfurl_links": false,
             "unfurl_media": false,
         });
-        if let Some(thread) = thread {
-            body["thread_ts"] = json!(thread.ts);
+        match place {
+            Place::Channel => {}
+            Place::Thread(thread) | Place::Both(thread) => {
+                body["channel"] = json!(thread.channel);
+                body["thread_ts"] = json!(thread.ts);
+                body["reply_broadcast"] = json!(matches!(place, Place::Both(_)));
+            }
         }
         let said = self
             .call(deadline, "chat.postMessage", &body, Repeat::Unseen)

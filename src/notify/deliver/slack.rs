@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::{Handle, Slack, Told};
 use crate::clients::post::PostError;
-use crate::clients::slack::{Posted, SlackBot, Updated};
-use crate::journal::News;
+use crate::clients::slack::{Place, Posted, SlackBot, Updated};
+use crate::journal::{News, NewsKind};
 use crate::notify::slack::{Length, details, message};
 
 pub(super) async fn tell(
@@ -21,11 +21,11 @@ pub(super) async fn tell(
                 Err(error) => Told::failed(&error),
             }
         }
-        Slack::Bot(bot) if news.rollback.is_some() => {
+        Slack::Bot(bot) if is_of_the_rollback(news) => {
             tell_in_thread(bot, news, known, deadline).await
         }
         Slack::Bot(bot) => match bot
-            .post(deadline, &message(news, Length::Whole), None)
+            .post(deadline, &message(news, Length::Whole), Place::Channel)
             .await
         {
             Ok(_) => Told::DONE,
@@ -46,7 +46,12 @@ async fn tell_in_thread(
         Err(error) => return Told::failed(&error),
     };
     let handle = Some(Handle::Slack(at.clone()));
-    match bot.post(deadline, &details(news), Some(&at)).await {
+    let place = if is_loud(news) {
+        Place::Both(&at)
+    } else {
+        Place::Thread(&at)
+    };
+    match bot.post(deadline, &details(news), place).await {
         Ok(_) => Told::Delivered { handle },
         Err(error) => match Told::failed(&error) {
             Told::Later {
@@ -79,5 +84,31 @@ async fn show(
             Updated::Gone => {}
         }
     }
-    bot.post(deadline, &message, None).await
+    bot.post(deadline, &message, Place::Channel).await
+}
+
+/// Tells whether a change belongs to the one message about its rollback. A hold is violated long after that.
+fn is_of_the_rollback(news: &News) -> bool {
+    news.rollback.is_some() && news.kind != NewsKind::HoldViolated
+}
+
+/// Tells whether everybody in the channel is to see a change. Nobody is notified of a message that is changed in place.
+fn is_loud(news: &News) -> bool {
+    match news.kind {
+        NewsKind::Ineffective
+        | NewsKind::Failed
+        | NewsKind::ApprovalHalfTime
+        | NewsKind::ApprovalExpired => true,
+        NewsKind::LevelCrossed
+        | NewsKind::Held
+        | NewsKind::Started
+        | NewsKind::Recovered
+        | NewsKind::Superseded
+        | NewsKind::ApprovalNeeded
+        | NewsKind::Rejected
+        | NewsKind::HoldViolated
+        | NewsKind::Blind
+        | NewsKind::Seeing
+        | NewsKind::MemoryRebuilt => false,
+    }
 }

@@ -101,6 +101,34 @@ async fn a_change_without_a_rollback_is_a_message_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_a_person_must_see_stands_in_the_channel_too() {
+    let slack = SlackServer::start();
+    tell_all(&bot(&slack), &[NewsKind::Started, NewsKind::Ineffective]).await;
+    let messages = slack.messages();
+    let loud: Vec<bool> = messages.iter().map(|message| message.is_loud).collect();
+    assert_eq!(loud, [false, false, true]);
+}
+
+#[tokio::test]
+async fn a_violated_hold_is_a_message_of_its_own_long_after_the_rollback() {
+    let slack = SlackServer::start();
+    let tellers = bot(&slack);
+    let handles = tell_all(&tellers, &[NewsKind::Recovered]).await;
+    let told = tellers
+        .tell(
+            Channel::Slack,
+            &news(NewsKind::HoldViolated),
+            &handles,
+            LIMIT,
+        )
+        .await;
+    assert_eq!(delivered(told), None);
+    let messages = slack.messages();
+    let newest = messages.last().expect("a message");
+    assert_eq!((newest.thread.as_ref(), messages[0].edits), (None, 0));
+}
+
+#[tokio::test]
 async fn a_message_that_somebody_deleted_is_posted_anew() {
     let slack = SlackServer::start();
     let tellers = bot(&slack);
@@ -179,10 +207,8 @@ async fn what_passes_is_tried_again_and_the_wait_is_obeyed() {
     }
     delivered(tell(&webhook(&slack), Channel::Slack, &news(NewsKind::Started)).await);
     for fault in ["ratelimited", "internal_error"] {
-        slack.instead(Reply::json(
-            200,
-            format!(r#"{{"ok":false,"error":"{fault}"}}"#),
-        ));
+        let said = Reply::json(200, format!(r#"{{"ok":false,"error":"{fault}"}}"#));
+        slack.instead(said.with_header("Retry-After", "0"));
     }
     delivered(tell(&bot(&slack), Channel::Slack, &news(NewsKind::Started)).await);
 }

@@ -39,6 +39,8 @@ pub struct Message {
     pub blocks: Vec<Value>,
     /// The message in whose thread it stands.
     pub thread: Option<String>,
+    /// Whether it stands in the channel as well as in a thread.
+    pub is_loud: bool,
     /// How often it was changed.
     pub edits: usize,
 }
@@ -177,7 +179,13 @@ impl World {
     }
 
     fn post(&self, body: &Value) -> Reply {
-        let optional = ["blocks", "thread_ts", "unfurl_links", "unfurl_media"];
+        let optional = [
+            "blocks",
+            "reply_broadcast",
+            "thread_ts",
+            "unfurl_links",
+            "unfurl_media",
+        ];
         self.front
             .fields("the message", body, &["channel", "text"], &optional);
         let thread = body["thread_ts"].as_str().map(str::to_owned);
@@ -218,6 +226,7 @@ impl World {
             text: body["text"].as_str().unwrap_or_default().to_owned(),
             blocks: body["blocks"].as_array().cloned().unwrap_or_default(),
             thread,
+            is_loud: body["reply_broadcast"] == true,
             edits: 0,
         });
         ts
