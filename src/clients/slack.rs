@@ -61,8 +61,7 @@ pub struct SlackMessage {
 }
 
 /// Where a message of a bot is. Needed to change it and to answer in its thread.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
     /// The channel's id.
     pub channel: String,

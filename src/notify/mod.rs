@@ -13,6 +13,7 @@ mod event;
 #[cfg(test)]
 mod fixture;
 pub mod metrics;
+mod handles;
 mod pagerduty;
 mod piece;
 mod pull;
@@ -23,7 +24,8 @@ mod ticket;
 
 pub use channels::{Channel, channels};
 pub use commit::{CommitStory, commit_message};
-pub use deliver::{Handle, Handles, Slack, Tellers, TellersError, Tickets, Told};
+pub use deliver::{Slack, Tellers, TellersError, Tickets, Told};
 pub use doctor::diagnosis;
+pub use handles::{Handle, Handles, Thread};
 pub use pull::{expired, overtaken, pull_request};
 pub use text::{record, said, status};

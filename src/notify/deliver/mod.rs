@@ -13,14 +13,14 @@ mod webhook;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::channels::Channel;
+use super::handles::{Handle, Handles};
 use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
 use crate::clients::pagerduty::{Pagerduty, pagerduty_patience};
 use crate::clients::post::{Patience, PostError};
-use crate::clients::slack::{Posted, SlackBot, SlackWebhook, slack_patience};
+use crate::clients::slack::{SlackBot, SlackWebhook, slack_patience};
 use crate::clients::webhook::{Webhook, webhook_patience};
 use crate::config::{IncidentRepo, NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
 use crate::journal::News;
@@ -47,28 +47,6 @@ pub enum Told {
         /// Why, in one sentence without secrets.
         why: String,
     },
-}
-
-/// What a channel wants to find again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Handle {
-    /// The one message about a rollback.
-    Slack(Posted),
-    /// The number of the ticket.
-    Ticket(u64),
-}
-
-/// What the channels want to find again about one rollback. Plain data for the state; empty where nothing was told yet, and
-/// for news without a rollback.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Handles {
-    /// The one message of the bot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slack: Option<Posted>,
-    /// The number of the ticket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ticket: Option<u64>,
 }
 
 /// Everything that people are told by. Nothing is sent, and no connection made, before [`Tellers::tell`].
@@ -112,16 +90,6 @@ pub enum TellersError {
         /// The variable.
         variable: &'static str,
     },
-}
-
-impl Handles {
-    /// Keeps what a call returned.
-    pub fn keep(&mut self, handle: Handle) {
-        match handle {
-            Handle::Slack(posted) => self.slack = Some(posted),
-            Handle::Ticket(number) => self.ticket = Some(number),
-        }
-    }
 }
 
 impl Tellers {

@@ -2,16 +2,17 @@
 
 use tokio::time::Instant;
 
-use super::{Handle, Slack, Told};
+use super::{Slack, Told};
 use crate::clients::post::PostError;
 use crate::clients::slack::{Place, Posted, SlackBot, Updated};
 use crate::journal::{News, NewsKind};
+use crate::notify::handles::{Handle, Thread};
 use crate::notify::slack::{Length, details, message};
 
 pub(super) async fn tell(
     slack: &Slack,
     news: &News,
-    known: Option<&Posted>,
+    known: Option<&Thread>,
     deadline: Instant,
 ) -> Told {
     match slack {
@@ -38,14 +39,17 @@ pub(super) async fn tell(
 async fn tell_in_thread(
     bot: &SlackBot,
     news: &News,
-    known: Option<&Posted>,
+    known: Option<&Thread>,
     deadline: Instant,
 ) -> Told {
     let at = match show(bot, news, known, deadline).await {
         Ok(at) => at,
         Err(error) => return Told::failed(&error),
     };
-    let handle = Some(Handle::Slack(at.clone()));
+    let handle = Some(Handle::Slack(Thread {
+        channel: at.channel.clone(),
+        ts: at.ts.clone(),
+    }));
     let place = if is_loud(news) {
         Place::Both(&at)
     } else {
@@ -74,13 +78,17 @@ async fn tell_in_thread(
 async fn show(
     bot: &SlackBot,
     news: &News,
-    known: Option<&Posted>,
+    known: Option<&Thread>,
     deadline: Instant,
 ) -> Result<Posted, PostError> {
     let message = message(news, Length::Glance);
     if let Some(known) = known {
-        match bot.update(deadline, known, &message).await? {
-            Updated::Done => return Ok(known.clone()),
+        let at = Posted {
+            channel: known.channel.clone(),
+            ts: known.ts.clone(),
+        };
+        match bot.update(deadline, &at, &message).await? {
+            Updated::Done => return Ok(at),
             Updated::Gone => {}
         }
     }

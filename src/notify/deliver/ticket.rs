@@ -3,9 +3,10 @@
 use chrono::Utc;
 use tokio::time::Instant;
 
-use super::{Handle, Tickets, Told};
+use super::{Tickets, Told};
 use crate::clients::github::{Closing, GithubError, GithubFault, Issue, IssueChange, NewIssue};
 use crate::journal::{News, NewsKind, NewsRollback};
+use crate::notify::handles::Handle;
 use crate::notify::ticket::{
     LABELS, LISTED, body, comment, comment_marker, is_untouched, marker, title,
 };
