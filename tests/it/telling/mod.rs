@@ -5,6 +5,7 @@ mod secrets;
 mod slack;
 mod tickets;
 mod webhook;
+mod whole;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const ID: &str = "checkout-20261121t014503z-bbbbbbbb";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Ends a wait for a server that never answers.
-const SOON: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_secs(1);
 
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_225_503, 0).expect("a time") + TimeDelta::minutes(minute)

@@ -266,7 +266,7 @@ async fn a_github_that_hangs_is_given_up_in_time() {
             Channel::Ticket,
             &news(NewsKind::Recovered),
             &handles,
-            Duration::from_secs(3),
+            Duration::from_secs(6),
         )
         .await;
     let Told::Later { why, handle, .. } = told else {
