@@ -12,8 +12,8 @@ mod doctor;
 mod event;
 #[cfg(test)]
 mod fixture;
-pub mod metrics;
 mod handles;
+pub mod metrics;
 mod pagerduty;
 mod piece;
 mod pull;

@@ -29,6 +29,7 @@ mod refusals;
 mod secrets;
 mod sources;
 mod status;
+mod told;
 mod told_to_end;
 mod unfinished;
 mod world;
