@@ -82,8 +82,14 @@ impl Running {
 
     /// Waits for its end, however it comes, and returns what ended it.
     pub(crate) fn wait_for_status(self) -> ExitStatus {
-        let output = self.0.wait_with_output();
-        output.expect("our own child").status
+        self.wait_with_status().1
+    }
+
+    /// Waits for its end, however it comes, and returns what it left and what ended it.
+    pub(crate) fn wait_with_status(self) -> (Ran, ExitStatus) {
+        let output = self.0.wait_with_output().expect("our own child");
+        let status = output.status;
+        (Ran::from(output), status)
     }
 }
 

@@ -1,0 +1,78 @@
+//! SIGKILL at every boundary that a story reaches, and at pairs of them.
+
+use std::collections::BTreeSet;
+
+use crate::crowd;
+use crate::stage::Played;
+use crate::stories::{STORIES, Story};
+use crate::table;
+
+/// How many points at which the program dies each story has at least.
+const POINTS: usize = 60;
+
+/// How many stories there have to be.
+const LEAST_STORIES: usize = 20;
+
+/// Where a story's program dies: at a boundary counted from the start, and at one counted from there.
+struct Point<'a> {
+    story: &'a Story,
+    kills: Vec<usize>,
+}
+
+#[test]
+fn killed_anywhere_it_ends_as_if_nothing_had_happened() {
+    let name = |story: &Story| story.name.to_owned();
+    let boundaries = crowd::each(STORIES, name, |story| play(story, &[]).boundaries);
+    for (story, boundaries) in STORIES.iter().zip(&boundaries) {
+        table::says(&format!("{boundaries:4} boundaries: {}", story.name));
+    }
+    let points: Vec<Point<'_>> = STORIES
+        .iter()
+        .zip(&boundaries)
+        .flat_map(|(story, boundaries)| points(story, *boundaries))
+        .collect();
+    let name = |point: &Point<'_>| format!("{}, killed at {:?}", point.story.name, point.kills);
+    let kills = crowd::each(&points, name, |point| play(point.story, &point.kills).kills);
+    assert!(STORIES.len() >= LEAST_STORIES);
+    // How far a run comes after the first death depends on where that was; what is counted is what came about.
+    let reached = kills.iter().zip(&points);
+    let reached = reached.filter(|(kills, point)| **kills == point.kills.len());
+    table::reached(
+        "SIGKILL at every boundary",
+        POINTS * LEAST_STORIES,
+        "points",
+        reached.count(),
+        &format!(
+            " in {} stories, {} SIGKILLs",
+            STORIES.len(),
+            kills.iter().sum::<usize>()
+        ),
+    );
+}
+
+fn play(story: &Story, kills: &[usize]) -> Played {
+    let stage = (story.stage)();
+    let played = stage.play(kills);
+    story.allowed.holds(&stage);
+    assert!(
+        played.kills > 0 || kills.is_empty(),
+        "the first boundary was not reached"
+    );
+    played
+}
+
+/// Every boundary once; then a second death after the first, at places that are spread over the story, until there are
+/// enough.
+fn points(story: &Story, boundaries: usize) -> Vec<Point<'_>> {
+    let once = (1..=boundaries).map(|at| vec![at]);
+    // The boundary after the first death that the next run surely reaches is its first.
+    let pairs: BTreeSet<(usize, usize)> = (1..=boundaries)
+        .flat_map(|second| (1..boundaries).map(move |first| (second, first)))
+        .filter(|(second, first)| first + second <= boundaries)
+        .collect();
+    let twice = pairs.into_iter().map(|(second, first)| vec![first, second]);
+    once.chain(twice)
+        .take(boundaries.max(POINTS))
+        .map(|kills| Point { story, kills })
+        .collect()
+}
