@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::table;
+
 /// How many cases are tried at the same time.
 const AT_ONCE: usize = 10;
 
@@ -35,6 +37,7 @@ pub(crate) fn each<C: Sync, R: Send>(
                                 .or_else(|| panic.downcast_ref::<&str>().copied())
                                 .unwrap_or("it panicked");
                             let told = format!("{}: {words}", name(case));
+                            table::says(&told);
                             failures.lock().expect("a list").push(told);
                         }
                     }

@@ -6,9 +6,13 @@
 mod crowd;
 mod deeds;
 mod kills;
+mod lies;
+mod races;
+mod relay;
 mod stage;
 mod stories;
 mod table;
+mod twice;
 
 #[path = "../it/scenarios"]
 #[expect(

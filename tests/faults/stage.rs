@@ -11,6 +11,7 @@ use testkit::git::{LogEntry, MonoRepo, Release};
 use testkit::github::GithubServer;
 
 use crate::deeds::Deeds;
+use crate::relay::Relay;
 use crate::scenarios::argocd::scene::APP;
 use crate::scenarios::program::{Program, Ran};
 use crate::scenarios::world::World;
@@ -33,8 +34,12 @@ pub(crate) struct Stage {
     pub(crate) first: Option<Program>,
     /// The program as the clock starts it.
     pub(crate) program: Program,
+    /// What stands between the program and a server, and lies to the first run.
+    pub(crate) relay: Option<Relay>,
     /// What others do after each run, as often as it comes to that.
     pub(crate) meanwhile: fn(&Self),
+    /// What else happens when the program dies.
+    pub(crate) when_killed: fn(&Self),
     /// The program once the burn has stopped.
     pub(crate) calm: Option<Program>,
     /// The paths that are restored.
@@ -46,8 +51,8 @@ pub(crate) struct Stage {
 /// How a scenario went.
 #[derive(Debug, Default)]
 pub(crate) struct Played {
-    /// How many boundaries the runs reached.
-    pub(crate) boundaries: usize,
+    /// The boundaries that the runs reached.
+    pub(crate) boundaries: Vec<String>,
     /// How often the program was killed.
     pub(crate) kills: usize,
 }
@@ -62,7 +67,9 @@ impl Stage {
             github: None,
             argo: None,
             first: None,
+            relay: None,
             meanwhile: |_| {},
+            when_killed: |_| {},
             calm: None,
             times: Cell::new(0),
         }
@@ -88,17 +95,26 @@ impl Stage {
             }
             let (ran, signal) = program.run_to_any_end();
             let reached = fs::read_to_string(&trace).unwrap_or_default();
+            played.boundaries.extend(reached.lines().map(str::to_owned));
             let reached = reached.lines().count();
-            played.boundaries += reached;
             let is_killed = signal == Some(SIGKILL);
             assert!(is_killed || signal.is_none(), "signal {signal:?}: {ran}");
             if is_killed {
                 assert_eq!(left, Some(reached), "killed too early or too late: {ran}");
                 played.kills += 1;
                 left = kills.next();
+                (self.when_killed)(self);
             } else {
-                assert!(matches!(ran.code, Some(0 | 1)), "it ended otherwise: {ran}");
+                let is_lied_to = self.relay.is_some() && run == 0;
+                let is_usual = matches!(ran.code, Some(0 | 1));
+                assert!(
+                    is_usual || (is_lied_to && ran.code == Some(69)),
+                    "it ended otherwise: {ran}"
+                );
                 left = left.map(|number| number - reached);
+            }
+            if let Some(relay) = &self.relay {
+                relay.ends_its_lies();
             }
             (self.meanwhile)(self);
             let after = Deeds::of(self);

@@ -242,7 +242,7 @@ pub(crate) const STORIES: &[Story] = &[
 ];
 
 /// A bad release that is the newest commit.
-fn pushing() -> Stage {
+pub(crate) fn pushing() -> Stage {
     let world = World::of("bad-release");
     world.release("v2", shared_month().deployed_at());
     Stage::of(world)
@@ -315,7 +315,7 @@ fn on_github() -> Stage {
     }
 }
 
-fn by_app() -> Stage {
+pub(crate) fn by_app() -> Stage {
     let stage = on_github();
     Stage {
         program: stage
@@ -328,7 +328,7 @@ fn by_app() -> Stage {
     }
 }
 
-fn by_pull_request() -> Stage {
+pub(crate) fn by_pull_request() -> Stage {
     let stage = on_github();
     Stage {
         program: stage
@@ -366,7 +366,7 @@ fn once(stage: &Stage, answer: impl FnOnce(&GithubServer)) {
     }
 }
 
-fn with_argocd(scene: Scene) -> Stage {
+pub(crate) fn with_argocd(scene: Scene) -> Stage {
     let program = scene.program().env("VERIFY_TIMEOUT", "3s");
     let Scene { world, argo, .. } = scene;
     let stage = Stage::of(world);
