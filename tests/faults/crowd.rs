@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::table;
 
-/// How many cases are tried at the same time.
-const AT_ONCE: usize = 10;
+/// How many cases are tried at the same time where they keep the processors busy.
+pub(crate) const BUSY: usize = 8;
+
+/// How many where they mostly wait for time-outs.
+pub(crate) const PATIENT: usize = 32;
 
 /// Most failures that are told in full.
 const TOLD: usize = 5;
 
-/// Does `work` on every case, and fails with the names of those that went wrong.
+/// Does `work` on every case, so many at the same time, and fails with the names of those that went wrong.
 #[track_caller]
 pub(crate) fn each<C: Sync, R: Send>(
+    at_once: usize,
     cases: &[C],
     name: impl Fn(&C) -> String + Sync,
     work: impl Fn(&C) -> R + Sync,
@@ -23,7 +27,7 @@ pub(crate) fn each<C: Sync, R: Send>(
     let results: Mutex<Vec<(usize, R)>> = Mutex::default();
     let failures: Mutex<Vec<String>> = Mutex::default();
     std::thread::scope(|threads| {
-        for _ in 0..AT_ONCE.min(cases.len()) {
+        for _ in 0..at_once.min(cases.len()) {
             threads.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);

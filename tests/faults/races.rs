@@ -39,7 +39,7 @@ fn however_many_start_at_once_one_acts() {
         .collect();
     let name =
         |(story, processes): &(&Story, usize)| format!("{}, {processes} at once", story.name);
-    let started = crowd::each(&rounds, name, |(story, processes)| {
+    let started = crowd::each(crowd::BUSY, &rounds, name, |(story, processes)| {
         race(story, *processes);
         *processes
     });

@@ -55,6 +55,8 @@ pub(crate) struct Played {
     pub(crate) boundaries: Vec<String>,
     /// How often the program was killed.
     pub(crate) kills: usize,
+    /// Whether a run said by its exit code that a person is needed.
+    pub(crate) is_told: bool,
 }
 
 impl Stage {
@@ -112,6 +114,7 @@ impl Stage {
                     "it ended otherwise: {ran}"
                 );
                 left = left.map(|number| number - reached);
+                played.is_told |= ran.code == Some(1);
             }
             if let Some(relay) = &self.relay {
                 relay.ends_its_lies();

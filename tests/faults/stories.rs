@@ -1,5 +1,7 @@
 //! What a rollback may meet, one story each.
 
+use std::env;
+
 use chrono::Utc;
 use testkit::git::MonoRepo;
 use testkit::github::{APP_ID, APP_KEY, GithubServer, INSTALLATION_ID, Merge};
@@ -240,6 +242,13 @@ pub(crate) const STORIES: &[Story] = &[
         allowed: Allowed::NOTHING.with_operations(1, 1),
     },
 ];
+
+/// Returns all stories, or those that `FAULTS_STORY` names a piece of, for someone who looks into one of them.
+pub(crate) fn chosen() -> Vec<&'static Story> {
+    let piece = env::var("FAULTS_STORY").unwrap_or_default();
+    let is_chosen = |story: &&Story| story.name.contains(&piece);
+    STORIES.iter().filter(is_chosen).collect()
+}
 
 /// A bad release that is the newest commit.
 pub(crate) fn pushing() -> Stage {
