@@ -18,6 +18,9 @@ cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --workspace --locked
 # What is built only with a feature.
+cargo clippy --all-targets --features fail-points --locked -- -D warnings
+rm -rf target/faults
+cargo test --features fail-points --locked --test faults
 cargo clippy --all-targets --features ssh --locked -- -D warnings
 if (ensure_programs ssh=openssh-client /usr/sbin/sshd=openssh-server); then
     cargo test --features ssh --locked --lib --test it -- ssh
@@ -26,3 +29,6 @@ else
     printf 'No OpenSSH server: the tests of the feature ssh are left out.\n' >&2
 fi
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+printf '\nsuite | wanted | reached\n'
+cat target/faults/*.txt
