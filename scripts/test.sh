@@ -19,7 +19,7 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --workspace --locked
 # What is built only with a feature.
 cargo clippy --all-targets --features fail-points --locked -- -D warnings
-rm -rf target/faults
+rm -rf "${CARGO_TARGET_DIR:-target}/faults"
 cargo test --features fail-points --locked --test faults
 cargo clippy --all-targets --features ssh --locked -- -D warnings
 if (ensure_programs ssh=openssh-client /usr/sbin/sshd=openssh-server); then
@@ -31,4 +31,4 @@ fi
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 
 printf '\nsuite | wanted | reached\n'
-cat target/faults/*.txt
+cat "${CARGO_TARGET_DIR:-target}"/faults/*.txt
