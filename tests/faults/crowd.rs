@@ -1,5 +1,6 @@
 //! Many cases at once: most of the time a case waits for servers.
 
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,4 +61,9 @@ pub(crate) fn each<C: Sync, R: Send>(
     let mut results = results.into_inner().expect("a list");
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Tells whether there is a night for everything: `NIGHTLY` is set.
+pub(crate) fn is_night() -> bool {
+    env::var_os("NIGHTLY").is_some()
 }

@@ -1,7 +1,5 @@
 //! Several processes at once on one state: one of them acts, and the others are sent away or find it done.
 
-use std::env;
-
 use crate::crowd;
 use crate::scenarios::program::Running;
 use crate::stage::Stage;
@@ -25,9 +23,9 @@ const RACED: [&str; 5] = [
 
 #[test]
 fn however_many_start_at_once_one_acts() {
-    let wanted = match env::var_os("NIGHTLY") {
-        Some(_) => ROUNDS_BY_NIGHT,
-        None => ROUNDS,
+    let wanted = match crowd::is_night() {
+        true => ROUNDS_BY_NIGHT,
+        false => ROUNDS,
     };
     let stories: Vec<&Story> = RACED
         .iter()
