@@ -11,7 +11,7 @@ use crate::table;
 pub(crate) const BUSY: usize = 8;
 
 /// How many where they mostly wait for time-outs.
-pub(crate) const PATIENT: usize = 32;
+pub(crate) const PATIENT: usize = 20;
 
 /// Most failures that are told in full.
 const TOLD: usize = 5;
