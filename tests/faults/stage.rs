@@ -91,7 +91,10 @@ impl Stage {
             // A person whose command died gives it again.
             let first = self.first.as_ref().filter(|_| run == played.kills);
             let mut program = first.unwrap_or_else(|| self.program()).clone();
-            program = program.env_path("FAIL_POINT_TRACE", &trace);
+            // What a run that dies leaves behind goes with the stage.
+            program = program
+                .env_path("TMPDIR", self.world.folder())
+                .env_path("FAIL_POINT_TRACE", &trace);
             if let Some(number) = left {
                 program = program.env("FAIL_POINT_KILL", &number.to_string());
             }
@@ -202,7 +205,7 @@ impl Stage {
     }
 
     fn trace(&self) -> PathBuf {
-        self.world.state_folder().with_extension("trace")
+        self.world.folder().join("trace")
     }
 
     /// Returns the version that Argo CD has deployed.

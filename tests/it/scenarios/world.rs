@@ -110,9 +110,14 @@ impl World {
         format!("{}/{}", Month::NAMESPACE, self.service)
     }
 
+    /// Returns the folder that is this world's own and goes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Returns the folder of the state file; a run creates it.
     pub(crate) fn state_folder(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.folder().join("state")
     }
 
     /// Returns the state file.
