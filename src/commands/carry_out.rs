@@ -1,6 +1,6 @@
 //! From a decision to its outcome. From the recorded intent on, every failure is an outcome: recorded and told.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::Ended;
@@ -28,6 +28,9 @@ const NAME_IN_ID: usize = 24;
 
 /// How many characters of a commit's first line are remembered.
 const MAX_SUBJECT: usize = 200;
+
+/// How the moment stands in a rollback's id.
+const MOMENT_IN_ID: &str = "%Y%m%dt%H%M%Sz";
 
 /// How many bytes of the hash of the service's key stand in a rollback's id.
 const HASH_BYTES_IN_ID: usize = 4;
@@ -256,17 +259,34 @@ pub(super) fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
         })
         .take(NAME_IN_ID)
         .collect();
-    let hash: String = Sha256::digest(key)
+    format!(
+        "{}-{}-{}-{}",
+        name.trim_matches('-'),
+        at.format(MOMENT_IN_ID),
+        from.get(..8).unwrap_or(from),
+        hash_of(key)
+    )
+}
+
+fn hash_of(key: &str) -> String {
+    Sha256::digest(key)
         .iter()
         .take(HASH_BYTES_IN_ID)
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!(
-        "{}-{}-{}-{hash}",
-        name.trim_matches('-'),
-        at.format("%Y%m%dt%H%M%Sz"),
-        from.get(..8).unwrap_or(from)
-    )
+        .collect()
+}
+
+/// Returns when a rollback of a service was named; nothing where the id is another's.
+pub(super) fn named_at(key: &str, id: &str) -> Option<DateTime<Utc>> {
+    let mut parts: Vec<&str> = id.split('-').collect();
+    if let Some(at) = parts.iter().rposition(|part| *part == hash_of(key)) {
+        parts.truncate(at);
+    } else {
+        return None;
+    }
+    let moment = parts.get(parts.len().checked_sub(2)?)?;
+    let moment = NaiveDateTime::parse_from_str(moment, MOMENT_IN_ID).ok()?;
+    Some(moment.and_utc())
 }
 
 /// Makes an id of its own of one that is remembered already: the same revision, judged again in the same second.
@@ -765,6 +785,14 @@ mod tests {
         for (index, id) in ids.iter().enumerate() {
             assert!(id.len() <= 64, "{id}");
             assert!(!ids[..index].contains(id), "{ids:?}");
+        }
+        for (key, id) in keys.iter().zip(&ids) {
+            assert_eq!(named_at(key, id), Some(DateTime::UNIX_EPOCH));
+            assert_eq!(
+                named_at(key, &format!("{id}-2")),
+                Some(DateTime::UNIX_EPOCH)
+            );
+            assert_eq!(named_at("another/service", id), None);
         }
     }
 }

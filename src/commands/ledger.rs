@@ -1,6 +1,8 @@
 //! What the branch and Argo CD remember of a service: a memory that began empty, was lost or was damaged is filled from it
 //! before anything rests on it.
 
+mod proposals;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::argocd;
@@ -17,6 +19,10 @@ use crate::observe;
 
 /// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
 const CHANGES: u32 = 50;
+
+/// How far apart the two halves of one rollback are at most: what Argo CD does, and the commit. Source: `RESUME_MAX_AGE`'s
+/// default, after which neither is done any more.
+const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 
 /// What was found outside.
 pub(super) struct Found {
@@ -87,10 +93,15 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
             git.branch(),
             git.name()
         ));
+        if let Some(github) = service.github.as_ref().filter(|it| it.may_write()) {
+            let proposed = proposals::found(service, git, github, &snapshot).await?;
+            let is_new = |it: &Rollback| rollbacks.iter().all(|known| known.id != it.id);
+            let proposed: Vec<Rollback> = proposed.into_iter().filter(is_new).collect();
+            rollbacks.extend(proposed);
+            sources.push("its pull requests".to_owned());
+        }
     }
-    // With a repository the trailers tell of every rollback that was finished, and Argo CD and the branch that disagree are
-    // seen when it is decided.
-    if let (None, Some(argo)) = (&service.git, &service.argo) {
+    if let Some(argo) = &service.argo {
         let unavailable = |error| Outage {
             source: "argocd",
             why: with_sources(&error),
@@ -98,7 +109,12 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let account = argo.account().await.map_err(unavailable)?;
         let app = argo.application().await.map_err(unavailable)?;
         if let Account::Named { name, .. } = &account {
-            rollbacks.extend(in_argocd(service, &app, &argocd::place(argo), name));
+            let found = in_argocd(service, &app, &argocd::place(argo), name);
+            let found = match service.git {
+                Some(_) => without_the_branch(found, &rollbacks),
+                None => found,
+            };
+            rollbacks.extend(found);
         }
         sources.push(format!("Argo CD's history of {}", argo.name()));
     }
@@ -114,14 +130,27 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
     })
 }
 
+/// Leaves out what the branch tells of too. What is left went back in Argo CD, and nobody knows whether the branch was to
+/// follow: a person has to look, and until then nothing more is rolled back.
+fn without_the_branch(found: Vec<Rollback>, known: &[Rollback]) -> Vec<Rollback> {
+    let is_known = |it: &Rollback| {
+        let apart = |other: &Rollback| (other.begun_at - it.begun_at).abs();
+        known.iter().any(|other| apart(other) < SAME_ROLLBACK)
+    };
+    let unknown = found.into_iter().filter(|it| !is_known(it));
+    unknown
+        .map(|it| Rollback {
+            phase: Phase::Failed,
+            ended_at: Some(it.begun_at),
+            told: vec![NewsKind::Started],
+            ..it
+        })
+        .collect()
+}
+
 /// Finds our commits by their trailers.
 fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<Rollback> {
     let timeline = observe::timeline(snapshot);
-    let state_of = |revision: &str| {
-        let is_it = |change: &&crate::policy::Change| change.revision == revision;
-        let change = timeline.changes.iter().find(is_it);
-        change.map_or_else(String::new, |change| change.state.clone())
-    };
     let marked = timeline
         .changes
         .iter()
@@ -133,7 +162,7 @@ fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<R
                 remembered(service, change.deployed_at, StepName::GitopsRevert, detail);
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
-            rollback.from_state = state_of(&mark.from);
+            rollback.from_state = state_of(snapshot, &mark.from);
             rollback.to.clone_from(&mark.to);
             rollback.to_state.clone_from(&change.state);
             rollback.tip.clone_from(&change.revision);
@@ -142,6 +171,13 @@ fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<R
             rollback
         })
         .collect()
+}
+
+/// Returns the content of the watched paths at a change of the branch; empty where it is not known.
+fn state_of(snapshot: &Snapshot, revision: &str) -> String {
+    let mut changes = snapshot.changes.iter();
+    let change = changes.find(|change| change.revision == revision);
+    change.map_or_else(String::new, |change| change.state.clone())
 }
 
 /// Finds the deployments of our account that went back to something older.

@@ -1,5 +1,5 @@
 //! Every step done twice: the run dies when a step is written down, and the state is put back to what it was before that, so
-//! that the next run does the step again. The world is as after once.
+//! that the next run does the step again; or it is lost altogether. The world is as after once.
 
 use std::fs;
 
@@ -7,6 +7,9 @@ use crate::crowd;
 use crate::stage::Stage;
 use crate::stories::{Story, chosen};
 use crate::table;
+
+/// What becomes of the state.
+type Loss = fn(&Stage);
 
 /// The boundary behind which a step is written down.
 const WRITTEN: &str = "journal.durable";
@@ -24,13 +27,20 @@ fn every_step_done_twice_is_as_done_once() {
         .zip(steps)
         .flat_map(|(story, steps)| steps.into_iter().map(move |at| (*story, at)))
         .collect();
-    let name = |(story, at): &(&Story, usize)| format!("{}, put back at {at}", story.name);
-    let done = crowd::each(crowd::BUSY, &steps, name, |(story, at)| {
-        done_twice(story, *at)
+    let losses: [(&str, Loss); 2] = [("put back", put_back), ("wiped", wipe)];
+    let steps: Vec<_> = steps
+        .into_iter()
+        .flat_map(|(story, at)| losses.map(|(how, loss)| (story, at, how, loss)))
+        .collect();
+    let name = |(story, at, how, _): &(&Story, usize, &str, Loss)| {
+        format!("{}, {how} at {at}", story.name)
+    };
+    let done = crowd::each(crowd::BUSY, &steps, name, |(story, at, _, loss)| {
+        done_twice(story, *at, *loss);
     });
     table::reached(
         "every step executed twice",
-        stories.len() * LEAST_STEPS,
+        2 * stories.len() * LEAST_STEPS,
         "steps",
         done.len(),
         &format!(" in {} stories, all there are", stories.len()),
@@ -47,9 +57,9 @@ fn steps(story: &Story) -> Vec<usize> {
         .collect()
 }
 
-fn done_twice(story: &Story, at: usize) {
+fn done_twice(story: &Story, at: usize, loss: Loss) {
     let stage = Stage {
-        when_killed: put_back,
+        when_killed: loss,
         ..(story.stage)()
     };
     stage.play(&[at]);
@@ -65,4 +75,9 @@ fn put_back(stage: &Stage) {
     } else {
         fs::remove_file(&newest).expect("our own file");
     }
+}
+
+/// Takes the whole memory away, as a lost volume does.
+fn wipe(stage: &Stage) {
+    stage.world.forgets();
 }
