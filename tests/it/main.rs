@@ -5,6 +5,7 @@ mod argocd_standin;
 mod families;
 mod git_client;
 mod github_client;
+mod manifests;
 mod prometheus_client;
 mod purity;
 mod readme;
