@@ -2,6 +2,7 @@
 
 pub(crate) mod fences;
 mod links;
+mod man;
 mod tables;
 
 use std::fs;
