@@ -14,6 +14,8 @@ for component in rustfmt clippy; do
     fi
 done
 
+ensure_programs shellcheck=shellcheck
+shellcheck --external-sources --check-sourced scripts/*.sh scripts/lib/build-root.sh .ci/*
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --workspace --locked
@@ -26,3 +28,13 @@ else
     printf 'No OpenSSH server: the tests of the feature ssh are left out.\n' >&2
 fi
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+# What is shipped beside the code. Each installs its tools and fails where one cannot be had.
+scripts/check-manifests.sh
+scripts/man.sh
+scripts/check-image.sh
+if [[ ${CI:-} ]] || command -v cargo-deny >/dev/null || [[ -x ${CARGO_TARGET_DIR:-target}/tools/bin/cargo-deny ]]; then
+    scripts/check-supply-chain.sh
+else
+    printf 'NOT CHECKED: advisories, licences, bans and sources; scripts/check-supply-chain.sh builds its tool and does.\n' >&2
+fi

@@ -34,9 +34,8 @@ build() {
     export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
     local cargo_home=${CARGO_HOME:-$HOME/.cargo}
     local maps="-ffile-prefix-map=$here=/build -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$built=/target"
-    local linker=${target^^}
-    linker=CARGO_TARGET_${linker//-/_}_LINKER
-    env "$linker=musl-gcc" "CC_${target//-/_}=musl-gcc" "CFLAGS_${target//-/_}=$maps" \
+    # Only the C parts need musl-gcc. As the linker it would write the name of a loader into the static program.
+    env "CC_${target//-/_}=musl-gcc" "CFLAGS_${target//-/_}=$maps" \
         RUSTFLAGS="--remap-path-prefix=$here=/build --remap-path-prefix=$cargo_home=/cargo" \
         cargo auditable build --release --locked --bin error-budget-monitor --target "$target" --target-dir "$built"
 }

@@ -4,6 +4,7 @@ pub(crate) mod fences;
 mod links;
 mod man;
 mod tables;
+mod workflows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
