@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 ///
 /// What the file system says.
 pub(crate) fn write_all(folder: &Path) -> io::Result<()> {
-    let mut command = Cli::command();
+    let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let pages = folder.join("man1");
     fs::create_dir_all(&pages)?;
