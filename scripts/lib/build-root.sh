@@ -3,7 +3,6 @@
 # certificate authorities. Run by the Dockerfile and by `image.sh --local`, so that both build the same.
 #
 # The same commit, Rust version and C compiler give the same bytes: no path and no time of the machine gets in.
-# Set SOURCE_DATE_EPOCH where there is no git.
 set -euo pipefail
 
 auditable_version=0.7.7
@@ -31,11 +30,11 @@ main() {
 
 build() {
     local target=$1 built=$2 here=$PWD
-    export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
     local cargo_home=${CARGO_HOME:-$HOME/.cargo}
     local maps="-ffile-prefix-map=$here=/build -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$built=/target"
     # Only the C parts need musl-gcc. As the linker it would write the name of a loader into the static program.
-    env "CC_${target//-/_}=musl-gcc" "CFLAGS_${target//-/_}=$maps" \
+    # A compiler that asks for the time gets always the same one: with that of the commit, each commit would build all C anew.
+    env SOURCE_DATE_EPOCH=1 "CC_${target//-/_}=musl-gcc" "CFLAGS_${target//-/_}=$maps" \
         RUSTFLAGS="--remap-path-prefix=$here=/build --remap-path-prefix=$cargo_home=/cargo" \
         cargo auditable build --release --locked --bin error-budget-monitor --target "$target" --target-dir "$built"
 }
