@@ -74,11 +74,11 @@ expect_refusal() {
 
 # Sets builder: kubectl or kustomize of version 5, else one that is built here.
 find_kustomize() {
-    if kubectl version --client 2>/dev/null | grep -q '^Kustomize Version: v5'; then
+    if [[ $(kubectl version --client 2>/dev/null || true) == *'Kustomize Version: v5'* ]]; then
         builder=(kubectl kustomize)
         return
     fi
-    if kustomize version 2>/dev/null | grep -q 'v5'; then
+    if [[ $(kustomize version 2>/dev/null || true) == *v5.* ]]; then
         builder=(kustomize build)
         return
     fi
