@@ -11,6 +11,7 @@ mod blame;
 mod branch_fate;
 mod crash;
 mod doctor;
+mod documented;
 mod done_when;
 mod evidence;
 mod gate;

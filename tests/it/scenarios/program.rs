@@ -39,6 +39,11 @@ impl Program {
         self
     }
 
+    /// Returns its environment.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Sets the arguments.
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
