@@ -271,7 +271,7 @@ async fn begin(
     rollback: Rollback,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(service, &mut journal, &rollback) {
+    if let Err(error) = first_record(&service.key, &mut journal, &rollback) {
         let record = record.holding(Reason::UnknownData, error.to_string());
         return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
     }

@@ -8,19 +8,40 @@ use super::carry_out::{Outage, now, place};
 use super::pass::Memory;
 use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};
-use crate::clients::git::{Git, Snapshot};
 use crate::journal::{
     JournalError, Ledger, Origin, Phase, Rollback, ServiceState, Step, StepName, StepState,
 };
 use crate::observe;
+use crate::policy::{Change, Timeline};
 
 /// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
-const CHANGES: u32 = 50;
+pub(super) const CHANGES: u32 = 50;
 
 /// What was found outside.
 pub(super) struct Found {
     rollbacks: Vec<Rollback>,
     ledger: Ledger,
+}
+
+/// By what a rollback that was found outside is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// The time of the look.
+    pub(super) now: DateTime<Utc>,
+    /// How old a rollback is that counts as proven (`VERIFY_DEADLINE`).
+    pub(super) verify_deadline: TimeDelta,
+    /// Error ratio under which the burn of a younger one has stopped (0..1).
+    pub(super) recovery_ratio: f64,
+}
+
+impl Terms {
+    fn of(service: &Service<'_>) -> Self {
+        Self {
+            now: Utc::now(),
+            verify_deadline: service.settings.verify_deadline,
+            recovery_ratio: service.objective.max_bad_ratio(),
+        }
+    }
 }
 
 /// Why a memory could not be made whole.
@@ -80,7 +101,8 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let snapshot = observe::branch(git, CHANGES, None)
             .await
             .map_err(Outage::from)?;
-        rollbacks.extend(on_the_branch(service, git, &snapshot));
+        let timeline = observe::timeline(&snapshot);
+        rollbacks.extend(on_the_branch(&timeline, &place(git), Terms::of(service)));
         sources.push(format!(
             "the trailers on {} of {}",
             git.branch(),
@@ -114,10 +136,9 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
 }
 
 /// Finds our commits by their trailers.
-fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<Rollback> {
-    let timeline = observe::timeline(snapshot);
+pub(super) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> Vec<Rollback> {
     let state_of = |revision: &str| {
-        let is_it = |change: &&crate::policy::Change| change.revision == revision;
+        let is_it = |change: &&Change| change.revision == revision;
         let change = timeline.changes.iter().find(is_it);
         change.map_or_else(String::new, |change| change.state.clone())
     };
@@ -129,7 +150,7 @@ fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<R
         .map(|(change, mark)| {
             let detail = format!("commit {} was found on the branch", change.revision);
             let mut rollback =
-                remembered(service, change.deployed_at, StepName::GitopsRevert, detail);
+                remembered(terms, change.deployed_at, StepName::GitopsRevert, detail);
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
             rollback.from_state = state_of(&mark.from);
@@ -137,7 +158,7 @@ fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<R
             rollback.to_state.clone_from(&change.state);
             rollback.tip.clone_from(&change.revision);
             rollback.commit = Some(change.revision.clone());
-            rollback.place = place(git);
+            place.clone_into(&mut rollback.place);
             rollback
         })
         .collect()
@@ -167,7 +188,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
             continue;
         };
         let detail = format!("history entry {id} was found");
-        let mut rollback = remembered(service, at, StepName::ArgocdRollback, detail);
+        let mut rollback = remembered(Terms::of(service), at, StepName::ArgocdRollback, detail);
         rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
@@ -182,14 +203,9 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
 /// a younger one has to be proven still. Source: the contract, DESIGN section 9.
-fn remembered(
-    service: &Service<'_>,
-    at: DateTime<Utc>,
-    step: StepName,
-    detail: String,
-) -> Rollback {
-    let age = (Utc::now() - at).max(TimeDelta::zero());
-    let is_proven = age >= service.settings.verify_deadline;
+fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -> Rollback {
+    let age = (terms.now - at).max(TimeDelta::zero());
+    let is_proven = age >= terms.verify_deadline;
     Rollback {
         id: String::new(),
         origin: Origin::Automatic,
@@ -202,7 +218,7 @@ fn remembered(
         place: String::new(),
         message: String::new(),
         begun_at: at,
-        recovery_ratio: service.objective.max_bad_ratio(),
+        recovery_ratio: terms.recovery_ratio,
         phase: if is_proven {
             Phase::Recovered
         } else {
