@@ -7,6 +7,8 @@ mod check;
 mod deploy;
 mod doctor;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod pass;
 mod pending;
 mod propose;
