@@ -35,7 +35,48 @@ const SEQUENCES: u64 = 2_000;
 const NIGHTLY: u64 = 100_000;
 
 /// How often each thing has to happen in a thousand sequences, so that nothing is proven by doing nothing.
-const WANTED: [(&str, u64); 1] = [("runs", 1000)];
+const WANTED: [(&str, u64); 40] = [
+    ("runs", 15_000),
+    ("bad deployments", 1_500),
+    ("brought back", 120),
+    ("begun", 700),
+    ("begun after a yes", 30),
+    ("begun by a person", 80),
+    ("landed", 500),
+    ("recovered", 400),
+    ("ineffective", 100),
+    ("failed", 70),
+    ("overtaken", 120),
+    ("refused", 30),
+    ("the branch moved on", 40),
+    ("too old", 30),
+    ("repeated", 80),
+    ("found on the branch", 35),
+    ("held back when resumed", 8),
+    ("died before the intent", 50),
+    ("died after the intent", 40),
+    ("died before the effect", 50),
+    ("died after the effect", 50),
+    ("died after the record", 40),
+    ("asked", 120),
+    ("said yes", 30),
+    ("said no", 15),
+    ("expired", 100),
+    ("proposed", 100),
+    ("merged", 12),
+    ("closed", 6),
+    ("released", 60),
+    ("jumps ahead", 300),
+    ("jumps back", 300),
+    ("lost: all", 60),
+    ("lost: an older one put back", 25),
+    ("lost: both damaged", 60),
+    ("cooldown", 40),
+    ("hourly_limit", 10),
+    ("daily_limit", 80),
+    ("blackout", 250),
+    ("disabled", 200),
+];
 
 /// Lets a sequence happen. Returns how often each thing happened.
 fn play(steps: &[Step]) -> Result<BTreeMap<&'static str, u64>, Broken> {

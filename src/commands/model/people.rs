@@ -43,7 +43,11 @@ impl Driver {
                 cooldown,
                 hour,
                 day,
+                back,
+                attribution,
             } => {
+                self.rules.require_attribution = attribution;
+                self.rules.revisions_back = back;
                 self.rules.cooldown = TimeDelta::minutes(cooldown);
                 self.rules.per_hour = hour as usize;
                 self.rules.per_day = day as usize;
@@ -56,7 +60,9 @@ impl Driver {
 
     /// Lets everything come to its end: nothing goes wrong any more, and the clock has passed all that was written down.
     pub(super) fn settle_down(&mut self) -> Result<(), Broken> {
+        // What burns on would be rolled back again and again.
         self.world.set_outage(false);
+        self.deploy(Deployment::Good);
         self.rules.enabled = true;
         self.rules.blackout = super::steps::Blackout::None;
         self.world.ahead = self.world.ahead.max(TimeDelta::zero()) + TimeDelta::days(30);
@@ -126,7 +132,7 @@ impl Driver {
             return Ok(());
         };
         if self.say(approve, &waiting.id)?.is_some() {
-            self.count("approved");
+            self.count("said yes");
             let (world, rules) = (&self.world, &self.rules);
             self.promises.agrees(&waiting.id, world, rules)?;
         }
@@ -138,7 +144,7 @@ impl Driver {
             return Ok(());
         };
         if self.say(reject, &waiting.id)?.is_some() {
-            self.count("rejected");
+            self.count("said no");
             let Act { id, from, .. } = self.act_of(&waiting)?;
             self.promises.rejects(&id, from);
         }

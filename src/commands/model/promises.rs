@@ -19,6 +19,8 @@ pub(super) struct Rules {
     pub(super) per_hour: usize,
     pub(super) per_day: usize,
     pub(super) blackout: Blackout,
+    pub(super) revisions_back: u32,
+    pub(super) require_attribution: bool,
     pub(super) verify_deadline: TimeDelta,
     pub(super) approval_timeout: TimeDelta,
 }

@@ -26,8 +26,8 @@ use crate::slo::{Assessment, Objective};
 pub(super) const SERVICE: &str = "shop/checkout";
 pub(super) const PLACE: &str = "main of platform/gitops at apps/checkout";
 
-/// Changes that a decision reads of the branch: `MAX_REVISIONS_BACK` and five more.
-const READ: usize = 8;
+/// Changes that are read of the branch beyond `MAX_REVISIONS_BACK`, as `observe::branch` does.
+const MORE_CHANGES: u32 = 5;
 
 /// How the run went on.
 pub(super) enum Went {
@@ -66,6 +66,8 @@ impl Driver {
                 per_hour: 1,
                 per_day: 3,
                 blackout: Blackout::None,
+                revisions_back: 3,
+                require_attribution: true,
                 verify_deadline: TimeDelta::minutes(15),
                 approval_timeout: TimeDelta::minutes(30),
             },
@@ -96,10 +98,10 @@ impl Driver {
             require_approval: rules.require_approval,
             by_pull_request: rules.by_pull_request,
             require_active_burn: true,
-            require_attribution: true,
+            require_attribution: rules.require_attribution,
             attribution_window: TimeDelta::minutes(60),
             violation_for: TimeDelta::minutes(5),
-            max_revisions_back: 3,
+            max_revisions_back: rules.revisions_back,
             min_events: 50,
             min_bad_events: 5,
             cooldown: rules.cooldown,
@@ -109,6 +111,10 @@ impl Driver {
             emergency_overrides_blackout: false,
             verify_deadline: rules.verify_deadline,
         }
+    }
+
+    fn read(&self) -> usize {
+        (self.rules.revisions_back + MORE_CHANGES) as usize
     }
 
     /// One run of the program, as `pass::run` goes about it.
@@ -160,7 +166,7 @@ impl Driver {
         if state.unfinished().is_some() {
             return Ok(());
         }
-        let timeline = self.world.timeline(READ);
+        let timeline = self.world.timeline(self.read());
         let clock = self.world.clock();
         let decision = decide_manual(clock, &timeline, &history(&state), &self.settings(), None);
         self.count(decision.reason.as_str());
@@ -210,7 +216,7 @@ impl Driver {
     fn decides(&self, state: &ServiceState, objective: &Objective, seen: &Assessment) -> Decision {
         let settings = self.settings();
         let branch = if needs_branch(seen, &settings) {
-            BranchReading::Known(self.world.timeline(READ))
+            BranchReading::Known(self.world.timeline(self.read()))
         } else {
             BranchReading::NotAsked
         };
@@ -276,6 +282,9 @@ impl Driver {
         let act = self.act_of(&rollback)?;
         self.promises.begins(&act, &self.world, &self.rules)?;
         self.count("begun");
+        if rollback.approval.is_some() {
+            self.count("begun after a yes");
+        }
         if origin == Origin::Manual {
             self.count("begun by a person");
         }

@@ -27,6 +27,10 @@ pub(super) enum Step {
         cooldown: i64,
         hour: u32,
         day: u32,
+        /// `MAX_REVISIONS_BACK`.
+        back: u32,
+        /// `REQUIRE_ATTRIBUTION`: without it two bad releases within an hour can both be blamed.
+        attribution: bool,
     },
     Blackout(Blackout),
 }
@@ -132,6 +136,16 @@ pub(super) fn sequence(seed: u64) -> Vec<Step> {
     for _ in 0..dice.between(0, 3) {
         setting(&mut dice, &mut steps);
     }
+    // Many rollbacks in a short time need revisions to go back to.
+    if dice.roll(3) == 0 {
+        steps.push(Step::Limits {
+            cooldown: 0,
+            hour: dice.pick(&[1, 2]),
+            day: dice.pick(&[3, 5]),
+            back: 6,
+            attribution: false,
+        });
+    }
     let scenes = dice.between(4, 9);
     for _ in 0..scenes {
         match dice.roll(10) {
@@ -148,6 +162,10 @@ pub(super) fn sequence(seed: u64) -> Vec<Step> {
 
 /// A deployment, and what is likely to follow where it is bad.
 fn incident(dice: &mut Dice, steps: &mut Vec<Step>) {
+    // Where nothing may be done nothing can go wrong, so that does not last.
+    if dice.roll(3) == 0 {
+        steps.extend([Step::Enabled(true), Step::Blackout(Blackout::None)]);
+    }
     let deployment = match dice.roll(10) {
         0 => Deployment::Good,
         1 => Deployment::Again(dice.few(4)),
@@ -161,20 +179,24 @@ fn incident(dice: &mut Dice, steps: &mut Vec<Step>) {
     }
     let fault = fault(dice);
     steps.push(Step::Run(fault));
-    if dice.roll(3) == 0 {
-        steps.push(dice.pick(&[
+    if dice.roll(3) > 0 {
+        let words = [
+            Step::Approve,
             Step::Approve,
             Step::Approve,
             Step::Reject,
             Step::Merge,
+            Step::Merge,
+            Step::Merge,
             Step::Close,
-        ]));
+        ];
+        steps.push(dice.pick(&words));
     }
     runs(dice, steps);
     if dice.roll(3) == 0 {
         steps.push(Step::Outage(false));
     }
-    steps.push(Step::Wait(dice.pick(&[5, 30, 45, 70, 100, 300])));
+    steps.push(Step::Wait(dice.pick(&[2, 5, 12, 30, 45, 70, 100, 300])));
 }
 
 fn fault(dice: &mut Dice) -> Fault {
@@ -229,16 +251,18 @@ fn loss(dice: &mut Dice) -> Step {
 }
 
 fn setting(dice: &mut Dice, steps: &mut Vec<Step>) {
-    steps.push(match dice.roll(8) {
+    steps.push(match dice.roll(9) {
         0 => Step::Enabled(false),
         1 => Step::Enabled(true),
         2 => Step::RequireApproval(true),
         3 => Step::RequireApproval(false),
         4 => Step::PullRequests(dice.roll(2) == 0),
-        5 => Step::Limits {
-            cooldown: dice.pick(&[0, 10, 60]),
+        5 | 8 => Step::Limits {
+            cooldown: dice.pick(&[0, 0, 10, 60]),
             hour: dice.pick(&[1, 2, 3]),
             day: dice.pick(&[1, 2, 3, 5]),
+            back: dice.pick(&[2, 3, 6]),
+            attribution: dice.roll(3) > 0,
         },
         6 => Step::Blackout(dice.pick(&[Blackout::Nights, Blackout::Always])),
         _ => Step::Blackout(Blackout::None),

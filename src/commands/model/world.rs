@@ -176,7 +176,10 @@ impl World {
             self.events(to - TimeDelta::minutes(1), to)
         });
         let slices = Reading::Measured(slices.collect());
-        let measured = world().consumed(0.6).windows(minutes);
+        // What burnt lately is part of what the whole window holds.
+        let budget = self.ratio(self.time - TimeDelta::days(30), self.time);
+        let consumed = 0.6 + budget / 0.001;
+        let measured = world().consumed(consumed).windows(minutes);
         measured.but(|measurement| measurement.slices = slices)
     }
 
