@@ -52,7 +52,7 @@ const WANTED: [(&str, u64); 40] = [
     ("too old", 30),
     ("repeated", 80),
     ("found on the branch", 35),
-    ("held back when resumed", 8),
+    ("held back when resumed", 3),
     ("died before the intent", 50),
     ("died after the intent", 40),
     ("died before the effect", 50),
