@@ -105,7 +105,11 @@ impl Promises {
     }
 
     pub(super) fn rejects(&mut self, id: &str, content: Content) {
-        self.rejected.push((id.to_owned(), content));
+        // The no to a pull request that is not remembered never arrives.
+        let is_forgotten = |it: &Effect| it.act.id == id && it.memory != self.losses;
+        if !self.effects.iter().any(is_forgotten) {
+            self.rejected.push((id.to_owned(), content));
+        }
     }
 
     pub(super) fn releases(&mut self, id: &str) {
@@ -124,6 +128,9 @@ impl Promises {
     /// The program begins a rollback.
     pub(super) fn begins(&mut self, act: &Act, world: &World, rules: &Rules) -> Result<(), Broken> {
         let id = &act.id;
+        // What the memory lost before anything came of it may be begun anew, in the same second under the same id.
+        self.effects
+            .retain(|it| it.act.id != *id || it.memory == self.losses || it.landed.is_some());
         promise(self.effects.iter().all(|it| it.act.id != *id), || {
             format!("{id} is begun twice")
         })?;
