@@ -385,7 +385,7 @@ async fn begin(
     snapshot: Snapshot,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(service, journal, &rollback) {
+    if let Err(error) = first_record(&service.key, journal, &rollback) {
         return Ended::with(
             Exit::PersonNeeded,
             record.holding(Reason::UnknownData, error.to_string()),
@@ -399,19 +399,19 @@ async fn begin(
 
 /// Writes down that a rollback begins. Another plan that waits for a person's word is overtaken by it.
 pub(super) fn first_record(
-    service: &Service<'_>,
+    key: &str,
     journal: &mut Journal,
     rollback: &Rollback,
 ) -> Result<(), JournalError> {
-    let state = journal.state().service(&service.key);
+    let state = journal.state().service(key);
     let overtaken = state.pending().filter(|pending| pending.id != rollback.id);
     if let Some(mut overtaken) = overtaken.cloned() {
-        match overtaken.see(Event::MovedOn, now()) {
-            Ok(()) => journal.put(&service.key, &overtaken)?,
+        match overtaken.see(Event::MovedOn, rollback.begun_at) {
+            Ok(()) => journal.put(key, &overtaken)?,
             Err(illegal) => tracing::warn!(error = %illegal, "a plan stays as it is"),
         }
     }
-    journal.put(&service.key, rollback)?;
+    journal.put(key, rollback)?;
     tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
     Ok(())
 }

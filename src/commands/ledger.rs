@@ -10,15 +10,15 @@ use super::carry_out::{Outage, now, place};
 use super::pass::Memory;
 use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};
-use crate::clients::git::{Git, Snapshot};
 use crate::journal::{
     JournalError, Ledger, NewsKind, Origin, Phase, Rollback, ServiceState, Step, StepName,
     StepState,
 };
 use crate::observe;
+use crate::policy::Timeline;
 
 /// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
-const CHANGES: u32 = 50;
+pub(super) const CHANGES: u32 = 50;
 
 /// How far apart the two halves of one rollback are at most: what Argo CD does, and the commit. Source: `RESUME_MAX_AGE`'s
 /// default, after which neither is done any more.
@@ -28,6 +28,27 @@ const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 pub(super) struct Found {
     rollbacks: Vec<Rollback>,
     ledger: Ledger,
+}
+
+/// By what a rollback that was found outside is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// The time of the look.
+    pub(super) now: DateTime<Utc>,
+    /// How old a rollback is that counts as proven (`VERIFY_DEADLINE`).
+    pub(super) verify_deadline: TimeDelta,
+    /// Error ratio under which the burn of a younger one has stopped (0..1).
+    pub(super) recovery_ratio: f64,
+}
+
+impl Terms {
+    fn of(service: &Service<'_>) -> Self {
+        Self {
+            now: Utc::now(),
+            verify_deadline: service.settings.verify_deadline,
+            recovery_ratio: service.objective.max_bad_ratio(),
+        }
+    }
 }
 
 /// Why a memory could not be made whole.
@@ -87,14 +108,15 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let snapshot = observe::branch(git, CHANGES, None)
             .await
             .map_err(Outage::from)?;
-        rollbacks.extend(on_the_branch(service, git, &snapshot));
+        let timeline = observe::timeline(&snapshot);
+        rollbacks.extend(on_the_branch(&timeline, &place(git), Terms::of(service)));
         sources.push(format!(
             "the trailers on {} of {}",
             git.branch(),
             git.name()
         ));
         if let Some(github) = service.github.as_ref().filter(|it| it.may_write()) {
-            let proposed = proposals::found(service, git, github, &snapshot).await?;
+            let proposed = proposals::found(service, git, github, &timeline).await?;
             let is_new = |it: &Rollback| rollbacks.iter().all(|known| known.id != it.id);
             let proposed: Vec<Rollback> = proposed.into_iter().filter(is_new).collect();
             rollbacks.extend(proposed);
@@ -149,8 +171,7 @@ fn without_the_branch(found: Vec<Rollback>, known: &[Rollback]) -> Vec<Rollback>
 }
 
 /// Finds our commits by their trailers.
-fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<Rollback> {
-    let timeline = observe::timeline(snapshot);
+pub(super) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> Vec<Rollback> {
     let marked = timeline
         .changes
         .iter()
@@ -159,23 +180,23 @@ fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<R
         .map(|(change, mark)| {
             let detail = format!("commit {} was found on the branch", change.revision);
             let mut rollback =
-                remembered(service, change.deployed_at, StepName::GitopsRevert, detail);
+                remembered(terms, change.deployed_at, StepName::GitopsRevert, detail);
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
-            rollback.from_state = state_of(snapshot, &mark.from);
+            rollback.from_state = state_of(timeline, &mark.from);
             rollback.to.clone_from(&mark.to);
             rollback.to_state.clone_from(&change.state);
             rollback.tip.clone_from(&change.revision);
             rollback.commit = Some(change.revision.clone());
-            rollback.place = place(git);
+            place.clone_into(&mut rollback.place);
             rollback
         })
         .collect()
 }
 
 /// Returns the content of the watched paths at a change of the branch; empty where it is not known.
-fn state_of(snapshot: &Snapshot, revision: &str) -> String {
-    let mut changes = snapshot.changes.iter();
+fn state_of(timeline: &Timeline, revision: &str) -> String {
+    let mut changes = timeline.changes.iter();
     let change = changes.find(|change| change.revision == revision);
     change.map_or_else(String::new, |change| change.state.clone())
 }
@@ -204,7 +225,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
             continue;
         };
         let detail = format!("history entry {id} was found");
-        let mut rollback = remembered(service, at, StepName::ArgocdRollback, detail);
+        let mut rollback = remembered(Terms::of(service), at, StepName::ArgocdRollback, detail);
         rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
@@ -219,14 +240,9 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
 /// a younger one has to be proven still. Source: the contract, DESIGN section 9.
-fn remembered(
-    service: &Service<'_>,
-    at: DateTime<Utc>,
-    step: StepName,
-    detail: String,
-) -> Rollback {
-    let age = (Utc::now() - at).max(TimeDelta::zero());
-    let is_proven = age >= service.settings.verify_deadline;
+fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -> Rollback {
+    let age = (terms.now - at).max(TimeDelta::zero());
+    let is_proven = age >= terms.verify_deadline;
     Rollback {
         id: String::new(),
         origin: Origin::Automatic,
@@ -240,7 +256,7 @@ fn remembered(
         place: String::new(),
         message: String::new(),
         begun_at: at,
-        recovery_ratio: service.objective.max_bad_ratio(),
+        recovery_ratio: terms.recovery_ratio,
         phase: if is_proven {
             Phase::Recovered
         } else {

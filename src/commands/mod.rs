@@ -8,6 +8,8 @@ mod deploy;
 mod doctor;
 mod holds;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod pass;
 mod pending;
 mod propose;

@@ -3,11 +3,12 @@
 use super::super::carry_out::{Outage, named_at, place};
 use super::super::propose::BRANCHES;
 use super::super::service::Service;
-use super::{remembered, state_of};
-use crate::clients::git::{Git, Snapshot};
+use super::{Terms, remembered, state_of};
+use crate::clients::git::Git;
 use crate::clients::github::{Github, Pull, PullState};
 use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepName, StepState};
 use crate::observe::{TRAILER_FROM, TRAILER_TO};
+use crate::policy::Timeline;
 
 /// Finds those of this service.
 ///
@@ -17,7 +18,7 @@ pub(super) async fn found(
     service: &Service<'_>,
     git: &Git,
     github: &Github,
-    snapshot: &Snapshot,
+    timeline: &Timeline,
 ) -> Result<Vec<Rollback>, Outage> {
     let pulls = github
         .pulls_from(BRANCHES)
@@ -27,7 +28,7 @@ pub(super) async fn found(
         .into_iter()
         .filter(|(pull, _)| pull.base == git.branch());
     Ok(ours
-        .filter_map(|(pull, body)| rollback(service, git, snapshot, pull, &body))
+        .filter_map(|(pull, body)| rollback(service, git, timeline, pull, &body))
         .collect())
 }
 
@@ -35,7 +36,7 @@ pub(super) async fn found(
 fn rollback(
     service: &Service<'_>,
     git: &Git,
-    snapshot: &Snapshot,
+    timeline: &Timeline,
     pull: Pull,
     body: &str,
 ) -> Option<Rollback> {
@@ -53,7 +54,7 @@ fn rollback(
         PullState::Merged { at, .. } => *at,
         PullState::Open | PullState::Closed => named_at,
     };
-    let mut found = remembered(service, at, StepName::GitopsRevert, detail);
+    let mut found = remembered(Terms::of(service), at, StepName::GitopsRevert, detail);
     match pull.state {
         PullState::Merged { commit, .. } => found.commit = commit,
         PullState::Open => waits(&mut found, Phase::Proposed),
@@ -62,8 +63,8 @@ fn rollback(
             found.ended_at = Some(named_at);
         }
     }
-    found.from_state = state_of(snapshot, &from);
-    found.to_state = state_of(snapshot, &to);
+    found.from_state = state_of(timeline, &from);
+    found.to_state = state_of(timeline, &to);
     // What was the tip then is not older than what was to be rolled back.
     found.tip.clone_from(&from);
     found.from = from;
