@@ -72,7 +72,7 @@ const WANTED: [(&str, u64); 40] = [
     ("lost: all", 60),
     ("lost: an older one put back", 25),
     ("lost: both damaged", 60),
-    ("cooldown", 40),
+    ("cooldown", 20),
     ("hourly_limit", 10),
     ("daily_limit", 80),
     ("blackout", 250),
