@@ -17,6 +17,7 @@ use crate::journal::{
     Errand, Event, Journal, JournalError, Order, Origin, Phase, Rollback, ServiceState, StepName,
     StepState,
 };
+use crate::log_file::AUDIT;
 use crate::notify::{CommitStory, commit_message};
 use crate::policy::{Action, Decision, Plan, Reason};
 use crate::record::{Record, StepPart};
@@ -93,12 +94,7 @@ pub(super) async fn carry_out(
     record: Record,
     wish: &Wish,
 ) -> Ended {
-    tracing::info!(
-        action = record.decision.action,
-        reason = record.decision.reason,
-        detail = %record.decision.detail,
-        "decided"
-    );
+    decided(&record);
     let (plan, asks) = match &decision.action {
         Action::Nothing => return Ended::with(Exit::Complete, record),
         Action::Hold => return held(record, wish.when_held),
@@ -170,6 +166,17 @@ pub(super) async fn carry_out(
             }
             begin(service, git, journal, rollback, snapshot, record).await
         }
+    }
+}
+
+/// Logs a decision, and keeps it where it is not that all is well.
+fn decided(record: &Record) {
+    let decision = &record.decision;
+    let (action, reason, detail) = (decision.action, decision.reason, &decision.detail);
+    if reason == Reason::Healthy.as_str() {
+        tracing::info!(action, reason, detail, "decided");
+    } else {
+        tracing::info!(target: AUDIT, action, reason, detail, "decided");
     }
 }
 
@@ -412,7 +419,7 @@ pub(super) fn first_record(
         }
     }
     journal.put(key, rollback)?;
-    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
+    tracing::info!(target: AUDIT, { rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to }, "rollback begun");
     Ok(())
 }
 
@@ -668,13 +675,17 @@ impl<'a> Journey<'a> {
     }
 
     pub(super) fn write_down(&mut self) {
+        if let Some(step) = self.rollback.steps.last() {
+            let (name, state) = (step.step.as_str(), step.state.as_str());
+            tracing::info!(target: AUDIT, { rollback.id = %self.rollback.id, step = name, state, detail = %step.detail }, "step");
+        }
         if let Err(error) = self.journal.put(&self.service.key, &self.rollback) {
             self.is_in_trouble(error.to_string());
         }
     }
 
     pub(super) fn is_in_trouble(&mut self, why: String) {
-        tracing::warn!(rollback.id = %self.rollback.id, error = %why, "the journal could not be kept");
+        tracing::warn!(target: AUDIT, { rollback.id = %self.rollback.id, error = %why }, "the journal could not be kept");
         self.trouble.get_or_insert(why);
     }
 
@@ -685,7 +696,7 @@ impl<'a> Journey<'a> {
             .steps
             .last()
             .map_or("", |step| step.detail.as_str());
-        tracing::info!(rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last, "rollback");
+        tracing::info!(target: AUDIT, { rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last }, "rollback");
         let mut record = record.with_rollback(rollback);
         record = match rollback.phase {
             Phase::Proposed => record.awaiting(last),

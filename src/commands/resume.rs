@@ -21,7 +21,7 @@ pub(super) async fn resume(
     journal: &mut Journal,
     unfinished: Rollback,
 ) -> Ended {
-    tracing::info!(rollback.id = %unfinished.id, phase = ?unfinished.phase, "an earlier run began a rollback");
+    tracing::info!(target: crate::log_file::AUDIT, { rollback.id = %unfinished.id, phase = ?unfinished.phase }, "an earlier run began a rollback");
     let git = match where_it_was_begun(service, &unfinished) {
         Ok(git) => git,
         Err(why) => {
