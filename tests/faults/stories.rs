@@ -3,6 +3,7 @@
 use std::env;
 
 use chrono::Utc;
+use error_budget_monitor::journal::Phase;
 use testkit::git::MonoRepo;
 use testkit::github::{APP_ID, APP_KEY, GithubServer, INSTALLATION_ID, Merge};
 use testkit::prometheus::{Month, shared_month};
@@ -241,6 +242,33 @@ pub(crate) const STORIES: &[Story] = &[
         stage: || by_a_person(with_argocd(Scene::by_hand()), &["rollback", "argocd"]),
         allowed: Allowed::NOTHING.with_operations(1, 1),
     },
+    Story {
+        name: "a person agrees to a plan",
+        stage: || Stage {
+            meanwhile: |stage| says(stage, "approve"),
+            ..asking()
+        },
+        allowed: Allowed::ONE_COMMIT,
+    },
+    Story {
+        name: "a person refuses a plan",
+        stage: || Stage {
+            meanwhile: |stage| says(stage, "reject"),
+            ..asking()
+        },
+        allowed: Allowed::NOTHING,
+    },
+    Story {
+        name: "nobody answers a plan",
+        stage: || {
+            let stage = asking();
+            Stage {
+                program: stage.program.env("APPROVAL_TIMEOUT", "0s"),
+                ..stage
+            }
+        },
+        allowed: Allowed::NOTHING,
+    },
 ];
 
 /// Returns all stories, or those that `FAULTS_STORY` names a piece of, for someone who looks into one of them.
@@ -255,6 +283,26 @@ pub(crate) fn pushing() -> Stage {
     let world = World::of("bad-release");
     world.release("v2", shared_month().deployed_at());
     Stage::of(world)
+}
+
+/// A service that is rolled back only where a person agrees.
+fn asking() -> Stage {
+    let stage = pushing();
+    Stage {
+        program: stage.program.env("REQUIRE_APPROVAL", "true"),
+        ..stage
+    }
+}
+
+/// Lets a person answer whatever waits for a word.
+fn says(stage: &Stage, word: &str) {
+    let waiting = stage.world.in_flight();
+    let Some(plan) = waiting.filter(|it| it.phase == Phase::Awaiting && it.answer().is_none())
+    else {
+        return;
+    };
+    let program = stage.program.clone().arguments(&[word, &plan.id]);
+    program.run().exits(0);
 }
 
 fn by_a_person(stage: Stage, arguments: &[&str]) -> Stage {

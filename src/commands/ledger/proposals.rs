@@ -75,6 +75,7 @@ fn rollback(
         branch: pull.branch,
         number: Some(pull.number),
         url: pull.url,
+        closing: None,
     });
     Some(found)
 }

@@ -128,6 +128,7 @@ impl Driver {
             rollback.proposal.get_or_insert(Proposal {
                 branch,
                 number: None,
+                closing: None,
                 url: None,
             });
         } else if self.world.landed(&rollback.id).is_some() {
