@@ -108,7 +108,6 @@ pub async fn execute(cli: &Cli, config: &Config) -> Ended {
 /// Runs a command that may change something, with the memory open, and tells people what came of it.
 async fn remembering(
     service: &Service<'_>,
-    heading: &Heading,
     command: impl AsyncFnOnce(&mut Memory) -> Ended,
 ) -> Ended {
     let mut memory = match Memory::open(service) {
@@ -118,7 +117,7 @@ async fn remembering(
     let damage = memory.damage().map(str::to_owned);
     let ended = command(&mut memory).await;
     if let Memory::Writable(journal) = &mut memory {
-        tell::at_the_end(service, heading, journal, &ended, damage.as_deref()).await;
+        tell::at_the_end(service, journal, &ended, damage.as_deref()).await;
     }
     ended
 }
@@ -134,7 +133,7 @@ async fn unless_told(service: &Service<'_>, looking: impl Future<Output = Ended>
 async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &Heading) -> Ended {
     match command {
         Command::Run => {
-            remembering(service, heading, async |memory: &mut Memory| {
+            remembering(service, async |memory: &mut Memory| {
                 pass::run(service, heading, memory).await
             })
             .await
@@ -144,14 +143,10 @@ async fn carry_out_command(command: &Command, service: &Service<'_>, heading: &H
             unless_told(service, check::check(service, heading, commit)).await
         }
         Command::Rollback(rollback) => {
-            remembering(
-                service,
-                heading,
-                async |memory: &mut Memory| match rollback.way {
-                    Way::Gitops => rollback::gitops(service, heading, memory).await,
-                    Way::Argocd => argocd::argocd(service, heading, memory).await,
-                },
-            )
+            remembering(service, async |memory: &mut Memory| match rollback.way {
+                Way::Gitops => rollback::gitops(service, heading, memory).await,
+                Way::Argocd => argocd::argocd(service, heading, memory).await,
+            })
             .await
         }
         Command::Approve(word) => answer::say(service, Word::Approve, &word.id, &word.by),

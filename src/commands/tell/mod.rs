@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::log_file::AUDIT;
 use crate::notify::{Channel, channels};
-use crate::record::{Heading, Record};
+use crate::record::Record;
 
 pub(crate) use changes::Back;
 
@@ -58,19 +58,14 @@ pub(super) async fn collect(service: &Service<'_>, journal: &mut Journal, underw
 /// Tells what is new at the end of a run, and hands on the numbers.
 pub(super) async fn at_the_end(
     service: &Service<'_>,
-    heading: &Heading,
     journal: &mut Journal,
     ended: &Ended,
     damage: Option<&str>,
 ) {
-    let unknown;
+    // Without a record nothing was looked at.
     let record = match &ended.report {
         Some(Report::Record(record)) => &**record,
-        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) => return,
-        None => {
-            unknown = Record::unknown(heading, &service.objective, Utc::now());
-            &unknown
-        }
+        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => return,
     };
     let seen = Seen {
         record,
