@@ -5,6 +5,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
+use testkit::github::GithubServer;
+use testkit::pagerduty::PagerdutyServer;
+use testkit::receiver::Receiver;
+use testkit::slack::SlackServer;
+
+use super::world::TOKEN;
 
 /// The program with its arguments and nothing in its environment but what it is given.
 #[derive(Clone, Debug)]
@@ -98,6 +104,17 @@ impl Running {
     }
 }
 
+/// The secrets of the tests and of the stand-ins.
+const SECRETS: [&str; 7] = [
+    TOKEN,
+    SlackServer::TOKEN,
+    SlackServer::WEBHOOK,
+    PagerdutyServer::KEY,
+    Receiver::SECRET,
+    Receiver::PATH,
+    GithubServer::TOKEN,
+];
+
 /// How the program ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -115,6 +132,11 @@ impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes text");
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        // Whatever a test is about: no secret that any of them uses appears in what the program says.
+        for secret in SECRETS {
+            assert!(!stdout.contains(secret), "stdout tells {secret}");
+            assert!(!stderr.contains(secret), "stderr tells {secret}");
+        }
         Self {
             code: output.status.code(),
             record: serde_json::from_str(&stdout).unwrap_or_default(),
