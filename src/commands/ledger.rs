@@ -11,8 +11,8 @@ use super::pass::Memory;
 use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};
 use crate::journal::{
-    JournalError, Ledger, NewsKind, Origin, Phase, Rollback, ServiceState, Step, StepName,
-    StepState,
+    Entry, Errand, JournalError, Ledger, NewsKind, Order, Origin, Phase, Rollback, ServiceState,
+    Step, StepName, StepState,
 };
 use crate::observe;
 use crate::policy::Timeline;
@@ -226,16 +226,33 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
         };
         let detail = format!("history entry {id} was found");
         let mut rollback = remembered(Terms::of(service), at, StepName::ArgocdRollback, detail);
-        rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
+        rollback.id = format!("argocd-{}-{id}", name_of(app));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
         rollback.to = deployment.revisions.join("+");
         rollback.to_state = observe::deployment_state(deployment);
         rollback.tip.clone_from(&rollback.from);
         place.clone_into(&mut rollback.place);
+        // What is to be looked at while it is proven: the application alone.
+        rollback.argocd = Some(Errand {
+            application: name_of(app),
+            order: Order::RollBackOnly,
+            user: user.to_owned(),
+            bad: before.revisions.clone(),
+            entry: Some(Entry {
+                id,
+                revisions: deployment.revisions.clone(),
+            }),
+            asked_at: Some(at),
+            terminated: false,
+        });
         found.push(rollback);
     }
     found
+}
+
+fn name_of(app: &Application) -> String {
+    app.name.clone().unwrap_or_else(|| "unnamed".to_owned())
 }
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
