@@ -85,7 +85,7 @@ pub(super) async fn prepare(
 
 /// Returns the newest commits at which the bad revision is in effect, because Argo CD deploys the branch's tip, whoever
 /// committed it; and the one of them that is deployed, which may be older.
-fn bad_commits(snapshot: &Snapshot, from: &str, app: &Application) -> Vec<String> {
+pub(super) fn bad_commits(snapshot: &Snapshot, from: &str, app: &Application) -> Vec<String> {
     let mut commits = snapshot.commits_with(from);
     let live = app.history.as_ref().and_then(|history| history.last());
     let older = commits.split_off(commits.len().min(MAX_BAD));

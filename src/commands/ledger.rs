@@ -7,9 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::argocd;
 use super::carry_out::{Outage, now, place};
+use super::deploy::bad_commits;
 use super::pass::Memory;
 use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};
+use crate::clients::git::Snapshot;
 use crate::journal::{
     Entry, Errand, JournalError, Ledger, NewsKind, Order, Origin, Phase, Rollback, ServiceState,
     Step, StepName, StepState,
@@ -104,6 +106,7 @@ impl Found {
 async fn read(service: &Service<'_>) -> Result<Found, Outage> {
     let mut rollbacks = Vec::new();
     let mut sources = Vec::new();
+    let mut branch = None;
     if let Some(git) = &service.git {
         let snapshot = observe::branch(git, CHANGES, None)
             .await
@@ -122,6 +125,7 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
             rollbacks.extend(proposed);
             sources.push("its pull requests".to_owned());
         }
+        branch = Some(snapshot);
     }
     if let Some(argo) = &service.argo {
         let unavailable = |error| Outage {
@@ -132,8 +136,13 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let app = argo.application().await.map_err(unavailable)?;
         if let Account::Named { name, .. } = &account {
             let found = in_argocd(service, &app, &argocd::place(argo), name);
-            let found = match service.git {
-                Some(_) => without_the_branch(found, &rollbacks),
+            let found = match &branch {
+                Some(snapshot) => {
+                    for rollback in &mut rollbacks {
+                        is_still_to_be_deployed(rollback, snapshot, &app, &argo.name(), name);
+                    }
+                    without_the_branch(found, &rollbacks)
+                }
                 None => found,
             };
             rollbacks.extend(found);
@@ -150,6 +159,29 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
             source: sources.join(" and "),
         },
     })
+}
+
+/// Lets Argo CD be asked for what is on the branch and not proven: whether it was deployed is seen when it is looked at.
+fn is_still_to_be_deployed(
+    rollback: &mut Rollback,
+    snapshot: &Snapshot,
+    app: &Application,
+    application: &str,
+    user: &str,
+) {
+    if rollback.phase != Phase::Verifying {
+        return;
+    }
+    rollback.effective_at = None;
+    rollback.argocd = Some(Errand {
+        application: application.to_owned(),
+        order: Order::RevertFirst,
+        user: user.to_owned(),
+        bad: bad_commits(snapshot, &rollback.from, app),
+        entry: None,
+        asked_at: None,
+        terminated: false,
+    });
 }
 
 /// Leaves out what the branch tells of too. What is left went back in Argo CD, and nobody knows whether the branch was to

@@ -28,9 +28,13 @@ fn every_step_done_twice_is_as_done_once() {
         .flat_map(|(story, steps)| steps.into_iter().map(move |at| (*story, at)))
         .collect();
     let losses: [(&str, Loss); 2] = [("put back", put_back), ("wiped", wipe)];
+    // Where Argo CD went back and the commit was still to follow, a memory that is lost leaves the rest to a person.
+    let is_known =
+        |story: &Story, how: &str| how != "wiped" || !story.name.contains("rolls back first");
     let steps: Vec<_> = steps
         .into_iter()
         .flat_map(|(story, at)| losses.map(|(how, loss)| (story, at, how, loss)))
+        .filter(|(story, _, how, _)| is_known(story, how))
         .collect();
     let name = |(story, at, how, _): &(&Story, usize, &str, Loss)| {
         format!("{}, {how} at {at}", story.name)

@@ -6,6 +6,9 @@ use std::sync::{Arc, OnceLock};
 use testkit::argocd::Fault;
 use testkit::stub::Reply;
 
+use error_budget_monitor::journal::Phase;
+
+use super::super::crash::signalled_in;
 use super::*;
 
 #[test]
@@ -148,4 +151,27 @@ fn killed_at(scene: &Scene, number: usize, arrives: bool) {
         assert_eq!((scene.live().as_str(), commits), ("v1", 1), "{name}: {ran}");
     }
     assert_eq!(scene.world.remembered().len(), 1, "{name}: {ran}");
+}
+
+#[test]
+fn an_application_that_went_back_alone_is_handed_to_a_person_once_the_memory_is_lost() {
+    let scene = Scene::by_hand();
+    let running = signalled_in(
+        &scene.world,
+        &scene.program(),
+        "KILL",
+        "pre-receive",
+        "exit 1",
+    );
+    assert!(!running.wait_for_status().success());
+    scene.world.repo().remove_hook("pre-receive");
+    scene.world.forgets();
+    for _ in 0..2 {
+        let ran = scene.program().run().exits(0);
+        assert_eq!(ran.record["decision"]["action"], "hold", "{ran}");
+    }
+    let remembered = scene.world.remembered();
+    assert_eq!(remembered.len(), 1, "{remembered:#?}");
+    assert_eq!(remembered[0].phase, Phase::Failed);
+    assert_eq!(scene.world.rollback_commits(), 0);
 }
