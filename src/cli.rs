@@ -1,5 +1,7 @@
 //! The commands and their arguments.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Watches a service's error budget and puts GitOps back to the last good revision when a deployment burns it.
@@ -63,6 +65,9 @@ pub struct Check {
     /// The commit that is about to be deployed; refused while it is on hold
     #[arg(long, value_name = "SHA", value_parser = commit_id)]
     pub commit: Option<String>,
+    /// Also write the result as NAME=VALUE lines into this file, for GitLab's dotenv reports
+    #[arg(long, value_name = "FILE")]
+    pub dotenv: Option<PathBuf>,
 }
 
 /// Arguments of a person's rollback.

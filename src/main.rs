@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use error_budget_monitor::cli::{Cli, Command, Output};
-use error_budget_monitor::commands::{Ended, Report, execute};
-use error_budget_monitor::config::Config;
+use error_budget_monitor::commands::{Ended, Report, Served, execute, hand_over};
+use error_budget_monitor::config::{CiConfig, Config};
 use error_budget_monitor::exit::Exit;
 use error_budget_monitor::log_file::{AUDIT, LogFile};
 use error_budget_monitor::notify;
@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
+            log_to_stderr_and(None);
+            hand_over_to_pipeline(&cli, Exit::Configuration, &[], Some(&error.to_string()));
             return Exit::Configuration.into();
         }
     };
@@ -62,16 +64,44 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(execute(&cli, &config));
     // A name look-up that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::ZERO);
-    finish(&cli, &ended, log_file.as_ref())
+    let served = [Served {
+        service: format!("{}/{}", config.service.namespace, config.service.name),
+        ended,
+    }];
+    let [Served { ended, .. }] = &served;
+    hand_over_to_pipeline(&cli, ended.exit, &served, None);
+    finish(&cli, ended, log_file.as_ref())
+}
+
+/// Leaves the gate's result for the steps of a pipeline that follow. Annotations go to standard output where that is text,
+/// else to standard error, so that the result can be parsed; a runner takes them from both. Source: actions/runner,
+/// ScriptHandler.cs.
+fn hand_over_to_pipeline(cli: &Cli, exit: Exit, served: &[Served], complaint: Option<&str>) {
+    let Some(Command::Check(check)) = &cli.command else {
+        return;
+    };
+    let dotenv = check.dotenv.as_deref();
+    let annotations = hand_over(&CiConfig::from_env(), dotenv, exit, served, complaint);
+    // Annotations are not the result: without them it is still there.
+    let _ = match output(cli) {
+        Output::Text => io::stdout().write_all(annotations.as_bytes()),
+        Output::Json => io::stderr().write_all(annotations.as_bytes()),
+    };
+}
+
+/// Returns how results are printed.
+fn output(cli: &Cli) -> Output {
+    let by_default = || match io::stdout().is_terminal() {
+        true => Output::Text,
+        false => Output::Json,
+    };
+    cli.common.output.unwrap_or_else(by_default)
 }
 
 /// Prints the result, logs how the run ended, and returns the exit code.
 fn finish(cli: &Cli, ended: &Ended, log_file: Option<&LogFile>) -> ExitCode {
     let exit = ended.exit.code();
-    let run_id = match &ended.report {
-        Some(Report::Record(record)) => Some(record.run_id.as_str()),
-        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
-    };
+    let run_id = ended.record().map(|record| record.run_id.as_str());
     match &ended.complaint {
         Some(complaint) if io::stderr().is_terminal() => {
             let _ = writeln!(io::stderr(), "error-budget-monitor: {complaint}");
@@ -80,7 +110,7 @@ fn finish(cli: &Cli, ended: &Ended, log_file: Option<&LogFile>) -> ExitCode {
         None => tracing::info!(exit, "the run is over"),
     }
     if let Some(report) = &ended.report {
-        let printed = print(report, cli.common.output);
+        let printed = print(report, output(cli));
         if let Err(error) = printed {
             tracing::error!(error = %error, "the result could not be printed");
         }
@@ -92,14 +122,7 @@ fn finish(cli: &Cli, ended: &Ended, log_file: Option<&LogFile>) -> ExitCode {
     ended.exit.into()
 }
 
-fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let default = if out.is_terminal() {
-        Output::Text
-    } else {
-        Output::Json
-    };
-    let output = output.unwrap_or(default);
+fn print(report: &Report, output: Output) -> io::Result<()> {
     // Standard output writes every line on its own; a record is a hundred lines, and one system call.
     let text = match (output, report) {
         (Output::Json, Report::Record(record)) => json(record)?,
@@ -111,6 +134,7 @@ fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
         (Output::Text, Report::Said(said)) => notify::said(said).into_bytes(),
         (Output::Text, Report::Diagnosis(diagnosis)) => notify::diagnosis(diagnosis).into_bytes(),
     };
+    let mut out = io::stdout().lock();
     out.write_all(&text)?;
     out.flush()
 }

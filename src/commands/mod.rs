@@ -6,6 +6,7 @@ mod carry_out;
 mod check;
 mod deploy;
 mod doctor;
+mod hand_over;
 mod holds;
 mod ledger;
 mod pass;
@@ -19,6 +20,7 @@ mod tell;
 
 pub use answer::{Said, Word};
 pub use doctor::{Diagnosis, Finding, FindingState};
+pub use hand_over::hand_over;
 pub use service::{Service, SetupError};
 pub use status::{Hold, Limits, PastPart, Pending, Status};
 
@@ -68,6 +70,14 @@ impl Ended {
         }
     }
 
+    /// Returns the decision record, where there is one.
+    pub fn record(&self) -> Option<&Record> {
+        match &self.report {
+            Some(Report::Record(record)) => Some(record),
+            Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
+        }
+    }
+
     pub(crate) fn complaining(mut self, complaint: impl Into<String>) -> Self {
         self.complaint = Some(complaint.into());
         self
@@ -81,6 +91,15 @@ impl Ended {
             back: None,
         }
     }
+}
+
+/// How a command ended for one service.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// `namespace/service`.
+    pub service: String,
+    /// How it ended.
+    pub ended: Ended,
 }
 
 /// Carries out one command.

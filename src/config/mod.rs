@@ -7,6 +7,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 
 mod address;
 mod argocd;
+mod ci;
 mod duration;
 mod git_names;
 mod gitops;
@@ -31,6 +32,7 @@ mod variables;
 mod tests;
 
 pub use argocd::{ArgocdAuth, ArgocdConfig};
+pub use ci::CiConfig;
 pub use git_names::{BranchName, RepoPath};
 pub use gitops::{GithubApp, GitopsConfig, GitopsMode};
 pub use notify::{IncidentRepo, NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};

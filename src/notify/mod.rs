@@ -1,19 +1,20 @@
 //! All human text in one place, and the way from a change to the people who are told.
 //!
-//! Pure: what the program prints (`text`, `doctor`), writes into commits and pull requests (`commit`, `pull`), and says to
+//! Pure: what the program prints (`text`, `doctor`, `ci` for pipelines), writes into commits and pull requests (`commit`, `pull`), and says to
 //! each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`). [`channels`] says who is told what;
 //! [`Tellers`] delivers it.
 
 mod advice;
 mod channels;
+pub mod ci;
 mod commit;
 mod deliver;
 mod doctor;
 mod event;
 #[cfg(test)]
 mod fixture;
-pub mod metrics;
 mod handles;
+pub mod metrics;
 mod pagerduty;
 mod piece;
 mod pull;

@@ -21,6 +21,7 @@ mod manual;
 mod memory;
 mod message;
 mod named;
+mod pipeline;
 mod program;
 mod pull_request;
 mod race;
