@@ -1,8 +1,12 @@
 //! The commands and their arguments.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::parse_duration;
 
 /// Watches a service's error budget and puts GitOps back to the last good revision when a deployment burns it.
 ///
@@ -27,6 +31,9 @@ pub struct Common {
     /// Decide as if rollbacks were enabled, show what would be done, change nothing, tell nobody
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// One of several services: NAME or NAMESPACE/NAME [default: all; what changes something by hand needs one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub service: Option<String>,
 }
 
 /// How the result is printed.
@@ -42,7 +49,7 @@ pub enum Output {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// One pass: evaluate, decide, and roll back if every gate passes
-    Run,
+    Run(Run),
     /// The gate: evaluate, change nothing; the exit code says whether a deploy may go ahead
     Check(Check),
     /// A person's rollback: no trigger is needed, limits and journal hold
@@ -57,6 +64,19 @@ pub enum Command {
     Status,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
     Doctor,
+}
+
+/// Arguments of a pass.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Run {
+    /// Repeat the pass for so long (1s to 6h), as after a deployment, until a rollback is decided or waits for approval, and
+    /// follow it; JSON prints a record for each pass, text a short line and the last one whole; the exit code is the last
+    /// pass's
+    #[arg(long, value_name = "DURATION", value_parser = watch_span)]
+    pub watch: Option<Duration>,
+    /// Time from the beginning of a pass to that of the next (1s to 10m)
+    #[arg(long, value_name = "DURATION", value_parser = watch_pause, default_value = "30s", requires = "watch")]
+    pub every: Duration,
 }
 
 /// Arguments of the gate.
@@ -105,6 +125,12 @@ pub enum Way {
 }
 
 impl Cli {
+    /// Returns the command; without one it is a single pass.
+    pub fn command(&self) -> Command {
+        let pass = || Command::Run(Run::default());
+        self.command.clone().unwrap_or_else(pass)
+    }
+
     /// Returns what the arguments say in the words of the environment, which they rank above.
     pub fn overrides(&self) -> Vec<(&'static str, String)> {
         let mut overrides = Vec::new();
@@ -126,6 +152,21 @@ impl Cli {
         }
         overrides
     }
+}
+
+fn watch_span(text: &str) -> Result<Duration, String> {
+    duration(
+        text,
+        Duration::from_secs(1)..=Duration::from_secs(6 * 60 * 60),
+    )
+}
+
+fn watch_pause(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1)..=Duration::from_secs(10 * 60))
+}
+
+fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    parse_duration(text, &range).map_err(|invalid| invalid.to_string())
 }
 
 fn rollback_id(text: &str) -> Result<String, String> {

@@ -29,4 +29,4 @@ pub use deliver::{Slack, Tellers, TellersError, Tickets, Told};
 pub use doctor::diagnosis;
 pub use handles::{Handle, Handles, Thread};
 pub use pull::{expired, overtaken, pull_request};
-pub use text::{record, said, status};
+pub use text::{brief, record, said, status};
