@@ -63,7 +63,7 @@ pub enum Command {
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
-    Doctor,
+    Doctor(Doctor),
 }
 
 /// Arguments of a pass.
@@ -102,6 +102,15 @@ pub struct Rollback {
     /// Why; written into the commit and the journal [default: ROLLBACK_REASON]
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// Arguments of the doctor.
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// Also send a test message to everybody who is told: Slack, PagerDuty (resolved at once), the webhook, the Pushgateway;
+    /// tickets are only looked at
+    #[arg(long)]
+    pub send_test: bool,
 }
 
 /// A person's word.

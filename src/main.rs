@@ -185,7 +185,7 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
         | Command::Approve(_)
         | Command::Reject(_)
         | Command::Release(_) => true,
-        Command::Check(_) | Command::Status | Command::Doctor => false,
+        Command::Check(_) | Command::Status | Command::Doctor(_) => false,
     };
     let mut configs = configs.iter();
     let may_act = configs.find(|config| acts && !config.policy.dry_run)?;

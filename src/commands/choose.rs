@@ -22,7 +22,7 @@ pub(super) fn choose<'a>(
         return named(name, configs);
     }
     match command {
-        Command::Run(_) | Command::Check(_) | Command::Status | Command::Doctor => {
+        Command::Run(_) | Command::Check(_) | Command::Status | Command::Doctor(_) => {
             Ok(configs.iter().collect())
         }
         _ if configs.len() <= 1 => Ok(configs.iter().collect()),

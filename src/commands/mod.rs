@@ -178,7 +178,7 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         | Command::Reject(_)
         | Command::Release(_)
         | Command::Status
-        | Command::Doctor => pass().await,
+        | Command::Doctor(_) => pass().await,
     }
 }
 
@@ -207,9 +207,9 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
             };
             each(&prepared, look).await
         }
-        Command::Doctor => {
+        Command::Doctor(wanted) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
-                unless_told(service, doctor::doctor(service, heading)).await
+                unless_told(service, doctor::doctor(service, heading, wanted.send_test)).await
             };
             each(&prepared, look).await
         }
@@ -353,7 +353,7 @@ fn name(command: &Command) -> &'static str {
         Command::Reject(_) => "reject",
         Command::Release(_) => "release",
         Command::Status => "status",
-        Command::Doctor => "doctor",
+        Command::Doctor(_) => "doctor",
     }
 }
 

@@ -20,6 +20,7 @@ use crate::observe::{Buckets, Metrics, Queries, Workload};
 use crate::policy::{History, PastOutcome, PastRollback, Settings};
 use crate::slo::{LevelThresholds, Objective};
 use crate::stop::{Signals, Stop};
+pub(super) use crate::with_sources;
 
 /// Why a service cannot be watched with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -335,16 +336,4 @@ pub(super) fn history(state: &ServiceState) -> History {
             })
             .collect(),
     )
-}
-
-/// Writes an error with everything below it, in one line.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(below) = source {
-        text.push_str(": ");
-        text.push_str(&below.to_string());
-        source = below.source();
-    }
-    text
 }

@@ -20,13 +20,15 @@ mod piece;
 mod pull;
 mod slack;
 mod story;
+mod test_message;
 mod text;
 mod ticket;
 
 pub use channels::{Channel, channels};
 pub use commit::{CommitStory, commit_message};
-pub use deliver::{Slack, Tellers, TellersError, Tickets, Told};
+pub use deliver::{Slack, Tellers, TellersError, Tickets, Told, Tried, try_pushgateway};
 pub use doctor::diagnosis;
 pub use handles::{Handle, Handles, Thread};
 pub use pull::{expired, overtaken, pull_request};
+pub use test_message::TestMessage;
 pub use text::{brief, record, said, status};

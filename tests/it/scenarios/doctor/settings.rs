@@ -10,23 +10,11 @@ fn what_was_read_is_shown_without_secrets() {
         .env("PAGERDUTY_KEY", "canarypagerdutykey")
         .env("PROMETHEUS_HEADERS", "X-Scope-OrgID=canary-team")
         .env("ERORR_BUDGET", "0.5");
-    let ran = world.nothing_changed_by(&program).exits(1);
+    let ran = world.nothing_changed_by(&program).exits(0);
     let ran = ["canary-slack", "canarypagerdutykey", "canary-team", TOKEN]
         .into_iter()
         .fold(ran, Ran::keeps_secret);
-    let telling: Vec<&Value> = ran
-        .findings()
-        .iter()
-        .filter(|finding| finding["subject"] == "telling")
-        .map(|finding| &finding["found"])
-        .collect();
-    assert_eq!(
-        telling,
-        [
-            "SLACK_WEBHOOK or SLACK_BOT_TOKEN is set, but not served by this version",
-            "PAGERDUTY_KEY is set, but not served by this version",
-        ]
-    );
+    let ran = ran.finds("telling", "ok", &["Slack, PagerDuty"]);
     let setting = |name: &str| {
         let settings = ran.record["configuration"].as_array().expect("a list");
         let found = settings.iter().find(|setting| setting["name"] == name);
