@@ -103,6 +103,11 @@ impl Stop {
         self.signals.is_told()
     }
 
+    /// Tells whether the time is over, whether or not the run was told to end.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.at
+    }
+
     /// Returns the time that is left; none once the run was told to end.
     pub fn left(&self) -> Duration {
         if self.is_told() {
@@ -161,6 +166,15 @@ mod tests {
             run.within(Duration::from_secs(6)).left(),
             Duration::from_secs(6)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_is_over_at_its_deadline_and_not_when_it_is_told() {
+        let (tell, run) = stop(Duration::from_secs(10));
+        tell.send_replace(true);
+        assert!(!run.is_over());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(run.is_over());
     }
 
     #[tokio::test(start_paused = true)]

@@ -300,10 +300,13 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
         if let Memory::Writable(_) = &memory {
             shared = Some(memory.clone());
         }
-        memories.push(memory);
+        // Noted before any service writes, which mends the file.
+        let damage = memory.damage();
+        memories.push((memory, damage));
     }
     let runs = prepared.iter().zip(memories);
-    let runs = runs.map(|(it, memory)| act(deed, it, memory).instrument(span(it)));
+    let runs =
+        runs.map(|(it, (memory, damage))| act(deed, it, memory, damage).instrument(span(it)));
     let mut all = Vec::new();
     let mut numbers = Vec::new();
     for (it, (ended, told)) in prepared.iter().zip(together(runs).await) {
@@ -320,8 +323,11 @@ async fn act(
     deed: Deed,
     Prepared { service, heading }: &Prepared<'_>,
     mut memory: Memory,
+    damage: Option<String>,
 ) -> (Ended, Option<Numbers>) {
-    let damage = memory.damage();
+    if service.stop.is_over() {
+        return (pass::out_of_time(), None);
+    }
     let ended = match deed {
         Deed::Pass => pass::run(service, heading, &mut memory).await,
         Deed::Rollback(Way::Gitops) => rollback::gitops(service, heading, &mut memory).await,

@@ -407,6 +407,15 @@ pub(super) fn told_to_end() -> Ended {
     )
 }
 
+/// Ends a run whose turn came too late: so many services were slow before it.
+pub(super) fn out_of_time() -> Ended {
+    Ended::only(
+        Exit::TryAgain,
+        "the time of this run was over before its turn came; nothing was done. Look why the services before it are slow, or \
+         spread SERVICES_DIR over several jobs",
+    )
+}
+
 /// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps all
 /// that was measured.
 pub(super) fn refused_instead_of(exit: Exit, ended: Ended, known: &Known) -> Ended {

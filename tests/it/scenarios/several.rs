@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use chrono::Utc;
 use error_budget_monitor::journal::{Journal, Ledger};
@@ -270,4 +272,71 @@ fn the_lock_is_one_for_all() {
     assert_eq!(ran.records().len(), 2);
     drop(held);
     fleet.runs(&["run"]).exits(0).complains_of_nothing();
+}
+
+#[test]
+fn a_service_that_hangs_holds_up_no_other() {
+    let (bad, v2) = World::with_a_bad_release();
+    let tip = bad.repo().tip();
+    let fleet = Fleet::of(vec![bad]);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("a bound port");
+    // Its name comes first, so that one after the other would never come to the second.
+    fleet.file(
+        "a.env",
+        &format!("SERVICE_NAME=silent\nGITOPS_TOKEN=\nPROMETHEUS_URL=http://{address}\nPROMETHEUS_TIMEOUT=5m\n"),
+    );
+    let bad = &fleet.worlds[0];
+    let (pushes, pushed) = mpsc::channel();
+    bad.server.before_next_push(move || {
+        let _ = pushes.send(());
+    });
+    let running = fleet.program().arguments(&["run"]).start();
+    let came = pushed.recv_timeout(Duration::from_secs(120));
+    came.expect("the other is rolled back meanwhile");
+    running.told_to_end();
+    let ran = running.wait().exits(75).complains_of(&["told to end"]);
+    assert_eq!(texts(&ran, "/service"), ["bad-release"]);
+    assert_eq!(texts(&ran, "/rollback/outcome"), ["verifying"]);
+    bad.one_commit_restores(&v2, &bad.v1, &tip);
+}
+
+#[test]
+fn a_mounted_config_map_is_read_and_an_approval_finds_its_service() {
+    let (bad, _) = World::with_a_bad_release();
+    let fleet = Fleet::of(vec![bad, World::of("healthy")]);
+    // As the kubelet mounts it: the files are links into a hidden folder.
+    let hidden = fleet.folder.path().join("..data");
+    fs::create_dir(&hidden).expect("our own folder");
+    let file = fleet.folder.path().join("bad-release.env");
+    let text = fs::read_to_string(&file).expect("our own file");
+    fs::write(
+        hidden.join("bad-release.env"),
+        text + "REQUIRE_APPROVAL=true",
+    )
+    .expect("our own folder");
+    fs::remove_file(&file).expect("our own file");
+    std::os::unix::fs::symlink("..data/bad-release.env", &file).expect("our own folder");
+
+    let ran = fleet.runs(&["run"]).exits(0);
+    let outcomes = texts(&ran, "/rollback/outcome");
+    assert_eq!(outcomes, ["awaiting_approval", "nothing"], "{ran}");
+    let id = texts(&ran, "/rollback/id").swap_remove(0);
+    let ran = fleet.runs(&["approve", &id, "--by", "Ada"]).exits(0);
+    assert_eq!(ran.text("/service"), "bad-release");
+    let ran = fleet.runs(&["run"]).exits(0);
+    assert_eq!(texts(&ran, "/rollback/outcome"), ["verifying", "nothing"]);
+    assert_eq!(fleet.worlds[0].rollback_commits(), 1);
+}
+
+#[test]
+fn a_damaged_memory_is_told_of_every_service() {
+    let fleet = Fleet::of(vec![World::of("healthy"), World::of("never-failed")]);
+    let state = fleet.worlds[0].state_file();
+    fs::write(&state, "{").expect("our own file");
+    let _ = fs::remove_file(state.with_file_name("state.json.prev"));
+    let ran = fleet.runs(&["run"]).exits(0);
+    let is_news = |line: &&Value| line["kind"] == "memory_rebuilt";
+    let told: Vec<Value> = ran.log();
+    assert_eq!(told.iter().filter(is_news).count(), 2, "{ran}");
 }
