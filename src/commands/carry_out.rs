@@ -383,7 +383,7 @@ pub(super) fn first_record(
     journal: &mut Journal,
     rollback: &Rollback,
 ) -> Result<(), JournalError> {
-    let state = journal.service(&service.key);
+    let state = journal.state().service(&service.key);
     let overtaken = state.pending().filter(|pending| pending.id != rollback.id);
     if let Some(mut overtaken) = overtaken.cloned() {
         match overtaken.see(Event::MovedOn, now()) {

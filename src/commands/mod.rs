@@ -335,7 +335,7 @@ async fn act(
     };
     let numbers = match &mut memory {
         Memory::Writable(journal) => {
-            tell::at_the_end(service, heading, journal, &ended, damage.as_deref()).await
+            tell::at_the_end(service, journal, &ended, damage.as_deref()).await
         }
         Memory::ReadOnly(_) => None,
     };

@@ -18,7 +18,7 @@ use crate::journal::Journal;
 use crate::log_file::AUDIT;
 use crate::notify::metrics::Numbers;
 use crate::notify::{Channel, channels};
-use crate::record::{Heading, Record};
+use crate::record::Record;
 
 pub(crate) use changes::Back;
 pub(super) use metrics::hand_on;
@@ -60,19 +60,14 @@ pub(super) async fn collect(service: &Service<'_>, journal: &mut Journal, underw
 /// Tells what is new at the end of a run, and returns the numbers, where somebody wants them.
 pub(super) async fn at_the_end(
     service: &Service<'_>,
-    heading: &Heading,
     journal: &mut Journal,
     ended: &Ended,
     damage: Option<&str>,
 ) -> Option<Numbers> {
-    let unknown;
+    // Without a record nothing was looked at.
     let record = match &ended.report {
         Some(Report::Record(record)) => &**record,
-        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) => return None,
-        None => {
-            unknown = Record::unknown(heading, &service.objective, Utc::now());
-            &unknown
-        }
+        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => return None,
     };
     let seen = Seen {
         record,
