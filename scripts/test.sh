@@ -14,10 +14,16 @@ for component in rustfmt clippy; do
     fi
 done
 
+ensure_programs shellcheck=shellcheck
+shellcheck --external-sources --check-sourced scripts/*.sh scripts/lib/build-root.sh .ci/*
+# What the failure suites reach, one line each.
+rm -rf "${CARGO_TARGET_DIR:-target}/faults"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --workspace --locked
 # What is built only with a feature.
+cargo clippy --all-targets --features fail-points --locked -- -D warnings
+cargo test --features fail-points --locked --test faults
 cargo clippy --all-targets --features ssh --locked -- -D warnings
 if (ensure_programs ssh=openssh-client /usr/sbin/sshd=openssh-server); then
     cargo test --features ssh --locked --lib --test it -- ssh
@@ -26,3 +32,21 @@ else
     printf 'No OpenSSH server: the tests of the feature ssh are left out.\n' >&2
 fi
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+# What is shipped beside the code. Each installs its tools and fails where one cannot be had.
+scripts/check-manifests.sh
+scripts/man.sh
+target=$(uname -m)-unknown-linux-musl
+if [[ -d $(rustc --print sysroot)/lib/rustlib/$target/lib ]] || rustup target add "$target"; then
+    scripts/check-image.sh
+else
+    printf 'NOT CHECKED: the image; the Rust target %s cannot be had here.\n' "$target" >&2
+fi
+if command -v cargo-deny >/dev/null || [[ -x ${CARGO_TARGET_DIR:-target}/tools/bin/cargo-deny ]]; then
+    scripts/check-supply-chain.sh
+else
+    printf 'NOT CHECKED: advisories, licences, bans and sources; scripts/check-supply-chain.sh builds its tool and does.\n' >&2
+fi
+
+printf '\nsuite | wanted | reached\n'
+cat "${CARGO_TARGET_DIR:-target}"/faults/*.txt

@@ -135,7 +135,7 @@ pub enum Way {
 
 impl Cli {
     /// Returns the command; without one it is a single pass.
-    pub fn command(&self) -> Command {
+    pub fn what_to_do(&self) -> Command {
         let pass = || Command::Run(Run::default());
         self.command.clone().unwrap_or_else(pass)
     }

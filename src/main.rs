@@ -179,7 +179,7 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 /// Returns the log file of a command that may change something; the others leave no trace, and so does a dry run. All
 /// services have the same.
 fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
-    let acts = match cli.command() {
+    let acts = match cli.what_to_do() {
         Command::Run(_)
         | Command::Rollback(_)
         | Command::Approve(_)

@@ -62,9 +62,9 @@ pub struct Said {
 }
 
 /// What a person's word does to a rollback.
-struct Effect {
-    rollback: Rollback,
-    is_new: bool,
+pub(super) struct Effect {
+    pub(super) rollback: Rollback,
+    pub(super) is_new: bool,
     words: &'static str,
 }
 
@@ -123,7 +123,11 @@ pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ende
     }
 }
 
-fn approve(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect, String> {
+pub(super) fn approve(
+    state: &ServiceState,
+    id: &str,
+    signature: Signature,
+) -> Result<Effect, String> {
     let mut rollback = waiting(state, id)?;
     let words = "the next run takes the evidence again and carries it out if that still holds";
     let Some(approval) = &mut rollback.approval else {
@@ -151,7 +155,11 @@ fn approve(state: &ServiceState, id: &str, signature: Signature) -> Result<Effec
     })
 }
 
-fn reject(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect, String> {
+pub(super) fn reject(
+    state: &ServiceState,
+    id: &str,
+    signature: Signature,
+) -> Result<Effect, String> {
     let words = "nothing is rolled back, and the same revision is not asked about again until it is released";
     if let Some(past) = found(state, id)
         && past.phase == Phase::Rejected
@@ -178,7 +186,11 @@ fn reject(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect
     })
 }
 
-fn release(state: &ServiceState, id: &str, signature: Signature) -> Result<Effect, String> {
+pub(super) fn release(
+    state: &ServiceState,
+    id: &str,
+    signature: Signature,
+) -> Result<Effect, String> {
     let words = "its revision may be deployed, blamed and rolled back again; limits still count it";
     let Some(past) = found(state, id) else {
         return Err(unknown(state, id));

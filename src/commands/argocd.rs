@@ -269,7 +269,7 @@ async fn begin(
     rollback: Rollback,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(service, journal, &rollback) {
+    if let Err(error) = first_record(&service.key, journal, &rollback) {
         let record = record.holding(Reason::UnknownData, error.to_string());
         return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
     }

@@ -1,6 +1,6 @@
 //! From a decision to its outcome. From the recorded intent on, every failure is an outcome: recorded and told.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::Ended;
@@ -17,6 +17,7 @@ use crate::journal::{
     Errand, Event, Journal, JournalError, Order, Origin, Phase, Rollback, ServiceState, StepName,
     StepState,
 };
+use crate::log_file::AUDIT;
 use crate::notify::{CommitStory, commit_message};
 use crate::policy::{Action, Decision, Plan, Reason};
 use crate::record::{Record, StepPart};
@@ -28,6 +29,9 @@ const NAME_IN_ID: usize = 24;
 
 /// How many characters of a commit's first line are remembered.
 const MAX_SUBJECT: usize = 200;
+
+/// How the moment stands in a rollback's id.
+const MOMENT_IN_ID: &str = "%Y%m%dt%H%M%Sz";
 
 /// How many bytes of the hash of the service's key stand in a rollback's id.
 const HASH_BYTES_IN_ID: usize = 4;
@@ -90,12 +94,7 @@ pub(super) async fn carry_out(
     record: Record,
     wish: &Wish,
 ) -> Ended {
-    tracing::info!(
-        action = record.decision.action,
-        reason = record.decision.reason,
-        detail = %record.decision.detail,
-        "decided"
-    );
+    decided(&record);
     let (plan, asks) = match &decision.action {
         Action::Nothing => return Ended::with(Exit::Complete, record),
         Action::Hold => return held(record, wish.when_held),
@@ -167,6 +166,17 @@ pub(super) async fn carry_out(
             }
             begin(service, git, journal, rollback, snapshot, record).await
         }
+    }
+}
+
+/// Logs a decision, and keeps it where it is not that all is well.
+fn decided(record: &Record) {
+    let decision = &record.decision;
+    let (action, reason, detail) = (decision.action, decision.reason, &decision.detail);
+    if reason == Reason::Healthy.as_str() {
+        tracing::info!(action, reason, detail, "decided");
+    } else {
+        tracing::info!(target: AUDIT, action, reason, detail, "decided");
     }
 }
 
@@ -256,17 +266,34 @@ pub(super) fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
         })
         .take(NAME_IN_ID)
         .collect();
-    let hash: String = Sha256::digest(key)
+    format!(
+        "{}-{}-{}-{}",
+        name.trim_matches('-'),
+        at.format(MOMENT_IN_ID),
+        from.get(..8).unwrap_or(from),
+        hash_of(key)
+    )
+}
+
+fn hash_of(key: &str) -> String {
+    Sha256::digest(key)
         .iter()
         .take(HASH_BYTES_IN_ID)
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!(
-        "{}-{}-{}-{hash}",
-        name.trim_matches('-'),
-        at.format("%Y%m%dt%H%M%Sz"),
-        from.get(..8).unwrap_or(from)
-    )
+        .collect()
+}
+
+/// Returns when a rollback of a service was named; nothing where the id is another's.
+pub(super) fn named_at(key: &str, id: &str) -> Option<DateTime<Utc>> {
+    let mut parts: Vec<&str> = id.split('-').collect();
+    if let Some(at) = parts.iter().rposition(|part| *part == hash_of(key)) {
+        parts.truncate(at);
+    } else {
+        return None;
+    }
+    let moment = parts.get(parts.len().checked_sub(2)?)?;
+    let moment = NaiveDateTime::parse_from_str(moment, MOMENT_IN_ID).ok()?;
+    Some(moment.and_utc())
 }
 
 /// Makes an id of its own of one that is remembered already: the same revision, judged again in the same second.
@@ -365,7 +392,7 @@ async fn begin(
     snapshot: Snapshot,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(service, journal, &rollback) {
+    if let Err(error) = first_record(&service.key, journal, &rollback) {
         return Ended::with(
             Exit::PersonNeeded,
             record.holding(Reason::UnknownData, error.to_string()),
@@ -379,20 +406,20 @@ async fn begin(
 
 /// Writes down that a rollback begins. Another plan that waits for a person's word is overtaken by it.
 pub(super) fn first_record(
-    service: &Service<'_>,
+    key: &str,
     journal: &mut Journal,
     rollback: &Rollback,
 ) -> Result<(), JournalError> {
-    let state = journal.state().service(&service.key);
+    let state = journal.state().service(key);
     let overtaken = state.pending().filter(|pending| pending.id != rollback.id);
     if let Some(mut overtaken) = overtaken.cloned() {
-        match overtaken.see(Event::MovedOn, now()) {
-            Ok(()) => journal.put(&service.key, &overtaken)?,
+        match overtaken.see(Event::MovedOn, rollback.begun_at) {
+            Ok(()) => journal.put(key, &overtaken)?,
             Err(illegal) => tracing::warn!(error = %illegal, "a plan stays as it is"),
         }
     }
-    journal.put(&service.key, rollback)?;
-    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "rollback begun");
+    journal.put(key, rollback)?;
+    tracing::info!(target: AUDIT, { rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to }, "rollback begun");
     Ok(())
 }
 
@@ -648,13 +675,17 @@ impl<'a> Journey<'a> {
     }
 
     pub(super) fn write_down(&mut self) {
+        if let Some(step) = self.rollback.steps.last() {
+            let (name, state) = (step.step.as_str(), step.state.as_str());
+            tracing::info!(target: AUDIT, { rollback.id = %self.rollback.id, step = name, state, detail = %step.detail }, "step");
+        }
         if let Err(error) = self.journal.put(&self.service.key, &self.rollback) {
             self.is_in_trouble(error.to_string());
         }
     }
 
     pub(super) fn is_in_trouble(&mut self, why: String) {
-        tracing::warn!(rollback.id = %self.rollback.id, error = %why, "the journal could not be kept");
+        tracing::warn!(target: AUDIT, { rollback.id = %self.rollback.id, error = %why }, "the journal could not be kept");
         self.trouble.get_or_insert(why);
     }
 
@@ -665,7 +696,7 @@ impl<'a> Journey<'a> {
             .steps
             .last()
             .map_or("", |step| step.detail.as_str());
-        tracing::info!(rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last, "rollback");
+        tracing::info!(target: AUDIT, { rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last }, "rollback");
         let mut record = record.with_rollback(rollback);
         record = match rollback.phase {
             Phase::Proposed => record.awaiting(last),
@@ -765,6 +796,14 @@ mod tests {
         for (index, id) in ids.iter().enumerate() {
             assert!(id.len() <= 64, "{id}");
             assert!(!ids[..index].contains(id), "{ids:?}");
+        }
+        for (key, id) in keys.iter().zip(&ids) {
+            assert_eq!(named_at(key, id), Some(DateTime::UNIX_EPOCH));
+            assert_eq!(
+                named_at(key, &format!("{id}-2")),
+                Some(DateTime::UNIX_EPOCH)
+            );
+            assert_eq!(named_at("another/service", id), None);
         }
     }
 }

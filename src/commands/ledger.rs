@@ -1,6 +1,8 @@
 //! What the branch and Argo CD remember of a service: a memory that began empty, was lost or was damaged is filled from it
 //! before anything rests on it.
 
+mod proposals;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::argocd;
@@ -8,20 +10,45 @@ use super::carry_out::{Outage, now, place};
 use super::pass::Memory;
 use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};
-use crate::clients::git::{Git, Snapshot};
 use crate::journal::{
     JournalError, Ledger, NewsKind, Origin, Phase, Rollback, ServiceState, Step, StepName,
     StepState,
 };
 use crate::observe;
+use crate::policy::Timeline;
 
 /// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
-const CHANGES: u32 = 50;
+pub(super) const CHANGES: u32 = 50;
+
+/// How far apart the two halves of one rollback are at most: what Argo CD does, and the commit. Source: `RESUME_MAX_AGE`'s
+/// default, after which neither is done any more.
+const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 
 /// What was found outside.
 pub(super) struct Found {
     rollbacks: Vec<Rollback>,
     ledger: Ledger,
+}
+
+/// By what a rollback that was found outside is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// The time of the look.
+    pub(super) now: DateTime<Utc>,
+    /// How old a rollback is that counts as proven (`VERIFY_DEADLINE`).
+    pub(super) verify_deadline: TimeDelta,
+    /// Error ratio under which the burn of a younger one has stopped (0..1).
+    pub(super) recovery_ratio: f64,
+}
+
+impl Terms {
+    fn of(service: &Service<'_>) -> Self {
+        Self {
+            now: Utc::now(),
+            verify_deadline: service.settings.verify_deadline,
+            recovery_ratio: service.objective.max_bad_ratio(),
+        }
+    }
 }
 
 /// Why a memory could not be made whole.
@@ -81,16 +108,22 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let snapshot = observe::branch(git, CHANGES, None)
             .await
             .map_err(Outage::from)?;
-        rollbacks.extend(on_the_branch(service, git, &snapshot));
+        let timeline = observe::timeline(&snapshot);
+        rollbacks.extend(on_the_branch(&timeline, &place(git), Terms::of(service)));
         sources.push(format!(
             "the trailers on {} of {}",
             git.branch(),
             git.name()
         ));
+        if let Some(github) = service.github.as_ref().filter(|it| it.may_write()) {
+            let proposed = proposals::found(service, git, github, &timeline).await?;
+            let is_new = |it: &Rollback| rollbacks.iter().all(|known| known.id != it.id);
+            let proposed: Vec<Rollback> = proposed.into_iter().filter(is_new).collect();
+            rollbacks.extend(proposed);
+            sources.push("its pull requests".to_owned());
+        }
     }
-    // With a repository the trailers tell of every rollback that was finished, and Argo CD and the branch that disagree are
-    // seen when it is decided.
-    if let (None, Some(argo)) = (&service.git, &service.argo) {
+    if let Some(argo) = &service.argo {
         let unavailable = |error| Outage {
             source: "argocd",
             why: with_sources(&error),
@@ -98,7 +131,12 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let account = argo.account().await.map_err(unavailable)?;
         let app = argo.application().await.map_err(unavailable)?;
         if let Account::Named { name, .. } = &account {
-            rollbacks.extend(in_argocd(service, &app, &argocd::place(argo), name));
+            let found = in_argocd(service, &app, &argocd::place(argo), name);
+            let found = match service.git {
+                Some(_) => without_the_branch(found, &rollbacks),
+                None => found,
+            };
+            rollbacks.extend(found);
         }
         sources.push(format!("Argo CD's history of {}", argo.name()));
     }
@@ -114,14 +152,26 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
     })
 }
 
-/// Finds our commits by their trailers.
-fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<Rollback> {
-    let timeline = observe::timeline(snapshot);
-    let state_of = |revision: &str| {
-        let is_it = |change: &&crate::policy::Change| change.revision == revision;
-        let change = timeline.changes.iter().find(is_it);
-        change.map_or_else(String::new, |change| change.state.clone())
+/// Leaves out what the branch tells of too. What is left went back in Argo CD, and nobody knows whether the branch was to
+/// follow: a person has to look, and until then nothing more is rolled back.
+fn without_the_branch(found: Vec<Rollback>, known: &[Rollback]) -> Vec<Rollback> {
+    let is_known = |it: &Rollback| {
+        let apart = |other: &Rollback| (other.begun_at - it.begun_at).abs();
+        known.iter().any(|other| apart(other) < SAME_ROLLBACK)
     };
+    let unknown = found.into_iter().filter(|it| !is_known(it));
+    unknown
+        .map(|it| Rollback {
+            phase: Phase::Failed,
+            ended_at: Some(it.begun_at),
+            told: vec![NewsKind::Started],
+            ..it
+        })
+        .collect()
+}
+
+/// Finds our commits by their trailers.
+pub(super) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> Vec<Rollback> {
     let marked = timeline
         .changes
         .iter()
@@ -130,18 +180,25 @@ fn on_the_branch(service: &Service<'_>, git: &Git, snapshot: &Snapshot) -> Vec<R
         .map(|(change, mark)| {
             let detail = format!("commit {} was found on the branch", change.revision);
             let mut rollback =
-                remembered(service, change.deployed_at, StepName::GitopsRevert, detail);
+                remembered(terms, change.deployed_at, StepName::GitopsRevert, detail);
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
-            rollback.from_state = state_of(&mark.from);
+            rollback.from_state = state_of(timeline, &mark.from);
             rollback.to.clone_from(&mark.to);
             rollback.to_state.clone_from(&change.state);
             rollback.tip.clone_from(&change.revision);
             rollback.commit = Some(change.revision.clone());
-            rollback.place = place(git);
+            place.clone_into(&mut rollback.place);
             rollback
         })
         .collect()
+}
+
+/// Returns the content of the watched paths at a change of the branch; empty where it is not known.
+fn state_of(timeline: &Timeline, revision: &str) -> String {
+    let mut changes = timeline.changes.iter();
+    let change = changes.find(|change| change.revision == revision);
+    change.map_or_else(String::new, |change| change.state.clone())
 }
 
 /// Finds the deployments of our account that went back to something older.
@@ -168,7 +225,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
             continue;
         };
         let detail = format!("history entry {id} was found");
-        let mut rollback = remembered(service, at, StepName::ArgocdRollback, detail);
+        let mut rollback = remembered(Terms::of(service), at, StepName::ArgocdRollback, detail);
         rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
@@ -183,14 +240,9 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
 /// a younger one has to be proven still. Source: the contract, DESIGN section 9.
-fn remembered(
-    service: &Service<'_>,
-    at: DateTime<Utc>,
-    step: StepName,
-    detail: String,
-) -> Rollback {
-    let age = (Utc::now() - at).max(TimeDelta::zero());
-    let is_proven = age >= service.settings.verify_deadline;
+fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -> Rollback {
+    let age = (terms.now - at).max(TimeDelta::zero());
+    let is_proven = age >= terms.verify_deadline;
     Rollback {
         id: String::new(),
         origin: Origin::Automatic,
@@ -204,7 +256,7 @@ fn remembered(
         place: String::new(),
         message: String::new(),
         begun_at: at,
-        recovery_ratio: service.objective.max_bad_ratio(),
+        recovery_ratio: terms.recovery_ratio,
         phase: if is_proven {
             Phase::Recovered
         } else {

@@ -10,6 +10,8 @@ mod doctor;
 mod hand_over;
 mod holds;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod pass;
 mod pending;
 mod propose;
@@ -159,7 +161,7 @@ struct Prepared<'a> {
 /// Carries out one command for all services, or the one that is named. `earlier` hears of every pass but the last one where
 /// passes are repeated.
 pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pass)) -> Pass {
-    let command = cli.command();
+    let command = cli.what_to_do();
     let chosen = match choose(&command, cli.common.service.as_deref(), configs) {
         Ok(chosen) => chosen,
         Err((exit, why)) => return Pass::refused(exit, why),

@@ -342,7 +342,7 @@ async fn follow(
     let (wish, record) = match (&mut *memory, state.pending()) {
         (Memory::Writable(journal), Some(pending)) => {
             let mut pending = pending.clone();
-            match fate(&pending, &decision, known.assessment.burning) {
+            match fate(&pending, &decision, known.assessment.burning, Utc::now()) {
                 Fate::Waits => return waits(record, &pending, &decision),
                 Fate::Goes => {
                     let wish = Wish {

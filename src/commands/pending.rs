@@ -1,7 +1,7 @@
 //! A plan that waits for a person's word: asked once, looked at by every run, and carried out only on evidence that was taken
 //! again.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::Ended;
@@ -27,12 +27,16 @@ pub(super) enum Fate {
     },
 }
 
-/// Decides what becomes of a plan, by what the evidence says now.
-pub(super) fn fate(pending: &Rollback, decision: &Decision, burning: Option<bool>) -> Fate {
+/// Decides what becomes of a plan, by what the evidence says at this time.
+pub(super) fn fate(
+    pending: &Rollback,
+    decision: &Decision,
+    burning: Option<bool>,
+    at: DateTime<Utc>,
+) -> Fate {
     let Some(approval) = &pending.approval else {
         return Fate::Waits;
     };
-    let at = Utc::now();
     let is_approved = approval.answer == Some(Answer::Approved);
     // What was agreed to in time may wait for a limit or a blackout as long as it could have waited for the word.
     let since = approval

@@ -6,7 +6,7 @@ use super::carry_out::{Journey, now};
 use crate::act::{Proposed, Standing, is_gone, propose, stands, withdraw};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::{Github, NewPull, Pull, PullState};
-use crate::journal::{Event, Proposal, StepName, StepState};
+use crate::journal::{Closing, Event, Proposal, StepName, StepState};
 use crate::notify::{expired, overtaken, pull_request};
 use crate::observe;
 
@@ -28,6 +28,7 @@ impl Journey<'_> {
             branch: branch.clone(),
             number: None,
             url: None,
+            closing: None,
         });
         let about = match &because {
             Some(why) => format!("a pull request from {branch} is opened instead: {why}"),
@@ -70,6 +71,7 @@ impl Journey<'_> {
             branch: pull.branch.clone(),
             number: Some(pull.number),
             url: pull.url.clone(),
+            closing: None,
         });
         let detail = self.waiting(pull);
         self.ends(
@@ -137,22 +139,21 @@ impl Journey<'_> {
                 };
                 self.landed(git, commit, None, merged_at);
             }
-            Standing::Closed => {
-                let why = format!("a person closed pull request {}", pull.number);
-                self.fails(Event::Rejected, why);
-            }
+            Standing::Closed => self.was_closed(&pull),
             Standing::MovedOn { why } => {
+                if !self.closes(Closing::Overtaken) {
+                    return Ok(());
+                }
                 if self.withdraws(git, github, &pull, &overtaken(&why)).await? {
                     self.fails(Event::MovedOn, why);
                 }
             }
             Standing::Waits if self.waits_until() <= Utc::now() => {
+                if !self.closes(Closing::Expired) {
+                    return Ok(());
+                }
                 if self.withdraws(git, github, &pull, &expired()).await? {
-                    let why = format!(
-                        "nobody merged pull request {} within APPROVAL_TIMEOUT",
-                        pull.number
-                    );
-                    self.fails(Event::Expired, why);
+                    self.fails(Event::Expired, not_merged(pull.number));
                 }
             }
             Standing::Waits => {
@@ -163,6 +164,31 @@ impl Journey<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Ends a rollback whose pull request is closed: by a person, or by a run that died before it could say so.
+    fn was_closed(&mut self, pull: &Pull) {
+        let number = pull.number;
+        let closing = self.rollback.proposal.as_ref().and_then(|it| it.closing);
+        match closing {
+            None => self.fails(
+                Event::Rejected,
+                format!("a person closed pull request {number}"),
+            ),
+            Some(Closing::Expired) => self.fails(Event::Expired, not_merged(number)),
+            Some(Closing::Overtaken) => self.fails(
+                Event::MovedOn,
+                format!("pull request {number} was closed because it was overtaken"),
+            ),
+        }
+    }
+
+    /// Writes down why the pull request is about to be closed. Returns false where that cannot be written: then it stays open.
+    fn closes(&mut self, why: Closing) -> bool {
+        if let Some(proposal) = &mut self.rollback.proposal {
+            proposal.closing = Some(why);
+        }
+        self.intends("the pull request is closed".to_owned())
     }
 
     /// Closes the pull request; one that was merged at the last moment is looked at again by the next run.
@@ -207,4 +233,8 @@ impl Journey<'_> {
         let (event, why) = self.told_where_half_is_done(event, why);
         self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
     }
+}
+
+fn not_merged(number: u64) -> String {
+    format!("nobody merged pull request {number} within APPROVAL_TIMEOUT")
 }

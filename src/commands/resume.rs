@@ -1,6 +1,6 @@
 //! Finishes what an earlier run began: what is done is found, not repeated.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::Ended;
 use super::carry_out::{Journey, Outage, place};
@@ -10,7 +10,7 @@ use crate::clients::git::{Git, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
-use crate::policy::{GateState, History, Reason, limits};
+use crate::policy::{GateState, History, Reason, Settings, limits};
 use crate::record::{Heading, Record};
 use crate::slo::Assessment;
 
@@ -21,7 +21,7 @@ pub(super) async fn resume(
     journal: &mut Journal,
     unfinished: Rollback,
 ) -> Ended {
-    tracing::info!(rollback.id = %unfinished.id, phase = ?unfinished.phase, "an earlier run began a rollback");
+    tracing::info!(target: crate::log_file::AUDIT, { rollback.id = %unfinished.id, phase = ?unfinished.phase }, "an earlier run began a rollback");
     let git = match where_it_was_begun(service, &unfinished) {
         Ok(git) => git,
         Err(why) => {
@@ -109,7 +109,8 @@ async fn go_on_alone(
         );
         return None;
     }
-    let is_right = held_back(service, &journey.rollback, assessment).is_none()
+    let is_right = held_back(&service.settings, &journey.rollback, assessment, Utc::now())
+        .is_none()
         && (journey.rollback.origin == Origin::Manual || assessment.burning == Some(true));
     journey.act(None, None, is_right).await
 }
@@ -179,7 +180,8 @@ async fn settle(
         // Once the application is rolled back the service is calm, and git must agree with it all the same.
         let is_begun = errand.asked_at.is_some() && errand.order != Order::RevertFirst;
         if is_begun && !is_old {
-            let is_right = held_back(service, &journey.rollback, assessment).is_none()
+            let is_right = held_back(&service.settings, &journey.rollback, assessment, Utc::now())
+                .is_none()
                 && assessment.burning == Some(true);
             return journey.act(Some(git), None, is_right).await;
         }
@@ -205,7 +207,7 @@ async fn settle(
         );
         return None;
     }
-    if let Some(why) = held_back(service, &journey.rollback, assessment) {
+    if let Some(why) = held_back(&service.settings, &journey.rollback, assessment, Utc::now()) {
         journey.rollback.note(
             StepName::GitopsRevert,
             StepState::Pending,
@@ -230,12 +232,12 @@ async fn settle(
 
 /// Says why the push of an earlier run must wait, although its intent is fresh: what that run was allowed may not be
 /// allowed any more, and what it knew may not be known now.
-fn held_back(
-    service: &Service<'_>,
+pub(super) fn held_back(
+    settings: &Settings,
     rollback: &Rollback,
     assessment: &Assessment,
+    now: DateTime<Utc>,
 ) -> Option<String> {
-    let settings = &service.settings;
     if rollback.origin == Origin::Automatic && !settings.rollback_enabled {
         return Some("ROLLBACK_ENABLED is false".to_owned());
     }
@@ -254,6 +256,6 @@ fn held_back(
         Origin::Automatic => assessment.budget.acting_level,
         Origin::Manual => None,
     };
-    let gate = limits(&History::default(), settings, level, Utc::now());
+    let gate = limits(&History::default(), settings, level, now);
     (gate.state != GateState::Pass).then_some(gate.detail)
 }

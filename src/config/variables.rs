@@ -52,7 +52,7 @@ macro_rules! variables {
             };
         )*)*
 
-        /// Every variable of the contract, in the order of the README.
+        /// Every variable of the contract, in the order of docs/variables.md.
         pub const VARIABLES: &[Variable] = &[$($($key.variable,)*)*];
 
         /// The same, with the ways to their values.

@@ -139,6 +139,19 @@ pub struct Proposal {
     pub number: Option<u64>,
     /// Where a person sees it.
     pub url: Option<String>,
+    /// Why this program is closing it, written down before it does: else a person closed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Closing>,
+}
+
+/// Why a pull request is closed by this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// Nobody merged it in time.
+    Expired,
+    /// The branch moved on.
+    Overtaken,
 }
 
 /// What is asked of Argo CD. All that a later run needs to know the operation again, so that nothing is asked for twice.

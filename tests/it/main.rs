@@ -2,15 +2,16 @@
 
 mod argocd_client;
 mod argocd_standin;
+mod documentation;
 mod families;
 mod git_client;
 mod github_client;
 mod log_file;
+mod manifests;
 mod metrics;
 mod prometheus_client;
 mod purity;
-mod readme;
-mod refusals_in_readme;
+mod refusals_in_docs;
 mod scenarios;
 mod signals;
 mod telling;

@@ -25,6 +25,8 @@ struct Shown {
     merge_commit_sha: Option<String>,
     head: Side,
     base: Side,
+    #[serde(default)]
+    body: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,14 @@ struct Home {
 struct Filter {
     state: &'static str,
     head: String,
+    per_page: u8,
+}
+
+#[derive(Serialize)]
+struct Newest {
+    state: &'static str,
+    sort: &'static str,
+    direction: &'static str,
     per_page: u8,
 }
 
@@ -143,6 +153,17 @@ impl Github {
             .map_err(|fault| self.error(format!("find the pull request of {branch:?}"), fault))
     }
 
+    /// Finds the newest pull requests from branches whose names begin so, open or not, each with its text. Only the newest
+    /// hundred of the repository are looked through.
+    ///
+    /// # Errors
+    /// Fails when GitHub does not answer in time or refuses.
+    pub async fn pulls_from(&self, beginning: &str) -> Result<Vec<(Pull, String)>, GithubError> {
+        self.newest_within(self.step(), beginning)
+            .await
+            .map_err(|fault| self.error(format!("list the pull requests of {beginning:?}"), fault))
+    }
+
     /// Opens a pull request, unless one for the branch is there. Where drafts are refused it is opened as a plain one.
     ///
     /// # Errors
@@ -199,6 +220,33 @@ impl Github {
             (rank, pull.number)
         });
         Ok(ours.pop())
+    }
+
+    async fn newest_within(
+        &self,
+        step: Step,
+        beginning: &str,
+    ) -> Result<Vec<(Pull, String)>, GithubFault> {
+        let wire = self.wire()?;
+        let path = self.path("pulls");
+        let newest = Newest {
+            state: "all",
+            sort: "created",
+            direction: "desc",
+            per_page: PAGE,
+        };
+        let listed: Vec<Shown> = wire
+            .read(step, || wire.crab.get(&path, Some(&newest)))
+            .await?;
+        let ours = listed
+            .into_iter()
+            .filter(|shown| shown.head.branch.starts_with(beginning) && self.is_from_here(shown));
+        Ok(ours
+            .map(|mut shown| {
+                let body = shown.body.take().unwrap_or_default();
+                (pull(shown), body)
+            })
+            .collect())
     }
 
     /// A fork may have a branch of the same name.

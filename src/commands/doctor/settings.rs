@@ -50,10 +50,10 @@ fn switches(config: &Config) -> Finding {
             "both AUTO_ROLLBACK_CRITICAL and AUTO_ROLLBACK_EMERGENCY are false: no level rolls back without a person",
             "set one of them to true",
         ))
-    } else if policy.require_approval && !by_pull_request {
+    } else if policy.require_approval && !by_pull_request && asks_nobody(config) {
         Some((
-            "REQUIRE_APPROVAL is true: every rollback is held, because this version asks for approval only by pull request",
-            "set GITOPS_MODE=pull-request, or REQUIRE_APPROVAL=false",
+            "REQUIRE_APPROVAL is true, and nobody is told that a plan waits",
+            "set SLACK_WEBHOOK, PAGERDUTY_KEY or WEBHOOK_URL",
         ))
     } else {
         None
@@ -62,6 +62,12 @@ fn switches(config: &Config) -> Finding {
         Some((found, remedy)) => Finding::warning(SWITCHES, tried, found, remedy),
         None => Finding::ok(SWITCHES, tried, "rollbacks are switched on"),
     }
+}
+
+/// Tells whether nobody would hear that a person has to agree.
+fn asks_nobody(config: &Config) -> bool {
+    let notify = &config.notify;
+    notify.slack.is_none() && notify.pagerduty.is_none() && notify.webhook.is_none()
 }
 
 fn ways(config: &Config) -> Finding {

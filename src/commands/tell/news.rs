@@ -5,8 +5,8 @@ use chrono::{Duration, Utc};
 use super::changes::Change;
 use crate::commands::service::{Service, history};
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsRollback, NewsStep, Origin, Proposal, Rollback, ServiceState,
-    Standing,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Origin, Proposal, Rollback,
+    ServiceState, Standing,
 };
 use crate::record::Record;
 
@@ -44,13 +44,12 @@ pub(super) fn news(
     let about = change.rollback.as_ref();
     let rollback = about.and_then(|id| state.rollbacks.iter().find(|past| past.id == *id));
     let id = match about {
+        // What was taken away may come back more than once.
+        Some(id) if change.kind == NewsKind::HoldViolated => {
+            format!("{id}/{}/{}", change.kind.as_str(), record.run_id)
+        }
         Some(id) => format!("{id}/{}", change.kind.as_str()),
-        None => format!(
-            "{}/{}/{}",
-            service.key,
-            change.kind.as_str(),
-            at.format("%Y%m%dt%H%M%Sz")
-        ),
+        None => format!("{}/{}/{}", service.key, change.kind.as_str(), record.run_id),
     };
     let detail = change.detail.clone();
     News {

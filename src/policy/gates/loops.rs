@@ -152,10 +152,24 @@ pub(in crate::policy) fn not_a_loop_manual(
 }
 
 fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option<Gate> {
-    // One that changed nothing proves nothing of what came before it.
-    let did_something = |past: &&PastRollback| !past.outcome.changed_nothing();
-    let last = history.all().iter().rev().find(did_something)?;
-    let broken = match last.outcome {
+    let all = history.all();
+    all.iter().rev().find_map(|past| {
+        // One that changed nothing proves nothing of what came before it, and one that carries a later time than now may
+        // have come before it in truth: a clock that went backwards closes no breaker.
+        let is_overtaken = all.iter().any(|other| {
+            let is_later = past.begun_at < other.begun_at && other.begun_at <= now;
+            is_later && !other.outcome.changed_nothing()
+        });
+        if past.is_released || is_overtaken {
+            return None;
+        }
+        opened_by(past, timeline, now)
+    })
+}
+
+/// Stops where a rollback failed or did not help, until something new is deployed.
+fn opened_by(past: &PastRollback, timeline: &Timeline, now: DateTime<Utc>) -> Option<Gate> {
+    let broken = match past.outcome {
         PastOutcome::Failed => "failed",
         PastOutcome::Ineffective => "did not help",
         PastOutcome::Unverified
@@ -167,26 +181,23 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
         | PastOutcome::Rejected
         | PastOutcome::Expired => return None,
     };
-    if last.is_released {
-        return None;
-    }
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
         newest.rollback.is_none()
-            && newest.deployed_at > last.begun_at
-            && newest.revision != last.from
-            && last.from_state.as_ref() != Some(&newest.state)
+            && newest.deployed_at > past.begun_at
+            && newest.revision != past.from
+            && past.from_state.as_ref() != Some(&newest.state)
     });
-    (!newly_deployed && now - last.begun_at < BREAKER_OPEN_FOR).then(|| {
+    (!newly_deployed && now - past.begun_at < BREAKER_OPEN_FOR).then(|| {
         Gate::fail(
             GateName::NotALoop,
             Reason::BreakerOpen,
             format!(
                 "rollback {} {broken} {} ago: a person has to look; the breaker closes with `release {}`, the next deployment or \
                  after 24 h",
-                last.id,
-                span(now - last.begun_at),
-                last.id
+                past.id,
+                span(now - past.begun_at),
+                past.id
             ),
         )
     })

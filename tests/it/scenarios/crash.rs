@@ -167,10 +167,12 @@ fn an_unfinished_rollback_waits_for_prometheus_and_for_git() {
         .program()
         .env("PROMETHEUS_URL", &nobody.url())
         .env("PROMETHEUS_TIMEOUT", "1s");
-    let ran = world.nothing_changed_by(&blind).exits(69);
+    let ran = world.nothing_changed_but_the_lock_by(&blind).exits(69);
     ran.complains_of(&["Prometheus"]).has_outcome("verifying");
     world.server.set_fault(Fault::Down);
-    let ran = world.nothing_changed_by(&world.program()).exits(69);
+    let ran = world
+        .nothing_changed_but_the_lock_by(&world.program())
+        .exits(69);
     let ran = ran.complains_of(&[super::world::REPOSITORY]);
     assert_eq!(ran.record["unknowns"][0]["source"], "git", "{ran}");
     world.server.set_fault(Fault::None);

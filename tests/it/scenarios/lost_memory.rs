@@ -73,6 +73,7 @@ fn the_generation_before_serves_where_it_is_sound() {
 #[test]
 fn nothing_is_done_where_neither_memory_nor_branch_can_be_read() {
     let (world, _) = World::with_a_bad_release();
+    let before = world.repo().refs_fingerprint();
     let fates: [fn(&World); 2] = [World::forgets, |world| {
         fs::create_dir_all(world.state_folder()).expect("our own folder");
         fs::write(world.state_file(), "torn").expect("our own folder");
@@ -86,9 +87,9 @@ fn nothing_is_done_where_neither_memory_nor_branch_can_be_read() {
             &["check"],
             &["status"],
         ] {
-            let program = world.program().arguments(arguments);
-            let ran = world.nothing_changed_but_the_lock_by(&program).exits(69);
+            let ran = world.runs(arguments).exits(69);
             assert_eq!(ran.record["unknowns"][0]["source"], "git", "{ran}");
+            assert_eq!(world.repo().refs_fingerprint(), before);
         }
         world.server.set_fault(Fault::None);
     }

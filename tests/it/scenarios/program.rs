@@ -6,6 +6,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
+use testkit::github::GithubServer;
+use testkit::pagerduty::PagerdutyServer;
+use testkit::receiver::Receiver;
+use testkit::slack::SlackServer;
+
+use super::world::TOKEN;
 
 /// The program with its arguments and nothing in its environment but what it is given.
 #[derive(Clone, Debug)]
@@ -38,6 +44,11 @@ impl Program {
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
+    }
+
+    /// Returns its environment.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
     }
 
     /// Sets the arguments.
@@ -101,10 +112,27 @@ impl Running {
 
     /// Waits for its end, however it comes, and returns what ended it.
     pub(crate) fn wait_for_status(self) -> ExitStatus {
-        let output = self.0.wait_with_output();
-        output.expect("our own child").status
+        self.wait_with_status().1
+    }
+
+    /// Waits for its end, however it comes, and returns what it left and what ended it.
+    pub(crate) fn wait_with_status(self) -> (Ran, ExitStatus) {
+        let output = self.0.wait_with_output().expect("our own child");
+        let status = output.status;
+        (Ran::from(output), status)
     }
 }
+
+/// The secrets of the tests and of the stand-ins.
+const SECRETS: [&str; 7] = [
+    TOKEN,
+    SlackServer::TOKEN,
+    SlackServer::WEBHOOK,
+    PagerdutyServer::KEY,
+    Receiver::SECRET,
+    Receiver::PATH,
+    GithubServer::TOKEN,
+];
 
 /// How the program ended.
 #[derive(Debug)]
@@ -123,6 +151,11 @@ impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes text");
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        // Whatever a test is about: no secret that any of them uses appears in what the program says.
+        for secret in SECRETS {
+            assert!(!stdout.contains(secret), "stdout tells {secret}");
+            assert!(!stderr.contains(secret), "stderr tells {secret}");
+        }
         Self {
             code: output.status.code(),
             record: serde_json::from_str(&stdout).unwrap_or_default(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use error_budget_monitor::journal::{self, Rollback};
 use tempfile::TempDir;
 use testkit::git::{GitRepo, GitServer, LogEntry, MonoRepo};
 use testkit::prometheus::{Month, shared_month};
@@ -110,9 +111,14 @@ impl World {
         format!("{}/{}", Month::NAMESPACE, self.service)
     }
 
+    /// Returns the folder that is this world's own and goes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Returns the folder of the state file; a run creates it.
     pub(crate) fn state_folder(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.folder().join("state")
     }
 
     /// Returns the state file.
@@ -173,13 +179,27 @@ impl World {
         ran
     }
 
-    /// Runs a program that may take the lock, and must leave no other trace.
+    /// Runs a program that may take the lock and remember what people were told, and must leave no other trace.
     #[track_caller]
     pub(crate) fn nothing_changed_but_the_lock_by(&self, program: &Program) -> Ran {
-        let before = self.traces().without_lock();
+        let before = (self.traces().without_lock(), self.rollbacks());
         let ran = program.run();
-        assert_eq!(self.traces().without_lock(), before, "{ran}");
+        let after = (self.traces().without_lock(), self.rollbacks());
+        assert_eq!(after, before, "{ran}");
         ran
+    }
+
+    /// Returns what is remembered of rollbacks, but for what people were told of them; the damage where it cannot be read.
+    fn rollbacks(&self) -> Result<Vec<Rollback>, String> {
+        let glimpse = journal::read(&self.state_file()).map_err(|error| error.to_string())?;
+        if let Some(damage) = glimpse.damage {
+            return Err(damage);
+        }
+        let mut rollbacks = glimpse.state.service(&self.key()).rollbacks;
+        for rollback in &mut rollbacks {
+            rollback.told.clear();
+        }
+        Ok(rollbacks)
     }
 
     /// Checks that the newest commit puts the service's path back to `to` and is the only one since `tip`, and
@@ -245,10 +265,13 @@ pub(crate) fn budget_unknown(world: &World) -> Program {
 }
 
 impl Traces {
-    /// Leaves out the lock, with the folder where that holds nothing else.
+    /// Leaves out the lock and the state, whose content is looked at apart, with the folder where that holds nothing else.
     fn without_lock(mut self) -> Self {
-        self.files
-            .retain(|path, _| path.extension().is_none_or(|ending| ending != "lock"));
+        let ours = ["lock", "json", "prev"];
+        self.files.retain(|path, _| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            ending.is_none_or(|ending| !ours.contains(&ending))
+        });
         if self.files.values().all(|trace| *trace == Trace::Folder) {
             self.files.clear();
         }

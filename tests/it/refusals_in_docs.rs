@@ -1,4 +1,4 @@
-//! The README explains everything that git and the git engine can say no with.
+//! The documentation explains everything that git and the git engine can say no with.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +20,7 @@ const fn ours(words: &'static str) -> Row {
     }
 }
 
-/// Returns the row of a fault. Every new fault has to be given one here, and in the README.
+/// Returns the row of a fault. Every new fault has to be given one here, and in docs/refusals.md.
 fn row(fault: &GitFault) -> Row {
     match fault {
         GitFault::Transport(error) => transport(error),
@@ -195,14 +195,9 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(path).expect("it is there")
 }
 
-/// Returns the first cells of the section's tables.
+/// Returns the first cells of the document's tables.
 fn rows() -> Vec<String> {
-    let readme = file("README.md");
-    let (_, section) = readme
-        .split_once("\n## When git says no\n")
-        .expect("the README has the section");
-    let (section, _) = section.split_once("\n## ").expect("another one follows");
-    section
+    file("docs/refusals.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
         .map(str::to_owned)
@@ -327,7 +322,7 @@ fn api_samples() -> Vec<GithubFault> {
 #[track_caller]
 fn explained(rows: &[String], words: &str) {
     let found = rows.iter().filter(|row| row.contains(words)).count();
-    assert_eq!(found, 1, "rows for {words:?} under \"When git says no\"");
+    assert_eq!(found, 1, "rows for {words:?} in docs/refusals.md");
 }
 
 #[test]

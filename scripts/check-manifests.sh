@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Checks the manifests with the tools of Kubernetes, without a cluster: builds every overlay, the example and every component,
+# validates each object strictly against the schemas of three minor versions, and gives the alert rules to promtool.
+# Installs what is missing (apt-get, PyPI, Go's module proxy) into target/tools. A tool that cannot be had is an error.
+set -euo pipefail
+
+# shellcheck source=scripts/lib/packages.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
+cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
+
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+tools=$target/tools
+rendered=$target/manifests
+validate_version=1.37.0
+job=k8s/monitoring/error-budget-rollback-job.yaml
+minors=(1.31 1.34 1.37)
+# The newest one that the Go of Debian 12 can build.
+kustomize_version=v5.0.3
+
+main() {
+    local builder python overlay component
+    find_kustomize
+    find_validator
+    rm -rf "$rendered"
+    mkdir -p "$rendered"
+    for overlay in k8s/monitoring k8s/overlays/* k8s/examples/*; do
+        build "$overlay" "$rendered/$(basename "$overlay").yaml"
+    done
+    for component in k8s/components/*; do
+        build_with_component "$component"
+    done
+    "$python" scripts/lib/check_manifests.py "${minors[*]}" "$job" "$rendered"/*.yaml
+    expect_refusal
+    check_rules
+    printf 'The manifests are valid for Kubernetes %s.\n' "${minors[*]}"
+}
+
+build() {
+    "${builder[@]}" "$1" >"$2" || {
+        printf 'kustomize does not build %s\n' "$1" >&2
+        return 1
+    }
+}
+
+# Puts a component on top of the overlay that acts most.
+build_with_component() {
+    local name folder
+    name=$(basename "$1")
+    folder=$rendered/$name
+    mkdir "$folder"
+    cat >"$folder/kustomization.yaml" <<EOF
+resources: [$(realpath --relative-to="$folder" k8s/overlays/automatic)]
+components: [$(realpath --relative-to="$folder" "$1")]
+EOF
+    build "$folder" "$rendered/with-$name.yaml"
+    if cmp -s "$rendered/with-$name.yaml" "$rendered/automatic.yaml"; then
+        printf 'The component %s changes nothing.\n' "$name" >&2
+        return 1
+    fi
+}
+
+# Shows that the check would have found a field that Kubernetes does not know.
+expect_refusal() {
+    local minor
+    sed 's/podReplacementPolicy:/podReplacmentPolicy:/' "$job" >"$rendered/misspelt.yaml"
+    for minor in "${minors[@]}"; do
+        if "$python" scripts/lib/check_manifests.py "$minor" "$rendered/misspelt.yaml" >/dev/null 2>&1; then
+            printf 'A misspelt field passes as Kubernetes %s.\n' "$minor" >&2
+            return 1
+        fi
+    done
+    rm "$rendered/misspelt.yaml"
+}
+
+# Sets builder: kubectl or kustomize of version 5, else one that is built here.
+find_kustomize() {
+    if [[ $(kubectl version --client 2>/dev/null || true) == *'Kustomize Version: v5'* ]]; then
+        builder=(kubectl kustomize)
+        return
+    fi
+    if [[ $(kustomize version 2>/dev/null || true) == *v5.* ]]; then
+        builder=(kustomize build)
+        return
+    fi
+    if [[ ! -x $tools/bin/kustomize ]]; then
+        ensure_programs go=golang-go
+        GOBIN=$tools/bin go install "sigs.k8s.io/kustomize/kustomize/v5@$kustomize_version"
+    fi
+    builder=("$tools/bin/kustomize" build)
+}
+
+# Sets python: one with kubernetes-validate, which brings the schemas with it.
+find_validator() {
+    local environment=$tools/kubernetes-validate-$validate_version
+    python=$environment/bin/python
+    if "$python" -c 'import kubernetes_validate' 2>/dev/null; then
+        return
+    fi
+    ensure_programs python3=python3
+    python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv >&2
+    rm -rf "$environment"
+    python3 -m venv "$environment"
+    "$environment/bin/pip" --quiet --disable-pip-version-check install "kubernetes-validate==$validate_version"
+}
+
+# Prometheus reads the groups of the rules without the object around them.
+check_rules() {
+    ensure_programs promtool=prometheus
+    "$python" scripts/lib/check_manifests.py --rules k8s/monitoring/prometheus-rules.yaml >"$rendered/rules.yaml"
+    promtool check rules "$rendered/rules.yaml"
+    rm "$rendered/rules.yaml"
+}
+
+main "$@"

@@ -1,0 +1,62 @@
+"""Validates Kubernetes objects strictly against the schemas of several minor versions. Run by check-manifests.sh.
+
+    check_manifests.py "1.31 1.34" FILE...    every object of every file; a misspelt field is an error
+    check_manifests.py --rules FILE           prints the groups of a PrometheusRule as a rule file of Prometheus
+"""
+
+import sys
+
+import kubernetes_validate
+import yaml
+
+# Not in the schemas of Kubernetes; promtool reads what matters of it.
+WITHOUT_SCHEMA = {"PrometheusRule"}
+
+
+def objects(path):
+    with open(path, encoding="utf-8") as file:
+        return [found for found in yaml.safe_load_all(file) if found is not None]
+
+
+def problems(thing, minor):
+    try:
+        kubernetes_validate.validate(thing, minor, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        where = ".".join(str(step) for step in error.path)
+        return [f"{where}: {error.message}"]
+    return []
+
+
+def check(minors, paths):
+    """Returns the exit code. An object that no schema was found for raises an error."""
+    failed = checked = 0
+    for path in paths:
+        seen = set()
+        for thing in objects(path):
+            name = (thing["kind"], thing["metadata"]["name"])
+            if name in seen:
+                print(f"{path}: {name} is there twice", file=sys.stderr)
+                failed += 1
+            seen.add(name)
+            if thing["kind"] in WITHOUT_SCHEMA:
+                continue
+            for minor in minors:
+                for problem in problems(thing, minor):
+                    print(f"{path}: {name} in {minor}: {problem}", file=sys.stderr)
+                    failed += 1
+                checked += 1
+    print(f"{checked} times an object was held against a schema: {failed} problems")
+    return 1 if failed or not checked else 0
+
+
+def print_rules(path):
+    """Prints the groups of the rules in a file, which holds one object."""
+    (rules,) = objects(path)
+    yaml.safe_dump({"groups": rules["spec"]["groups"]}, sys.stdout, sort_keys=False, width=1000)
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--rules":
+        sys.exit(print_rules(sys.argv[2]))
+    sys.exit(check(sys.argv[1].split(), sys.argv[2:]))

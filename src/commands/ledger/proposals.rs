@@ -1,0 +1,103 @@
+//! Pull requests that an earlier run opened: who does not know of them would open a second one.
+
+use super::super::carry_out::{Outage, named_at, place};
+use super::super::propose::BRANCHES;
+use super::super::service::Service;
+use super::{Terms, remembered, state_of};
+use crate::clients::git::Git;
+use crate::clients::github::{Github, Pull, PullState};
+use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepName, StepState};
+use crate::observe::{TRAILER_FROM, TRAILER_TO};
+use crate::policy::Timeline;
+
+/// Finds those of this service.
+///
+/// # Errors
+/// Fails when GitHub cannot be asked.
+pub(super) async fn found(
+    service: &Service<'_>,
+    git: &Git,
+    github: &Github,
+    timeline: &Timeline,
+) -> Result<Vec<Rollback>, Outage> {
+    let pulls = github
+        .pulls_from(BRANCHES)
+        .await
+        .map_err(|error| git.github_error("list the pull requests of rollbacks", error))?;
+    let ours = pulls
+        .into_iter()
+        .filter(|(pull, _)| pull.base == git.branch());
+    Ok(ours
+        .filter_map(|(pull, body)| rollback(service, git, timeline, pull, &body))
+        .collect())
+}
+
+/// Reads what a pull request says of itself: its branch the id, its text the revisions.
+fn rollback(
+    service: &Service<'_>,
+    git: &Git,
+    timeline: &Timeline,
+    pull: Pull,
+    body: &str,
+) -> Option<Rollback> {
+    let id = pull.branch.strip_prefix(BRANCHES)?.to_owned();
+    let named_at = named_at(&service.key, &id)?;
+    let (Some(from), Some(to)) = (trailer(body, TRAILER_FROM), trailer(body, TRAILER_TO)) else {
+        tracing::warn!(
+            pull = pull.number,
+            "a pull request of a rollback does not say what it restores any more"
+        );
+        return None;
+    };
+    let detail = format!("pull request {} was found", pull.number);
+    let at = match &pull.state {
+        PullState::Merged { at, .. } => *at,
+        PullState::Open | PullState::Closed => named_at,
+    };
+    let mut found = remembered(Terms::of(service), at, StepName::GitopsRevert, detail);
+    match pull.state {
+        PullState::Merged { commit, .. } => found.commit = commit,
+        PullState::Open => waits(&mut found, Phase::Proposed),
+        PullState::Closed => {
+            waits(&mut found, Phase::Rejected);
+            found.ended_at = Some(named_at);
+        }
+    }
+    found.from_state = state_of(timeline, &from);
+    found.to_state = state_of(timeline, &to);
+    // What was the tip then is not older than what was to be rolled back.
+    found.tip.clone_from(&from);
+    found.from = from;
+    found.to = to;
+    found.id = id;
+    found.place = place(git);
+    found.proposal = Some(Proposal {
+        branch: pull.branch,
+        number: Some(pull.number),
+        url: pull.url,
+        closing: None,
+    });
+    Some(found)
+}
+
+/// Takes back that it took effect.
+fn waits(found: &mut Rollback, phase: Phase) {
+    found.phase = phase;
+    found.attempted = false;
+    found.effective_at = None;
+    found.ended_at = None;
+    found.told = vec![NewsKind::ApprovalNeeded, NewsKind::Rejected];
+    for step in &mut found.steps {
+        step.state = StepState::Pending;
+    }
+}
+
+/// Returns the commit id that a line of the text names; nothing where none or more than one does.
+fn trailer(body: &str, name: &str) -> Option<String> {
+    let mut values = body.lines().filter_map(|line| {
+        let value = line.trim().strip_prefix(name)?.strip_prefix(": ")?;
+        let is_id = value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_id && matches!(value.len(), 40 | 64)).then(|| value.to_owned())
+    });
+    values.next().filter(|_| values.next().is_none())
+}
