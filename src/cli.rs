@@ -1,6 +1,12 @@
 //! The commands and their arguments.
 
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::parse_duration;
 
 /// Watches a service's error budget and puts GitOps back to the last good revision when a deployment burns it.
 ///
@@ -25,6 +31,9 @@ pub struct Common {
     /// Decide as if rollbacks were enabled, show what would be done, change nothing, tell nobody
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// One of several services: NAME or NAMESPACE/NAME [default: all; what changes something by hand needs one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub service: Option<String>,
 }
 
 /// How the result is printed.
@@ -40,7 +49,7 @@ pub enum Output {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// One pass: evaluate, decide, and roll back if every gate passes
-    Run,
+    Run(Run),
     /// The gate: evaluate, change nothing; the exit code says whether a deploy may go ahead
     Check(Check),
     /// A person's rollback: no trigger is needed, limits and journal hold
@@ -54,7 +63,20 @@ pub enum Command {
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
-    Doctor,
+    Doctor(Doctor),
+}
+
+/// Arguments of a pass.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Run {
+    /// Repeat the pass for so long (1s to 6h), as after a deployment, until a rollback is decided or waits for approval, and
+    /// follow it; JSON prints a record for each pass, text a short line and the last one whole; the exit code is the last
+    /// pass's
+    #[arg(long, value_name = "DURATION", value_parser = watch_span)]
+    pub watch: Option<Duration>,
+    /// Time from the beginning of a pass to that of the next (1s to 10m)
+    #[arg(long, value_name = "DURATION", value_parser = watch_pause, default_value = "30s", requires = "watch")]
+    pub every: Duration,
 }
 
 /// Arguments of the gate.
@@ -63,6 +85,9 @@ pub struct Check {
     /// The commit that is about to be deployed; refused while it is on hold
     #[arg(long, value_name = "SHA", value_parser = commit_id)]
     pub commit: Option<String>,
+    /// Also write the result as NAME=VALUE lines into this file, for GitLab's dotenv reports
+    #[arg(long, value_name = "FILE")]
+    pub dotenv: Option<PathBuf>,
 }
 
 /// Arguments of a person's rollback.
@@ -77,6 +102,15 @@ pub struct Rollback {
     /// Why; written into the commit and the journal [default: ROLLBACK_REASON]
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// Arguments of the doctor.
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// Also send a test message to everybody who is told: Slack, PagerDuty (resolved at once), the webhook, the Pushgateway;
+    /// tickets are only looked at
+    #[arg(long)]
+    pub send_test: bool,
 }
 
 /// A person's word.
@@ -100,6 +134,12 @@ pub enum Way {
 }
 
 impl Cli {
+    /// Returns the command; without one it is a single pass.
+    pub fn what_to_do(&self) -> Command {
+        let pass = || Command::Run(Run::default());
+        self.command.clone().unwrap_or_else(pass)
+    }
+
     /// Returns what the arguments say in the words of the environment, which they rank above.
     pub fn overrides(&self) -> Vec<(&'static str, String)> {
         let mut overrides = Vec::new();
@@ -121,6 +161,21 @@ impl Cli {
         }
         overrides
     }
+}
+
+fn watch_span(text: &str) -> Result<Duration, String> {
+    duration(
+        text,
+        Duration::from_secs(1)..=Duration::from_secs(6 * 60 * 60),
+    )
+}
+
+fn watch_pause(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1)..=Duration::from_secs(10 * 60))
+}
+
+fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    parse_duration(text, &range).map_err(|invalid| invalid.to_string())
 }
 
 fn rollback_id(text: &str) -> Result<String, String> {

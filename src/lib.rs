@@ -32,3 +32,15 @@ async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'stat
         },
     }
 }
+
+/// Writes an error with everything below it, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(below) = source {
+        text.push_str(": ");
+        text.push_str(&below.to_string());
+        source = below.source();
+    }
+    text
+}

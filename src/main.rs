@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use error_budget_monitor::cli::{Cli, Command, Output};
-use error_budget_monitor::commands::{Ended, Report, execute};
-use error_budget_monitor::config::Config;
+use error_budget_monitor::commands::{Pass, Report, Served, execute, hand_over};
+use error_budget_monitor::config::{CiConfig, Config};
 use error_budget_monitor::exit::Exit;
 use error_budget_monitor::log_file::{AUDIT, LogFile};
 use error_budget_monitor::notify;
@@ -37,14 +37,16 @@ fn main() -> ExitCode {
         }
     };
     // Reading the configuration logs nothing: it says everything at once, as an error.
-    let config = match Config::from_env_with(cli.overrides()) {
-        Ok(config) => config,
+    let configs = match Config::all_from_env_with(cli.overrides()) {
+        Ok(configs) => configs,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
+            log_to_stderr_and(None);
+            hand_over_to_pipeline(&cli, Exit::Configuration, &[], Some(&error.to_string()));
             return Exit::Configuration.into();
         }
     };
-    let log_file = log_file(&cli, &config);
+    let log_file = log_file(&cli, &configs);
     log_to_stderr_and(log_file.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -59,58 +61,111 @@ fn main() -> ExitCode {
             return Exit::PersonNeeded.into();
         }
     };
-    let ended = runtime.block_on(execute(&cli, &config));
+    let mut earlier = |pass: &Pass| finish(&cli, pass, Shown::Briefly);
+    let pass = runtime.block_on(execute(&cli, &configs, &mut earlier));
     // A name look-up that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::ZERO);
-    finish(&cli, &ended, log_file.as_ref())
-}
-
-/// Prints the result, logs how the run ended, and returns the exit code.
-fn finish(cli: &Cli, ended: &Ended, log_file: Option<&LogFile>) -> ExitCode {
-    let exit = ended.exit.code();
-    let run_id = match &ended.report {
-        Some(Report::Record(record)) => Some(record.run_id.as_str()),
-        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
-    };
-    match &ended.complaint {
-        Some(complaint) if io::stderr().is_terminal() => {
-            let _ = writeln!(io::stderr(), "error-budget-monitor: {complaint}");
-        }
-        Some(complaint) => tracing::error!(target: AUDIT, { run.id = run_id, exit }, "{complaint}"),
-        None => tracing::info!(exit, "the run is over"),
-    }
-    if let Some(report) = &ended.report {
-        let printed = print(report, cli.common.output);
-        if let Err(error) = printed {
-            tracing::error!(error = %error, "the result could not be printed");
-        }
-    }
+    hand_over_to_pipeline(&cli, pass.exit, &pass.served, pass.complaint.as_deref());
+    finish(&cli, &pass, Shown::Whole);
     let lost = log_file.and_then(|log_file| Some((log_file.trouble()?, log_file.lost())));
     if let Some((trouble, lines)) = lost {
         tracing::warn!(lines, "{trouble}");
     }
-    ended.exit.into()
+    pass.exit.into()
 }
 
-fn print(report: &Report, output: Option<Output>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let default = if out.is_terminal() {
-        Output::Text
-    } else {
-        Output::Json
+/// How much of a result is printed as text.
+#[derive(Clone, Copy)]
+enum Shown {
+    Whole,
+    /// A line, for a pass that is followed by another one.
+    Briefly,
+}
+
+/// Leaves the gate's result for the steps of a pipeline that follow. Annotations go to standard output where that is text,
+/// else to standard error, so that the result can be parsed; a runner takes them from both. Source: actions/runner,
+/// ScriptHandler.cs.
+fn hand_over_to_pipeline(cli: &Cli, exit: Exit, served: &[Served], complaint: Option<&str>) {
+    let Some(Command::Check(check)) = &cli.command else {
+        return;
     };
-    let output = output.unwrap_or(default);
+    let dotenv = check.dotenv.as_deref();
+    let annotations = hand_over(&CiConfig::from_env(), dotenv, exit, served, complaint);
+    // Annotations are not the result: without them it is still there.
+    let _ = match output(cli) {
+        Output::Text => io::stdout().write_all(annotations.as_bytes()),
+        Output::Json => io::stderr().write_all(annotations.as_bytes()),
+    };
+}
+
+/// Returns how results are printed.
+fn output(cli: &Cli) -> Output {
+    let by_default = || match io::stdout().is_terminal() {
+        true => Output::Text,
+        false => Output::Json,
+    };
+    cli.common.output.unwrap_or_else(by_default)
+}
+
+/// Prints the results and logs how the pass ended, for each service.
+fn finish(cli: &Cli, pass: &Pass, shown: Shown) {
+    if let Some(complaint) = &pass.complaint {
+        complain(complaint, None, pass.exit, None);
+    }
+    let is_one = pass.served.len() == 1;
+    for (position, Served { service, ended }) in pass.served.iter().enumerate() {
+        let run_id = ended.record().map(|record| record.run_id.as_str());
+        let name = (!is_one).then_some(service.as_str());
+        match &ended.complaint {
+            Some(complaint) => complain(complaint, name, ended.exit, run_id),
+            None => {
+                tracing::info!(exit = ended.exit.code(), slo.name = name, "the run is over");
+            }
+        }
+        let Some(report) = &ended.report else {
+            continue;
+        };
+        let between = if position > 0 && matches!(shown, Shown::Whole) {
+            "\n"
+        } else {
+            ""
+        };
+        if let Err(error) = print(report, output(cli), shown, between) {
+            tracing::error!(error = %error, "the result could not be printed");
+        }
+    }
+}
+
+/// Says what is wrong: once, as the one error in the log of a service.
+fn complain(complaint: &str, service: Option<&str>, exit: Exit, run_id: Option<&str>) {
+    if io::stderr().is_terminal() {
+        let service = service.map_or_else(String::new, |service| format!("{service}: "));
+        let _ = writeln!(io::stderr(), "error-budget-monitor: {service}{complaint}");
+    } else {
+        let exit = exit.code();
+        tracing::error!(target: AUDIT, { run.id = run_id, slo.name = service, exit }, "{complaint}");
+    }
+}
+
+fn print(report: &Report, output: Output, shown: Shown, between: &str) -> io::Result<()> {
     // Standard output writes every line on its own; a record is a hundred lines, and one system call.
     let text = match (output, report) {
         (Output::Json, Report::Record(record)) => json(record)?,
         (Output::Json, Report::Status(status)) => json(status)?,
         (Output::Json, Report::Said(said)) => json(said)?,
         (Output::Json, Report::Diagnosis(diagnosis)) => json(diagnosis)?,
-        (Output::Text, Report::Record(record)) => notify::record(record).into_bytes(),
+        (Output::Text, Report::Record(record)) => match shown {
+            Shown::Whole => notify::record(record).into_bytes(),
+            Shown::Briefly => notify::brief(record).into_bytes(),
+        },
         (Output::Text, Report::Status(status)) => notify::status(status).into_bytes(),
         (Output::Text, Report::Said(said)) => notify::said(said).into_bytes(),
         (Output::Text, Report::Diagnosis(diagnosis)) => notify::diagnosis(diagnosis).into_bytes(),
     };
+    let mut out = io::stdout().lock();
+    if output == Output::Text {
+        out.write_all(between.as_bytes())?;
+    }
     out.write_all(&text)?;
     out.flush()
 }
@@ -121,18 +176,20 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Returns the log file of a command that may change something; the others leave no trace, and so does a dry run.
-fn log_file(cli: &Cli, config: &Config) -> Option<LogFile> {
-    let may_act = match cli.command.as_ref().unwrap_or(&Command::Run) {
-        Command::Run
+/// Returns the log file of a command that may change something; the others leave no trace, and so does a dry run. All
+/// services have the same.
+fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
+    let acts = match cli.what_to_do() {
+        Command::Run(_)
         | Command::Rollback(_)
         | Command::Approve(_)
         | Command::Reject(_)
-        | Command::Release(_) => !config.policy.dry_run,
-        Command::Check(_) | Command::Status | Command::Doctor => false,
+        | Command::Release(_) => true,
+        Command::Check(_) | Command::Status | Command::Doctor(_) => false,
     };
-    let path = config.state.log_file.as_ref().filter(|_| may_act)?;
-    Some(LogFile::new(path))
+    let mut configs = configs.iter();
+    let may_act = configs.find(|config| acts && !config.policy.dry_run)?;
+    may_act.state.log_file.as_ref().map(LogFile::new)
 }
 
 /// Logs to stderr, text on a terminal, else one JSON object a line; what is marked for it also to the log file.

@@ -16,20 +16,15 @@ const BESIDES_VERIFYING: Duration = Duration::from_secs(120);
 /// Nothing outside is changed with less than this left: an effect and its record have to fit in. Source: facts, section 6.
 const NEEDED_FOR_AN_EFFECT: Duration = Duration::from_secs(30);
 
-/// The end of a run, or of a part of it.
+/// Whether the program was told to end (SIGTERM, SIGINT), now or later.
 #[derive(Debug, Clone)]
-pub struct Stop {
+pub struct Signals {
     told: watch::Receiver<bool>,
-    at: Instant,
-    began_at: Instant,
-    /// The end of the whole run.
-    run_ends_at: Instant,
 }
 
-impl Stop {
-    /// Listens for the signals, from now on; the run may take `verify_timeout` and two minutes. Where no signal can be
-    /// listened for, only the deadline counts.
-    pub fn of_a_run(verify_timeout: Duration) -> Self {
+impl Signals {
+    /// Listens for the signals, from now on. Where no signal can be listened for, only deadlines count.
+    pub fn listen() -> Self {
         let (tell, told) = watch::channel(false);
         for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
             match signal(kind) {
@@ -47,10 +42,40 @@ impl Stop {
                 Err(error) => tracing::warn!(error = %error, "signals are not listened for"),
             }
         }
+        Self { told }
+    }
+
+    /// Tells whether the program was told to end.
+    pub fn is_told(&self) -> bool {
+        *self.told.borrow()
+    }
+
+    /// Waits until the program is told to end; for ever where nobody tells it.
+    pub async fn told(&self) {
+        let mut told = self.told.clone();
+        if told.wait_for(|is_told| *is_told).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The end of a run, or of a part of it.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    signals: Signals,
+    at: Instant,
+    began_at: Instant,
+    /// The end of the whole run.
+    run_ends_at: Instant,
+}
+
+impl Stop {
+    /// Begins a run that may take `verify_timeout` and two minutes.
+    pub fn of_a_run(signals: &Signals, verify_timeout: Duration) -> Self {
         let began_at = Instant::now();
         let at = began_at + verify_timeout + BESIDES_VERIFYING;
         Self {
-            told,
+            signals: signals.clone(),
             at,
             began_at,
             run_ends_at: at,
@@ -61,7 +86,7 @@ impl Stop {
     #[must_use]
     pub fn within(&self, longest: Duration) -> Self {
         Self {
-            told: self.told.clone(),
+            signals: self.signals.clone(),
             at: self.at.min(Instant::now() + longest),
             began_at: self.began_at,
             run_ends_at: self.run_ends_at,
@@ -75,7 +100,12 @@ impl Stop {
 
     /// Tells whether the run was told to end.
     pub fn is_told(&self) -> bool {
-        *self.told.borrow()
+        self.signals.is_told()
+    }
+
+    /// Tells whether the time is over, whether or not the run was told to end.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.at
     }
 
     /// Returns the time that is left; none once the run was told to end.
@@ -105,10 +135,7 @@ impl Stop {
 
     /// Waits until the run is told to end; for ever where nobody tells it.
     pub async fn told(&self) {
-        let mut told = self.told.clone();
-        if told.wait_for(|is_told| *is_told).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.signals.told().await;
     }
 }
 
@@ -120,7 +147,7 @@ mod tests {
         let (tell, told) = watch::channel(false);
         let at = Instant::now() + left;
         let stop = Stop {
-            told,
+            signals: Signals { told },
             at,
             began_at: Instant::now(),
             run_ends_at: at,
@@ -139,6 +166,15 @@ mod tests {
             run.within(Duration::from_secs(6)).left(),
             Duration::from_secs(6)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_is_over_at_its_deadline_and_not_when_it_is_told() {
+        let (tell, run) = stop(Duration::from_secs(10));
+        tell.send_replace(true);
+        assert!(!run.is_over());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(run.is_over());
     }
 
     #[tokio::test(start_paused = true)]

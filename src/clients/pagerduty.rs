@@ -36,6 +36,8 @@ pub enum Severity {
     Critical,
     /// Wakes people in most settings.
     Error,
+    /// Wakes nobody in most settings.
+    Info,
 }
 
 /// An alert that opens or ends.

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE;
 use url::Url;
 
 use super::http::{
-    HttpClient, HttpError, HttpSettings, HttpSettingsError, Method, Response, StatusCode,
+    HttpClient, HttpError, HttpSettings, HttpSettingsError, Method, RequestBuilder, Response,
+    StatusCode,
 };
 
 /// The media type of Prometheus' text format.
@@ -127,6 +128,23 @@ impl Pushgateway {
             .request(Method::PUT, path.iter().map(String::as_str))
             .header("content-type", TEXT_FORMAT)
             .body(exposition);
+        self.send(request).await
+    }
+
+    /// Takes the group away with all that it holds. Doing it twice is doing it once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::put`].
+    pub async fn remove(&self, group: &Group<'_>) -> Result<(), PushgatewayError> {
+        let path = path(group);
+        let request = self
+            .http
+            .request(Method::DELETE, path.iter().map(String::as_str));
+        self.send(request).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<(), PushgatewayError> {
         match self.http.send(request).await {
             Ok(response) => self.judge(&response),
             Err(source) => Err(PushgatewayError::NoAnswer {

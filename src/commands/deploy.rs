@@ -222,7 +222,7 @@ impl Journey<'_> {
 
     /// Takes over what the journal knows of the telling, which goes on beside the rollback.
     fn knows_what_was_told(&mut self) {
-        let state = self.journal.state().service(&self.service.key);
+        let state = self.journal.service(&self.service.key);
         let known = state.rollbacks.into_iter();
         if let Some(known) = known.into_iter().find(|known| known.id == self.rollback.id) {
             self.rollback.told = known.told;

@@ -25,7 +25,8 @@ use crate::slo::{Assessment, Cause, Signal, assess_slices};
 /// Most rounds of questions about the past; three looks and one round of counts are all that is ever asked.
 const MAX_ROUNDS: usize = 6;
 
-/// What the run remembers of earlier ones, and whether it may add to it.
+/// What the run remembers of earlier ones, and whether it may add to it. Copies of what is writable share one file.
+#[derive(Clone)]
 pub(super) enum Memory {
     /// Locked for this run.
     Writable(Journal),
@@ -51,16 +52,16 @@ impl Memory {
 
     pub(super) fn of(&self, service: &Service<'_>) -> ServiceState {
         match self {
-            Self::Writable(journal) => journal.state().service(&service.key),
+            Self::Writable(journal) => journal.service(&service.key),
             Self::ReadOnly(glimpse) => glimpse.state.service(&service.key),
         }
     }
 
     /// Says what is wrong with the file, where something is.
-    pub(super) fn damage(&self) -> Option<&str> {
+    pub(super) fn damage(&self) -> Option<String> {
         match self {
             Self::Writable(journal) => journal.damage(),
-            Self::ReadOnly(glimpse) => glimpse.damage.as_deref(),
+            Self::ReadOnly(glimpse) => glimpse.damage.clone(),
         }
     }
 
@@ -403,6 +404,15 @@ pub(super) fn told_to_end() -> Ended {
     Ended::only(
         Exit::TryAgain,
         "told to end before anything was decided; nothing was done, the next run begins anew",
+    )
+}
+
+/// Ends a run whose turn came too late: so many services were slow before it.
+pub(super) fn out_of_time() -> Ended {
+    Ended::only(
+        Exit::TryAgain,
+        "the time of this run was over before its turn came; nothing was done. Look why the services before it are slow, or \
+         spread SERVICES_DIR over several jobs",
     )
 }
 

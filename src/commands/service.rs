@@ -19,14 +19,12 @@ use crate::notify::{Tellers, TellersError};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
 use crate::policy::{History, PastOutcome, PastRollback, Settings};
 use crate::slo::{LevelThresholds, Objective};
-use crate::stop::Stop;
+use crate::stop::{Signals, Stop};
+pub(super) use crate::with_sources;
 
 /// Why a service cannot be watched with this configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The settings ask for something that this version does not have. Doing something else instead would be wrong.
-    #[error("{0}")]
-    NotBuilt(&'static str),
     /// Prometheus's settings cannot be used.
     #[error("{}", with_sources(.0))]
     Prometheus(#[from] PrometheusError),
@@ -69,12 +67,11 @@ pub struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    /// Prepares the clients of a service; sends nothing.
+    /// Prepares the clients of a service; sends nothing. Its run begins now.
     ///
     /// # Errors
-    /// Fails when the settings ask for something that is not built, or when a certificate file cannot be used.
-    pub fn new(config: &'a Config) -> Result<Self, SetupError> {
-        refuse_what_is_not_built(config)?;
+    /// Fails when a certificate file or a key cannot be used, or a duration is too long.
+    pub fn new(config: &'a Config, signals: &Signals) -> Result<Self, SetupError> {
         let github = match &config.gitops {
             Some(gitops) => github(gitops)?,
             None => None,
@@ -87,12 +84,12 @@ impl<'a> Service<'a> {
             config,
             objective: objective(config),
             settings: settings(config)?,
-            key: format!("{}/{}", config.service.namespace, config.service.name),
+            key: key(config),
             git,
             argo: config.argocd.as_ref().map(argo),
             github,
             tellers: Arc::new(Tellers::new(&config.notify)?),
-            stop: Stop::of_a_run(config.verify.timeout),
+            stop: Stop::of_a_run(signals, config.verify.timeout),
             prometheus: prometheus(&config.prometheus)?,
             queries: queries(config),
         })
@@ -112,13 +109,9 @@ impl<'a> Service<'a> {
     }
 }
 
-fn refuse_what_is_not_built(config: &Config) -> Result<(), SetupError> {
-    if config.services_dir.is_some() {
-        return Err(SetupError::NotBuilt(
-            "SERVICES_DIR is not supported by this version; run it once per service",
-        ));
-    }
-    Ok(())
+/// Returns the key of a service in the state: `namespace/service`.
+pub(super) fn key(config: &Config) -> String {
+    format!("{}/{}", config.service.namespace, config.service.name)
 }
 
 fn objective(config: &Config) -> Objective {
@@ -343,16 +336,4 @@ pub(super) fn history(state: &ServiceState) -> History {
             })
             .collect(),
     )
-}
-
-/// Writes an error with everything below it, in one line.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(below) = source {
-        text.push_str(": ");
-        text.push_str(&below.to_string());
-        source = below.source();
-    }
-    text
 }

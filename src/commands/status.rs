@@ -122,7 +122,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         Ok(memory) => memory,
         Err(error) => return without_state(&error),
     };
-    let damage = memory.damage().map(str::to_owned);
+    let damage = memory.damage();
     let is_whole = memory.of(service).ledger.is_some();
     let (state, outage) = match whole(service, &mut memory).await {
         Ok(state) => (state, None),

@@ -19,7 +19,10 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Parses a whole number and one unit, and checks that it is within the range.
-pub(super) fn parse(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, Invalid> {
+///
+/// # Errors
+/// Fails when the text is no such duration, or outside of the range.
+pub fn parse(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, Invalid> {
     let malformed = || {
         Invalid::because(format!(
             "is {}; write a whole number and a unit, such as 500ms, 90s, 5m, 1h or 30d",

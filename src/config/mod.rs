@@ -7,6 +7,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 
 mod address;
 mod argocd;
+mod ci;
 mod duration;
 mod git_names;
 mod gitops;
@@ -19,6 +20,7 @@ mod remote;
 mod secret;
 mod selector;
 mod service;
+mod services;
 mod shown;
 mod sli;
 #[cfg(feature = "ssh")]
@@ -31,6 +33,8 @@ mod variables;
 mod tests;
 
 pub use argocd::{ArgocdAuth, ArgocdConfig};
+pub use ci::CiConfig;
+pub use duration::parse as parse_duration;
 pub use git_names::{BranchName, RepoPath};
 pub use gitops::{GithubApp, GitopsConfig, GitopsMode};
 pub use notify::{IncidentRepo, NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
@@ -87,30 +91,18 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the process environment.
+    /// Reads every service that the process environment describes: one, or those of `SERVICES_DIR`, in the order of their
+    /// files. Values such as `("DRY_RUN", "true")` for `--dry-run` rank above everything.
     ///
     /// # Errors
     ///
-    /// Every problem at once, also a value that is not UTF-8.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_env_with([])
-    }
-
-    /// Reads the process environment, with values that rank above it, such as `("DRY_RUN", "true")` for `--dry-run`.
-    ///
-    /// # Errors
-    ///
-    /// Every problem at once, also a value that is not UTF-8.
-    pub fn from_env_with(
+    /// Every problem of every file at once.
+    pub fn all_from_env_with(
         overrides: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Result<Self, ConfigError> {
-        let (mut variables, problems) = decode(env::vars_os());
-        variables.extend(
-            overrides
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
-        Self::read(variables, problems)
+    ) -> Result<Vec<Self>, ConfigError> {
+        let (variables, problems) = decode(env::vars_os());
+        let overrides = overrides.into_iter().collect();
+        services::read(variables.into_iter().collect(), overrides, problems)
     }
 
     /// Reads variables from pairs of name and value. Unknown names are ignored, an empty value counts as not set, and

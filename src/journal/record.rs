@@ -16,6 +16,9 @@ const MAX_KEPT: usize = 200;
 /// How many are kept whatever their age.
 const MIN_KEPT: usize = 20;
 
+/// How many all services together keep, as far as each keeps [`MIN_KEPT`]: some 8 MB, half of the largest file that is read.
+const MAX_TOTAL: usize = 4_000;
+
 /// How much older than the newest one an ended rollback may be. What counts is the distance between the two, not the time of
 /// the day: a clock that jumps ahead would make everything old at once.
 const MAX_AGE: TimeDelta = TimeDelta::days(400);
@@ -312,7 +315,10 @@ impl State {
     }
 
     /// Forgets the oldest rollbacks beyond [`MAX_KEPT`], and those beyond [`MAX_AGE`] and [`MIN_KEPT`]; what is in flight stays.
+    /// Many services keep fewer each, so that the file stays readable: [`MAX_TOTAL`].
     pub(super) fn forget(&mut self) {
+        let share = MAX_TOTAL / self.services.len().max(1);
+        let most = share.clamp(MIN_KEPT, MAX_KEPT);
         for service in self.services.values_mut() {
             let count = service.rollbacks.len();
             let newest = service.rollbacks.iter().map(|past| past.begun_at).max();
@@ -320,7 +326,7 @@ impl State {
             let mut dropped = 0;
             service.rollbacks.retain(|past| {
                 let left = count - dropped;
-                let is_too_much = left > MAX_KEPT || (left > MIN_KEPT && is_old(past));
+                let is_too_much = left > most || (left > MIN_KEPT && is_old(past));
                 let drop = is_too_much && !past.phase.is_in_flight();
                 dropped += usize::from(drop);
                 !drop
@@ -429,6 +435,23 @@ mod tests {
         assert_eq!(ids, ["1", "4", "5"]);
         assert_eq!(kept.len(), MAX_KEPT);
     }
+
+    #[test]
+    fn many_services_keep_fewer_each() {
+        let service = ServiceState {
+            rollbacks: (0..MAX_KEPT).map(ended).collect(),
+            ..ServiceState::default()
+        };
+        for (services, kept) in [(1, 200), (20, 200), (40, 100), (200, 20), (1_000, 20)] {
+            let named = (0..services).map(|number| (number.to_string(), service.clone()));
+            let mut state = State {
+                services: named.collect(),
+            };
+            state.forget();
+            assert_eq!(state.service("0").rollbacks.len(), kept, "{services}");
+        }
+    }
+
     #[test]
     fn forgets_what_is_much_older_than_the_newest_and_keeps_some_of_it() {
         let mut rollbacks: Vec<Rollback> = (0..MIN_KEPT + 5).map(ended).collect();

@@ -3,15 +3,22 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::load::{Loaded, encode, load};
 use super::record::{Ledger, Rollback, ServiceState, State};
 
-/// The state of this run: locked for as long as it lives.
-#[derive(Debug)]
+/// The state of this run: locked for as long as it lives. Copies share it, so that one run can serve several services.
+#[derive(Debug, Clone)]
 pub struct Journal {
+    shared: Arc<Mutex<Open>>,
+}
+
+/// The open state file.
+#[derive(Debug)]
+struct Open {
     file: PathBuf,
     writer: Writer,
     generation: u64,
@@ -31,7 +38,7 @@ pub struct Glimpse {
     pub damage: Option<String>,
 }
 
-impl Drop for Journal {
+impl Drop for Open {
     /// Closing is not enough: a process that is being started from here holds the open file too until it runs.
     fn drop(&mut self) {
         if let Err(error) = self.lock.unlock() {
@@ -71,25 +78,33 @@ impl Journal {
             state,
             damage,
         } = load(file)?;
-        Ok(Self {
+        let open = Open {
             file: file.to_owned(),
             writer: Writer::new(file),
             generation,
             state,
             damage,
             lock,
+        };
+        Ok(Self {
+            shared: Arc::new(Mutex::new(open)),
         })
     }
 
-    /// Returns what is remembered.
-    pub fn state(&self) -> &State {
-        &self.state
+    /// Returns all that is remembered.
+    pub fn state(&self) -> State {
+        self.open_file().state.clone()
+    }
+
+    /// Returns what is remembered of one service.
+    pub fn service(&self, service: &str) -> ServiceState {
+        self.open_file().state.service(service)
     }
 
     /// Says what was found wrong with the file, where the generation before it had to do. The file is set aside with the next
     /// record that is written.
-    pub fn damage(&self) -> Option<&str> {
-        self.damage.as_deref()
+    pub fn damage(&self) -> Option<String> {
+        self.open_file().damage.clone()
     }
 
     /// Writes down a rollback, durably, in the place of what was known of it before.
@@ -98,8 +113,9 @@ impl Journal {
     /// After an error it is not known which of the two generations is on disk: the run must begin nothing new, and every
     /// further write of it fails too. [`Self::state`] keeps what was to be written, so that limits count it.
     pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
-        self.of(service).put(rollback);
-        self.save()
+        let mut open = self.open_file();
+        open.of(service).put(rollback);
+        open.save()
     }
 
     /// Adds what the branch and Argo CD remember of a service: from now on its memory is whole. What is known already stays as
@@ -113,8 +129,9 @@ impl Journal {
         found: &[Rollback],
         ledger: Ledger,
     ) -> Result<(), JournalError> {
-        self.of(service).adopt(found, ledger);
-        self.save()
+        let mut open = self.open_file();
+        open.of(service).adopt(found, ledger);
+        open.save()
     }
 
     /// Writes down what people are told of a service.
@@ -126,14 +143,21 @@ impl Journal {
         service: &str,
         change: impl FnOnce(&mut ServiceState),
     ) -> Result<(), JournalError> {
-        let before = self.state.clone();
-        change(self.of(service));
-        if self.state == before {
+        let mut open = self.open_file();
+        let before = open.state.clone();
+        change(open.of(service));
+        if open.state == before {
             return Ok(());
         }
-        self.save()
+        open.save()
     }
 
+    fn open_file(&self) -> MutexGuard<'_, Open> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
     fn of(&mut self, service: &str) -> &mut ServiceState {
         self.state.services.entry(service.to_owned()).or_default()
     }
@@ -244,7 +268,7 @@ mod tests {
             after_one
         );
         let second = Journal::open(&file).unwrap();
-        assert_eq!(ids(second.state()), ["one", "two"]);
+        assert_eq!(ids(&second.state()), ["one", "two"]);
         assert_eq!(
             names(file.parent().unwrap()),
             ["state.json", "state.json.lock", "state.json.prev"]
@@ -276,7 +300,7 @@ mod tests {
         fs::write(&file, "torn").unwrap();
         let mut journal = Journal::open(&file).unwrap();
         assert!(journal.damage().unwrap().contains("JSON"));
-        assert_eq!(ids(journal.state()), ["one"]);
+        assert_eq!(ids(&journal.state()), ["one"]);
         assert_eq!(fs::read_to_string(&file).unwrap(), "torn");
         journal.put("shop/checkout", &rollback("three")).unwrap();
         assert_eq!(journal.damage(), None);

@@ -1,11 +1,12 @@
 //! All human text in one place, and the way from a change to the people who are told.
 //!
-//! Pure: what the program prints (`text`, `doctor`), writes into commits and pull requests (`commit`, `pull`), and says to
+//! Pure: what the program prints (`text`, `doctor`, `ci` for pipelines), writes into commits and pull requests (`commit`, `pull`), and says to
 //! each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`). [`channels`] says who is told what;
 //! [`Tellers`] delivers it.
 
 mod advice;
 mod channels;
+pub mod ci;
 mod commit;
 mod deliver;
 mod doctor;
@@ -19,13 +20,15 @@ mod piece;
 mod pull;
 mod slack;
 mod story;
+mod test_message;
 mod text;
 mod ticket;
 
 pub use channels::{Channel, channels};
 pub use commit::{CommitStory, commit_message};
-pub use deliver::{Slack, Tellers, TellersError, Tickets, Told};
+pub use deliver::{Slack, Tellers, TellersError, Tickets, Told, Tried, try_pushgateway};
 pub use doctor::diagnosis;
 pub use handles::{Handle, Handles, Thread};
 pub use pull::{expired, overtaken, pull_request};
-pub use text::{record, said, status};
+pub use test_message::TestMessage;
+pub use text::{brief, record, said, status};

@@ -74,6 +74,21 @@ pub fn record(record: &Record) -> String {
     text
 }
 
+/// Writes a record as one line, for a pass that is followed by another one.
+pub fn brief(record: &Record) -> String {
+    format!(
+        "{}  {}/{}  {}, {} ({}), {} consumed, burn rate 1h {}\n",
+        record.evaluated_at.format("%Y-%m-%d %H:%M:%S UTC"),
+        record.namespace,
+        record.service,
+        record.verdict,
+        record.decision.action,
+        record.decision.reason,
+        percent(record.budget.consumed),
+        rate(record.burn_rates.h1)
+    )
+}
+
 fn write_suspect(text: &mut String, attribution: &AttributionPart) {
     let began = match (attribution.onset, attribution.lag_seconds) {
         (Some(onset), Some(lag)) => format!(

@@ -1,4 +1,4 @@
-//! What would stop a rollback today: each access and each setting looked at, nothing changed.
+//! What would stop a rollback today: each access and each setting looked at, nothing changed; only test messages are sent, on request.
 //!
 //! Every system is looked at, whatever became of the others, and all of them at the same time. The clients bound every wait.
 
@@ -12,6 +12,7 @@ mod rights;
 mod settings;
 mod source;
 mod state;
+mod telling;
 
 pub use finding::{Diagnosis, Finding, FindingState};
 
@@ -23,19 +24,21 @@ use crate::exit::Exit;
 use crate::observe;
 use crate::record::Heading;
 
-/// Looks at everything that a rollback of the service needs.
-pub(super) async fn doctor(service: &Service<'_>, heading: &Heading) -> Ended {
+/// Looks at everything that a rollback of the service needs, and sends test messages where that is wanted.
+pub(super) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: bool) -> Ended {
     let config = service.config;
-    let (prometheus, (git, branch), github, argocd) = tokio::join!(
+    let (prometheus, (git, branch), github, argocd, telling) = tokio::join!(
         prometheus::look(service),
         git::look(service),
         github::look(service),
         argocd::look(config),
+        telling::look(service, send_test),
     );
     let timeline = branch.as_ref().map(observe::timeline);
     let state = state::look(service, timeline.as_ref(), Utc::now());
     let findings = [
         settings::look(config),
+        telling,
         prometheus,
         git,
         github,

@@ -1,4 +1,4 @@
-//! What the settings themselves say: whether anything is rolled back at all, by which way, and who is told.
+//! What the settings themselves say: whether anything is rolled back at all, and by which way.
 
 use super::finding::Finding;
 use crate::config::{Config, GitopsMode, SettingOrigin};
@@ -6,16 +6,10 @@ use crate::config::{Config, GitopsMode, SettingOrigin};
 const CONFIGURATION: &str = "configuration";
 const SWITCHES: &str = "switches";
 const WAYS: &str = "ways";
-const TELLING: &str = "telling";
 
 /// Looks at the settings.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    vec![
-        configuration(config),
-        switches(config),
-        ways(config),
-        telling(config),
-    ]
+    vec![configuration(config), switches(config), ways(config)]
 }
 
 fn configuration(config: &Config) -> Finding {
@@ -98,27 +92,4 @@ fn ways(config: &Config) -> Finding {
             "set GITOPS_REPO and GITOPS_PATH, and ARGOCD_SERVER where Argo CD deploys",
         ),
     }
-}
-
-fn telling(config: &Config) -> Finding {
-    let notify = &config.notify;
-    let ways = [
-        ("Slack", notify.slack.is_some()),
-        ("PagerDuty", notify.pagerduty.is_some()),
-        ("tickets", notify.incident_repo.is_some()),
-        ("the webhook", notify.webhook.is_some()),
-        ("the Pushgateway", notify.pushgateway_url.is_some()),
-        ("the text file", notify.metrics_textfile.is_some()),
-        ("the log file", config.state.log_file.is_some()),
-    ];
-    let set: Vec<&str> = ways
-        .into_iter()
-        .filter_map(|(name, is_set)| is_set.then_some(name))
-        .collect();
-    let found = if set.is_empty() {
-        "nobody is told anything but by the log and the exit code".to_owned()
-    } else {
-        set.join(", ")
-    };
-    Finding::ok(TELLING, "look who is told", found)
 }

@@ -14,38 +14,50 @@ use crate::record::Record;
 /// How long a push to the Pushgateway may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Counts the run and what ended in it, and publishes the numbers.
-pub(super) async fn hand_on(
+/// Counts the run and what ended in it, and returns the numbers; nothing where nobody wants them.
+pub(super) fn of_the_run(
     service: &Service<'_>,
     journal: &mut Journal,
     record: &Record,
     exit: Exit,
-) {
+) -> Option<Numbers> {
     let notify = &service.config.notify;
     if notify.pushgateway_url.is_none() && notify.metrics_textfile.is_none() {
-        return;
+        return None;
     }
     super::remember(service, journal, |state| count_run(state, record, exit));
-    let state = journal.state().service(&service.key);
-    let numbers = numbers(service, &state, record);
-    let failures = publish(
-        &[numbers],
-        notify.pushgateway_url.as_ref(),
-        notify.metrics_textfile.as_deref(),
-        PATIENCE,
-    )
-    .await;
-    if failures.is_empty() {
-        return;
-    }
-    for failure in &failures {
-        tracing::warn!(channel = failure.channel(), error = %with_sources(failure), "the numbers were not handed on");
-    }
-    super::remember(service, journal, |state| {
+    let state = journal.service(&service.key);
+    Some(numbers(service, &state, record))
+}
+
+/// Hands on the numbers of all services of a run: those that go to the same place in one go, because a file is replaced as a
+/// whole.
+pub(in crate::commands) async fn hand_on(
+    journal: &mut Journal,
+    mut services: Vec<(&Service<'_>, Numbers)>,
+) {
+    while let Some((first, _)) = services.first() {
+        let notify = &first.config.notify;
+        let (url, file) = (&notify.pushgateway_url, &notify.metrics_textfile);
+        let (together, others): (Vec<_>, Vec<_>) =
+            services.into_iter().partition(|(service, _)| {
+                let notify = &service.config.notify;
+                (&notify.pushgateway_url, &notify.metrics_textfile) == (url, file)
+            });
+        let (served, numbers): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+        let failures = publish(&numbers, url.as_ref(), file.as_deref(), PATIENCE).await;
         for failure in &failures {
-            count(&mut state.telling.counters.failures, failure.channel());
+            tracing::warn!(channel = failure.channel(), error = %with_sources(failure), "the numbers were not handed on");
         }
-    });
+        for service in served.into_iter().filter(|_| !failures.is_empty()) {
+            super::remember(service, journal, |state| {
+                for failure in &failures {
+                    count(&mut state.telling.counters.failures, failure.channel());
+                }
+            });
+        }
+        services = others;
+    }
 }
 
 fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {

@@ -16,10 +16,12 @@ use super::{Ended, Report};
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::log_file::AUDIT;
+use crate::notify::metrics::Numbers;
 use crate::notify::{Channel, channels};
 use crate::record::Record;
 
 pub(crate) use changes::Back;
+pub(super) use metrics::hand_on;
 
 /// Messages that are on their way while a run goes on.
 pub(super) struct Underway(Option<JoinHandle<Vec<Receipt>>>);
@@ -39,7 +41,7 @@ pub(super) async fn at_once(
         back: None,
     };
     post_what_is_new(service, journal, &seen).await;
-    let state = journal.state().service(&service.key);
+    let state = journal.service(&service.key);
     let bag = Bag::of(&service.tellers, &state);
     Underway(bag.map(|bag| tokio::spawn(bag.deliver())))
 }
@@ -55,17 +57,17 @@ pub(super) async fn collect(service: &Service<'_>, journal: &mut Journal, underw
     }
 }
 
-/// Tells what is new at the end of a run, and hands on the numbers.
+/// Tells what is new at the end of a run, and returns the numbers, where somebody wants them.
 pub(super) async fn at_the_end(
     service: &Service<'_>,
     journal: &mut Journal,
     ended: &Ended,
     damage: Option<&str>,
-) {
+) -> Option<Numbers> {
     // Without a record nothing was looked at.
     let record = match &ended.report {
         Some(Report::Record(record)) => &**record,
-        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => return,
+        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => return None,
     };
     let seen = Seen {
         record,
@@ -80,18 +82,18 @@ pub(super) async fn at_the_end(
         post_what_is_new(service, journal, &seen).await;
     }
     if !service.stop.is_told() {
-        let state = journal.state().service(&service.key);
+        let state = journal.service(&service.key);
         if let Some(bag) = Bag::of(&service.tellers, &state) {
             let receipts = bag.deliver().await;
             take(service, journal, &receipts);
         }
     }
-    metrics::hand_on(service, journal, record, ended.exit).await;
+    metrics::of_the_run(service, journal, record, ended.exit)
 }
 
 /// Puts what is new into the outbox.
 async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &Seen<'_>) {
-    let mut state = journal.state().service(&service.key);
+    let mut state = journal.service(&service.key);
     let new = changes(&mut state, seen);
     let is_shown = new.iter().any(|_| service.tellers.serves(Channel::Slack));
     let course = match is_shown {

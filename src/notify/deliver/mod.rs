@@ -9,7 +9,10 @@
 mod pagerduty;
 mod slack;
 mod ticket;
+mod try_out;
 mod webhook;
+
+pub use try_out::{Tried, try_pushgateway};
 
 use std::time::Duration;
 

@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use super::program::{Program, Ran};
-use super::world::World;
 
 #[test]
 fn every_problem_of_the_configuration_is_listed_before_anything_is_asked() {
@@ -59,23 +58,8 @@ fn every_problem_of_the_configuration_is_listed_before_anything_is_asked() {
 }
 
 #[test]
-fn what_is_not_built_is_said_and_not_replaced_by_something_else() {
-    let nobody_calls = Callers::listen();
-    let world = World::at(&nobody_calls.url(), "bad-release");
-    for arguments in [&["run"][..], &["check"], &["run", "--dry-run"]] {
-        let program = world.program().env("GITOPS_REPO", "platform/gitops");
-        let program = program
-            .env("SERVICES_DIR", "/etc/services")
-            .arguments(arguments);
-        let ran = world.nothing_changed_by(&program).exits(78);
-        ran.complains_of(&["SERVICES_DIR", "once per service"]);
-    }
-    nobody_calls.none_came();
-}
-
-#[test]
 fn arguments_that_make_no_sense_end_with_a_usage_error() {
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 12] = [
         &["chek"],
         &["run", "now"],
         &["--dry"],
@@ -84,6 +68,10 @@ fn arguments_that_make_no_sense_end_with_a_usage_error() {
         &["check", "--commit"],
         &["rollback", "helm"],
         &["rollback", "gitops", "v1"],
+        &["run", "--watch", "0s"],
+        &["run", "--watch", "7h"],
+        &["run", "--every", "30s"],
+        &["check", "--watch", "10m"],
     ];
     for arguments in wrong {
         let ran = Program::bare().arguments(arguments).run().exits(64);

@@ -1,6 +1,7 @@
 //! The program under test: how it is started, and what it left on its outputs.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -84,6 +85,24 @@ impl Running {
     /// Waits for its end.
     pub(crate) fn wait(self) -> Ran {
         Ran::from(self.0.wait_with_output().expect("our own child"))
+    }
+
+    /// Waits for the first line that it prints, and takes it.
+    pub(crate) fn first_line(&mut self) -> String {
+        let out = self.0.stdout.as_mut().expect("its output is a pipe");
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while line.last() != Some(&b'\n') && out.read(&mut byte).expect("our own child") == 1 {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).expect("the program writes text")
+    }
+
+    /// Tells it to end.
+    pub(crate) fn told_to_end(&self) {
+        let id = self.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.expect("kill is there").success());
     }
 
     /// Returns its process id.
@@ -241,6 +260,13 @@ impl Ran {
         value
             .unwrap_or_else(|| panic!("the record has no text at {pointer}\n{self}"))
             .to_owned()
+    }
+
+    /// Returns what was printed, one value a line.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let lines = self.stdout.lines();
+        let records = lines.map(serde_json::from_str);
+        records.collect::<Result<_, _>>().expect("JSON lines")
     }
 
     /// Returns the lines of the log.

@@ -1,7 +1,6 @@
 //! SIGTERM: what is under way is finished and written down, nothing more is begun, and the next run goes on.
 
 use std::net::TcpListener;
-use std::process::Command;
 
 use error_budget_monitor::journal::Phase;
 
@@ -54,9 +53,7 @@ fn a_run_that_was_told_to_end_while_it_reads_does_nothing() {
         let running = program.arguments(arguments).start();
         // It asks, and gets no answer.
         let (_asked, _) = silent.accept().expect("the program asks");
-        let id = running.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(told.expect("kill is there").success());
+        running.told_to_end();
         running
             .wait()
             .exits(75)

@@ -1,7 +1,7 @@
 //! From the configuration to everybody who is told.
 
 use error_budget_monitor::config::Config;
-use error_budget_monitor::notify::channels;
+use error_budget_monitor::notify::{TestMessage, channels};
 use testkit::github::GithubServer;
 use testkit::pagerduty::PagerdutyServer;
 use testkit::receiver::Receiver;
@@ -116,4 +116,23 @@ async fn told_twice_it_is_still_one_incident_one_ticket_and_three_events() {
         (1, 1)
     );
     assert_eq!(world.receiver.events().len(), 3);
+}
+
+#[tokio::test]
+async fn a_test_opens_no_ticket() {
+    let world = World::start();
+    let tellers = world.tellers(&[("SLACK_WEBHOOK", world.slack.webhook_url())]);
+    let message = TestMessage {
+        service: "checkout",
+        namespace: "shop",
+        at: Utc::now(),
+    };
+    let tried = tellers.try_tickets(&message, LIMIT).await;
+    assert!(matches!(tried, Some(Ok(_))), "{tried:?}");
+    assert_eq!(world.github.issue_count(), 0);
+    let tried = tellers.try_slack(&message, LIMIT).await;
+    assert!(matches!(tried, Some(Ok(_))), "{tried:?}");
+    assert_eq!(world.slack.messages().len(), 1);
+    let tried = Tellers::default().try_tickets(&message, LIMIT).await;
+    assert_eq!(tried, None);
 }

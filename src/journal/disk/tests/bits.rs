@@ -42,8 +42,8 @@ impl Written {
         fs::write(&place.file, &flipped).unwrap();
         let by_a_reader = read(&place.file).map(|found| (found.state, found.damage));
         let by_a_run = place.open().map(|journal| {
-            let damage = journal.damage().map(str::to_owned);
-            (journal.state().clone(), damage)
+            let damage = journal.damage();
+            (journal.state(), damage)
         });
         for (state, damage) in [by_a_reader, by_a_run].into_iter().flatten() {
             // What is damaged is told, and the generation before is all that is taken.
@@ -59,7 +59,7 @@ impl Written {
         fs::write(&place.file, &self.bytes).unwrap();
         fs::write(place.previous(), flipped(&self.before, bit)).unwrap();
         let opened = place.open().unwrap();
-        assert_eq!(*opened.state(), self.state, "bit {bit}");
+        assert_eq!(opened.state(), self.state, "bit {bit}");
         let before = read(&place.previous());
         assert!(
             before.map_or(true, |found| found.damage.is_some()),

@@ -39,7 +39,7 @@ impl Story {
         self.goes_on(seen.made, may_be_found);
         self.settling.push(from..self.made.len());
         if let Ok(journal) = &opened {
-            self.is_promised(journal.state().clone());
+            self.is_promised(journal.state());
         }
         (opened.ok(), seen.calls)
     }
@@ -50,10 +50,10 @@ impl Story {
         self.written += 1;
         let mut may_be_found = self.may_be_found_now();
         let (put, seen) = while_watched(plan, || journal.put(SERVICE, &rollback));
-        may_be_found.push(journal.state().clone());
+        may_be_found.push(journal.state());
         self.goes_on(seen.made, may_be_found);
         if put.is_ok() {
-            self.is_promised(journal.state().clone());
+            self.is_promised(journal.state());
         }
         seen.calls
     }

@@ -7,6 +7,7 @@ mod git;
 mod prometheus;
 mod settings;
 mod state;
+mod telling;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
