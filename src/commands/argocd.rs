@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::{Journey, Wish, first_record, held, now};
+use super::carry_out::{Wish, first_record, held, now};
 use super::deploy::{Stopped, may_act};
+use super::journey::Journey;
 use super::pass::Memory;
 use super::pending::ask;
 use super::rollback::{Opening, open};

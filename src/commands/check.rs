@@ -1,7 +1,7 @@
 //! The gate: the same evaluation, no change, and an exit code for the pipeline.
 
 use super::Ended;
-use super::carry_out::Outage;
+use super::journey::Outage;
 use super::ledger::{NotWhole, whole};
 use super::pass::{
     Known, Memory, NotEvaluated, evaluate, measure, refused_instead_of, without_state,

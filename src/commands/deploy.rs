@@ -3,7 +3,8 @@
 use chrono::{TimeDelta, Utc};
 
 use super::Ended;
-use super::carry_out::{Journey, Outage, Wish, now};
+use super::carry_out::{Wish, now};
+use super::journey::{Journey, Outage};
 use super::service::{Service, with_sources};
 use super::tell;
 use crate::act::{Goal, Operated, Operation, Unlike, compared, healthy};

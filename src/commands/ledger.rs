@@ -6,8 +6,9 @@ mod proposals;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::argocd;
-use super::carry_out::{Outage, now, place};
+use super::carry_out::{now, place};
 use super::deploy::bad_commits;
+use super::journey::Outage;
 use super::pass::Memory;
 use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Deployment, Initiator};

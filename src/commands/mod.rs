@@ -9,9 +9,11 @@ mod deploy;
 mod doctor;
 mod hand_over;
 mod holds;
+mod journey;
 mod ledger;
 #[cfg(test)]
 mod model;
+mod names;
 mod pass;
 mod pending;
 mod propose;

@@ -3,8 +3,9 @@
 use chrono::Utc;
 
 use super::Ended;
-use super::carry_out::{Outage, Sighted, Wish, carry_out};
+use super::carry_out::{Sighted, Wish, carry_out};
 use super::holds::came_back;
+use super::journey::Outage;
 use super::ledger::{Found, NotWhole, whole};
 use super::pending::{Fate, end, fate, waits};
 use super::resume::resume;

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::carry_out::{Journey, now};
+use super::carry_out::now;
+use super::journey::Journey;
 use crate::act::{Proposed, Standing, is_gone, propose, stands, withdraw};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::{Github, NewPull, Pull, PullState};

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::Ended;
-use super::carry_out::{Journey, Outage, place};
+use super::carry_out::place;
+use super::journey::{Journey, Outage};
 use super::pass::measure;
 use super::service::Service;
 use crate::clients::git::{Git, Snapshot};

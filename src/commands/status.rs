@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
-use super::carry_out::Outage;
+use super::journey::Outage;
 use super::ledger::{NotWhole, whole};
 use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history};

@@ -1,6 +1,8 @@
 //! Pull requests that an earlier run opened: who does not know of them would open a second one.
 
-use super::super::carry_out::{Outage, named_at, place};
+use super::super::carry_out::place;
+use super::super::journey::Outage;
+use super::super::names::named_at;
 use super::super::propose::BRANCHES;
 use super::super::service::Service;
 use super::{Terms, remembered, state_of};

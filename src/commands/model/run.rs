@@ -10,8 +10,9 @@ use tempfile::TempDir;
 use super::promises::{Act, Broken, Promises, Rules};
 use super::steps::{Blackout, Fault};
 use super::world::World;
-use crate::commands::carry_out::{first_record, rollback_id, unlike};
+use crate::commands::carry_out::first_record;
 use crate::commands::ledger::{CHANGES, Terms, on_the_branch};
+use crate::commands::names::{rollback_id, unlike};
 use crate::commands::pending::{Fate, fate};
 use crate::commands::service::history;
 use crate::journal::{
