@@ -1,4 +1,8 @@
 //! The demo's people: who the program tells, and a desk at which one asks what they were told. Runs until killed.
+#![expect(
+    clippy::print_stdout,
+    reason = "the demo keeps what this program prints as its log"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -38,6 +42,7 @@ fn main() {
     );
     let desk = people.open_desk();
     publish(Path::new(arguments.required("address-file")), &desk.url());
+    println!("open at {}", desk.url());
     loop {
         std::thread::park();
     }
