@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shows a bad release being rolled back: a real Prometheus, a real git server, a service that runs what git says, and
-# the program started every few seconds. Needs Rust; installs the rest with apt-get. Takes about two minutes after the build.
+# the program started every few seconds. Slack, PagerDuty, GitHub and a webhook are told, and a real Pushgateway gets its numbers.
+# Needs Rust; installs the rest with apt-get. Takes about two minutes after the build.
 #
 # `--auto-sync on` puts an Argo CD in between, which deploys every commit by itself; with `--auto-sync off` a person deploys the
 # bad release by hand. The service then runs what Argo CD deployed. `--kill` kills the program in the middle of its rollback, `--race`
@@ -12,6 +13,8 @@ scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 . "$scripts/lib/packages.sh"
 # shellcheck source=scripts/lib/demo-argocd.sh
 . "$scripts/lib/demo-argocd.sh"
+# shellcheck source=scripts/lib/demo-people.sh
+. "$scripts/lib/demo-people.sh"
 # shellcheck source=scripts/lib/demo-trouble.sh
 . "$scripts/lib/demo-trouble.sh"
 
@@ -28,8 +31,8 @@ recovered_below=0.01  # error ratio of the last 15 s at which the service counts
 
 main() {
     read_arguments "$@"
-    ensure_programs prometheus=prometheus promtool=prometheus git=git curl=curl cc=gcc,libc6-dev \
-        /etc/ssl/certs/ca-certificates.crt=ca-certificates
+    ensure_programs prometheus=prometheus promtool=prometheus \
+        prometheus-pushgateway=prometheus-pushgateway git=git curl=curl cc=gcc,libc6-dev /etc/ssl/certs/ca-certificates.crt=ca-certificates
     ensure_cargo
     printf 'Building (the first time takes some minutes) ...\n'
     (cd -- "$scripts/.." && cargo build --quiet --locked --workspace --bins)
@@ -52,6 +55,7 @@ main() {
     show_pass
     grep -Eq '^verdict +healthy$' "$world/pass.log" || fail "the first pass does not find the service healthy"
     expect_untouched "$released" "the service is healthy"
+    expect_nobody_told
 
     release_bad_version
     say "The team releases v2, which fails $(percent "$fail_ratio") of its requests. Git says $(version_in_git)."
@@ -66,6 +70,7 @@ main() {
     wait_for "a dry run that would roll back" "$patience" "$pass_every" would_roll_back
     show_pass --dry-run
     expect_untouched "$bad_tip" "a dry run"
+    expect_nobody_told
 
     say "Now for real. Error ratio of the last 15 s: $(percent "$(error_ratio)"). Git says $(version_in_git)."
     case $trouble in
@@ -96,6 +101,8 @@ main() {
     if [[ $auto_sync ]]; then
         prove
     fi
+    show_what_people_read
+    prove_who_was_told
     succeeded=yes
 }
 
@@ -130,7 +137,7 @@ start_world() {
     repository=$world/repos/platform/gitops.git
     background git-server demo-git-server --root "$world/repos" --token-file "$world/token" --seed platform/gitops \
         --services checkout,payments,search --seed-age-minutes 115 --address-file "$world/git-address"
-    git_url=$(cat "$world/git-address")/platform/gitops.git
+    start_people
     released=$(tip)
     good_tree=$(git_in_world rev-parse "main:apps/$service")
     local obeyed=(--git-dir "$repository" --manifest "$manifest")
@@ -142,7 +149,8 @@ start_world() {
     remember_operations
     background service demo-service "${obeyed[@]}" --namespace "$namespace" --service "$service" \
         --address-file "$world/service-address"
-    background prometheus demo-prometheus --target-file "$world/service-address" --namespace "$namespace" \
+    background prometheus demo-prometheus --target-file "$world/service-address" \
+        --gateway-file "$world/gateway-address" --namespace "$namespace" \
         --service "$service" --history-minutes 120 --address-file "$world/prometheus-address"
     prometheus_url=$(cat "$world/prometheus-address")
 }
@@ -166,12 +174,12 @@ pass() {
     return "$code"
 }
 
-# Makes this shell the program, with nothing of the caller's environment: the demo touches nobody's repository or channel.
+# Makes this shell the program, with nothing of the caller's environment: the demo touches nobody's repository and tells nobody real.
 become_program() {
     exec env -i PATH="$PATH" HOME="$world" TMPDIR="$TMPDIR" NO_COLOR=1 \
         SERVICE_NAME="$service" NAMESPACE="$namespace" SLO_WINDOW=1h ERROR_BUDGET=0.001 \
         PROMETHEUS_URL="$prometheus_url" \
-        GITOPS_REPO="$git_url" GITOPS_TOKEN_FILE="$world/token" GITOPS_PATH="apps/$service" \
+        GITOPS_PATH="apps/$service" "${people_settings[@]}" \
         ROLLBACK_ENABLED=true VIOLATION_FOR=20s ATTRIBUTION_WINDOW=30m COOLDOWN=10m BLACKOUT_WINDOWS=none \
         STABILIZATION=10s VERIFY_TIMEOUT=60s VERIFY_DEADLINE=5m \
         STATE_FILE="$world/state/state.json" "${argocd_settings[@]}" \
@@ -238,7 +246,7 @@ ask() {
 }
 
 is_scraped() {
-    [[ $(ask "count_over_time(up[10s]) >= 3") ]]
+    [[ $(ask "count_over_time(up{job=\"services\"}[10s]) >= 3") ]]
 }
 
 error_ratio() {
@@ -264,6 +272,17 @@ wait_for() {
     done
 }
 
+# Shows whether something holds, and counts what does not: what is checked, command.
+check() {
+    local what=$1 mark=ok
+    shift
+    if ! "$@"; then
+        mark=FAILED
+        failed_checks=$((failed_checks + 1))
+    fi
+    printf '%-7s %s\n' "$mark" "$what" | show
+}
+
 say() { printf '%4d s  %s\n' "$((EPOCHSECONDS - start))" "$*"; }
 show() { sed 's/^/        | /'; }
 
@@ -282,7 +301,7 @@ finish() {
     if [[ ${succeeded:-} == yes ]] || ((code == interrupted)); then
         remove_world
     else
-        rm -rf "$world/token" "$world/tokens"
+        rm -rf "$world/token" "$world/tokens" "$world/secrets"
         printf 'The logs are in %s\n' "$world" >&2
         code=$((code == 0 ? 1 : code))
     fi

@@ -79,16 +79,6 @@ prove() {
     ((failed_checks == 0)) || fail "$failed_checks of these checks failed"
 }
 
-check() {
-    local what=$1 mark=ok
-    shift
-    if ! "$@"; then
-        mark=FAILED
-        failed_checks=$((failed_checks + 1))
-    fi
-    printf '%-7s %s\n' "$mark" "$what" | show
-}
-
 # Tells whether the history holds these versions in this order, and no others.
 deployed_only() {
     [[ $(cut -d ' ' -f 2 "$world/argocd/history" | paste -sd ' ') == "$*" ]]

@@ -133,7 +133,16 @@ fn level(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
         return None;
     }
     order[now].clone_into(&mut told.level);
-    Some(Change::of(NewsKind::LevelCrossed))
+    // What the run decided beside it says nothing about the budget.
+    let counts = seen
+        .record
+        .budget
+        .bad_events
+        .zip(seen.record.budget.total_events);
+    Some(Change {
+        detail: counts.map(|(bad, total)| format!("{bad:.0} bad of {total:.0} events")),
+        ..Change::of(NewsKind::LevelCrossed)
+    })
 }
 
 /// Tells once in a burn of each reason for which a rollback is held back.

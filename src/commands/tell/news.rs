@@ -13,6 +13,9 @@ use crate::record::Record;
 /// How far back the course of the error ratio goes that messages show.
 const COURSE: std::time::Duration = std::time::Duration::from_secs(3600);
 
+/// Most points of that course. A line of more is wider than a screen, and is cut where the burn stands.
+const POINTS: usize = 60;
+
 /// How long that may take. A message without it is better than a late one.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -29,7 +32,18 @@ pub(super) async fn course(service: &Service<'_>) -> Vec<Option<f64>> {
             .filter(|events| events.total() > 0.0)
             .map(|events| events.bad() / events.total())
     };
-    slices.iter().map(ratio).collect()
+    let course: Vec<_> = slices.iter().map(ratio).collect();
+    narrowed(&course, POINTS)
+}
+
+/// Joins neighbours until no more than `most` points are left; a point is the highest of those it stands for, so that a short
+/// burn is still seen. The newest points stand for equally many each; the oldest may stand for fewer.
+fn narrowed(course: &[Option<f64>], most: usize) -> Vec<Option<f64>> {
+    let joined = course.len().div_ceil(most).max(1);
+    let highest = |part: &[Option<f64>]| part.iter().flatten().copied().reduce(f64::max);
+    let mut points: Vec<_> = course.rchunks(joined).map(highest).collect();
+    points.reverse();
+    points
 }
 
 /// Writes the news of a change.
@@ -168,5 +182,22 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
                 detail: step.detail.clone(),
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_course_is_narrowed_and_keeps_its_burn_and_its_gaps() {
+        let short = [Some(0.0), None, Some(0.1)];
+        assert_eq!(narrowed(&short, 3), short);
+        assert_eq!(narrowed(&[], 3), []);
+        let long = [Some(0.0), None, None, None, Some(0.2), Some(0.1), None];
+        let points = [Some(0.0), None, Some(0.2)];
+        assert_eq!(narrowed(&long, 3), points);
+        let hour: Vec<_> = (0..900).map(|_| Some(0.0)).collect();
+        assert_eq!(narrowed(&hour, POINTS).len(), POINTS);
     }
 }

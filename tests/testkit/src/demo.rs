@@ -2,9 +2,12 @@
 
 mod chronicle;
 mod mirror;
+mod people;
+mod reading;
 
 pub use chronicle::Chronicle;
 pub use mirror::Mirror;
+pub use people::People;
 
 use std::fs;
 use std::path::Path;

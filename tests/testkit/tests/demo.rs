@@ -1,4 +1,4 @@
-//! The demo's service obeys what Argo CD deployed, not what the branch says.
+//! The demo's service obeys what Argo CD deployed, not what the branch says, and its people say what they were told.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use tempfile::TempDir;
-use testkit::git::{GitRepo, MonoRepo};
+use testkit::git::{GitRepo, GitServer, MonoRepo};
+use testkit::pagerduty::PagerdutyServer;
+use testkit::slack::SlackServer;
 
 /// Longest wait for what must happen. It keeps a test that fails from hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,6 +76,162 @@ fn with_auto_sync_a_release_burns_and_its_revert_ends_it() {
     assert!(stage.error_ratio() < 0.01);
     stage.argo.expect("Synced: git says v1, v1 runs");
     assert_eq!(stage.deployed_versions(), ["v1", "v2", "v1"]);
+}
+
+const REPOSITORY: &str = "platform/gitops";
+const GIT_TOKEN: &str = "canary-git-token";
+const ROLLBACK: &str = "checkout-1";
+
+#[test]
+fn people_count_what_they_were_told_of_a_rollback() {
+    let people = Hall::open();
+    assert!(people.counted("slack-messages 0\nslack-changes 0\nslack-others 0\n"));
+    assert_eq!(people.at_desk("slack"), "");
+
+    people.slack("chat.postMessage", &message("Rollback started"));
+    people.pagerduty("/v2/enqueue", &event("trigger"));
+    assert!(people.counted("slack-messages 1\nslack-changes 0\nslack-others 0\n"));
+    assert!(people.counted("alerts 1\nalerts-others 0\nalerts-open 1\ntriggers 1\nresolves 0\n"));
+    assert!(
+        people
+            .at_desk("pagerduty")
+            .contains("it burns [critical] open")
+    );
+
+    let change = message("Rollback *recovered* &amp; closed")
+        .replacen('{', r#"{"ts":"1795225503.000001","#, 1)
+        .replace(SlackServer::CHANNEL, SlackServer::CHANNEL_ID);
+    people.slack("chat.update", &change);
+    people.pagerduty("/v2/enqueue", &event("resolve"));
+    assert!(people.counted("slack-messages 1\nslack-changes 1\nslack-others 0\n"));
+    assert!(people.counted("alerts 1\nalerts-others 0\nalerts-open 0\ntriggers 1\nresolves 1\n"));
+    assert!(people.counted("violations 0\n"));
+    assert_eq!(
+        people.at_desk("slack"),
+        "Rollback recovered & closed\nrollback checkout-1 · now\n"
+    );
+
+    // One message too many, and one about nothing that anybody knows.
+    people.slack("chat.postMessage", &message("Rollback started"));
+    people.slack(
+        "chat.postMessage",
+        &message("Budget").replace("rollback checkout-1 · ", ""),
+    );
+    assert!(people.counted("slack-messages 2\nslack-changes 1\nslack-others 1\n"));
+    people.slack("chat.postMessage", &message("<!channel>"));
+    assert!(
+        people.counted("violations 1\n") && people.at_desk("violations").contains("calls people")
+    );
+}
+
+#[test]
+fn people_hand_out_settings_whose_secrets_are_in_files() {
+    let people = Hall::open();
+    let settings = people.read("settings");
+    let secrets = [
+        SlackServer::TOKEN,
+        PagerdutyServer::KEY,
+        SlackServer::WEBHOOK,
+        GIT_TOKEN,
+    ];
+    assert!(
+        secrets.iter().all(|secret| !settings.contains(secret)),
+        "{settings}"
+    );
+    assert_eq!(people.secret("SLACK_BOT_TOKEN_FILE"), SlackServer::TOKEN);
+    assert_eq!(people.secret("PAGERDUTY_KEY_FILE"), PagerdutyServer::KEY);
+    let gateway = people.setting("PUSHGATEWAY_URL");
+    assert_eq!(gateway, format!("http://{}", people.read("gateway")));
+    assert!(ask(&people.read("gateway"), "GET /-/ready", "", "").starts_with("HTTP/1.1 200"));
+    assert!(people.counted("groups 0\n"));
+    let address = gateway.replace("http://", "");
+    let (target, numbers) = ("PUT /metrics/job/a", "a_total 1\n");
+    let head = format!("Content-Length: {}\r\n", numbers.len());
+    assert!(ask(&address, target, &head, numbers).starts_with("HTTP/1.1 20"));
+    assert!(people.counted("groups 1\n"));
+}
+
+/// The demo's people in front of a git server.
+struct Hall {
+    folder: TempDir,
+    _people: Program,
+    _git: GitServer,
+}
+
+impl Hall {
+    fn open() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let git = GitServer::serving(folder.path(), Some(GIT_TOKEN));
+        git.create(REPOSITORY);
+        fs::write(at("token"), GIT_TOKEN).expect("our own folder");
+        let people = Program::start(
+            env!("CARGO_BIN_EXE_demo-people"),
+            &[
+                ("git-root", &at("")),
+                ("repository", REPOSITORY),
+                ("git-url", &git.base_url()),
+                ("git-token-file", &at("token")),
+                ("secrets-folder", &at("secrets")),
+                ("settings-file", &at("settings")),
+                ("gateway-file", &at("gateway")),
+                ("address-file", &at("people")),
+            ],
+        );
+        people.expect("open at ");
+        Self {
+            folder,
+            _people: people,
+            _git: git,
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).expect("a file of the demo")
+    }
+
+    fn setting(&self, name: &str) -> String {
+        let settings = self.read("settings");
+        let mut pairs = settings.lines().filter_map(|line| line.split_once('='));
+        let found = pairs.find(|(known, _)| *known == name);
+        found.expect("a setting").1.to_owned()
+    }
+
+    fn secret(&self, name: &str) -> String {
+        fs::read_to_string(self.setting(name)).expect("a secret of the demo")
+    }
+
+    fn at_desk(&self, page: &str) -> String {
+        let address = self.read("people").replace("http://", "");
+        let answer = ask(&address, &format!("GET /{page}"), "", "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        body.to_owned()
+    }
+
+    /// Tells whether these lines stand together among the counts of the rollback.
+    fn counted(&self, lines: &str) -> bool {
+        self.at_desk(&format!("counts/{ROLLBACK}")).contains(lines)
+    }
+
+    /// Says something to Slack as the bot.
+    #[track_caller]
+    fn slack(&self, method: &str, body: &str) {
+        let token = self.secret("SLACK_BOT_TOKEN_FILE");
+        let head = format!("Authorization: Bearer {token}\r\n");
+        let url = format!("{}{method}", self.setting("SLACK_API_URL"));
+        let answer = post(&url, &head, body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Sends PagerDuty an event.
+    #[track_caller]
+    fn pagerduty(&self, path: &str, body: &str) {
+        let url = self.setting("PAGERDUTY_EVENTS_URL");
+        let base = url.strip_suffix("/v2/enqueue").expect("the call");
+        let answer = post(&format!("{base}{path}"), "", body);
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    }
 }
 
 /// The demo's Argo CD and its service over a repository.
@@ -250,6 +408,41 @@ fn ask(address: &str, line: &str, head: &str, body: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer
+}
+
+/// Posts JSON to a URL and returns the whole answer.
+fn post(url: &str, head: &str, body: &str) -> String {
+    let rest = url.strip_prefix("http://").expect("plain HTTP");
+    let (address, path) = rest.split_once('/').expect("a path");
+    let head = format!(
+        "{head}Content-Type: application/json\r\nUser-Agent: test\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    ask(address, &format!("POST /{path}"), &head, body)
+}
+
+/// A message in Slack about the rollback.
+fn message(text: &str) -> String {
+    let line = |text: &str| format!(r#"{{"type":"mrkdwn","text":"{text}"}}"#);
+    let section = format!(r#"{{"type":"section","text":{}}}"#, line(text));
+    let footer = line(&format!("rollback {ROLLBACK} · now"));
+    format!(
+        r#"{{"channel":"{}","text":"news","blocks":[{section},{{"type":"context","elements":[{footer}]}}]}}"#,
+        SlackServer::CHANNEL
+    )
+}
+
+/// An event of PagerDuty about the rollback.
+fn event(action: &str) -> String {
+    let payload = r#"{"summary":"it burns","source":"shop","severity":"critical","timestamp":"2026-11-21T00:00:00Z","custom_details":{}}"#;
+    let key = PagerdutyServer::KEY;
+    let payload = match action {
+        "trigger" => format!(r#","payload":{payload}"#),
+        _ => String::new(),
+    };
+    format!(
+        r#"{{"routing_key":"{key}","event_action":"{action}","dedup_key":"{ROLLBACK}"{payload}}}"#
+    )
 }
 
 /// Drops the commit id in brackets, which no test knows beforehand.

@@ -1,4 +1,5 @@
-//! The demo's Prometheus: begins with some hours of healthy history of one service, then scrapes it until killed.
+//! The demo's Prometheus: begins with some hours of healthy history of one service, then scrapes it until killed, and a
+//! Pushgateway beside it if there is one.
 
 use std::fs;
 use std::path::Path;
@@ -17,15 +18,19 @@ const HISTORY_EVERY_SECS: i64 = 4;
 fn main() {
     let arguments = Arguments::from_env(&[
         "target-file",
+        "gateway-file",
         "namespace",
         "service",
         "requests-per-second",
         "history-minutes",
         "address-file",
     ]);
-    let target_file = arguments.required("target-file");
-    let target = fs::read_to_string(target_file)
-        .unwrap_or_else(|error| panic!("cannot read {target_file}: {error}"));
+    let target = read(arguments.required("target-file"));
+    let gateways: Vec<String> = arguments
+        .optional("gateway-file")
+        .map(read)
+        .into_iter()
+        .collect();
     let now = Utc::now();
     let minutes = TimeDelta::minutes(arguments.number("history-minutes", 120.0) as i64);
     let traffic = Traffic::healthy(arguments.number("requests-per-second", 40.0));
@@ -40,7 +45,8 @@ fn main() {
     };
     let backfill = Backfill::new(now).spacing(spacing).service(history);
 
-    let prometheus = Prometheus::start_scraping_after(&backfill, &[target.trim()], SCRAPE_EVERY);
+    let prometheus =
+        Prometheus::start_scraping_with_gateways(&backfill, &[target], &gateways, SCRAPE_EVERY);
     publish(
         Path::new(arguments.required("address-file")),
         &prometheus.url(),
@@ -48,4 +54,11 @@ fn main() {
     loop {
         std::thread::park();
     }
+}
+
+/// Returns the address in a file.
+fn read(file: &str) -> String {
+    let text =
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("cannot read {file}: {error}"));
+    text.trim().to_owned()
 }

@@ -44,6 +44,11 @@ impl GithubServer {
         found.is_some_and(|issue| issue.closed_at.is_none())
     }
 
+    /// Returns the comments of an issue, oldest first; none where it is not there.
+    pub fn issue_comments(&self, number: u64) -> Vec<String> {
+        self.world.comments_of(number).unwrap_or_default()
+    }
+
     /// Changes the body of an issue, as a person does.
     pub fn edit_issue(&self, number: u64, change: impl FnOnce(&str) -> String) {
         self.world

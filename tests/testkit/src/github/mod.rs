@@ -134,6 +134,17 @@ impl GithubServer {
     /// Starts a GitHub for a repository that a git server has, `owner/name`. `token` is what that server wants; the
     /// stand-in lets nobody pass who does not sign in to it.
     pub fn in_front_of(git: &GitServer, repository: &str, token: Option<&str>) -> Self {
+        Self::standing_before(git.repo(repository), repository, &git.base_url(), token)
+    }
+
+    /// Starts a GitHub for a repository that the git server of another process has at `git_url`, below which it is called
+    /// `owner/name`. `token` is as above.
+    pub fn standing_before(
+        repo: GitRepo,
+        repository: &str,
+        git_url: &str,
+        token: Option<&str>,
+    ) -> Self {
         let (owner, name) = repository.split_once('/').expect("owner/name");
         let person = Token {
             expires_at: None,
@@ -142,8 +153,8 @@ impl GithubServer {
         let world = Arc::new(World {
             owner: owner.to_owned(),
             name: name.to_owned(),
-            repo: git.repo(repository),
-            git_url: git.base_url(),
+            repo,
+            git_url: git_url.to_owned(),
             git_token: token.map(str::to_owned),
             state: Mutex::new(State {
                 tokens: HashMap::from([(Self::TOKEN.to_owned(), person)]),

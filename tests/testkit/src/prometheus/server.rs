@@ -84,6 +84,26 @@ impl Prometheus {
         Self::launch(backfill, &scraping(targets, interval).to_string(), &[])
     }
 
+    /// Starts a Prometheus that serves `backfill` and scrapes every `interval` both `targets` and `gateways`; those keep the
+    /// labels that they give, also `job`.
+    ///
+    /// # Panics
+    /// If `prometheus` or `promtool` is missing or does not start.
+    pub fn start_scraping_with_gateways<T: AsRef<str>>(
+        backfill: &Backfill,
+        targets: &[T],
+        gateways: &[T],
+        interval: Duration,
+    ) -> Self {
+        let mut config = scraping(targets, interval);
+        let mut job = scraping(gateways, interval)["scrape_configs"][0].take();
+        job["job_name"] = "gateways".into();
+        job["honor_labels"] = true.into();
+        let jobs = config["scrape_configs"].as_array_mut();
+        jobs.expect("a list of jobs").push(job);
+        Self::launch(backfill, &config.to_string(), &[])
+    }
+
     /// Starts a Prometheus that scrapes native histograms from `targets` every `interval`.
     ///
     /// # Panics
