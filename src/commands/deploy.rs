@@ -203,12 +203,13 @@ impl Journey<'_> {
     ) -> Ended {
         // Whoever is on call hears of it while it is being proven.
         let so_far = record.clone().with_rollback(&self.rollback);
-        let underway = tell::at_once(self.service, self.journal, &so_far).await;
+        let mut underway = tell::at_once(self.service, self.journal, &so_far).await;
         self.knows_what_was_told();
         let outage = match outage {
             Some(outage) => Some(outage),
             None => match self.takes_effect(git).await {
                 Ok(true) => {
+                    tell::collect_soon(self.service, self.journal, &mut underway).await;
                     self.prove().await;
                     None
                 }

@@ -6,8 +6,10 @@ mod metrics;
 mod news;
 mod post;
 
+use std::time::Duration;
+
 use chrono::Utc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use self::changes::{Seen, changes};
 use self::post::{Bag, Receipt, note};
@@ -22,6 +24,9 @@ use crate::record::Record;
 
 pub(crate) use changes::Back;
 pub(super) use metrics::hand_on;
+
+/// How long a run waits for its messages before it waits for its proof. Everything is done by then, and nothing is held up.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Messages that are on their way while a run goes on.
 pub(super) struct Underway(Option<JoinHandle<Vec<Receipt>>>);
@@ -46,10 +51,35 @@ pub(super) async fn at_once(
     Underway(bag.map(|bag| tokio::spawn(bag.deliver())))
 }
 
+/// Gives the messages a moment to arrive and notes what became of them, before a run waits long for its proof: were it killed
+/// then, a bot would post again what it has posted. Messages that need longer go on beside the run.
+pub(super) async fn collect_soon(
+    service: &Service<'_>,
+    journal: &mut Journal,
+    underway: &mut Underway,
+) {
+    let Some(delivery) = &mut underway.0 else {
+        return;
+    };
+    if let Ok(delivered) = tokio::time::timeout(MOMENT, delivery).await {
+        underway.0 = None;
+        settle(service, journal, delivered);
+    }
+}
+
 /// Notes what became of the messages that were on their way.
 pub(super) async fn collect(service: &Service<'_>, journal: &mut Journal, underway: Underway) {
-    let Some(delivery) = underway.0 else { return };
-    match delivery.await {
+    if let Some(delivery) = underway.0 {
+        settle(service, journal, delivery.await);
+    }
+}
+
+fn settle(
+    service: &Service<'_>,
+    journal: &mut Journal,
+    delivered: Result<Vec<Receipt>, JoinError>,
+) {
+    match delivered {
         Ok(receipts) => take(service, journal, &receipts),
         Err(error) => {
             tracing::warn!(error = %error, "what was told is not known; it is told again")

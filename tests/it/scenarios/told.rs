@@ -1,5 +1,8 @@
 //! People are told of each change once, whatever the channels do, and it changes nothing else.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use chrono::{TimeDelta, Utc};
 use error_budget_monitor::journal::Phase;
 use testkit::git::Fault;
@@ -11,6 +14,12 @@ use testkit::stub::{ClosedPort, Reply};
 
 use super::program::Program;
 use super::world::{REPOSITORY, TOKEN, World};
+
+/// Longest wait for what a run does meanwhile: shorter than its wait for the proof.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Time between two looks at the state file, which tells nobody that it changed.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Everybody who is told.
 struct People {
@@ -307,6 +316,41 @@ fn a_memory_that_was_rebuilt_is_told_and_one_that_cannot_be_wakes_somebody() {
     program.run().exits(0).decides("resume", "resumed");
     assert_eq!(people.read().len(), told);
     assert_eq!(world.rollback_commits(), 1);
+}
+
+#[test]
+fn who_is_killed_while_the_proof_is_awaited_changes_the_message_that_was_posted() {
+    let (world, _) = World::with_a_bad_release();
+    let slack = SlackServer::start();
+    let program = world
+        .program()
+        .env("SLACK_BOT_TOKEN", SlackServer::TOKEN)
+        .env("SLACK_CHANNEL", SlackServer::CHANNEL)
+        .env("SLACK_API_URL", &slack.api_url());
+    let waiting = program.clone().env("VERIFY_TIMEOUT", "50s").start();
+    let id = waiting.id().to_string();
+    // The channel's id is known to the program only by Slack's answer.
+    let deadline = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(world.state_file())
+        .is_ok_and(|state| state.contains(SlackServer::CHANNEL_ID))
+    {
+        assert!(Instant::now() < deadline, "nobody notes what was posted");
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let killed = Command::new("kill").args(["-KILL", &id]).status();
+    assert!(killed.expect("kill is everywhere").success());
+    assert_eq!(waiting.wait().code, None, "it was killed before its proof");
+
+    let last = program.env("VERIFY_DEADLINE", "0s");
+    last.run().exits(1).has_outcome("ineffective");
+    let messages = slack.messages();
+    let about: Vec<_> = messages
+        .iter()
+        .filter(|it| it.thread.is_none() && it.text.starts_with("Rollback"))
+        .collect();
+    assert_eq!(about.len(), 1, "{about:?}");
+    assert_eq!(about[0].edits, 1);
+    assert!(about[0].text.starts_with("Rollback ineffective"));
 }
 
 #[test]
