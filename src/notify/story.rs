@@ -133,8 +133,10 @@ pub(super) fn numbers(standing: &Standing) -> Vec<Line> {
 pub(super) fn impact(standing: &Standing) -> Option<String> {
     let whole = standing.error_budget * standing.window_seconds as f64 / 60.0;
     let consumed = standing.consumed?;
+    // A window of minutes has a budget of seconds.
+    let digits = if whole < 1.0 { 3 } else { 1 };
     Some(format!(
-        "{:.1} of {whole:.1} budget minutes (as if nothing had worked for that long)",
+        "{:.digits$} of {whole:.digits$} budget minutes (as if nothing had worked for that long)",
         consumed * whole
     ))
 }
