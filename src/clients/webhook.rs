@@ -94,6 +94,8 @@ impl Webhook {
         };
         let fault = match self.post.send(deadline, &parcel, |_| Ok(())).await {
             Ok(()) => return Ok(()),
+            // It has taken this id before.
+            Err(PostFault::Refused { status: 409, .. }) => return Ok(()),
             Err(PostFault::Refused { status, words, .. }) if UNFIT.contains(&status) => {
                 PostFault::Unfit { status, words }
             }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::carry_out::now;
 use super::pass::{Memory, without_state};
 use super::service::Service;
+use super::tell::Holds;
 use super::{Ended, Report};
 use crate::exit::Exit;
 use crate::journal::{Answer, Event, Phase, Rollback, ServiceState, Signature};
@@ -119,7 +120,7 @@ pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ende
         exit: Exit::Complete,
         report: Some(Report::Said(Box::new(said))),
         complaint: None,
-        back: None,
+        holds: Holds::NotLookedAt,
     }
 }
 

@@ -289,6 +289,9 @@ impl Journey<'_> {
         if self.rollback.auto_sync_before.is_none() {
             return Ok(());
         }
+        if let Some(why) = self.service.stop.forbids_an_effect() {
+            return Err(format!("{why}: auto-sync was left on"));
+        }
         self.rollback.note(
             StepName::ArgocdRollback,
             StepState::Intended,

@@ -348,7 +348,10 @@ pub(super) fn first_record(
             Err(illegal) => tracing::warn!(error = %illegal, "a plan stays as it is"),
         }
     }
-    journal.put(key, rollback)?;
+    if let Err(error) = journal.put(key, rollback) {
+        journal.was_not_begun(key, &rollback.id);
+        return Err(error);
+    }
     tracing::info!(target: AUDIT, { rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to }, "rollback begun");
     Ok(())
 }

@@ -4,7 +4,7 @@
 use chrono::{TimeDelta, Utc};
 
 use super::service::{Service, history, with_sources};
-use super::tell::Back;
+use super::tell::{Back, Holds};
 use crate::journal::{Phase, ServiceState};
 use crate::observe;
 use crate::policy::Timeline;
@@ -14,16 +14,18 @@ const WATCHED_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// Looks whether the newest change of the branch brings back what is on hold. `timeline` is the branch, where it was read
 /// already. A branch that cannot be read now is looked at by the next run.
-pub(super) async fn came_back(
+pub(super) async fn watched(
     service: &Service<'_>,
     state: &ServiceState,
     timeline: Option<&Timeline>,
-) -> Option<Back> {
-    let git = service.git.as_ref()?;
+) -> Holds {
+    let Some(git) = &service.git else {
+        return Holds::NotLookedAt;
+    };
     let read;
     let timeline = match timeline {
         Some(timeline) => timeline,
-        None if !is_watched(state) => return None,
+        None if !is_watched(state) => return Holds::NotLookedAt,
         None => {
             let back = service.settings.max_revisions_back;
             match observe::branch(git, back, None).await {
@@ -33,25 +35,29 @@ pub(super) async fn came_back(
                 }
                 Err(error) => {
                     tracing::warn!(error = %with_sources(&error), "whether a hold is kept is not known");
-                    return None;
+                    return Holds::NotLookedAt;
                 }
             }
         }
     };
-    let newest = timeline.changes.first()?;
     let history = history(state);
-    let past = history.holding(&newest.revision, &newest.state)?;
-    // What was rolled back is the newest change until the rollback lands.
-    (newest.revision != past.from).then(|| Back {
-        revision: newest.revision.clone(),
-        rollback: past.id.clone(),
-    })
+    let newest = timeline.changes.first();
+    let held = newest.and_then(|newest| {
+        let past = history.holding(&newest.revision, &newest.state)?;
+        // What was rolled back is the newest change until the rollback lands.
+        (newest.revision != past.from).then(|| Back {
+            revision: newest.revision.clone(),
+            rollback: past.id.clone(),
+        })
+    });
+    held.map_or(Holds::Kept, Holds::Violated)
 }
 
-/// Tells whether a rollback landed lately whose hold nobody has lifted.
+/// Tells whether a rollback landed lately whose hold nobody has lifted, or a violation is known that may be over.
 fn is_watched(state: &ServiceState) -> bool {
-    state.rollbacks.iter().any(|past| {
+    let is_young = state.rollbacks.iter().any(|past| {
         let landed = matches!(past.phase, Phase::Recovered | Phase::Ineffective);
         landed && past.released.is_none() && Utc::now() - past.begun_at < WATCHED_FOR
-    })
+    });
+    is_young || state.telling.told.violated
 }

@@ -11,7 +11,7 @@ use super::deploy::bad_commits;
 use super::journey::Outage;
 use super::pass::Memory;
 use super::service::{Service, with_sources};
-use crate::clients::argocd::{Account, Application, Deployment, Initiator};
+use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
 use crate::journal::{
     Entry, Errand, JournalError, Ledger, NewsKind, Order, Origin, Phase, Rollback, ServiceState,
@@ -136,7 +136,7 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         let account = argo.account().await.map_err(unavailable)?;
         let app = argo.application().await.map_err(unavailable)?;
         if let Account::Named { name, .. } = &account {
-            let found = in_argocd(service, &app, &argocd::place(argo), name);
+            let found = in_argocd(service, &app, argo, name);
             let found = match &branch {
                 Some(snapshot) => {
                     for rollback in &mut rollbacks {
@@ -170,7 +170,7 @@ fn is_still_to_be_deployed(
     application: &str,
     user: &str,
 ) {
-    if rollback.phase != Phase::Verifying {
+    if !matches!(rollback.phase, Phase::Verifying | Phase::Proposed) {
         return;
     }
     rollback.effective_at = None;
@@ -190,7 +190,9 @@ fn is_still_to_be_deployed(
 fn without_the_branch(found: Vec<Rollback>, known: &[Rollback]) -> Vec<Rollback> {
     let is_known = |it: &Rollback| {
         let apart = |other: &Rollback| (other.begun_at - it.begun_at).abs();
-        known.iter().any(|other| apart(other) < SAME_ROLLBACK)
+        // What changed nothing is not the other half.
+        let mut others = known.iter().filter(|other| other.attempted);
+        others.any(|other| apart(other) < SAME_ROLLBACK)
     };
     let unknown = found.into_iter().filter(|it| !is_known(it));
     unknown
@@ -235,7 +237,7 @@ fn state_of(timeline: &Timeline, revision: &str) -> String {
 }
 
 /// Finds the deployments of our account that went back to something older.
-fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) -> Vec<Rollback> {
+fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) -> Vec<Rollback> {
     let deployments = app.deployments().unwrap_or_default();
     let is_ours = |deployment: &Deployment| match &deployment.by {
         Initiator::User(by) => by == user,
@@ -259,16 +261,16 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
         };
         let detail = format!("history entry {id} was found");
         let mut rollback = remembered(Terms::of(service), at, StepName::ArgocdRollback, detail);
-        rollback.id = format!("argocd-{}-{id}", name_of(app));
+        rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
         rollback.to = deployment.revisions.join("+");
         rollback.to_state = observe::deployment_state(deployment);
         rollback.tip.clone_from(&rollback.from);
-        place.clone_into(&mut rollback.place);
+        rollback.place = argocd::place(argo);
         // What is to be looked at while it is proven: the application alone.
         rollback.argocd = Some(Errand {
-            application: name_of(app),
+            application: argo.name(),
             order: Order::RollBackOnly,
             user: user.to_owned(),
             bad: before.revisions.clone(),
@@ -282,10 +284,6 @@ fn in_argocd(service: &Service<'_>, app: &Application, place: &str, user: &str) 
         found.push(rollback);
     }
     found
-}
-
-fn name_of(app: &Application) -> String {
-    app.name.clone().unwrap_or_else(|| "unnamed".to_owned())
 }
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,

@@ -36,7 +36,7 @@ use tracing::Instrument;
 
 use self::choose::choose;
 use self::pass::Memory;
-use self::tell::Back;
+use self::tell::Holds;
 use self::together::together;
 use crate::cli::{Cli, Command, Run, Way};
 use crate::config::Config;
@@ -67,8 +67,8 @@ pub struct Ended {
     pub report: Option<Report>,
     /// One sentence for a person, where something is wrong.
     pub complaint: Option<String>,
-    /// A revision that was rolled back and is on the branch again.
-    pub(crate) back: Option<Back>,
+    /// Whether what was rolled back stays away, as far as this run looked.
+    pub(crate) holds: Holds,
 }
 
 impl Ended {
@@ -77,7 +77,7 @@ impl Ended {
             exit,
             report: Some(Report::Record(Box::new(record))),
             complaint: None,
-            back: None,
+            holds: Holds::NotLookedAt,
         }
     }
 
@@ -99,7 +99,7 @@ impl Ended {
             exit,
             report: None,
             complaint: Some(complaint.into()),
-            back: None,
+            holds: Holds::NotLookedAt,
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::Utc;
 
 use super::Ended;
 use super::carry_out::{Sighted, Wish, carry_out};
-use super::holds::came_back;
+use super::holds::watched;
 use super::journey::Outage;
 use super::ledger::{Found, NotWhole, whole};
 use super::pending::{Fate, end, fate, waits};
@@ -308,9 +308,9 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
         Ok(known) => known,
         Err(not_evaluated) => return not_evaluated.ended(),
     };
-    let back = came_back(service, &state, known.branch.timeline()).await;
+    let holds = watched(service, &state, known.branch.timeline()).await;
     let ended = follow(service, heading, memory, &state, known).await;
-    Ended { back, ..ended }
+    Ended { holds, ..ended }
 }
 
 /// Decides, and does what was decided.

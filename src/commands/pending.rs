@@ -60,6 +60,8 @@ pub(super) fn fate(
         };
     }
     match &decision.action {
+        // Whoever agreed long ago did not agree to this.
+        Action::RollBack(_) if is_approved && is_over => {}
         Action::RollBack(_) => return Fate::Goes,
         Action::AwaitApproval(_) | Action::Hold | Action::Nothing => {}
     }
@@ -132,7 +134,9 @@ pub(super) fn ask(
     rollback.phase = Phase::Awaiting;
     rollback.approval = Some(approval);
     if let Err(error) = journal.put(&service.key, &rollback) {
-        return without_state(&error);
+        let why = error.to_string();
+        let record = record.holding(Reason::UnknownData, why.clone());
+        return Ended::with(Exit::PersonNeeded, record).complaining(why);
     }
     tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "a person is asked");
     Ended::with(Exit::Complete, record.with_rollback(&rollback))

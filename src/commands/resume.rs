@@ -7,6 +7,7 @@ use super::carry_out::place;
 use super::journey::{Journey, Outage};
 use super::pass::measure;
 use super::service::Service;
+use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
@@ -123,6 +124,16 @@ fn where_it_was_begun<'a>(
     unfinished: &Rollback,
 ) -> Result<Option<&'a Git>, String> {
     let errand = unfinished.argocd.as_ref();
+    let here = service.argo.as_ref().map(Argo::name);
+    if let Some((errand, here)) = errand
+        .zip(here)
+        .filter(|(errand, here)| errand.application != *here)
+    {
+        return Err(format!(
+            "rollback {} was begun on application {}, and ARGOCD_APP_NAME names {here}; set it back until it is finished",
+            unfinished.id, errand.application
+        ));
+    }
     if errand.is_some_and(|errand| errand.order == Order::RollBackOnly) {
         let here = service.argo.as_ref().map(super::argocd::place);
         return match here {
@@ -218,7 +229,8 @@ async fn settle(
         journey.write_down();
         return None;
     }
-    if assessment.burning == Some(true) {
+    // A person needs no trigger.
+    if assessment.burning == Some(true) || journey.rollback.origin == Origin::Manual {
         // The branch is read again with the target in sight; the snapshot here may be too shallow for it.
         return journey.act(Some(git), None, true).await;
     }
@@ -248,7 +260,9 @@ pub(super) fn held_back(
     if rollback.origin == Origin::Automatic && has_to_be_asked {
         return Some("REQUIRE_APPROVAL is true".to_owned());
     }
-    if assessment.burning.is_none() || assessment.blocking_unknowns().next().is_some() {
+    let is_unknown =
+        assessment.burning.is_none() || assessment.blocking_unknowns().next().is_some();
+    if rollback.origin == Origin::Automatic && is_unknown {
         return Some("whether the service still burns is not known; the next run looks".to_owned());
     }
     // Its own attempt must not count against it, so no history is looked at: what is left is the blackout.

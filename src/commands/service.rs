@@ -318,6 +318,7 @@ pub(super) fn history(state: &ServiceState) -> History {
                 to: past.to.clone(),
                 begun_at: past.begun_at,
                 attempted: past.attempted,
+                landed_at: past.effective_at,
                 is_released: past.released.is_some(),
                 outcome: match past.phase {
                     Phase::Awaiting if past.answer() == Some(Answer::Approved) => {

@@ -7,6 +7,7 @@ use super::journey::Outage;
 use super::ledger::{NotWhole, whole};
 use super::pass::{Memory, measure, without_state};
 use super::service::{Service, history};
+use super::tell::Holds;
 use super::{Ended, Report};
 use crate::exit::Exit;
 use crate::journal::{self, Phase};
@@ -246,6 +247,6 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         exit,
         report: Some(Report::Status(Box::new(status))),
         complaint,
-        back: None,
+        holds: Holds::NotLookedAt,
     }
 }

@@ -42,6 +42,10 @@ fn goes_on(pass: &Pass) -> bool {
         let rollback = ended.record().and_then(|record| record.rollback.as_ref());
         is_usable && rollback.is_none_or(|rollback| rollback.outcome == "verifying")
     };
+    // Another run holds the lock: it is free again for a later pass.
+    if pass.served.is_empty() {
+        return pass.exit == Exit::TryAgain;
+    }
     let mut services = pass.served.iter();
     services.any(|served| may_change(&served.ended))
 }

@@ -12,6 +12,7 @@ use super::error::JournalError;
 use super::news::NewsKind;
 use super::record::{Ledger, State};
 use super::store::beside;
+use super::transition::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
 const SCHEMA: u32 = 2;
@@ -100,6 +101,17 @@ pub(super) fn load(file: &Path) -> Result<Loaded, JournalError> {
     let (generation, mut state) = before.unwrap_or_default();
     for service in state.services.values_mut() {
         service.ledger = None;
+        // A word that was taken back since may be all that is missing, so a person is asked again.
+        for past in &mut service.rollbacks {
+            if let Some(approval) = past
+                .approval
+                .as_mut()
+                .filter(|_| past.phase == Phase::Awaiting)
+            {
+                approval.answer = None;
+                approval.signed = None;
+            }
+        }
     }
     let gone = || "it is gone, and the generation before it is there".to_owned();
     Ok(Loaded {
@@ -181,7 +193,10 @@ fn migrated(schema: u32, mut state: State) -> State {
         });
         // Nobody is told now of what ended long ago.
         for past in &mut service.rollbacks {
-            past.told = NewsKind::of_a_life().to_vec();
+            past.told = match past.phase.is_in_flight() {
+                true => vec![NewsKind::Started],
+                false => NewsKind::of_a_life().to_vec(),
+            };
         }
     }
     state

@@ -58,6 +58,8 @@ pub struct Told {
     pub blind: bool,
     /// The revisions that were told to be back, with the rollback that took each away.
     pub back: Vec<String>,
+    /// Whether the branch held such a revision when it was last read.
+    pub violated: bool,
 }
 
 /// Counts since the state began.

@@ -111,11 +111,17 @@ impl Journal {
     ///
     /// # Errors
     /// After an error it is not known which of the two generations is on disk: the run must begin nothing new, and every
-    /// further write of it fails too. [`Self::state`] keeps what was to be written, so that limits count it.
+    /// further write of it fails too. [`Self::state`] keeps what was to be written , so that limits count it.
     pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
         let mut open = self.open_file();
         open.of(service).put(rollback);
         open.save()
+    }
+
+    /// Takes a rollback out of what this run remembers, whose first record could not be written: it was not begun.
+    pub fn was_not_begun(&mut self, service: &str, id: &str) {
+        let mut open = self.open_file();
+        open.of(service).rollbacks.retain(|known| known.id != id);
     }
 
     /// Adds what the branch and Argo CD remember of a service: from now on its memory is whole. What is known already stays as

@@ -368,6 +368,7 @@ pub(super) fn past(from: &str, to: &str, before: Duration, outcome: PastOutcome)
         from_state: Some(format!("state of {from}")),
         to: to.to_owned(),
         begun_at: ago(before),
+        landed_at: None,
         attempted: true,
         outcome,
         is_released: false,

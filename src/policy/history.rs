@@ -57,6 +57,8 @@ pub struct PastRollback {
     pub to: String,
     /// When its intent was recorded, or its commit written.
     pub begun_at: DateTime<Utc>,
+    /// When it took effect, where that is known: a pull request may be merged long after it was opened.
+    pub landed_at: Option<DateTime<Utc>>,
     /// Whether it counts for the limits: true once a push was attempted.
     pub attempted: bool,
     /// How it ended.
@@ -66,6 +68,12 @@ pub struct PastRollback {
 }
 
 impl PastRollback {
+    /// Returns the time from which the limits count it: the later of its beginning and its effect.
+    pub fn counted_from(&self) -> DateTime<Utc> {
+        self.landed_at
+            .map_or(self.begun_at, |at| at.max(self.begun_at))
+    }
+
     /// Tells whether what it took away must not come back.
     fn holds(&self) -> bool {
         !self.is_released && !self.outcome.changed_nothing()
@@ -101,6 +109,7 @@ impl History {
             if let Some(known) = all.iter_mut().find(|past| past.id == mark.id) {
                 // The commit is there, whatever the journal managed to write down.
                 known.attempted = true;
+                known.landed_at = known.landed_at.max(Some(change.deployed_at));
                 if known.outcome.changed_nothing() {
                     known.outcome = outcome;
                 }
@@ -117,6 +126,7 @@ impl History {
                 from_state,
                 to: mark.to.clone(),
                 begun_at: change.deployed_at,
+                landed_at: None,
                 attempted: true,
                 outcome,
                 is_released: false,
@@ -140,7 +150,9 @@ impl History {
     pub fn attempted_within(&self, span: Duration, now: DateTime<Utc>) -> Vec<&PastRollback> {
         self.rollbacks
             .iter()
-            .filter(|past| past.attempted && (now - past.begun_at).max(Duration::zero()) < span)
+            .filter(|past| {
+                past.attempted && (now - past.counted_from()).max(Duration::zero()) < span
+            })
             .collect()
     }
 

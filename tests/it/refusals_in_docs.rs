@@ -166,7 +166,7 @@ const ENDS: [(&str, &[&str]); 5] = [
             "its history was rewritten",
         ],
     ),
-    ("src/commands/carry_out.rs", &["the push may have landed"]),
+    ("src/commands/journey.rs", &["the push may have landed"]),
     (
         "src/act/proposal.rs",
         &[

@@ -475,6 +475,7 @@ impl Service {
             from_state: Some(plan.from_state.clone()),
             to: plan.to.clone(),
             begun_at: moment(now),
+            landed_at: None,
             attempted: true,
             outcome: PastOutcome::Unverified,
             is_released: false,

@@ -19,6 +19,7 @@ pub use finding::{Diagnosis, Finding, FindingState};
 use chrono::Utc;
 
 use super::service::Service;
+use super::tell::Holds;
 use super::{Ended, Report};
 use crate::exit::Exit;
 use crate::observe;
@@ -61,7 +62,7 @@ pub(super) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: 
         exit,
         report: Some(Report::Diagnosis(Box::new(diagnosis))),
         complaint,
-        back: None,
+        holds: Holds::NotLookedAt,
     }
 }
 

@@ -9,7 +9,7 @@ use super::run::{Driver, Went};
 use super::steps::Fault;
 use super::world::{Content, Pull, PullState};
 use crate::commands::resume::held_back;
-use crate::journal::{Event, Journal, Phase, Proposal, Rollback, StepName, StepState};
+use crate::journal::{Event, Journal, Origin, Phase, Proposal, Rollback, StepName, StepState};
 use crate::policy::RollbackMark;
 use crate::slo::Assessment;
 
@@ -90,7 +90,7 @@ impl Driver {
             self.count("held back when resumed");
             return self.waits(journal, rollback, &why);
         }
-        if assessment.burning == Some(true) {
+        if assessment.burning == Some(true) || rollback.origin == Origin::Manual {
             self.count("repeated");
             return self.put_back(journal, rollback, fault);
         }

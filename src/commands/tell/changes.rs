@@ -27,8 +27,22 @@ pub(super) struct Seen<'a> {
     pub(super) at: DateTime<Utc>,
     /// What was wrong with the state file when the run began.
     pub(super) damage: Option<&'a str>,
-    /// A revision that is on the branch again, and the rollback that took it away.
-    pub(super) back: Option<&'a Back>,
+    /// Whether what was rolled back stays away.
+    pub(super) holds: &'a Holds,
+    /// Whether the run ended with a person being needed.
+    pub(super) is_person_needed: bool,
+}
+
+/// What was seen of the revisions on hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// The branch was not read.
+    #[default]
+    NotLookedAt,
+    /// None of them is the newest change of the branch.
+    Kept,
+    /// One of them is.
+    Violated(Back),
 }
 
 /// A revision that was rolled back and is on the branch again.
@@ -165,7 +179,7 @@ fn held(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
     }
     told.held.push(reason.to_owned());
     Some(Change {
-        needs_a_person: needs_a_person(reason),
+        needs_a_person: needs_a_person(reason) || seen.is_person_needed,
         ..Change::of(NewsKind::Held)
     })
 }
@@ -198,7 +212,15 @@ fn needs_a_person(reason: &str) -> bool {
 }
 
 fn back(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
-    let back = seen.back?;
+    let back = match seen.holds {
+        Holds::NotLookedAt => return None,
+        Holds::Kept => {
+            told.violated = false;
+            return None;
+        }
+        Holds::Violated(back) => back,
+    };
+    told.violated = true;
     let mark = format!("{} {}", back.rollback, back.revision);
     if told.back.contains(&mark) {
         return None;

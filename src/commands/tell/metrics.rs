@@ -132,7 +132,7 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
             in_progress: in_flight.is_some_and(|phase| !waits(phase)),
             approval_pending: in_flight.is_some_and(waits),
             holds: remembered.all().iter().filter(is_held).count(),
-            hold_violated: Some(is_violated(state)),
+            hold_violated: Some(telling.told.violated),
             left_this_hour: Some(left(
                 service.settings.max_per_hour,
                 chrono::Duration::hours(1),
@@ -158,14 +158,4 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
         },
         ..Numbers::of(record)
     }
-}
-
-/// Tells whether what a rollback took away is known to be back, and nobody has released it.
-fn is_violated(state: &ServiceState) -> bool {
-    let is_held = |mark: &String| {
-        let id = mark.split(' ').next().unwrap_or_default();
-        let mut rollbacks = state.rollbacks.iter();
-        rollbacks.any(|past| past.id == id && past.released.is_none())
-    };
-    state.telling.told.back.iter().any(is_held)
 }

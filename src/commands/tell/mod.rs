@@ -22,7 +22,7 @@ use crate::notify::metrics::Numbers;
 use crate::notify::{Channel, channels};
 use crate::record::Record;
 
-pub(crate) use changes::Back;
+pub(crate) use changes::{Back, Holds};
 pub(super) use metrics::hand_on;
 
 /// How long a run waits for its messages before it waits for its proof. Everything is done by then, and nothing is held up.
@@ -43,7 +43,8 @@ pub(super) async fn at_once(
         levels: service.objective.levels,
         at: Utc::now(),
         damage: None,
-        back: None,
+        holds: &Holds::NotLookedAt,
+        is_person_needed: false,
     };
     post_what_is_new(service, journal, &seen).await;
     let state = journal.service(&service.key);
@@ -105,7 +106,8 @@ pub(super) async fn at_the_end(
         levels: service.objective.levels,
         at: Utc::now(),
         damage,
-        back: ended.back.as_ref(),
+        holds: &ended.holds,
+        is_person_needed: ended.exit == Exit::PersonNeeded,
     };
     // A run that was told to end before it saw anything has nothing to tell.
     if ended.exit != Exit::TryAgain {

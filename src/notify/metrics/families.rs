@@ -304,7 +304,7 @@ pub const FAMILIES: &[Family] = &[
         name: "error_budget_monitor_notification_failures_total",
         kind: Kind::Counter,
         labels: &["channel"],
-        help: "Deliveries that failed, by channel; the log file and the metrics count as channels.",
+        help: "Deliveries that failed, by channel; the metrics count as channels too.",
         samples: |numbers| counts(&numbers.telling.failures),
     },
     Family {

@@ -20,15 +20,17 @@ pub fn limits(
     let name = GateName::Limits;
     let hour = history.attempted_within(Duration::hours(1), now).len();
     let day = history.attempted_within(Duration::hours(24), now).len();
-    if let Some(last) = history.attempted_within(settings.cooldown, now).last() {
-        let left = settings.cooldown - (now - last.begun_at).max(Duration::zero());
+    let recent = history.attempted_within(settings.cooldown, now);
+    if let Some(last) = recent.iter().max_by_key(|past| past.counted_from()) {
+        let since = now - last.counted_from();
+        let left = settings.cooldown - since.max(Duration::zero());
         return Gate::fail(
             name,
             Reason::Cooldown,
             format!(
                 "rollback {} was {} ago; {} of COOLDOWN are left",
                 last.id,
-                span(now - last.begun_at),
+                span(since),
                 span(left)
             ),
         );

@@ -96,7 +96,7 @@ error_budget_monitor_last_run_duration_seconds{namespace="shop",service="checkou
 # TYPE error_budget_monitor_runs_total counter
 error_budget_monitor_runs_total{namespace="shop",service="checkout",result="complete"} 8640
 error_budget_monitor_runs_total{namespace="shop",service="checkout",result="unavailable"} 2
-# HELP error_budget_monitor_notification_failures_total Deliveries that failed, by channel; the log file and the metrics count as channels.
+# HELP error_budget_monitor_notification_failures_total Deliveries that failed, by channel; the metrics count as channels too.
 # TYPE error_budget_monitor_notification_failures_total counter
 error_budget_monitor_notification_failures_total{namespace="shop",service="checkout",channel="slack"} 1
 # HELP error_budget_monitor_undelivered_messages Messages that wait for the next run to deliver them.

@@ -73,6 +73,7 @@ impl World {
         let at: DateTime<Utc> = Utc::now() - ago;
         rollback.phase = Phase::Recovered;
         rollback.begun_at = at;
+        rollback.effective_at = Some(at);
         rollback.ended_at = Some(at);
         self.remembers(&[rollback]);
     }

@@ -327,7 +327,11 @@ fn who_is_killed_while_the_proof_is_awaited_changes_the_message_that_was_posted(
         .env("SLACK_BOT_TOKEN", SlackServer::TOKEN)
         .env("SLACK_CHANNEL", SlackServer::CHANNEL)
         .env("SLACK_API_URL", &slack.api_url());
-    let waiting = program.clone().env("VERIFY_TIMEOUT", "50s").start();
+    let waiting = program
+        .clone()
+        .env("VERIFY_TIMEOUT", "1h")
+        .env("STABILIZATION", "15m")
+        .start();
     let id = waiting.id().to_string();
     // The channel's id is known to the program only by Slack's answer.
     let deadline = Instant::now() + PATIENCE;

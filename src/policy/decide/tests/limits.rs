@@ -196,3 +196,20 @@ fn who_merges_approves() {
     let merged = asked.settings(|s| s.by_pull_request = true);
     assert_eq!(merged.decide().reason, Reason::Trigger);
 }
+
+#[test]
+fn a_pull_request_counts_from_its_merge() {
+    let merged = PastRollback {
+        landed_at: Some(ago(minutes(15))),
+        ..past("x", "y", minutes(130), PastOutcome::Recovered)
+    };
+    assert_eq!(
+        case().past(merged.clone()).decide().reason,
+        Reason::Cooldown
+    );
+    let long_ago = PastRollback {
+        landed_at: None,
+        ..merged
+    };
+    assert_eq!(case().past(long_ago).decide().reason, Reason::Trigger);
+}
