@@ -150,6 +150,35 @@ fn nobody_who_agrees_too_late_is_heard() {
 }
 
 #[test]
+fn a_yes_does_not_outlive_its_time() {
+    let (world, _) = World::with_a_bad_release();
+    let id = asked(&world);
+    says(&world, &["approve", &id]).exits(0);
+    let mut plan = older(&world, TimeDelta::minutes(31));
+    let approval = plan.approval.as_mut().expect("a person was asked");
+    let signed = approval.signed.as_mut().expect("a person has answered");
+    signed.at -= TimeDelta::minutes(31);
+    world.remembers(&[plan]);
+    let before = world.repo().refs_fingerprint();
+    let ran = asking(&world).run().exits(0);
+    ran.decides("hold", "approval_expired");
+    assert_eq!(world.repo().refs_fingerprint(), before);
+}
+
+#[test]
+fn a_yes_that_only_an_older_generation_remembers_is_asked_for_again() {
+    let (world, _) = World::with_a_bad_release();
+    let id = asked(&world);
+    says(&world, &["approve", &id]).exits(0);
+    says(&world, &["reject", &id]).exits(0);
+    std::fs::write(world.state_file(), "torn").expect("our own file");
+    let before = world.repo().refs_fingerprint();
+    let ran = asking(&world).run().exits(0);
+    ran.decides("await_approval", "awaiting_approval");
+    assert_eq!(world.repo().refs_fingerprint(), before);
+}
+
+#[test]
 fn what_was_agreed_to_is_not_done_once_the_burn_is_over() {
     let (world, _) = World::with_a_bad_release();
     let id = asked(&world);

@@ -175,3 +175,22 @@ fn an_application_that_went_back_alone_is_handed_to_a_person_once_the_memory_is_
     assert_eq!(remembered[0].phase, Phase::Failed);
     assert_eq!(scene.world.rollback_commits(), 0);
 }
+
+#[test]
+fn a_rollback_goes_on_only_with_the_application_it_was_begun_on() {
+    let scene = Scene::by_hand();
+    let running = signalled_in(
+        &scene.world,
+        &scene.program(),
+        "KILL",
+        "pre-receive",
+        "exit 1",
+    );
+    assert!(!running.wait_for_status().success());
+    scene.world.repo().remove_hook("pre-receive");
+    let asked = scene.operations().len();
+    let another = scene.program().env("ARGOCD_APP_NAME", "another");
+    another.run().exits(78).complains_of(&[APP, "another"]);
+    assert_eq!(scene.operations().len(), asked);
+    assert_eq!(scene.world.rollback_commits(), 0);
+}
