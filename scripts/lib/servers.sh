@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Builds the servers of tests/testkit/servers.txt, once, into the user's cache folder:
+# ${XDG_CACHE_HOME:-~/.cache}/error-budget-monitor/servers/<name>-<version>/. Says which cannot be had here, and fails then
+# where CI=true. Installs Go from Debian where it is missing; the compiler itself is a pinned Go module too, because Debian's is too old.
+set -euo pipefail
+
+# shellcheck source=scripts/lib/packages.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/packages.sh"
+cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.."
+
+list=$PWD/tests/testkit/servers.txt
+# The newest compiler that one of the servers asks for.
+toolchain=v0.0.1-go1.26.10.linux-$(dpkg --print-architecture 2>/dev/null || printf 'amd64')
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/error-budget-monitor/servers
+
+# The settings of the machine's own Go do not matter here.
+export GOFLAGS='' GOWORK=off GOTOOLCHAIN=local GO111MODULE=on CGO_ENABLED=0
+
+# Prints a field of what `go mod download -json` says about a module.
+field_of() {
+    sed -n "s/^\t\"$1\": \"\(.*\)\",\{0,1\}$/\1/p"
+}
+
+# Finds or downloads the compiler, and prints its path.
+compiler() {
+    if ! command -v go >/dev/null && [[ -x /usr/local/go/bin/go ]]; then
+        PATH=$PATH:/usr/local/go/bin
+    fi
+    ensure_programs go=golang-go >&2 || return
+    local root
+    root=$(cd / && go mod download -json "golang.org/toolchain@$toolchain" | field_of Dir) || return
+    # A module keeps no permission to execute.
+    chmod +x "$root"/bin/* "$root"/pkg/tool/*/* || return
+    printf '%s\n' "$root/bin/go"
+}
+
+# Builds one server: its name, version, module, the module's version and checksum, tags and packages.
+build() {
+    local name=$1 version=$2 module=$3@$4 sum=$5 tags=${6#-} go about folder
+    shift 6
+    go=$(compiler) || return
+    about=$(cd / && "$go" mod download -json "$module") || return
+    if [[ $(field_of Sum <<<"$about") != "$sum" ]]; then
+        printf '%s has another checksum than %s.\n' "$module" "$list" >&2
+        return 1
+    fi
+    folder=$(mktemp -d "$cache/.$name-XXXXXX") || return
+    chmod 755 "$folder"
+    # In the module's own folder its go.sum and its replacements count.
+    (
+        cd -- "$(field_of Dir <<<"$about")" || exit
+        nice "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -tags "$tags" -o "$folder/" "$@"
+    ) || return
+    mv -T -- "$folder" "$cache/$name-$version"
+}
+
+mkdir -p "$cache"
+# Two runs on one machine build once.
+exec 9>"$cache/.lock"
+flock 9
+# What a run left that was killed.
+find "$cache" -mindepth 1 -maxdepth 1 -name '.*-??????' -exec rm -rf {} +
+missing=()
+while read -r -a server; do
+    if [[ ${server[0]:-#} == \#* || -d $cache/${server[0]}-${server[1]} ]]; then
+        continue
+    fi
+    printf 'Building %s %s\n' "${server[0]}" "${server[1]}" >&2
+    started=$SECONDS
+    if build "${server[@]}" </dev/null; then
+        printf 'Built %s %s in %d s\n' "${server[0]}" "${server[1]}" "$((SECONDS - started))" >&2
+    else
+        missing+=("${server[0]} ${server[1]}")
+    fi
+done <"$list"
+if ((${#missing[@]})); then
+    printf 'NOT BUILT: %s: the tests on it are left out, and fail where CI=true.\n' "${missing[@]}" >&2
+    [[ ${CI:-} != true ]]
+fi
