@@ -115,6 +115,7 @@ impl SloWindow {
                 None,
                 Reading::NoTraffic
                 | Reading::NoSeries
+                | Reading::Gone { .. }
                 | Reading::Stale { .. }
                 | Reading::Partial { .. }
                 | Reading::Invalid { .. }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::try_join;
 
 use super::budget::SloWindow;
-use super::parts::{Grid, Parts, Quantity, asked, histograms, slices};
+use super::parts::{Grid, Parts, Quantity, asked, contradiction, histograms, slices};
 use super::queries::{Queries, SCRAPE_RANGE, combine};
 use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
 use crate::slo::{
@@ -19,8 +19,23 @@ const M30: Duration = Duration::from_secs(1800);
 const H1: Duration = Duration::from_secs(3600);
 const H6: Duration = Duration::from_secs(21_600);
 
+/// The short windows, by the names of their parts.
+const RECENT: [(&str, &str, Duration); 4] = [
+    ("m5_bad", "m5_total", M5),
+    ("m30_bad", "m30_total", M30),
+    ("h1_bad", "h1_total", H1),
+    ("h6_bad", "h6_total", H6),
+];
+
 /// How many scrapes a slice must hold, so that a missed one leaves it measurable. Source: facts, section 6.
 const SCRAPES_PER_SLICE: u32 = 4;
+
+/// What a slice covers where the operator's own queries say nothing in shorter ones: four scrapes a minute apart.
+const WIDE_SLICE: Duration = Duration::from_secs(240);
+
+/// How far back own queries are asked for the newest events. Two scrapes lie in it. Where scrapes are rare enough for wide
+/// slices, more than 30 s apart, the newer of the two is at most [`MAX_SAMPLE_AGE`] old.
+const NEWEST_RANGE: Duration = Duration::from_secs(150);
 
 /// Where the metrics of a service come from.
 #[derive(Debug)]
@@ -69,29 +84,33 @@ impl Metrics<'_> {
             self.slices(slice, grid),
             self.latency(slice, grid),
         )?;
-        let is_unlabelled = recent.quantity("labelled") == Quantity::Absent
-            && recent.quantity("h6_total") != Quantity::Absent;
-        let unlabelled = self.queries.unlabelled().filter(|_| is_unlabelled);
-        let checked = |reading: Reading<Events>| {
-            reading.and_then(|events| match &unlabelled {
-                Some(why) => Reading::Invalid { why: why.clone() },
-                None => Reading::Measured(events),
-            })
+        let has_events =
+            || matches!(recent.quantity("m5_total"), Quantity::Number(total) if total > 0.0);
+        let (slices, slice) = if has_events() {
+            self.widened(slices, slice, grid).await?
+        } else {
+            (slices, slice)
         };
+        let doubt = Doubt {
+            rare: self.too_rare(&recent, &events),
+            trouble: self.trouble(&recent),
+            gone: self.gone(&recent, &events),
+        };
+        let counted = |bad, total| doubt.about(recent.events(bad, total));
         let measurement = Measurement {
-            budget: checked(events),
+            m5: counted("m5_bad", "m5_total"),
+            m30: counted("m30_bad", "m30_total"),
+            h1: counted("h1_bad", "h1_total"),
+            h6: counted("h6_bad", "h6_total"),
+            budget: doubt.about(events),
             coverage,
-            m5: checked(recent.events("m5_bad", "m5_total")),
-            m30: checked(recent.events("m30_bad", "m30_total")),
-            h1: checked(recent.events("h1_bad", "h1_total")),
-            h6: checked(recent.events("h6_bad", "h6_total")),
             freshness: match clock.partial {
                 // What a slice must cover was learned from an answer in which samples may be missing.
                 Some(why) => Reading::Partial { why },
-                None => self.freshness(&recent, &slices, slice),
+                None => doubt.absent(self.freshness(&recent, &slices, slice)),
             },
-            slices,
-            latency,
+            slices: doubt.about(slices),
+            latency: doubt.about(latency),
             clock_skew: clock.skew,
         };
         Ok(Observation {
@@ -99,6 +118,72 @@ impl Metrics<'_> {
             measurement,
             slice_window: slice,
         })
+    }
+
+    /// Says why the counts of all windows are numbers of nothing, where something shows it.
+    fn trouble(&self, recent: &Parts) -> Option<String> {
+        let mixed = || self.queries.identity()?.trouble(recent);
+        // Series that have ended carry no label either; that is another reason.
+        let is_unlabelled = is_alive(recent) && recent.quantity("labelled") == Quantity::Absent;
+        let unlabelled = || self.queries.unlabelled().filter(|_| is_unlabelled);
+        mixed()
+            .or_else(unlabelled)
+            .or_else(|| recent_contradiction(recent))
+    }
+
+    /// Says that own queries have nothing for a short window and something for a longer one, where that is so.
+    fn too_rare(&self, recent: &Parts, budget: &Reading<Events>) -> Option<String> {
+        if !self.queries.are_own() {
+            return None;
+        }
+        let is_there = |part| recent.quantity(part) != Quantity::Absent;
+        let is_counted = budget.value().is_some();
+        let (silent, heard) = [
+            ("newest", NEWEST_RANGE, "m5_total"),
+            ("m5_total", M5, "m30_total"),
+            ("m30_total", M30, "h1_total"),
+            ("h1_total", H1, "h6_total"),
+        ]
+        .into_iter()
+        .filter(|(short, _, _)| !is_there(short))
+        .map(|(_, window, long)| (window, is_there(long)))
+        .fold(
+            (Duration::ZERO, is_counted),
+            |(_, heard), (window, longer)| (window, heard || longer),
+        );
+        let is_rare =
+            heard && !silent.is_zero() && recent.refusal().is_none() && recent.partial().is_none();
+        is_rare.then(|| {
+            format!(
+                "SLI_TOTAL_QUERY gives nothing for {} s although it gives events for longer windows: its series have ended, or \
+                 are scraped less often than once a minute, and a window needs two scrapes",
+                silent.as_secs()
+            )
+        })
+    }
+
+    /// Returns how old the newest sample is at least, where series were there before and are not any more.
+    fn gone(&self, recent: &Parts, budget: &Reading<Events>) -> Option<Duration> {
+        self.queries.age()?;
+        let is_known = recent.refusal().is_none() && recent.partial().is_none();
+        if !is_known || is_alive(recent) {
+            return None;
+        }
+        match recent.quantity("age") {
+            Quantity::Number(age) => Some(Duration::try_from_secs_f64(age).unwrap_or_default())
+                .filter(|age| *age > MAX_SAMPLE_AGE),
+            Quantity::Invalid(_) => None,
+            Quantity::Absent if recent.quantity("h6_total") != Quantity::Absent => Some(H1),
+            Quantity::Absent => match budget {
+                Reading::Measured(_) | Reading::NoTraffic => Some(H6),
+                Reading::NoSeries
+                | Reading::Gone { .. }
+                | Reading::Stale { .. }
+                | Reading::Partial { .. }
+                | Reading::Invalid { .. }
+                | Reading::Refused { .. } => None,
+            },
+        }
     }
 
     /// Reads the slices of the span that ends now, and the latency of each: what the proof of recovery needs.
@@ -114,6 +199,7 @@ impl Metrics<'_> {
         let slice = slice_window(objective, clock.scrape_interval);
         let grid = Grid::ending_at(clock.now, objective.slice_step(), objective.slices_in(span));
         let (slices, latency) = try_join!(self.slices(slice, grid), self.latency(slice, grid))?;
+        let (slices, slice) = self.widened(slices, slice, grid).await?;
         Ok(RecentSlices {
             evaluated_at: clock.now,
             slice_window: slice,
@@ -125,7 +211,7 @@ impl Metrics<'_> {
     async fn clock(&self) -> Result<Clock, PrometheusError> {
         let asked_at = Utc::now();
         let mut parts = vec![("time", "vector(time())".to_owned())];
-        parts.extend(self.queries.samples().map(|query| ("samples", query)));
+        parts.extend(self.queries.samples().into_iter().flatten());
         let answer = self.prometheus.instant_now(&combine(parts)).await?;
         let here = asked_at + (Utc::now() - asked_at) / 2;
         let parts = Parts::of(answer);
@@ -139,10 +225,13 @@ impl Metrics<'_> {
             Some(now) => now,
             None => self.prometheus.server_time().await?,
         };
-        let scrape_interval = match parts.quantity("samples") {
-            Quantity::Number(samples) if samples >= 1.0 => Some(SCRAPE_RANGE.div_f64(samples)),
-            Quantity::Number(_) | Quantity::Absent | Quantity::Invalid(_) => None,
-        };
+        // Samples that arrive late are missing in the newest range, those of a young pod in the one before it.
+        let samples = ["samples", "samples_before"].map(|part| match parts.quantity(part) {
+            Quantity::Number(samples) => samples,
+            Quantity::Absent | Quantity::Invalid(_) => 0.0,
+        });
+        let samples = samples.into_iter().fold(0.0, f64::max);
+        let scrape_interval = (samples >= 1.0).then(|| SCRAPE_RANGE.div_f64(samples));
         Ok(Clock {
             now,
             partial: parts.partial().map(str::to_owned),
@@ -153,17 +242,22 @@ impl Metrics<'_> {
 
     async fn recent(&self, now: DateTime<Utc>) -> Result<Parts, PrometheusError> {
         let mut parts = Vec::new();
-        for (bad, total, window) in [
-            ("m5_bad", "m5_total", M5),
-            ("m30_bad", "m30_total", M30),
-            ("h1_bad", "h1_total", H1),
-            ("h6_bad", "h6_total", H6),
-        ] {
+        for (bad, total, window) in RECENT {
             parts.push((bad, self.queries.bad(window)));
             parts.push((total, self.queries.total(window)));
         }
         parts.extend(self.queries.labelled().map(|query| ("labelled", query)));
+        parts.extend(
+            self.queries
+                .identity()
+                .map(|identity| identity.queries())
+                .into_iter()
+                .flatten(),
+        );
         parts.extend(self.queries.age().map(|query| ("age", query)));
+        if self.queries.are_own() {
+            parts.push(("newest", self.queries.total(NEWEST_RANGE)));
+        }
         self.parts(parts, now).await
     }
 
@@ -187,6 +281,30 @@ impl Metrics<'_> {
             ("total", self.queries.total(slice)),
         ]);
         self.over(&query, grid, |answer| slices(answer, grid)).await
+    }
+
+    /// Asks own queries again in wide slices where the usual ones hold next to nothing: they do not say how often their series
+    /// are scraped, and a slice without two scrapes is empty.
+    async fn widened(
+        &self,
+        slices: Reading<Vec<Option<Events>>>,
+        slice: Duration,
+        grid: Grid,
+    ) -> Result<(Reading<Vec<Option<Events>>>, Duration), PrometheusError> {
+        let is_sparse = match &slices {
+            Reading::Measured(slices) => 2 * slices.iter().flatten().count() < slices.len(),
+            Reading::NoSeries => true,
+            Reading::NoTraffic
+            | Reading::Gone { .. }
+            | Reading::Stale { .. }
+            | Reading::Partial { .. }
+            | Reading::Invalid { .. }
+            | Reading::Refused { .. } => false,
+        };
+        if !self.queries.are_own() || !is_sparse || slice >= WIDE_SLICE {
+            return Ok((slices, slice));
+        }
+        Ok((self.slices(WIDE_SLICE, grid).await?, WIDE_SLICE))
     }
 
     pub(super) async fn latency(
@@ -233,6 +351,19 @@ impl Metrics<'_> {
                 aged(Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX))
             });
         }
+        if slice >= WIDE_SLICE {
+            return match recent.number("newest") {
+                Reading::Measured(events) if events > 0.0 => aged(MAX_SAMPLE_AGE),
+                Reading::Measured(_) => Reading::NoTraffic,
+                unknown @ (Reading::NoTraffic
+                | Reading::NoSeries
+                | Reading::Gone { .. }
+                | Reading::Stale { .. }
+                | Reading::Partial { .. }
+                | Reading::Invalid { .. }
+                | Reading::Refused { .. }) => unknown.and_then(|_| Reading::NoTraffic),
+            };
+        }
         // A slice needs two samples, so the newest one being there bounds the age of the newest sample.
         slices.clone().and_then(|slices| {
             if slices.last().is_some_and(Option::is_some) {
@@ -241,6 +372,55 @@ impl Metrics<'_> {
                 Reading::NoTraffic
             }
         })
+    }
+}
+
+/// Says which of the short windows holds more bad events than events. A counter that is wrong in one window is wrong in all,
+/// also where the other one still hides it.
+fn recent_contradiction(recent: &Parts) -> Option<String> {
+    RECENT.into_iter().find_map(|(bad, total, _)| {
+        let counted = (recent.quantity(bad), recent.quantity(total));
+        let (Quantity::Number(bad), Quantity::Number(total)) = counted else {
+            return None;
+        };
+        contradiction(bad, total)
+    })
+}
+
+/// Whether any series of the service has a sample now.
+fn is_alive(recent: &Parts) -> bool {
+    recent.quantity("copies") != Quantity::Absent
+}
+
+/// What stands against all readings of one observation alike.
+struct Doubt {
+    /// Why no count may be believed.
+    trouble: Option<String>,
+    /// How old the newest sample is at least, where the series have ended.
+    gone: Option<Duration>,
+    /// Why own queries have no series.
+    rare: Option<String>,
+}
+
+impl Doubt {
+    /// Returns a count as far as it may be believed.
+    fn about<T>(&self, reading: Reading<T>) -> Reading<T> {
+        let reading = self.absent(reading);
+        match &self.trouble {
+            Some(why) => reading.and_then(|_| Reading::Invalid { why: why.clone() }),
+            None => reading,
+        }
+    }
+
+    /// Returns a reading with the true reason why there is none.
+    fn absent<T>(&self, reading: Reading<T>) -> Reading<T> {
+        match (reading, self.gone, &self.rare) {
+            (Reading::NoSeries | Reading::Stale { .. }, Some(at_least), _) => {
+                Reading::Gone { at_least }
+            }
+            (Reading::NoSeries, None, Some(why)) => Reading::Invalid { why: why.clone() },
+            (reading, _, _) => reading,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod budget;
 mod deployments;
 mod evidence;
 mod families;
+mod identity;
 mod metrics;
 mod parts;
 mod queries;

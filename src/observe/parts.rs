@@ -56,7 +56,7 @@ pub(super) enum Quantity {
 /// The quantities of a combined answer, by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
-    values: BTreeMap<String, Vec<f64>>,
+    samples: BTreeMap<String, Vec<Sample>>,
     doubt: Option<Doubt>,
 }
 
@@ -79,13 +79,13 @@ impl Doubt {
 impl Parts {
     /// Sorts the samples of a combined answer.
     pub(super) fn of(answer: Answer<Vec<Sample>>) -> Self {
-        let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        let mut samples: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
         for sample in answer.value {
             let name = sample.labels.get(PART).cloned().unwrap_or_default();
-            values.entry(name).or_default().push(sample.value);
+            samples.entry(name).or_default().push(sample);
         }
         Self {
-            values,
+            samples,
             doubt: answer.partial.map(Doubt::Partial),
         }
     }
@@ -95,7 +95,7 @@ impl Parts {
         match asked {
             Ok(answer) => Self::of(answer),
             Err(refusal) => Self {
-                values: BTreeMap::new(),
+                samples: BTreeMap::new(),
                 doubt: Some(Doubt::Refused(refusal)),
             },
         }
@@ -117,15 +117,21 @@ impl Parts {
         }
     }
 
+    /// Returns the samples of one name, which may be several.
+    pub(super) fn samples(&self, name: &str) -> &[Sample] {
+        self.samples.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// Returns one quantity.
     pub(super) fn quantity(&self, name: &str) -> Quantity {
-        match self.values.get(name).map(Vec::as_slice) {
-            None | Some([]) => Quantity::Absent,
-            Some([value]) if value.is_finite() => Quantity::Number(*value),
-            Some([value]) => Quantity::Invalid(format!(
-                "the answer is {value}, not a number{LOOK_AT_THE_SERIES}"
+        match self.samples(name) {
+            [] => Quantity::Absent,
+            [sample] if sample.value.is_finite() => Quantity::Number(sample.value),
+            [sample] => Quantity::Invalid(format!(
+                "the answer is {}, not a number{LOOK_AT_THE_SERIES}",
+                sample.value
             )),
-            Some(values) => Quantity::Invalid(too_many(values.len())),
+            samples => Quantity::Invalid(too_many(samples.len())),
         }
     }
 
@@ -189,9 +195,23 @@ pub(super) fn count(bad: Quantity, total: Quantity) -> Reading<Events> {
     match Events::from_increase(bad, total) {
         Some(events) => Reading::Measured(events),
         None => Reading::Invalid {
-            why: format!("{bad:?} of {total} events make no count"),
+            why: wrong_counts(bad.unwrap_or_default(), total),
         },
     }
+}
+
+/// Says that more events were bad than there were, where that is so by more than extrapolation explains.
+pub(super) fn contradiction(bad: f64, total: f64) -> Option<String> {
+    let are_counts = bad.is_finite() && total.is_finite() && bad > 0.0 && total > 0.0;
+    let contradict = are_counts && Events::from_increase(Some(bad), total).is_none();
+    contradict.then(|| wrong_counts(bad, total))
+}
+
+fn wrong_counts(bad: f64, total: f64) -> String {
+    format!(
+        "{bad:.0} bad events were counted of {total:.0} in all, more than the scrapes explain, so one of the counts is \
+         wrong{LOOK_AT_THE_SERIES}"
+    )
 }
 
 /// The times at which slices were asked for, oldest first.
@@ -291,20 +311,25 @@ pub(super) fn slices(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Opt
     if totals == 0 {
         return Reading::NoSeries;
     }
-    let slices = bad
-        .into_iter()
-        .zip(total)
-        .map(|(bad, total)| match count(number(bad), number(total)) {
+    let counts = || bad.iter().zip(&total);
+    let slices = counts()
+        .map(|(bad, total)| match count(number(*bad), number(*total)) {
             Reading::Measured(events) => Some(events),
             Reading::NoTraffic
             | Reading::NoSeries
+            | Reading::Gone { .. }
             | Reading::Stale { .. }
             | Reading::Partial { .. }
             | Reading::Invalid { .. }
             | Reading::Refused { .. } => None,
         })
         .collect();
-    Reading::Measured(slices)
+    // Two counters that are read at different moments may disagree about one slice of a spike; that slice is missing.
+    let mut contradictions = counts().filter_map(|(bad, total)| contradiction((*bad)?, (*total)?));
+    match (contradictions.next(), contradictions.next()) {
+        (Some(why), Some(_)) => Reading::Invalid { why },
+        (Some(_) | None, _) => Reading::Measured(slices),
+    }
 }
 
 fn several<T>(found: usize) -> Reading<T> {
@@ -415,6 +440,7 @@ mod tests {
             vec![("total", 10.0), ("total", 11.0)],
             vec![("total", 10.0), ("bad", 1.0), ("bad", 1.0)],
             vec![("total", 0.0), ("bad", 1.0)],
+            vec![("total", 100.0), ("bad", 113.0)],
             vec![("total", -1.0)],
         ] {
             let reading = parts(&samples).events("bad", "total");
@@ -470,6 +496,29 @@ mod tests {
         expected[0] = Some(0.0);
         expected[10] = Some(0.2);
         assert_eq!(ratios, expected, "NaN at 270 s is a missing point");
+    }
+
+    #[test]
+    fn slices_of_which_more_than_one_contradicts_itself_are_no_slices() {
+        let of = |bad: [f64; 3]| {
+            let counts = [
+                series(&[(PART, "total")], &[10.0; 3]),
+                series(&[(PART, "bad")], &bad),
+            ];
+            slices(range(counts.to_vec()), grid(3))
+        };
+        let Reading::Measured(one) = of([1.0, 20.0, 10.0]) else {
+            panic!("one slice may be missing");
+        };
+        assert_eq!(one[1], None);
+        assert_eq!(one[2].map(Events::error_ratio), Some(1.0));
+        let Reading::Invalid { why } = of([20.0, 1.0, 20.0]) else {
+            panic!("two slices are no chance");
+        };
+        assert!(
+            why.starts_with("20 bad events were counted of 10 in all"),
+            "{why}"
+        );
     }
 
     #[test]

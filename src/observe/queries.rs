@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::identity::Identity;
 use super::series::{Buckets, Series};
 use crate::clients::prometheus::promql::range_seconds;
 use crate::config::MetricsFamily;
@@ -117,6 +118,14 @@ impl Queries {
         }
     }
 
+    /// What shows that all series are of one service, and each event in one of them. Own queries are taken at their word.
+    pub(super) fn identity(&self) -> Option<Identity<'_>> {
+        match &self.events {
+            EventQueries::Family(series) => Some(Identity::of(series)),
+            EventQueries::Own { .. } => None,
+        }
+    }
+
     /// How many series say how a request ended. Without that label no event can ever be bad, which must not look healthy.
     pub(super) fn labelled(&self) -> Option<String> {
         match &self.events {
@@ -149,15 +158,24 @@ impl Queries {
         }
     }
 
-    /// Samples of the best scraped series in [`SCRAPE_RANGE`].
-    pub(super) fn samples(&self) -> Option<String> {
+    /// Samples of the best scraped series in [`SCRAPE_RANGE`], and in the same range before it.
+    pub(super) fn samples(&self) -> Option<[(&'static str, String); 2]> {
         match &self.events {
-            EventQueries::Family(series) => Some(format!(
-                "max(count_over_time({}[{}]))",
-                series.events(&[]),
-                range_seconds(SCRAPE_RANGE)
-            )),
+            EventQueries::Family(series) => {
+                let (events, range) = (series.events(&[]), range_seconds(SCRAPE_RANGE));
+                let newest = format!("max(count_over_time({events}[{range}]))");
+                let before = format!("max(count_over_time({events}[{range}] offset {range}))");
+                Some([("samples", newest), ("samples_before", before)])
+            }
             EventQueries::Own { .. } => None,
+        }
+    }
+
+    /// Tells whether the operator wrote the queries.
+    pub(super) fn are_own(&self) -> bool {
+        match &self.events {
+            EventQueries::Family(_) => false,
+            EventQueries::Own { .. } => true,
         }
     }
 

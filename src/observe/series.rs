@@ -130,6 +130,11 @@ impl Series {
         )
     }
 
+    /// The matchers that every query carries.
+    pub(super) fn matchers(&self) -> &str {
+        &self.matchers
+    }
+
     /// Tells whether the label `pod` names a pod of the service.
     pub(super) fn has_own_pods(&self) -> bool {
         self.family.pod == Pod::OfTheService

@@ -136,7 +136,9 @@ impl Evidence {
 
 fn doubt<T>(reading: &Reading<T>) -> Option<String> {
     match reading {
-        Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries => None,
+        Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries | Reading::Gone { .. } => {
+            None
+        }
         Reading::Stale { .. }
         | Reading::Partial { .. }
         | Reading::Invalid { .. }

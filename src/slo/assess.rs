@@ -10,7 +10,7 @@ use super::burns::burns;
 use super::events::Events;
 use super::measurement::{Measurement, Objective, RATIO_TOLERANCE};
 use super::reading::Reading;
-use super::unknowns::unknowns;
+use super::unknowns::{believable, unknowns};
 use super::violations::violations;
 
 /// Share of the SLO window that must hold data before a level may trigger anything (0..1). Below it the level is shown
@@ -53,6 +53,14 @@ pub fn assess_slices(
         &violations,
         is_blurred.then_some(slice_window),
     );
+    if !believable(measurement, objective) {
+        // Nothing is well while the counts that would show otherwise cannot be believed.
+        for violation in &mut violations {
+            if violation.state == ViolationState::Ok {
+                violation.state = ViolationState::Unknown;
+            }
+        }
+    }
     let (burns, burning) = burns(measurement, objective, stride, &budget, &violations);
     let verdict = match burning {
         Some(true) => Verdict::Burning,

@@ -74,7 +74,9 @@ pub(super) fn burns(
         );
     }
     let latency_is_absent = match &measurement.latency {
-        Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries => true,
+        Reading::Measured(_) | Reading::NoTraffic | Reading::NoSeries | Reading::Gone { .. } => {
+            true
+        }
         Reading::Stale { .. }
         | Reading::Partial { .. }
         | Reading::Invalid { .. }

@@ -6,6 +6,15 @@ use std::ops::Add;
 /// counts come back with float noise.
 const WHOLE_TOLERANCE: f64 = 1e-6;
 
+/// How far two counts of the same events may lie apart and still agree (ratio). `increase()` extends each count by at most 1.1
+/// of the distance between two scrapes at either end of its range, and in five minutes there are twenty of them at the usual
+/// 15 s: two counters of one outage, read at different moments, differ by at most 11 %.
+const EXTRAPOLATED: f64 = 1.11;
+
+/// How many events two counts of the same events may lie apart, whatever their size (events): one that was counted as bad and
+/// not yet as a request when the counters were read.
+const IN_FLIGHT: f64 = 1.0;
+
 /// The bad and the total events of one window; there was traffic, so their ratio exists.
 ///
 /// Invariant: both are finite, `0 ≤ bad ≤ total` and `total > 0`. A window without traffic or with a missing total has no
@@ -24,13 +33,18 @@ impl Events {
     ///
     /// `bad` is `None` when no bad series exists, which counts as 0 because the total decides. A count within 1e-6 of a
     /// whole number becomes that number; otherwise the bad count is rounded down and the total up, so that extrapolation
-    /// never invents evidence; then bad is limited to the total. Rounding costs less than one event per call: to join many
+    /// never invents evidence. Rounding costs less than one event per call: to join many
     /// chunks, sum the raw answers first.
     ///
-    /// Nothing is returned for a count that is negative or not finite, and for a total of 0.
+    /// A bad count that is above the total by no more than extrapolation explains (11 % and one event) is the total. Nothing is
+    /// returned for one that is further above: one of the counts is wrong, and which one cannot be known. Nor for a count that
+    /// is negative or not finite, nor for a total of 0.
     pub fn from_increase(bad: Option<f64>, total: f64) -> Option<Self> {
         let bad = bad.unwrap_or(0.0);
         if !is_count(bad) || !is_count(total) {
+            return None;
+        }
+        if contradicts(bad, total) {
             return None;
         }
         let total = whole(total).unwrap_or_else(|| total.ceil());
@@ -86,6 +100,11 @@ fn is_count(value: f64) -> bool {
     value.is_finite() && value >= 0.0
 }
 
+/// Tells whether more events are bad than there were, by more than extrapolation explains.
+fn contradicts(bad: f64, total: f64) -> bool {
+    bad > total * EXTRAPOLATED + IN_FLIGHT
+}
+
 /// Returns the whole number that a count means, if it is close to one.
 fn whole(count: f64) -> Option<f64> {
     let rounded = count.round();
@@ -106,6 +125,11 @@ mod tests {
             (Some(5.000_01), 50.000_01, Some((5.0, 51.0))),
             (Some(0.4), 0.4, Some((0.0, 1.0))),
             (Some(12.0), 10.0, Some((10.0, 10.0))),
+            (Some(111.0), 100.0, Some((100.0, 100.0))),
+            (Some(112.1), 100.0, None),
+            (Some(14.0), 10.0, None),
+            (Some(60.0), 50.0, None),
+            (Some(3.0), 1.0, None),
             (None, 10.0, Some((0.0, 10.0))),
             (Some(-0.0), 10.0, Some((0.0, 10.0))),
             (Some(0.0), 0.0, None),

@@ -9,8 +9,13 @@ pub enum Reading<T> {
     Measured(T),
     /// The series exist and counted no event in the window: idle, neither healthy nor bad.
     NoTraffic,
-    /// No series matched: the service is unknown, its name is wrong, or all of its instances are gone.
+    /// No series matched, and none ever did as far as the back end remembers: the service or its name is unknown.
     NoSeries,
+    /// Series matched before and have ended: whatever counted the events is gone, or nobody collects it any more.
+    Gone {
+        /// Age of the newest sample, or as much of it as is certain.
+        at_least: Duration,
+    },
     /// The newest sample is too old to speak of now.
     Stale {
         /// Age of the newest sample.
@@ -40,6 +45,7 @@ impl<T> Reading<T> {
             Self::Measured(value) => Some(value),
             Self::NoTraffic
             | Self::NoSeries
+            | Self::Gone { .. }
             | Self::Stale { .. }
             | Self::Partial { .. }
             | Self::Invalid { .. }
@@ -55,6 +61,11 @@ impl<T> Reading<T> {
             Self::NoSeries => Some(
                 "no series matches the service; check SERVICE_NAME, NAMESPACE or its SLI queries, and whether it is scraped".to_owned(),
             ),
+            Self::Gone { at_least } => Some(format!(
+                "the series of the service have ended: the newest sample is at least {} s old; see whether its pods run, \
+                 and whether they are scraped once a minute or more often",
+                at_least.as_secs()
+            )),
             Self::Stale { age } => Some(format!(
                 "the newest sample is {} s old; check whether the service is scraped",
                 age.as_secs()
@@ -77,6 +88,7 @@ impl<T> Reading<T> {
             Self::Measured(value) => function(value),
             Self::NoTraffic => Reading::NoTraffic,
             Self::NoSeries => Reading::NoSeries,
+            Self::Gone { at_least } => Reading::Gone { at_least },
             Self::Stale { age } => Reading::Stale { age },
             Self::Partial { why } => Reading::Partial { why },
             Self::Invalid { why } => Reading::Invalid { why },
@@ -91,6 +103,7 @@ impl<T> Reading<T> {
             Self::Measured(_)
             | Self::NoTraffic
             | Self::NoSeries
+            | Self::Gone { .. }
             | Self::Stale { .. }
             | Self::Partial { .. }
             | Self::Invalid { .. } => None,

@@ -102,7 +102,9 @@ impl Signal {
         let state = match (value, reading) {
             (Some(value), _) if value > threshold => SignalState::Raised,
             (Some(_), _) => SignalState::Quiet,
-            (None, Reading::NoSeries | Reading::NoTraffic) => SignalState::NotApplicable,
+            (None, Reading::NoSeries | Reading::Gone { .. } | Reading::NoTraffic) => {
+                SignalState::NotApplicable
+            }
             (
                 None,
                 Reading::Measured(_)

@@ -98,13 +98,14 @@ pub(super) fn unknowns(
             if errors.state == ViolationState::Unknown {
                 note(
                     "violations",
-                    Some(blurred.map_or_else(|| too_few(errors), too_long)),
+                    Some(blurred.map_or_else(|| too_few(errors, measurement, objective), too_long)),
                     weight_of(&measurement.m5).max(Weight::Acting),
                 );
             }
         }
         other @ (Reading::NoTraffic
         | Reading::NoSeries
+        | Reading::Gone { .. }
         | Reading::Stale { .. }
         | Reading::Partial { .. }
         | Reading::Invalid { .. }
@@ -117,7 +118,8 @@ pub(super) fn unknowns(
                     && violation.state == ViolationState::Unknown
             });
             if let Some(latency) = incomplete.filter(|_| measurement.is_fresh()) {
-                note("latency", Some(too_few(latency)), Weight::Note);
+                let why = too_few(latency, measurement, objective);
+                note("latency", Some(why), Weight::Note);
             }
         }
         Reading::NoSeries => note(
@@ -127,7 +129,7 @@ pub(super) fn unknowns(
             ),
             Weight::Note,
         ),
-        Reading::NoTraffic => {
+        Reading::NoTraffic | Reading::Gone { .. } => {
             note("latency", measurement.latency.why_unknown(), Weight::Note);
         }
         other @ (Reading::Stale { .. }
@@ -182,11 +184,21 @@ fn too_long(slice: Duration) -> String {
     )
 }
 
-fn too_few(violation: &Violation) -> String {
-    format!(
-        "only {} of {} slices of the violation window hold data, or the newest does not; check the traffic and the scrapes",
-        violation.points, violation.points_expected
-    )
+fn too_few(violation: &Violation, measurement: &Measurement, objective: &Objective) -> String {
+    let (points, expected) = (violation.points, violation.points_expected);
+    match measurement.freshness.value() {
+        Some(age) if *age > objective.slice_window() => format!(
+            "only {points} of {expected} slices of the violation window hold data: the newest sample is {} s old, and a slice is \
+             {} s; samples reach the server late or have just ended, so see how they get there (remote write, a sidecar, a \
+             collector) and whether the pods run",
+            age.as_secs(),
+            objective.slice_window().as_secs()
+        ),
+        Some(_) | None => format!(
+            "only {points} of {expected} slices of the violation window hold data, or the newest does not; check the traffic \
+             and the scrapes"
+        ),
+    }
 }
 
 /// Says which window holds far more events than a longer one that contains it, if any does.
@@ -225,12 +237,36 @@ fn contradiction(measurement: &Measurement, objective: &Objective) -> Option<Str
     })
 }
 
+/// Tells whether the counts of now can be believed: each short window is measured or idle, none contradicts another, and the
+/// SLO window does not contradict itself. What a limit keeps from being read says nothing against the rest.
+pub(super) fn believable(measurement: &Measurement, objective: &Objective) -> bool {
+    let is_doubtful = |reading: &Reading<Events>| match reading {
+        Reading::Measured(_) | Reading::NoTraffic => false,
+        Reading::NoSeries
+        | Reading::Gone { .. }
+        | Reading::Stale { .. }
+        | Reading::Partial { .. }
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. } => true,
+    };
+    let windows = [
+        &measurement.m5,
+        &measurement.m30,
+        &measurement.h1,
+        &measurement.h6,
+    ];
+    !windows.into_iter().any(is_doubtful)
+        && !matches!(measurement.budget, Reading::Invalid { .. })
+        && contradiction(measurement, objective).is_none()
+}
+
 /// An idle window stands in the way of acting only; everything else that is unknown also blocks the gate.
 fn weight_of<T>(reading: &Reading<T>) -> Weight {
     match reading {
         Reading::Measured(_) => Weight::Note,
         Reading::NoTraffic => Weight::Acting,
         Reading::NoSeries
+        | Reading::Gone { .. }
         | Reading::Stale { .. }
         | Reading::Partial { .. }
         | Reading::Invalid { .. }
@@ -241,6 +277,7 @@ fn weight_of<T>(reading: &Reading<T>) -> Weight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slo::Verdict;
     use crate::slo::fixture::{World, world};
 
     fn unknowns_of(world: &World) -> Vec<(String, Weight, String)> {
@@ -281,6 +318,58 @@ mod tests {
         let unknowns = unknowns_of(&short);
         let why = unknowns.iter().find(|(source, ..)| source == "coverage");
         assert!(why.is_some_and(|(.., why)| why.contains("1.0 of 4.0 hours")));
+    }
+
+    #[test]
+    fn samples_that_arrive_late_are_no_rare_scrapes() {
+        let mut slices = vec![Some(0.0); 8];
+        slices.extend([None; 3]);
+        let late = world().slices(&slices);
+        let late = late.but(|measurement| {
+            measurement.freshness = Reading::Measured(Duration::from_secs(100));
+        });
+        let unknowns = unknowns_of(&late);
+        let why = unknowns.iter().find(|(source, ..)| source == "violations");
+        let (_, _, why) = why.expect("the newest slices are empty");
+        insta::assert_snapshot!(why, @"only 8 of 11 slices of the violation window hold data: the newest sample is 100 s old, and a slice is 60 s; samples reach the server late or have just ended, so see how they get there (remote write, a sidecar, a collector) and whether the pods run");
+        assert!(!why.contains("more often"), "{why}");
+    }
+
+    #[test]
+    fn nothing_is_well_while_the_counts_cannot_be_believed() {
+        fn invalid<T>() -> Reading<T> {
+            Reading::Invalid {
+                why: "12 bad of 10".to_owned(),
+            }
+        }
+        let states = |world: &World| {
+            let violations = world.assess().violations.into_iter();
+            violations.map(|found| found.state).collect::<Vec<_>>()
+        };
+        assert_eq!(states(&world())[0], ViolationState::Ok);
+        let doubts: [fn(&mut Measurement); 4] = [
+            |measurement| measurement.budget = invalid(),
+            |measurement| measurement.m5 = invalid(),
+            |measurement| measurement.h6 = Reading::NoSeries,
+            |measurement| {
+                measurement.h1 = Reading::Partial {
+                    why: "a store did not answer".to_owned(),
+                }
+            },
+        ];
+        for doubt in doubts {
+            let doubtful = world().but(doubt);
+            let states = states(&doubtful);
+            assert!(!states.contains(&ViolationState::Ok), "{states:?}");
+            assert_eq!(doubtful.assess().verdict, Verdict::Unknown);
+        }
+        // A limit that keeps the month from being read says nothing of the last minutes.
+        let limited = world().but(|measurement| {
+            measurement.budget = Reading::Refused {
+                why: "too many samples".to_owned(),
+            };
+        });
+        assert_eq!(states(&limited)[0], ViolationState::Ok);
     }
 
     #[test]

@@ -7,7 +7,20 @@ use super::retry::{Failure, Repeat};
 use crate::clients::http::{HttpError, HttpSettingsError, Response};
 
 /// Words by which servers say that a query is too expensive, whatever the status they send it with.
-const LIMIT_WORDS: [&str; 3] = ["too many samples", "query.max-samples", "err-mimir-max-"];
+/// Source: Prometheus, Mimir and Cortex, VictoriaMetrics' flags, and the limits of Thanos' stores.
+const LIMIT_WORDS: [&str; 11] = [
+    "too many samples",
+    "query.max-samples",
+    "err-mimir-max-",
+    "-search.max",
+    "exceeds the limit",
+    "hit the max number of",
+    "series limit",
+    "samples limit",
+    "chunks limit",
+    "bytes limit",
+    "violated (got ",
+];
 
 /// A question to Prometheus without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +102,22 @@ pub enum PrometheusError {
         /// What it said.
         said: String,
     },
-    /// The query exceeds a limit or cannot be executed. A smaller question may succeed.
+    /// The query failed while it was executed, and not by its size: a store behind the server does not answer, or series of
+    /// the query do not match each other.
     #[error(
-        "query Prometheus at {origin}: query not executed (HTTP {status}: {said}); raise the server's limits, shorten SLO_WINDOW, or correct SLI_BAD_QUERY and SLI_TOTAL_QUERY"
+        "query Prometheus at {origin}: query not executed (HTTP {status}: {said}); look at what it names, which may be a store behind the server that does not answer, or series in SLI_BAD_QUERY and SLI_TOTAL_QUERY that do not match"
+    )]
+    NotExecuted {
+        /// Scheme, host and port.
+        origin: String,
+        /// The status, usually 422.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// The query exceeds a limit. A smaller question may succeed.
+    #[error(
+        "query Prometheus at {origin}: query beyond a limit (HTTP {status}: {said}); raise the server's limits or shorten SLO_WINDOW"
     )]
     TooExpensive {
         /// Scheme, host and port.
@@ -170,6 +196,8 @@ pub enum PrometheusError {
 pub enum QueryFault {
     /// No server would answer it.
     Wrong,
+    /// It failed in this server for another reason than its size.
+    Failed,
     /// A smaller one may be answered.
     TooMuch,
 }
@@ -179,6 +207,7 @@ impl PrometheusError {
     pub fn query_fault(&self) -> Option<QueryFault> {
         match self {
             Self::BadQuery { .. } => Some(QueryFault::Wrong),
+            Self::NotExecuted { .. } => Some(QueryFault::Failed),
             Self::TooExpensive { .. } | Self::TooSlow { .. } => Some(QueryFault::TooMuch),
             Self::Settings(_)
             | Self::Unreachable { .. }
@@ -208,6 +237,7 @@ impl PrometheusError {
             | Self::Refused { .. }
             | Self::NotFound { .. }
             | Self::BadQuery { .. }
+            | Self::NotExecuted { .. }
             | Self::TooExpensive { .. }
             | Self::NotPrometheus { .. }
             | Self::Malformed { .. }
@@ -321,7 +351,7 @@ impl Refusal<'_> {
                 Repeat::Never,
             ),
             (422, _) | (200, "execution") if is_json => (
-                PrometheusError::TooExpensive {
+                PrometheusError::NotExecuted {
                     origin,
                     status,
                     said,

@@ -21,7 +21,9 @@ fn shown(queries: &Queries) -> String {
         latency.text,
         format!("unit: {} s", latency.unit_seconds),
         queries.age().expect("a family has an age"),
-        queries.samples().expect("a family has samples"),
+        queries.samples().expect("a family has samples")[0]
+            .1
+            .clone(),
         queries.coverage(hour).0,
         queries.labelled().expect("a family has labels"),
         queries.unlabelled().expect("a family has labels"),
@@ -273,12 +275,15 @@ fn a_real_prometheus_accepts_every_query() {
                 Some(queries.bad(MINUTE)),
                 queries.latency(MINUTE).map(|query| query.text),
                 queries.age(),
-                queries.samples(),
+                queries.samples().map(|[(_, newest), _]| newest),
+                queries.samples().map(|[_, (_, before)]| before),
                 Some(queries.coverage(MINUTE).0),
                 queries.labelled(),
                 queries.pods(MINUTE),
             ];
-            for query in asked.into_iter().flatten() {
+            let identity = queries.identity().expect("a family has labels").queries();
+            let asked = asked.into_iter().flatten();
+            for query in asked.chain(identity.map(|(_, query)| query)) {
                 // The testkit panics on a refusal.
                 prometheus.query(&query);
             }
@@ -327,6 +332,24 @@ fn bad_and_all_events_are_told_apart_by_pod() {
             "check.out-old-1 total: 6000",
         ]
     );
+}
+
+#[test]
+fn samples_that_arrive_late_do_not_make_the_scrapes_look_rare() {
+    use chrono::{TimeDelta, Utc};
+    use testkit::prometheus::{Backfill, History, Prometheus, ServiceLabels, Traffic};
+
+    let end = Utc::now();
+    let history = History::new(ServiceLabels::new("shop", "check.out"));
+    let history = history.segment(end - TimeDelta::hours(1), end, Traffic::healthy(10.0));
+    let prometheus = Prometheus::start(&Backfill::new(end).service(history));
+    let asked_at = end + TimeDelta::seconds(100);
+    let samples = family(MetricsFamily::Http).samples();
+    let [newest, before] = samples
+        .expect("a family has samples")
+        .map(|(_, query)| prometheus.number_at(&query, asked_at).expect("samples"));
+    assert!(newest <= 3.0, "{newest} samples look like 40 s or more");
+    assert!((7.0..=9.0).contains(&before), "{before} samples are 15 s");
 }
 
 #[test]

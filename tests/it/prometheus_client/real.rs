@@ -155,7 +155,7 @@ async fn a_real_server_answers_every_kind_of_question() {
         .await
         .expect_err("an ambiguous match");
     assert!(
-        matches!(error, PrometheusError::TooExpensive { status: 422, .. }),
+        matches!(error, PrometheusError::NotExecuted { status: 422, .. }),
         "{error:?}"
     );
 

@@ -71,7 +71,27 @@ async fn names_the_path_when_there_is_no_query_api() {
 #[tokio::test]
 async fn reports_a_query_beyond_a_limit_without_repeating_it() {
     for reply in [
-        Reply::json(422, said("execution", "many-to-many matching not allowed")),
+        Reply::json(
+            422,
+            said(
+                "execution",
+                "query processing would load too many samples into memory",
+            ),
+        ),
+        Reply::json(
+            422,
+            said(
+                "422",
+                "cannot select more than -search.maxSamplesPerQuery=1000 samples",
+            ),
+        ),
+        Reply::json(
+            422,
+            said(
+                "execution",
+                "receive series: exceeded series limit: limit 10 violated (got 20)",
+            ),
+        ),
         Reply::json(
             400,
             said(
@@ -90,6 +110,28 @@ async fn reports_a_query_beyond_a_limit_without_repeating_it() {
             "{error:?}"
         );
         assert!(!error.is_transient());
+        assert_eq!(requests, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_fails_for_another_reason_is_not_called_too_much() {
+    for words in [
+        "many-to-many matching not allowed",
+        "proxy Series(): rpc error: code = Unavailable desc = connection error",
+    ] {
+        let (error, requests) = refusal([Reply::json(422, said("execution", words))]).await;
+        assert!(
+            matches!(error, PrometheusError::NotExecuted { .. }),
+            "{error:?}"
+        );
+        assert_eq!(error.query_fault(), Some(QueryFault::Failed));
+        let told = told(&error);
+        assert!(
+            told.contains(words) && told.contains("a store behind"),
+            "{told}"
+        );
+        assert!(!told.contains("limit"), "{told}");
         assert_eq!(requests, 1);
     }
 }
@@ -228,7 +270,7 @@ async fn an_error_told_with_status_200_is_still_an_error() {
     let body = r#"{"status":"error","errorType":"execution","error":"no","data":{"resultType":"vector","result":[]}}"#;
     let (error, requests) = refusal([Reply::json(200, body)]).await;
     assert!(
-        matches!(error, PrometheusError::TooExpensive { .. }),
+        matches!(error, PrometheusError::NotExecuted { .. }),
         "{error:?}"
     );
     assert_eq!(requests, 1);
@@ -239,7 +281,7 @@ async fn data_that_comes_with_an_error_is_not_read() {
     let body = VECTOR_OF_ONE.replace("success", "error");
     let (error, _) = refusal([Reply::json(422, body)]).await;
     assert!(
-        matches!(error, PrometheusError::TooExpensive { .. }),
+        matches!(error, PrometheusError::NotExecuted { .. }),
         "{error:?}"
     );
 }

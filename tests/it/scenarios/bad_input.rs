@@ -47,7 +47,7 @@ fn what_is_not_a_number_is_not_counted() {
 #[test]
 fn an_empty_answer_is_not_zero() {
     for (asked, words) in [
-        ("recent", "check SERVICE_NAME"),
+        ("recent", "whether its pods run"),
         ("total", "check SERVICE_NAME"),
         ("slots", "check SERVICE_NAME"),
         ("slices", "check SERVICE_NAME"),
@@ -292,7 +292,7 @@ fn a_window_that_is_refused_in_chunks_too_is_told_with_all_that_was_measured() {
     for (refusal, remedy) in [
         (
             too_many_samples(),
-            "raise the server's limits, shorten SLO_WINDOW",
+            "raise the server's limits or shorten SLO_WINDOW",
         ),
         (
             Answer::error(503, "timeout", "query timed out"),

@@ -1,0 +1,199 @@
+//! One Prometheus holds two services of the same name, or one service twice.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use testkit::prometheus::{Backfill, History, Prometheus, ServiceLabels, Traffic};
+
+use super::missing_data::program;
+use super::program::Ran;
+use super::world::World;
+
+const SERVICE: &str = "checkout";
+
+/// Two pods with the labels that a scrape by a ServiceMonitor gives them, and further ones.
+fn pods(
+    (now, onset): (DateTime<Utc>, DateTime<Utc>),
+    errors: f64,
+    names: [&str; 2],
+    more: &[(&str, &str)],
+) -> Vec<History> {
+    let healthy = Traffic::healthy(10.0);
+    let pod = |name: &str| {
+        let mut history = History::new(ServiceLabels::new("shop", SERVICE));
+        let instance = format!("{name}:8080");
+        let usual = [
+            ("container", "app"),
+            ("endpoint", "http"),
+            ("instance", &*instance),
+            ("job", SERVICE),
+            ("pod", name),
+        ];
+        for (label, value) in usual.iter().chain(more) {
+            history = history.label(label, value);
+        }
+        history
+            .segment(now - TimeDelta::hours(3), onset, healthy)
+            .segment(onset, now + TimeDelta::hours(1), healthy.errors(errors))
+    };
+    names.map(pod).to_vec()
+}
+
+fn prometheus(now: DateTime<Utc>, histories: impl IntoIterator<Item = Vec<History>>) -> Prometheus {
+    let histories = histories.into_iter().flatten();
+    Prometheus::start(&histories.fold(Backfill::new(now), Backfill::service))
+}
+
+const PRODUCTION: [&str; 2] = ["checkout-5d9f7c6b8-x2x4z", "checkout-5d9f7c6b8-bbbbb"];
+const STAGING: [&str; 2] = ["checkout-7f8b9c4d5-ccccc", "checkout-7f8b9c4d5-ddddd"];
+
+/// A world whose newest release was deployed when the errors began.
+fn released(prometheus: &Prometheus, onset: DateTime<Utc>) -> World {
+    let world = World::at(&prometheus.url(), SERVICE);
+    world.release("v2", onset);
+    world
+}
+
+#[track_caller]
+fn unknown(world: &World, words: &[&str]) -> Ran {
+    let ran = world.nothing_changed_but_the_lock_by(&program(world));
+    let ran = ran.exits(0).decides("hold", "unknown_data");
+    let detail = ran.text("/decision/detail");
+    for word in words {
+        assert!(detail.contains(word), "{word:?} is missing in {detail:?}");
+    }
+    assert_eq!(ran.record["verdict"], "unknown", "{ran}");
+    for violation in ran.record["violations"].as_array().into_iter().flatten() {
+        assert_eq!(violation["state"], "unknown", "{ran}");
+    }
+    assert_eq!(world.server.requests(), [], "git was asked");
+    ran
+}
+
+#[test]
+fn staging_that_fails_does_not_roll_production_back() {
+    let now = Utc::now();
+    let onset = now - TimeDelta::minutes(25);
+    for label in ["cluster", "environment", "prometheus", "tenant"] {
+        let place = |value| [(label, value)];
+        let prometheus = prometheus(
+            now,
+            [
+                pods((now, onset), 0.0002, PRODUCTION, &place("production")),
+                // One pod is enough there.
+                pods((now, onset), 0.5, STAGING, &place("staging"))[..1].to_vec(),
+            ],
+        );
+        let world = released(&prometheus, onset);
+        let production = format!(r#"namespace="shop",service="checkout",{label}="production""#);
+        let values = format!(r#"{label} ("production", "staging")"#);
+        unknown(&world, &[&values, "SLI_SELECTOR", &production]);
+        let check = program(&world).arguments(&["check"]);
+        world.nothing_changed_by(&check).exits(4);
+
+        // What is proposed is what helps, and each of the two is then seen as it is.
+        let selected = |value: &str| {
+            let selector = production.replace("\"production\"", &format!("\"{value}\""));
+            program(&world).env("SLI_SELECTOR", &selector)
+        };
+        let dry = ["--dry-run"];
+        let ran = selected("production").arguments(&dry).run();
+        assert_eq!(ran.record["verdict"], "healthy", "{ran}");
+        let ran = selected("staging").arguments(&dry).run();
+        assert_eq!(ran.record["verdict"], "burning", "{ran}");
+    }
+}
+
+#[test]
+fn two_healthy_worlds_are_not_called_healthy_and_the_doctor_says_why() {
+    let now = Utc::now();
+    let onset = now - TimeDelta::minutes(25);
+    let prometheus = prometheus(
+        now,
+        [
+            pods((now, onset), 0.0002, PRODUCTION, &[("cluster", "eu")]),
+            pods((now, onset), 0.0002, STAGING, &[("cluster", "us")]),
+        ],
+    );
+    let world = released(&prometheus, onset);
+    unknown(&world, &[r#"cluster ("eu", "us")"#]);
+    let doctor = program(&world).arguments(&["doctor"]);
+    let ran = world.nothing_changed_by(&doctor).exits(2);
+    for word in ["cluster (", "SLI_SELECTOR", "problem"] {
+        assert!(ran.stdout.contains(word), "{word:?} is missing: {ran}");
+    }
+    // One service over two clusters is what the operator says it is.
+    let both = r#"namespace="shop",service="checkout",cluster=~"eu|us""#;
+    let ran = program(&world).env("SLI_SELECTOR", both).run();
+    assert_eq!(ran.record["verdict"], "healthy", "{ran}");
+}
+
+#[test]
+fn a_pair_of_prometheus_without_deduplication_is_never_twice_as_sure() {
+    let now = Utc::now();
+    let onset = now - TimeDelta::minutes(25);
+    for label in [
+        "replica",
+        "prometheus_replica",
+        "__replica__",
+        "receive_replica",
+    ] {
+        let seen_by = |replica| pods((now, onset), 0.2, PRODUCTION, &[(label, replica)]);
+        let prometheus = prometheus(now, [seen_by("prometheus-0"), seen_by("prometheus-1")]);
+        let world = released(&prometheus, onset);
+        let values = format!(r#"{label} ("prometheus-0", "prometheus-1")"#);
+        unknown(
+            &world,
+            &["events are counted 2 times", &values, "deduplicate"],
+        );
+        let one = format!(r#"namespace="shop",service="checkout",{label}="prometheus-0""#);
+        let ran = program(&world).env("SLI_SELECTOR", &one).run();
+        ran.exits(0).decides("rollback", "trigger");
+    }
+}
+
+#[test]
+fn pods_that_are_scraped_twice_are_not_counted_twice() {
+    let now = Utc::now();
+    let onset = now - TimeDelta::minutes(25);
+    let mut twice = pods((now, onset), 0.2, PRODUCTION, &[]);
+    twice.extend(PRODUCTION.map(|name| {
+        History::new(ServiceLabels::new("shop", SERVICE))
+            .label("container", "app")
+            .label("endpoint", "metrics")
+            .label("instance", &format!("{name}:8080"))
+            .label("job", "shop/checkout-pods")
+            .label("pod", name)
+            .segment(
+                now - TimeDelta::hours(3),
+                now + TimeDelta::hours(1),
+                Traffic::healthy(10.0),
+            )
+    }));
+    let prometheus = prometheus(now, [twice]);
+    let world = released(&prometheus, onset);
+    unknown(&world, &["counted more than once", "job or endpoint"]);
+}
+
+#[test]
+fn what_differs_within_one_service_is_no_world() {
+    let now = Utc::now();
+    let onset = now - TimeDelta::minutes(25);
+    let on = |zone, node, shard| {
+        let names = if shard == "shard-0" {
+            PRODUCTION
+        } else {
+            STAGING
+        };
+        let more = [
+            ("cluster", "production"),
+            ("node", node),
+            ("prometheus_replica", shard),
+            ("topology_kubernetes_io_zone", zone),
+            ("zone", zone),
+        ];
+        pods((now, onset), 0.2, names, &more)
+    };
+    let prometheus = prometheus(now, [on("a", "n1", "shard-0"), on("b", "n2", "shard-1")]);
+    let world = released(&prometheus, onset);
+    let ran = program(&world).run();
+    ran.exits(0).decides("rollback", "trigger");
+}
