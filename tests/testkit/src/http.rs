@@ -1,5 +1,6 @@
 //! Just enough HTTP/1.1 for the helpers of the tests: one request per connection.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use std::time::Duration;
 /// Protects a test from a client or server that stops talking: the connection is given up.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
+/// Protects a test from a server that never answers to a whole file.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(300);
+
 /// The longest line of a request or response head that is read; more is an error.
 const LINE_LIMIT: u64 = 64 * 1024;
 
@@ -19,6 +23,24 @@ pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<(u16, Vec<u8>
     stream.set_read_timeout(Some(SILENCE_LIMIT))?;
     // Version 1.0 keeps the answer unchunked and lets the end of the connection end the body.
     write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    answer(stream)
+}
+
+/// Sends the content of a file with a POST request and returns the status.
+pub(crate) fn post_file(address: SocketAddr, target: &str, mut file: File) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(address)?;
+    // What takes long here is the reading of the whole file on the other side.
+    stream.set_read_timeout(Some(UPLOAD_LIMIT))?;
+    let length = file.metadata()?.len();
+    write!(
+        stream,
+        "POST {target} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n"
+    )?;
+    io::copy(&mut file, &mut stream)?;
+    Ok(answer(stream)?.0)
+}
+
+fn answer(stream: TcpStream) -> io::Result<(u16, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let status_line = read_line(&mut reader)?;
     let status = status_line

@@ -1,9 +1,10 @@
 //! Launchers of real servers and strict stand-ins.
 //!
-//! The tests and the demo run the program against a real Prometheus ([`prometheus`]), a real Pushgateway ([`pushgateway`]) and
-//! real git repositories served by `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD
-//! ([`argocd`]), Slack ([`slack`]), PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live service to
-//! scrape where needed ([`service`]). Every server listens on a loopback port that the operating
+//! The tests and the demo run the program against a real Prometheus ([`prometheus`]) and other servers that answer its queries
+//! ([`back_end`], [`victoria_metrics`], [`thanos`]), a real Pushgateway ([`pushgateway`]) and real git repositories served by
+//! `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD ([`argocd`]), Slack ([`slack`]),
+//! PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live service to scrape where needed
+//! ([`service`]). Every server listens on a loopback port that the operating
 //! system chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when
 //! the test process dies.
 //!
@@ -11,6 +12,7 @@
 //! and the panic message says what is missing.
 
 pub mod argocd;
+pub mod back_end;
 pub mod demo;
 pub mod git;
 pub mod github;
@@ -20,7 +22,10 @@ mod process;
 pub mod prometheus;
 pub mod pushgateway;
 pub mod receiver;
+mod servers;
 pub mod service;
 pub mod slack;
 mod standin;
 pub mod stub;
+pub mod thanos;
+pub mod victoria_metrics;

@@ -1,11 +1,13 @@
 //! Turns histories into Prometheus blocks.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
+use tempfile::{NamedTempFile, TempDir};
 
 use super::counters::Counters;
 use super::exposition::SeriesNames;
@@ -147,7 +149,7 @@ impl Backfill {
             self.write_history(history, out)?;
         }
         for line in &self.lines {
-            for time in self.sample_times(line.from, line.to) {
+            for time in self.sample_times(line.from, line.to, 0) {
                 let risen = ((time - line.from) as f64 * line.per_second).floor();
                 writeln!(out, "{} {} {time}", line.series, line.begins_with + risen)?;
             }
@@ -163,12 +165,7 @@ impl Backfill {
         if self.services.is_empty() && self.lines.is_empty() {
             return;
         }
-        let text = tempfile::NamedTempFile::new().expect("the temporary folder is writable");
-        let mut out =
-            BufWriter::with_capacity(1 << 20, File::create(text.path()).expect("our own file"));
-        self.write_open_metrics(&mut out)
-            .and_then(|()| out.flush())
-            .expect("the temporary folder has space");
+        let text = self.text();
         // promtool reads the whole text once per block: few long blocks are much faster than many of two hours.
         let output = Command::new("promtool")
             .args([
@@ -189,6 +186,16 @@ impl Backfill {
         );
     }
 
+    fn text(&self) -> NamedTempFile {
+        let text = NamedTempFile::new().expect("the temporary folder is writable");
+        let mut out =
+            BufWriter::with_capacity(1 << 20, File::create(text.path()).expect("our own file"));
+        self.write_open_metrics(&mut out)
+            .and_then(|()| out.flush())
+            .expect("the temporary folder has space");
+        text
+    }
+
     fn write_history(&self, history: &History, out: &mut impl Write) -> io::Result<()> {
         let (Some(first), Some(last)) = (history.segments.first(), history.segments.last()) else {
             return Ok(());
@@ -196,7 +203,7 @@ impl Backfill {
         let series = SeriesNames::new(history);
         let mut counters = Counters::default();
         let mut before = first.from;
-        for time in self.sample_times(first.from, last.to) {
+        for time in self.sample_times(first.from, last.to, history.scraped_every_secs) {
             history.advance(&mut counters, before, time);
             if history.has_samples_at(time) {
                 series.each_sample(&counters, |name, value| {
@@ -208,13 +215,61 @@ impl Backfill {
         Ok(())
     }
 
-    /// Returns `from` and all multiples of the spacing up to `to`, in unix seconds.
-    fn sample_times(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
+    /// Returns `from` and all multiples of the spacing, or of `at_least` where that is more, up to `to`, in unix seconds.
+    fn sample_times(&self, from: i64, to: i64, at_least: i64) -> impl Iterator<Item = i64> {
         let (now, spacing) = (self.now.timestamp(), self.spacing);
         let next = move |time: &i64| {
-            let step = spacing.at_age(now - time);
+            let step = spacing.at_age(now - time).max(at_least);
             Some((time.div_euclid(step) + 1) * step)
         };
         std::iter::successors(Some(from), next).take_while(move |time| *time <= to)
     }
+}
+
+/// A backfill written down once, for several servers that are fed with the same history.
+#[derive(Debug)]
+pub struct Recording {
+    backfill: Backfill,
+    text: OnceLock<NamedTempFile>,
+    blocks: OnceLock<TempDir>,
+}
+
+impl Recording {
+    /// Takes a backfill; text and blocks are written when a server first wants them.
+    pub fn of(backfill: &Backfill) -> Self {
+        Self {
+            backfill: backfill.clone(),
+            text: OnceLock::new(),
+            blocks: OnceLock::new(),
+        }
+    }
+
+    /// Returns the history as a file of OpenMetrics text.
+    pub(crate) fn text(&self) -> &Path {
+        self.text.get_or_init(|| self.backfill.text()).path()
+    }
+
+    /// Puts the blocks into the data folder of a Prometheus.
+    pub(crate) fn copy_blocks(&self, folder: &Path) {
+        let blocks = self.blocks.get_or_init(|| {
+            let blocks = tempfile::tempdir().expect("a temporary folder");
+            self.backfill.create_blocks(blocks.path());
+            blocks
+        });
+        copy(blocks.path(), folder).expect("our own folders");
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

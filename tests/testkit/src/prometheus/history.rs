@@ -91,6 +91,8 @@ pub struct History {
     pub(super) extra_labels: Vec<(String, String)>,
     pub(super) segments: Vec<Segment>,
     pub(super) restarts: Vec<i64>,
+    hidden: Vec<(i64, i64)>,
+    pub(super) scraped_every_secs: i64,
     pub(super) error_series: bool,
     pub(super) histogram: bool,
 }
@@ -115,6 +117,8 @@ impl History {
             extra_labels: Vec::new(),
             segments: Vec::new(),
             restarts: Vec::new(),
+            hidden: Vec::new(),
+            scraped_every_secs: 0,
             error_series: true,
             histogram: true,
         }
@@ -145,6 +149,30 @@ impl History {
         self
     }
 
+    /// Leaves out the samples after one time and before another, while the service goes on serving and counting.
+    pub fn hidden(mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        self.hidden.push((from.timestamp(), to.timestamp()));
+        self
+    }
+
+    /// Takes samples no more often than this, in seconds; older ones stay as far apart as the backfill says.
+    pub fn scraped_every(mut self, seconds: i64) -> Self {
+        self.scraped_every_secs = seconds;
+        self
+    }
+
+    /// Returns how many requests failed between two times, and how many there were: what a measurement should find.
+    pub fn events(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> (f64, f64) {
+        let (from, to) = (from.timestamp_millis(), to.timestamp_millis());
+        let events = self.segments.iter().map(|segment| {
+            let (begin, end) = (segment.from * 1000, segment.to * 1000);
+            let seconds = (end.min(to) - begin.max(from)).max(0) as f64 / 1000.0;
+            let requests = segment.traffic.requests_per_second * seconds;
+            (requests * segment.traffic.error_ratio, requests)
+        });
+        events.fold((0.0, 0.0), |sum, more| (sum.0 + more.0, sum.1 + more.1))
+    }
+
     /// Adds a label to every series, such as `pod`; two histories of one service then add up.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         self.extra_labels.push((name.to_owned(), value.to_owned()));
@@ -167,6 +195,10 @@ impl History {
         self.segments
             .iter()
             .any(|segment| segment.from <= time && time <= segment.to)
+            && !self
+                .hidden
+                .iter()
+                .any(|(from, to)| *from < time && time < *to)
     }
 
     /// Adds to `counters` what happens after `from` up to `to`, in unix seconds.

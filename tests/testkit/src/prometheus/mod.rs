@@ -13,6 +13,7 @@
 //! assert!(prometheus.number("sum(rate(http_requests_total[5m]))").is_some());
 //! ```
 
+mod api;
 mod backfill;
 pub(crate) mod counters;
 pub(crate) mod exposition;
@@ -21,11 +22,12 @@ mod layout;
 mod month;
 pub(crate) mod native;
 mod relay;
-mod server;
+pub(crate) mod server;
 
-pub use backfill::{Backfill, Spacing};
+pub use api::Api;
+pub use backfill::{Backfill, Recording, Spacing};
 pub use history::{History, ServiceLabels, Traffic};
 pub use layout::Layout;
 pub use month::{Month, shared_month};
 pub use relay::{Answer, Question};
-pub use server::Prometheus;
+pub use server::{Edition, Prometheus};

@@ -1,5 +1,6 @@
 //! The Prometheus process.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -10,9 +11,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::backfill::Backfill;
-use crate::http;
+use super::api::Api;
+use super::backfill::{Backfill, Recording};
 use crate::process::Guarded;
+use crate::{http, servers};
 
 /// Protects a test from a Prometheus that never gets ready: the start fails with the end of its log.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -25,6 +27,18 @@ const READINESS_POLL: Duration = Duration::from_millis(20);
 
 /// A configuration that scrapes nothing.
 const NO_SCRAPES: &str = "scrape_configs: []\n";
+
+/// The program that Debian's package brings.
+const DEBIAN: &str = "prometheus";
+
+/// Which Prometheus is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    /// The one that Debian's package brings.
+    Debian,
+    /// The pinned one that `scripts/lib/servers.sh` builds: 3.16.
+    Pinned,
+}
 
 /// A running Prometheus with its own data folder; stopped and removed on drop.
 #[derive(Debug)]
@@ -42,6 +56,38 @@ impl Prometheus {
     /// If `prometheus` or `promtool` is missing or does not start.
     pub fn start(backfill: &Backfill) -> Self {
         Self::launch(backfill, NO_SCRAPES, &[])
+    }
+
+    /// Starts a Prometheus of the pinned edition that serves `backfill`; nothing where it was not built.
+    ///
+    /// # Panics
+    /// If it does not start, or was not built and `CI` is `true`.
+    pub fn start_pinned(backfill: &Backfill) -> Option<Self> {
+        Self::start_edition(Edition::Pinned, &Recording::of(backfill), &[])
+    }
+
+    /// Starts a Prometheus that serves a recording and gives its external labels; nothing where that edition is missing.
+    pub(crate) fn start_edition(
+        edition: Edition,
+        recording: &Recording,
+        external_labels: &[(String, String)],
+    ) -> Option<Self> {
+        let program = match edition {
+            Edition::Debian => DEBIAN.into(),
+            Edition::Pinned => servers::built("prometheus", "prometheus")?,
+        };
+        let labels: BTreeMap<_, _> = external_labels.iter().cloned().collect();
+        let config = serde_json::json!({
+            "global": { "external_labels": labels },
+            "scrape_configs": [],
+        });
+        let fill = |data: &Path| recording.copy_blocks(data);
+        Some(Self::launch_program(
+            &program,
+            fill,
+            &config.to_string(),
+            &[],
+        ))
     }
 
     /// Starts a Prometheus that serves `backfill` and refuses a query for which it would have to hold more than
@@ -140,16 +186,21 @@ impl Prometheus {
     /// # Panics
     /// If Prometheus does not answer.
     pub fn rules(&self) -> Vec<Value> {
-        let data = self.query_target("/api/v1/rules");
+        let data = self.api().get("/api/v1/rules");
         let groups = data["groups"].as_array().into_iter().flatten();
         groups
             .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
             .collect()
     }
 
+    /// Returns where it answers queries.
+    pub fn api(&self) -> Api {
+        Api::at(self.address)
+    }
+
     /// Returns the base URL, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.api().url()
     }
 
     /// Returns the address it listens on.
@@ -167,7 +218,7 @@ impl Prometheus {
     /// # Panics
     /// If Prometheus refuses the query.
     pub fn query(&self, expression: &str) -> Value {
-        self.query_target(&format!("/api/v1/query?query={}", http::escape(expression)))
+        self.api().query(expression)
     }
 
     /// Returns the `data` of an instant query evaluated at a time.
@@ -175,11 +226,7 @@ impl Prometheus {
     /// # Panics
     /// If Prometheus refuses the query.
     pub fn query_at(&self, expression: &str, at: DateTime<Utc>) -> Value {
-        self.query_target(&format!(
-            "/api/v1/query?query={}&time={}",
-            http::escape(expression),
-            at.timestamp()
-        ))
+        self.api().query_at(expression, at)
     }
 
     /// Returns the single number an expression has now; nothing when the answer is empty.
@@ -187,7 +234,7 @@ impl Prometheus {
     /// # Panics
     /// If Prometheus refuses the query or answers with several series.
     pub fn number(&self, expression: &str) -> Option<f64> {
-        single_number(&self.query(expression))
+        self.api().number(expression)
     }
 
     /// Returns the single number an expression has at a time; nothing when the answer is empty.
@@ -195,18 +242,24 @@ impl Prometheus {
     /// # Panics
     /// If Prometheus refuses the query or answers with several series.
     pub fn number_at(&self, expression: &str, at: DateTime<Utc>) -> Option<f64> {
-        single_number(&self.query_at(expression, at))
-    }
-
-    fn query_target(&self, target: &str) -> Value {
-        let (status, body) = http::get(self.address, target).expect("Prometheus answers");
-        let mut answer: Value =
-            serde_json::from_slice(&body).expect("Prometheus answers with JSON");
-        assert_eq!(status, 200, "Prometheus refuses {target}: {answer}");
-        answer["data"].take()
+        self.api().number_at(expression, at)
     }
 
     fn launch(backfill: &Backfill, config: &str, flags: &[&str]) -> Self {
+        Self::launch_program(
+            DEBIAN.as_ref(),
+            |data| backfill.create_blocks(data),
+            config,
+            flags,
+        )
+    }
+
+    fn launch_program(
+        program: &Path,
+        fill: impl FnOnce(&Path),
+        config: &str,
+        flags: &[&str],
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("testkit-prometheus-")
             .tempdir()
@@ -218,11 +271,11 @@ impl Prometheus {
         );
         fs::create_dir(&data).expect("our own folder");
         fs::write(&config_file, config).expect("our own folder");
-        backfill.create_blocks(&data);
+        fill(&data);
         for _ in 0..START_ATTEMPTS {
             let address = free_address();
             let mut process = Guarded::spawn(
-                Command::new("prometheus")
+                Command::new(program)
                     .arg(format!("--config.file={}", config_file.display()))
                     .arg(format!("--storage.tsdb.path={}", data.display()))
                     .arg("--storage.tsdb.retention.time=400d")
@@ -313,28 +366,9 @@ fn serves_from(address: SocketAddr, data: &Path) -> bool {
         })
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
     listener
         .local_addr()
         .expect("a bound listener has an address")
-}
-
-fn single_number(data: &Value) -> Option<f64> {
-    let value = match data["resultType"].as_str() {
-        Some("scalar") => &data["result"][1],
-        _ => {
-            let series = data["result"]
-                .as_array()
-                .expect("an instant query answers with a list");
-            assert!(series.len() <= 1, "one series was expected: {data}");
-            &series.first()?["value"][1]
-        }
-    };
-    Some(
-        value
-            .as_str()?
-            .parse()
-            .expect("Prometheus writes numbers as Rust reads them"),
-    )
 }

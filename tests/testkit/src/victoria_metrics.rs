@@ -1,0 +1,119 @@
+//! A real VictoriaMetrics, single-node.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::http;
+use crate::process::Guarded;
+use crate::prometheus::{Api, Backfill, Recording};
+use crate::servers;
+
+/// Protects a test from a VictoriaMetrics that never listens: the start fails with what it logged.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// What it logs, before its address, once connections are accepted.
+const LISTENING: &str = "started server at http://";
+
+/// A running VictoriaMetrics with its own data folder; stopped and removed on drop.
+///
+/// Its flags are the defaults, so that `-search.latencyOffset` and the cache of range queries act as they do elsewhere.
+#[derive(Debug)]
+pub struct VictoriaMetrics {
+    // Fields are dropped in this order: the process must end before its folder goes.
+    _process: Guarded,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl VictoriaMetrics {
+    /// Starts a VictoriaMetrics that serves `backfill`; nothing where it was not built.
+    ///
+    /// # Panics
+    /// If it does not start or refuses the history, or was not built and `CI` is `true`.
+    pub fn start(backfill: &Backfill) -> Option<Self> {
+        Self::start_recorded(&Recording::of(backfill))
+    }
+
+    /// Starts a VictoriaMetrics that serves a recording; nothing where it was not built.
+    pub(crate) fn start_recorded(recording: &Recording) -> Option<Self> {
+        let program = servers::built("victoria-metrics", "victoria-metrics")?;
+        let folder = tempfile::Builder::new()
+            .prefix("testkit-victoria-metrics-")
+            .tempdir()
+            .expect("a temporary folder");
+        let mut process = Guarded::spawn(
+            Command::new(program)
+                .arg("-httpListenAddr=127.0.0.1:0")
+                .arg(format!(
+                    "-storageDataPath={}",
+                    folder.path().join("data").display()
+                ))
+                .arg("-retentionPeriod=400d")
+                // It would take most of the machine's memory, and tests run side by side.
+                .arg("-memory.allowedBytes=512MB")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped()),
+            folder.path(),
+        );
+        let log = process.take_stderr().expect("its errors are piped");
+        let address =
+            listening(log).unwrap_or_else(|log| panic!("VictoriaMetrics did not get ready: {log}"));
+        let server = Self {
+            _process: process,
+            address,
+            _folder: folder,
+        };
+        server.import(recording);
+        Some(server)
+    }
+
+    /// Returns where it answers queries.
+    pub fn api(&self) -> Api {
+        Api::at(self.address)
+    }
+
+    /// Returns the base URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        self.api().url()
+    }
+
+    /// Takes a recording in; queries see all of it when this returns.
+    fn import(&self, recording: &Recording) {
+        let text = File::open(recording.text()).expect("our own file");
+        let status = http::post_file(self.address, "/api/v1/import/prometheus", text);
+        assert_eq!(status.expect("VictoriaMetrics answers"), 204, "import");
+        let (status, _) =
+            http::get(self.address, "/internal/force_flush").expect("VictoriaMetrics answers");
+        assert_eq!(status, 200, "flush");
+    }
+}
+
+/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so that the
+/// process never waits for a reader.
+fn listening(log: impl Read + Send + 'static) -> Result<SocketAddr, String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            // Nobody listens once the address is known.
+            let _ = sender.send(line);
+        }
+    });
+    let mut seen = String::new();
+    while let Ok(line) = receiver.recv_timeout(START_LIMIT) {
+        if let Some((_, address)) = line.split_once(LISTENING) {
+            let address = address.trim().trim_end_matches('/');
+            return Ok(address.parse().expect("it logs an address"));
+        }
+        seen.push_str(&line);
+        seen.push('\n');
+    }
+    Err(seen)
+}
