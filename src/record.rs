@@ -77,6 +77,9 @@ pub struct ViolationPart {
     pub for_seconds: u64,
     pub points: usize,
     pub points_expected: usize,
+    /// What shows it where no slice does: `no ready pods (…)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -129,6 +132,9 @@ pub struct RollbackPart {
     pub to: String,
     pub steps: Vec<StepPart>,
     pub outcome: &'static str,
+    /// True where the service is proven to fail more than before, beside the outcome `ineffective`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub worse: bool,
     /// The commit on the branch, once there is one.
     pub commit: Option<String>,
     /// What the commit would change, in a dry run.
@@ -249,6 +255,7 @@ impl Record {
                 for_seconds: violation.lasting.as_secs(),
                 points: violation.points,
                 points_expected: violation.points_expected,
+                detail: violation.detail.clone(),
             })
             .collect();
         self.verdict = match assessment.verdict {
@@ -362,6 +369,7 @@ impl Record {
             to: plan.to.clone(),
             steps,
             outcome: "would_roll_back",
+            worse: false,
             commit: None,
             diff: Some(diff),
         });
@@ -385,6 +393,7 @@ impl From<&journal::Rollback> for RollbackPart {
                 })
                 .collect(),
             outcome: outcome(rollback.phase),
+            worse: rollback.worse,
             commit: rollback.commit.clone(),
             diff: None,
         }

@@ -88,6 +88,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
         named: None,
         by: "error-budget-monitor for a person",
         recovery_ratio: service.objective.max_bad_ratio(),
+        outage: false,
         when_held: Exit::PersonNeeded,
         pending: None,
     };
@@ -231,6 +232,8 @@ pub(super) async fn alone(
             _ => None,
         },
         effective_at: None,
+        outage: wish.outage,
+        worse: false,
         ended_at: None,
         steps: Vec::new(),
     };

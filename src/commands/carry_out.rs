@@ -33,6 +33,8 @@ pub(super) struct Wish {
     pub(super) by: &'static str,
     /// Error ratio under which the burn has stopped (0..1).
     pub(super) recovery_ratio: f64,
+    /// Whether the service is gone, so that its pods have to come back.
+    pub(super) outage: bool,
     /// How the program ends when the decision is to hold.
     pub(super) when_held: Exit,
     /// The plan that waited for a person's word, where it is carried out now.
@@ -297,6 +299,8 @@ impl Intent<'_> {
             proposal: None,
             argocd: errand.clone(),
             auto_sync_before: None,
+            outage: wish.outage,
+            worse: false,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),

@@ -197,11 +197,14 @@ fn gate(assessment: &Assessment, service: &Service<'_>) -> Exit {
 }
 
 fn blocked(assessment: &Assessment, exit: Exit) -> String {
-    let violated: Vec<&str> = assessment
+    let violated: Vec<String> = assessment
         .violations
         .iter()
         .filter(|violation| violation.state == crate::slo::ViolationState::Violated)
-        .map(|violation| violation.slo.as_str())
+        .map(|violation| match &violation.detail {
+            Some(detail) => format!("{}: {detail}", violation.slo.as_str()),
+            None => violation.slo.as_str().to_owned(),
+        })
         .collect();
     if exit == Exit::BlockedUnknown {
         let unknown: Vec<String> = assessment

@@ -228,10 +228,13 @@ impl<'a> Journey<'a> {
         };
         let verify = &self.service.config.verify;
         let proof = Proof {
+            begun_at: self.rollback.begun_at,
             effective_at,
             recovery_ratio: self.rollback.recovery_ratio,
+            outage: self.rollback.outage,
             stabilization: verify.stabilization,
             min_events: self.service.settings.min_events,
+            min_bad_events: self.service.settings.min_bad_events,
             deadline: verify.deadline,
         };
         let (metrics, stop) = (self.service.metrics(), &self.stop);
@@ -247,6 +250,11 @@ impl<'a> Journey<'a> {
                     Event::DeadlinePassed,
                     what,
                 );
+            }
+            Seen::Worse(what) => {
+                self.rollback.worse = true;
+                let what = format!("it is worse than before: {what}");
+                self.ends(StepName::Verify, StepState::Failed, Event::GotWorse, what);
             }
             Seen::NotYet(what) => {
                 self.rollback
@@ -316,7 +324,11 @@ impl<'a> Journey<'a> {
             | Phase::Expired => (Exit::Complete, None),
             Phase::Ineffective => (
                 Exit::PersonNeeded,
-                Some(format!("rollback {} did not help: {last}", rollback.id)),
+                Some(if rollback.worse {
+                    format!("rollback {} made it worse: {last}", rollback.id)
+                } else {
+                    format!("rollback {} did not help: {last}", rollback.id)
+                }),
             ),
             Phase::Failed => (
                 Exit::PersonNeeded,

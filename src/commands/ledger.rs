@@ -319,6 +319,8 @@ fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -
         proposal: None,
         argocd: None,
         auto_sync_before: None,
+        outage: false,
+        worse: false,
         effective_at: Some(at),
         ended_at: is_proven.then_some(at),
         steps: vec![Step {

@@ -21,7 +21,7 @@ use crate::policy::{
     questions,
 };
 use crate::record::{Heading, Record};
-use crate::slo::{Assessment, Cause, Signal, assess_slices};
+use crate::slo::{Assessment, Cause, Reading, Signal, assess_knowing_pods, assess_slices};
 
 /// Most rounds of questions about the past; three looks and one round of counts are all that is ever asked.
 const MAX_ROUNDS: usize = 6;
@@ -164,7 +164,7 @@ pub(super) async fn measure(
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
     match service.metrics().observe(&service.objective).await {
         Ok(observation) => {
-            let assessment = judge(service, &observation);
+            let assessment = judge(service, &observation).await;
             tracing::info!(
                 verdict = ?assessment.verdict,
                 consumed = assessment.budget.consumed,
@@ -179,12 +179,22 @@ pub(super) async fn measure(
     }
 }
 
-fn judge(service: &Service<'_>, observation: &Observation) -> Assessment {
-    assess_slices(
-        &observation.measurement,
-        &service.objective,
-        observation.slice_window,
-    )
+/// Judges an observation. Where the traffic fell, the pods are asked for: what is silent may be gone.
+async fn judge(service: &Service<'_>, observation: &Observation) -> Assessment {
+    let (measurement, slice) = (&observation.measurement, observation.slice_window);
+    let assessment = assess_slices(measurement, &service.objective, slice);
+    if assessment.fall.is_none() {
+        return assessment;
+    }
+    let pods = if service.config.policy.outage_detection {
+        let at = observation.evaluated_at;
+        service.metrics().pods_there(&service.objective, at).await
+    } else {
+        Reading::Refused {
+            why: "OUTAGE_DETECTION is false".to_owned(),
+        }
+    };
+    assess_knowing_pods(measurement, &service.objective, slice, Some(&pods))
 }
 
 fn unreachable_prometheus(
@@ -337,6 +347,7 @@ async fn follow(
         named: None,
         by: "error-budget-monitor",
         recovery_ratio: recovery_ratio(&known.assessment, service),
+        outage: known.assessment.outage.is_some(),
         when_held: Exit::Complete,
         pending: None,
     };
@@ -440,7 +451,7 @@ fn recovery_ratio(assessment: &Assessment, service: &Service<'_>) -> f64 {
         .iter()
         .map(|burn| match burn.cause {
             Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => burn.ratio,
-            Cause::Violation(_) => allowed,
+            Cause::Violation(_) | Cause::Outage => allowed,
         })
         .fold(allowed, f64::min)
 }

@@ -173,6 +173,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         named,
         by: "error-budget-monitor for a person",
         recovery_ratio: service.objective.max_bad_ratio(),
+        outage: false,
         when_held: Exit::PersonNeeded,
         pending: None,
     };

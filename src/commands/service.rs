@@ -320,6 +320,7 @@ pub(super) fn history(state: &ServiceState) -> History {
                 attempted: past.attempted,
                 landed_at: past.effective_at,
                 is_released: past.released.is_some(),
+                made_it_worse: past.worse,
                 outcome: match past.phase {
                     Phase::Awaiting if past.answer() == Some(Answer::Approved) => {
                         PastOutcome::Approved

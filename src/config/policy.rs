@@ -12,8 +12,8 @@ use super::{
         APPROVAL_TIMEOUT, ATTRIBUTION_WINDOW, AUTO_ROLLBACK_CRITICAL, AUTO_ROLLBACK_EMERGENCY,
         BLACKOUT_WINDOWS, COOLDOWN, DRY_RUN, EMERGENCY_OVERRIDES_BLACKOUT, MAX_REVISIONS_BACK,
         MAX_ROLLBACKS_PER_DAY, MAX_ROLLBACKS_PER_HOUR, MIN_BAD_EVENTS, MIN_EVENTS,
-        REQUIRE_ACTIVE_BURN, REQUIRE_APPROVAL, REQUIRE_ATTRIBUTION, RESUME_MAX_AGE,
-        ROLLBACK_ENABLED, STABILIZATION, VERIFY_DEADLINE, VERIFY_TIMEOUT,
+        OUTAGE_DETECTION, REQUIRE_ACTIVE_BURN, REQUIRE_APPROVAL, REQUIRE_ATTRIBUTION,
+        RESUME_MAX_AGE, ROLLBACK_ENABLED, STABILIZATION, VERIFY_DEADLINE, VERIFY_TIMEOUT,
     },
 };
 
@@ -38,6 +38,8 @@ pub struct PolicyConfig {
     pub require_attribution: bool,
     /// `ATTRIBUTION_WINDOW` (60m), from 1s to 30d: how long after a deployment a burn is blamed on it.
     pub attribution_window: Duration,
+    /// `OUTAGE_DETECTION` (true): whether a service counts as gone where its traffic ended and no pod is ready.
+    pub outage_detection: bool,
     /// `MAX_REVISIONS_BACK` (3), from 1 to 100 deployments.
     pub max_revisions_back: u32,
     /// `MIN_EVENTS` (50): fewest events in the decision window.
@@ -84,6 +86,7 @@ pub(super) fn read_policy(reader: &mut Reader) -> Checked<PolicyConfig> {
     let require_active_burn = reader.flag(&REQUIRE_ACTIVE_BURN);
     let require_attribution = reader.flag(&REQUIRE_ATTRIBUTION);
     let attribution_window = reader.duration(&ATTRIBUTION_WINDOW, SECOND..=30 * DAY);
+    let outage_detection = reader.flag(&OUTAGE_DETECTION);
     let max_revisions_back = reader.count(&MAX_REVISIONS_BACK, 1..=100);
     let min_events = reader.count(&MIN_EVENTS, 0..=1_000_000_000);
     let min_bad_events = reader.count(&MIN_BAD_EVENTS, 0..=1_000_000_000);
@@ -98,6 +101,7 @@ pub(super) fn read_policy(reader: &mut Reader) -> Checked<PolicyConfig> {
         require_active_burn: require_active_burn?,
         require_attribution: require_attribution?,
         attribution_window: attribution_window?,
+        outage_detection: outage_detection?,
         max_revisions_back: max_revisions_back?,
         min_events: min_events?,
         min_bad_events: min_bad_events?,

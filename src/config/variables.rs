@@ -145,6 +145,7 @@ variables! {
         REQUIRE_ACTIVE_BURN require_active_burn = "true", "Whether the budget must be burning now.";
         REQUIRE_ATTRIBUTION require_attribution = "true", "Whether the burn must follow a deployment.";
         ATTRIBUTION_WINDOW attribution_window = "60m", "How long after a deployment a burn is blamed on it.";
+        OUTAGE_DETECTION outage_detection = "true", "Whether a service counts as gone where its traffic ended and kube-state-metrics show no ready pods.";
         MAX_REVISIONS_BACK max_revisions_back = "3", "How many deployments a rollback may go back.";
         MIN_EVENTS min_events = "50", "Fewest events in the decision window that allow a rollback.";
         MIN_BAD_EVENTS min_bad_events = "5", "Fewest bad events in the decision window that allow a rollback.";

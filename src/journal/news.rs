@@ -197,6 +197,9 @@ pub struct NewsRollback {
     pub application_url: Option<String>,
     /// Until when a person may agree.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Whether the service is proven to fail more since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub worse: bool,
     /// What was done: step, state, time and detail.
     pub steps: Vec<NewsStep>,
 }

@@ -123,6 +123,13 @@ pub struct Rollback {
     pub auto_sync_before: Option<serde_json::Value>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
+    /// Whether it was begun because the service was gone: then the pods have to be back too. A file without this field means no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outage: bool,
+    /// Whether the service is proven to fail more since it took effect: what it put back is no target again. A file without this
+    /// field means that nobody saw that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub worse: bool,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// What was done, in order.
@@ -412,6 +419,8 @@ mod tests {
             proposal: None,
             argocd: None,
             auto_sync_before: None,
+            outage: false,
+            worse: false,
             effective_at: None,
             ended_at: Some(DateTime::UNIX_EPOCH),
             steps: Vec::new(),

@@ -244,6 +244,8 @@ pub(super) mod fixture {
             proposal: None,
             argocd: None,
             auto_sync_before: None,
+            outage: false,
+            worse: false,
             effective_at: None,
             ended_at: None,
             steps: Vec::new(),

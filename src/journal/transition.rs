@@ -82,11 +82,13 @@ pub enum Event {
     BurnStopped,
     /// The deadline passed without that proof.
     DeadlinePassed,
+    /// It is proven that the service fails more than before.
+    GotWorse,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Approved,
         Self::Proposed,
         Self::Landed,
@@ -98,6 +100,7 @@ impl Event {
         Self::Expired,
         Self::BurnStopped,
         Self::DeadlinePassed,
+        Self::GotWorse,
     ];
 }
 
@@ -142,7 +145,8 @@ fn from_awaiting(event: Event) -> Option<Phase> {
         | Event::Refused
         | Event::TooOld
         | Event::BurnStopped
-        | Event::DeadlinePassed => None,
+        | Event::DeadlinePassed
+        | Event::GotWorse => None,
     }
 }
 
@@ -156,7 +160,8 @@ fn from_begun(event: Event) -> Option<Phase> {
         | Event::Rejected
         | Event::Expired
         | Event::BurnStopped
-        | Event::DeadlinePassed => None,
+        | Event::DeadlinePassed
+        | Event::GotWorse => None,
     }
 }
 
@@ -172,14 +177,15 @@ fn from_proposed(event: Event) -> Option<Phase> {
         | Event::BurnOver
         | Event::TooOld
         | Event::BurnStopped
-        | Event::DeadlinePassed => None,
+        | Event::DeadlinePassed
+        | Event::GotWorse => None,
     }
 }
 
 fn from_verifying(event: Event) -> Option<Phase> {
     match event {
         Event::BurnStopped => Some(Phase::Recovered),
-        Event::DeadlinePassed => Some(Phase::Ineffective),
+        Event::DeadlinePassed | Event::GotWorse => Some(Phase::Ineffective),
         Event::Approved
         | Event::Proposed
         | Event::Landed
@@ -217,6 +223,7 @@ mod tests {
             (Phase::Proposed, Event::Expired, Phase::Expired),
             (Phase::Verifying, Event::BurnStopped, Phase::Recovered),
             (Phase::Verifying, Event::DeadlinePassed, Phase::Ineffective),
+            (Phase::Verifying, Event::GotWorse, Phase::Ineffective),
         ];
         for phase in Phase::ALL {
             for event in Event::ALL {

@@ -139,6 +139,7 @@ pub(super) fn rollback() -> NewsRollback {
         application: Some("checkout".to_owned()),
         application_url: Some("https://argocd.example.com/applications/checkout".to_owned()),
         expires_at: Some(at(30)),
+        worse: false,
         steps: vec![
             step("gitops_revert", "done", 1, "pushed cccccccccc"),
             step("verify", "pending", 4, "waiting for 2 min of calm"),

@@ -25,6 +25,9 @@ pub(super) fn headline(news: &News) -> String {
         NewsKind::Held => format!("Rollback held: {service}, {}", clean(&news.reason)),
         NewsKind::Started => format!("Rollback started: {back_to}"),
         NewsKind::Recovered => format!("Rollback recovered: {service}, the burn stopped"),
+        NewsKind::Ineffective if made_it_worse(news) => {
+            format!("Rollback ineffective: {service} fails more than before, a person is needed")
+        }
         NewsKind::Ineffective => format!("Rollback ineffective: {service}, a person is needed"),
         NewsKind::Failed => format!("Rollback failed: {service}, a person is needed"),
         NewsKind::Superseded => format!("Rollback superseded: {service}, nothing of ours is there"),
@@ -39,6 +42,13 @@ pub(super) fn headline(news: &News) -> String {
         NewsKind::Seeing => format!("Monitoring sees again: {service}"),
         NewsKind::MemoryRebuilt => format!("Memory rebuilt: {service}"),
     }
+}
+
+/// Tells whether the service is proven to fail more since the rollback.
+fn made_it_worse(news: &News) -> bool {
+    news.rollback
+        .as_ref()
+        .is_some_and(|rollback| rollback.worse)
 }
 
 /// Says why: the reason now, and where it is another one, why the rollback was begun.
@@ -194,6 +204,14 @@ pub(super) fn next(news: &News) -> Option<Line> {
         (NewsKind::Recovered, Some(rollback)) => vec![
             words("mend what was bad, then let it through: "),
             command(&format!("release {}", rollback.id)),
+        ],
+        (NewsKind::Ineffective, Some(rollback)) if rollback.worse => vec![
+            words(
+                "what was put back may not fit what changed since (a migrated database): mend it forward, or return to what was \
+                 rolled back: ",
+            ),
+            command(&format!("release {}", rollback.id)),
+            words(", then deploy it again"),
         ],
         (NewsKind::Ineffective, _) => vec![
             words("look for another cause; to go further back: "),

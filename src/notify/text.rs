@@ -319,6 +319,14 @@ fn numbers(
         ),
     );
     for violation in violations {
+        if let Some(detail) = &violation.detail {
+            line(
+                text,
+                violation.name,
+                &format!("{}: {detail}", violation.state),
+            );
+            continue;
+        }
         let (value, threshold) = if violation.name.starts_with("latency") {
             (seconds(violation.value), seconds(Some(violation.threshold)))
         } else {

@@ -74,6 +74,7 @@ impl Metrics<'_> {
             self.latency_of(window, span.to, latency)
         )?;
         Ok(Stretch {
+            covering: window,
             events: counts.events("bad", "total"),
             latency,
         })

@@ -208,6 +208,21 @@ impl Metrics<'_> {
         })
     }
 
+    /// Reads the slices of a span of the past, as long as those of a look at the present.
+    ///
+    /// # Errors
+    /// Fails when Prometheus cannot be asked or refuses.
+    pub async fn slices_until(
+        &self,
+        objective: &Objective,
+        slice_window: Duration,
+        end: DateTime<Utc>,
+        span: Duration,
+    ) -> Result<Reading<Vec<Option<Events>>>, PrometheusError> {
+        let grid = Grid::ending_at(end, objective.slice_step(), objective.slices_in(span));
+        self.slices(slice_window, grid).await
+    }
+
     async fn clock(&self) -> Result<Clock, PrometheusError> {
         let asked_at = Utc::now();
         let mut parts = vec![("time", "vector(time())".to_owned())];

@@ -8,6 +8,7 @@ mod families;
 mod identity;
 mod metrics;
 mod parts;
+mod pods;
 mod queries;
 mod series;
 mod signals;

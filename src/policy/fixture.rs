@@ -244,6 +244,7 @@ impl Story {
 
     fn stretch(&self, span: Span) -> Stretch {
         Stretch {
+            covering: (span.to - span.from).to_std().unwrap_or_default(),
             events: self
                 .events(span)
                 .map_or(Reading::NoSeries, Reading::Measured),
@@ -308,9 +309,10 @@ fn refused(answer: Answer) -> Answer {
             latency: all(),
             ..course
         }),
-        Answer::Stretch(span, _) => Answer::Stretch(
+        Answer::Stretch(span, stretch) => Answer::Stretch(
             span,
             Stretch {
+                covering: stretch.covering,
                 events: all(),
                 latency: all(),
             },
@@ -372,6 +374,7 @@ pub(super) fn past(from: &str, to: &str, before: Duration, outcome: PastOutcome)
         attempted: true,
         outcome,
         is_released: false,
+        made_it_worse: false,
     }
 }
 

@@ -65,6 +65,8 @@ pub struct PastRollback {
     pub outcome: PastOutcome,
     /// Whether a person has lifted its hold: it counts for the limits, and stands in nobody's way.
     pub is_released: bool,
+    /// Whether the service failed more on what was restored than on what was rolled back.
+    pub made_it_worse: bool,
 }
 
 impl PastRollback {
@@ -130,6 +132,7 @@ impl History {
                 attempted: true,
                 outcome,
                 is_released: false,
+                made_it_worse: false,
             });
         }
         Self::new(all)
@@ -156,8 +159,8 @@ impl History {
             .collect()
     }
 
-    /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, or it lies between a
-    /// revision that was rolled back and the one that was restored instead.
+    /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, it lies between a
+    /// revision that was rolled back and the one that was restored instead, or it is what was restored and made it worse.
     pub(super) fn holds(&self, timeline: &Timeline, candidate: &Change) -> bool {
         self.holding(&candidate.revision, &candidate.state)
             .is_some()
@@ -165,7 +168,10 @@ impl History {
                 .rollbacks
                 .iter()
                 .filter(|past| past.holds())
-                .any(|past| passed_over(past, timeline, &candidate.revision))
+                .any(|past| {
+                    passed_over(past, timeline, &candidate.revision)
+                        || was_worse(past, timeline, candidate)
+                })
     }
 
     /// Returns the rollback that put a revision on hold, or content equal to it, or all between it and the restored one:
@@ -212,6 +218,17 @@ impl History {
                 && (past.from == revision || past.from_state.as_deref() == Some(state))
         })
     }
+}
+
+/// Tells whether a change is what a rollback restored, by name or content, and the service failed more on it.
+fn was_worse(past: &PastRollback, timeline: &Timeline, candidate: &Change) -> bool {
+    let is_restored = |change: &Change| {
+        let is_ours = |mark: &RollbackMark| mark.id == past.id;
+        change.revision == past.to || change.rollback.as_ref().is_some_and(is_ours)
+    };
+    let mut restored = timeline.changes.iter().filter(|change| is_restored(change));
+    past.made_it_worse
+        && (is_restored(candidate) || restored.any(|change| change.state == candidate.state))
 }
 
 /// Tells whether content is that of a revision between the one that was rolled back and the one that was restored instead: a

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::Level;
-use super::assessment::{Assessment, BudgetReport, BurnRates, Verdict, ViolationState, Weight};
+use super::assessment::{
+    Assessment, BudgetReport, BurnRates, Slo, Verdict, Violation, ViolationState, Weight,
+};
 use super::budget;
 use super::burn;
 use super::burns::burns;
 use super::events::Events;
 use super::measurement::{Measurement, Objective, RATIO_TOLERANCE};
+use super::outage::{self, Outage, Pods, Silence};
 use super::reading::Reading;
 use super::unknowns::{believable, unknowns};
 use super::violations::violations;
@@ -30,6 +33,25 @@ pub fn assess_slices(
     objective: &Objective,
     slice_window: Duration,
 ) -> Assessment {
+    assess_knowing_pods(measurement, objective, slice_window, None)
+}
+
+/// Judges one measurement like [`assess_slices`], with what is known of the service's pods. They matter where its traffic fell
+/// ([`Assessment::fall`]): then nothing is asked of them where nothing is given here.
+pub fn assess_knowing_pods(
+    measurement: &Measurement,
+    objective: &Objective,
+    slice_window: Duration,
+    pods: Option<&Reading<Pods>>,
+) -> Assessment {
+    let fall = outage::fall(measurement);
+    let silence = fall
+        .zip(pods)
+        .map(|(fall, pods)| outage::silence(fall, pods));
+    let outage = match &silence {
+        Some(Silence::Outage(outage)) => Some(outage),
+        Some(Silence::Unexplained { .. }) | None => None,
+    };
     let stride = objective.stride(slice_window);
     let budget = budget_report(measurement, objective);
     let rate = |window: &Reading<Events>| burn_rate(measurement, objective, window);
@@ -47,11 +69,15 @@ pub fn assess_slices(
             violation.state = ViolationState::Unknown;
         }
     }
+    if let Some(outage) = outage {
+        violated_by(outage, &mut violations, objective);
+    }
     let unknowns = unknowns(
         measurement,
         objective,
         &violations,
         is_blurred.then_some(slice_window),
+        silence.as_ref(),
     );
     if !believable(measurement, objective) {
         // Nothing is well while the counts that would show otherwise cannot be believed.
@@ -61,7 +87,7 @@ pub fn assess_slices(
             }
         }
     }
-    let (burns, burning) = burns(measurement, objective, stride, &budget, &violations);
+    let (burns, burning) = burns(measurement, objective, stride, &budget, &violations, outage);
     let verdict = match burning {
         Some(true) => Verdict::Burning,
         None => Verdict::Unknown,
@@ -86,8 +112,22 @@ pub fn assess_slices(
         burning,
         verdict,
         unknowns,
+        fall,
+        outage: outage.cloned(),
         sample_age: measurement.freshness.value().copied(),
         clock_skew: measurement.clock_skew,
+    }
+}
+
+/// Shows an outage where people look first: nobody is served, whatever was counted of those few who were.
+fn violated_by(outage: &Outage, violations: &mut [Violation], objective: &Objective) {
+    for violation in violations {
+        if violation.slo == Slo::Availability {
+            violation.state = ViolationState::Violated;
+            violation.value = None;
+            violation.lasting = outage.fall.over.max(objective.violation_for);
+            violation.detail = Some(outage.why.clone());
+        }
     }
 }
 

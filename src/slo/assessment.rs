@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Level;
 use super::events::Events;
+use super::outage::{Fall, Outage};
 
 /// What the readings mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,10 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// What could not be known.
     pub unknowns: Vec<Unknown>,
+    /// The fall of the traffic, where it fell to a tenth of what is usual.
+    pub fall: Option<Fall>,
+    /// The outage, where the pods are known not to be there either.
+    pub outage: Option<Outage>,
     /// Age of the newest sample; nothing where that is not known.
     pub sample_age: Option<Duration>,
     /// Distance between the back end's clock and ours, either way.
@@ -150,6 +155,8 @@ pub struct Violation {
     pub points: usize,
     /// Slices asked for.
     pub points_expected: usize,
+    /// What shows it where no slice does; nothing where slices do.
+    pub detail: Option<String>,
 }
 
 /// Whether an SLO is broken for long enough.
@@ -201,6 +208,11 @@ pub enum Sli {
         /// Its threshold (seconds).
         seconds: f64,
     },
+    /// A request that is usual at this time and was not counted.
+    Lost {
+        /// The usual rate (events per second).
+        usual: f64,
+    },
 }
 
 impl Sli {
@@ -209,6 +221,7 @@ impl Sli {
         match self {
             Self::Errors => "errors",
             Self::SlowerThan { slo, .. } => slo.as_str(),
+            Self::Lost { .. } => "lost events",
         }
     }
 }
@@ -224,6 +237,8 @@ pub enum Cause {
     EmergencyBurn,
     /// An SLO violated over the whole violation window.
     Violation(Slo),
+    /// Nobody is served: hardly any event, and no ready pods.
+    Outage,
 }
 
 /// A value that could not be known.

@@ -1,11 +1,12 @@
 //! What shows that the budget is being burnt now.
 
 use super::Level;
-use super::assessment::{BudgetReport, Burn, Cause, Sli, Slo, Violation, ViolationState};
+use super::assessment::{BudgetReport, Burn, Cause, Sli, Slo, Spread, Violation, ViolationState};
 use super::burn;
 use super::events::Events;
 use super::latency::Histogram;
 use super::measurement::{Measurement, Objective};
+use super::outage::{LOST_SHARE, Outage};
 use super::reading::Reading;
 use super::violations::{disjoint_events, latency_rule, slow_events, spread};
 
@@ -19,6 +20,7 @@ pub(super) fn burns(
     stride: usize,
     budget: &BudgetReport,
     violations: &[Violation],
+    outage: Option<&Outage>,
 ) -> (Vec<Burn>, Option<bool>) {
     let ratio = |window: &Reading<Events>| window.value().map(|events| events.error_ratio());
     let pair = |long: &Reading<Events>, short: &Reading<Events>, factor: f64| {
@@ -40,6 +42,7 @@ pub(super) fn burns(
                         let slow = |histogram: &Histogram| histogram.provably_slow(seconds);
                         spread(&measurement.latency, expected, stride, ratio, slow)
                     }
+                    Sli::Lost { .. } => Spread { over: 0, of: 0 },
                 };
                 burns.push(Burn {
                     cause,
@@ -82,7 +85,9 @@ pub(super) fn burns(
         | Reading::Invalid { .. }
         | Reading::Refused { .. } => false,
     };
-    for violation in violations {
+    // What an outage shows is no ratio of the few events that were counted.
+    let of_slices = |violation: &&Violation| violation.detail.is_none();
+    for violation in violations.iter().filter(of_slices) {
         let (events, allowed) = match violation.slo {
             Slo::Availability => (
                 disjoint_events(measurement, objective, stride),
@@ -107,11 +112,22 @@ pub(super) fn burns(
         };
         consider(fires, Cause::Violation(violation.slo), events, allowed);
     }
-    let burning = if !measurement.is_fresh() {
+    if !measurement.is_fresh() {
         // Old samples speak of the past: nothing is known of now.
         burns.clear();
-        None
-    } else if !burns.is_empty() {
+        unknown = true;
+    }
+    if let Some(Outage { fall, .. }) = outage {
+        burns.push(Burn {
+            cause: Cause::Outage,
+            sli: Sli::Lost { usual: fall.usual },
+            events: Some(fall.lost),
+            ratio: LOST_SHARE,
+            // It lies over the whole of the time, or it would not be one.
+            spread: Spread { over: 1, of: 1 },
+        });
+    }
+    let burning = if !burns.is_empty() {
         Some(true)
     } else if unknown {
         None
@@ -124,7 +140,7 @@ pub(super) fn burns(
 /// Returns what counts as bad for a cause.
 fn sli(cause: Cause, objective: &Objective) -> Sli {
     match cause {
-        Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => Sli::Errors,
+        Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn | Cause::Outage => Sli::Errors,
         Cause::Violation(slo) => latency_rule(slo, objective).map_or(Sli::Errors, |rule| {
             let (_, threshold, _) = rule;
             Sli::SlowerThan {

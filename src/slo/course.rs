@@ -39,6 +39,13 @@ impl Course {
                     .map(|slice| slice.as_ref()?.provably_slow(seconds))
                     .collect()
             }),
+            Sli::Lost { usual } => self.events.clone().map(|slices| {
+                let counted = |slice: &Option<Events>| slice.map_or(0.0, Events::total);
+                slices
+                    .iter()
+                    .map(|slice| lost(counted(slice), usual, self.covering))
+                    .collect()
+            }),
         }
     }
 
@@ -87,6 +94,8 @@ impl Course {
 /// What was counted in one stretch of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stretch {
+    /// How long it is.
+    pub covering: Duration,
     /// All events and those that failed.
     pub events: Reading<Events>,
     /// How long they took.
@@ -101,6 +110,7 @@ impl Stretch {
             Sli::SlowerThan { seconds, .. } => {
                 self.slow(|histogram| histogram.provably_slow(seconds))
             }
+            Sli::Lost { usual } => self.lost(usual),
         }
     }
 
@@ -111,7 +121,21 @@ impl Stretch {
             Sli::SlowerThan { seconds, .. } => {
                 self.slow(|histogram| histogram.possibly_slow(seconds))
             }
+            Sli::Lost { usual } => self.lost(usual),
         }
+    }
+
+    /// Returns the events that are missing of those that are usual. That nothing was counted is an answer: all of them are.
+    fn lost(&self, usual: f64) -> Reading<Events> {
+        let counted = match &self.events {
+            Reading::Measured(events) => events.total(),
+            Reading::NoTraffic | Reading::NoSeries | Reading::Gone { .. } => 0.0,
+            Reading::Stale { .. }
+            | Reading::Partial { .. }
+            | Reading::Invalid { .. }
+            | Reading::Refused { .. } => return self.events.clone(),
+        };
+        lost(counted, usual, self.covering).map_or(Reading::NoTraffic, Reading::Measured)
     }
 
     fn slow(&self, count: impl Fn(&Histogram) -> Option<Events>) -> Reading<Events> {
@@ -122,6 +146,13 @@ impl Stretch {
                 None => Reading::NoTraffic,
             })
     }
+}
+
+/// Returns the events that are missing in so long a time at a usual rate (events per second); nothing where less than one is
+/// usual.
+fn lost(counted: f64, usual: f64, covering: Duration) -> Option<Events> {
+    let expected = (usual * covering.as_secs_f64()).round();
+    Events::new((expected - counted).max(0.0).floor(), expected)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Assessment, ErrorBudget, Events, Histogram, LevelThresholds, Measurement, Objective, Reading,
-    assess,
+    Assessment, ErrorBudget, Events, Histogram, LevelThresholds, Measurement, Objective, Pods,
+    Reading, assess_knowing_pods,
 };
 
 const SECOND: f64 = 20.0;
@@ -14,6 +14,8 @@ const SECOND: f64 = 20.0;
 pub(crate) struct World {
     pub(crate) objective: Objective,
     pub(crate) measurement: Measurement,
+    /// What is known of the pods, where somebody asked.
+    pub(crate) pods: Option<Reading<Pods>>,
 }
 
 /// Returns a service with 0.02 % errors, no slow request, and a fifth of its budget gone.
@@ -45,6 +47,7 @@ pub(crate) fn world() -> World {
     World {
         objective,
         measurement,
+        pods: None,
     }
 }
 
@@ -104,7 +107,58 @@ impl World {
     }
 
     pub(crate) fn assess(&self) -> Assessment {
-        assess(&self.measurement, &self.objective)
+        let slice = self.objective.slice_window();
+        assess_knowing_pods(
+            &self.measurement,
+            &self.objective,
+            slice,
+            self.pods.as_ref(),
+        )
+    }
+
+    /// 20 requests per second until so many minutes ago, at most 60, and this share of them since. Nobody is seen now where that
+    /// is none.
+    pub(crate) fn fell(self, minutes: f64, share: f64) -> Self {
+        let window = |long: f64| {
+            let gone = (minutes / long).min(1.0) * (1.0 - share);
+            if gone >= 1.0 {
+                Reading::NoSeries
+            } else {
+                counted(0.0, long * 60.0 * (1.0 - gone))
+            }
+        };
+        self.but(|measurement| {
+            measurement.m5 = window(5.0);
+            measurement.m30 = window(30.0);
+            measurement.h1 = window(60.0);
+            measurement.h6 = window(360.0);
+            if share <= 0.0 {
+                let age = Duration::from_secs_f64(minutes * 60.0);
+                measurement.freshness = Reading::Stale { age };
+                measurement.slices = Reading::NoSeries;
+                measurement.latency = Reading::NoSeries;
+            }
+        })
+    }
+
+    /// No pod of three is ready, and they crash.
+    pub(crate) fn without_pods(mut self) -> Self {
+        self.pods = Some(Reading::Measured(no_pods()));
+        self
+    }
+}
+
+/// Returns what is known of three pods that crash again and again.
+pub(crate) fn no_pods() -> Pods {
+    Pods {
+        wanted: Some(3.0),
+        ready: 0.0,
+        ready_now: 0.0,
+        ready_by_pods: Some(0.0),
+        restarts: 12.0,
+        waiting: vec!["CrashLoopBackOff".to_owned()],
+        age: Duration::from_secs(30),
+        samples: 10.0,
     }
 }
 

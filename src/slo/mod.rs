@@ -23,7 +23,9 @@
 //! | `unknowns.rs` | what could not be known |
 //! | `course.rs` | what was counted in the past |
 //! | `onset.rs` | when the burn that goes on now began |
+//! | `outage.rs` | whether a service is gone: no events, and no pods |
 //! | `signal.rs` | what else seems wrong, for people only |
+//! | `worse.rs` | whether a rollback made it worse |
 
 mod assess;
 mod assessment;
@@ -42,6 +44,7 @@ mod objective;
 mod onset;
 #[cfg(test)]
 mod oracle;
+mod outage;
 #[cfg(test)]
 mod properties;
 mod reading;
@@ -50,8 +53,9 @@ mod significance;
 mod sustained;
 mod unknowns;
 mod violations;
+mod worse;
 
-pub use assess::{assess, assess_slices};
+pub use assess::{assess, assess_knowing_pods, assess_slices};
 pub use assessment::{
     Assessment, BudgetReport, Burn, BurnRates, Cause, Sli, Slo, Spread, Unknown, Verdict,
     Violation, ViolationState, Weight,
@@ -72,6 +76,7 @@ pub use level::Level;
 pub use measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 pub use objective::ErrorBudget;
 pub use onset::{Beginning, Look, Trail};
+pub use outage::{Fall, LOST_SHARE, Outage, Pods, Silence};
 pub use reading::Reading;
 pub use signal::{Signal, SignalName, SignalState};
 pub use significance::{
@@ -80,3 +85,4 @@ pub use significance::{
 pub use sustained::{expected_points, min_points, sustained};
 pub use unknowns::NOTED_CLOCK_SKEW;
 pub use violations::{is_calm, latency_rule};
+pub use worse::{got_worse, worst_end};

@@ -6,6 +6,7 @@ use super::assess::MIN_COVERAGE;
 use super::assessment::{Slo, Unknown, Violation, ViolationState, Weight};
 use super::events::Events;
 use super::measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
+use super::outage::Silence;
 use super::reading::Reading;
 
 /// Difference between the back end's clock and ours that is worth a word. Source: our rule.
@@ -27,6 +28,7 @@ pub(super) fn unknowns(
     objective: &Objective,
     violations: &[Violation],
     blurred: Option<Duration>,
+    silence: Option<&Silence>,
 ) -> Vec<Unknown> {
     let mut unknowns = Vec::new();
     let mut note = |source: &str, why: Option<String>, weight: Weight| {
@@ -142,7 +144,47 @@ pub(super) fn unknowns(
     for violation in violations {
         note(violation.slo.as_str(), undecided(violation), Weight::Note);
     }
+    match silence {
+        Some(Silence::Outage(_)) => explained(&mut unknowns, measurement),
+        Some(Silence::Unexplained { why }) => unknowns.push(Unknown {
+            source: "traffic".to_owned(),
+            why: format!(
+                "it fell to less than a tenth of what is usual, and {why}; nothing is done about it"
+            ),
+            weight: Weight::Note,
+        }),
+        None => {}
+    }
     unknowns
+}
+
+/// Takes the weight from what an outage explains: that nothing was counted. Whatever else is not known keeps it.
+fn explained(unknowns: &mut [Unknown], measurement: &Measurement) {
+    fn is_silent<T>(reading: &Reading<T>) -> bool {
+        match reading {
+            Reading::Measured(_)
+            | Reading::NoTraffic
+            | Reading::NoSeries
+            | Reading::Gone { .. }
+            | Reading::Stale { .. } => true,
+            Reading::Partial { .. } | Reading::Invalid { .. } | Reading::Refused { .. } => false,
+        }
+    }
+    for unknown in unknowns {
+        let is_explained = match unknown.source.as_str() {
+            "freshness" => is_silent(&measurement.freshness),
+            "burn_rate_5m" => is_silent(&measurement.m5),
+            "burn_rate_30m" => is_silent(&measurement.m30),
+            "burn_rate_1h" => is_silent(&measurement.h1),
+            "burn_rate_6h" => is_silent(&measurement.h6),
+            "violations" => is_silent(&measurement.slices),
+            "latency" => is_silent(&measurement.latency),
+            _ => false,
+        };
+        if is_explained {
+            unknown.weight = Weight::Note;
+        }
+    }
 }
 
 /// Says what would decide a latency between two bounds of the histogram.

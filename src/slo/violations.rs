@@ -84,6 +84,7 @@ fn error_violation(
         lasting: lasting(over.count(), objective),
         points: present(newest),
         points_expected: expected,
+        detail: None,
     }
 }
 
@@ -136,6 +137,7 @@ fn latency_violation(slo: Slo, measurement: &Measurement, objective: &Objective)
         lasting: lasting(over.count(), objective),
         points,
         points_expected: expected,
+        detail: None,
     }
 }
 

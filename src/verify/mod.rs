@@ -1,4 +1,10 @@
-//! Looks whether the burn stopped after a rollback took effect. It changes nothing.
+//! Looks whether the burn stopped after a rollback took effect, or got worse. It changes nothing.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `worse.rs` | whether the service fails more than before |
+
+mod worse;
 
 use std::time::Duration;
 
@@ -6,8 +12,11 @@ use chrono::{DateTime, Utc};
 
 use crate::clients::prometheus::PrometheusError;
 use crate::observe::{Metrics, RecentSlices};
-use crate::slo::{Events, LatencyState, Objective, Slo, is_calm, latency_rule};
+use crate::slo::{
+    Events, LatencyState, MAX_SAMPLE_AGE, Objective, Pods, Reading, Slo, is_calm, latency_rule,
+};
 use crate::stop::Stop;
+use worse::{Before, worse};
 
 /// Longest span that is looked at, where `STABILIZATION` is not longer. A burn that stopped is calm at its newest end.
 const MAX_SPAN: Duration = Duration::from_secs(1800);
@@ -18,14 +27,20 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// What has to be seen before a burn counts as stopped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Proof {
+    /// When the rollback was begun: until then what burnt is what it took away.
+    pub begun_at: DateTime<Utc>,
     /// When the rollback took effect.
     pub effective_at: DateTime<Utc>,
     /// Error ratio that no slice may exceed (0..1).
     pub recovery_ratio: f64,
+    /// Whether the service was gone: then its pods have to be ready again too.
+    pub outage: bool,
     /// `STABILIZATION`: for how long.
     pub stabilization: Duration,
     /// `MIN_EVENTS`: how many events must have been seen in that time.
     pub min_events: u64,
+    /// `MIN_BAD_EVENTS`: how many of them must fail before it can be worse than it was.
+    pub min_bad_events: u64,
     /// `VERIFY_DEADLINE`: how long after the effect the burn may go on.
     pub deadline: Duration,
 }
@@ -39,6 +54,15 @@ pub enum Seen {
     NotYet(String),
     /// The deadline is over.
     DeadlinePassed(String),
+    /// It is proven that the service fails more than before, so there is nothing to wait for.
+    Worse(String),
+}
+
+/// What one look showed.
+enum Sight {
+    Calm(String),
+    Worse(String),
+    NotYet(String),
 }
 
 /// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's time, it looks
@@ -50,10 +74,12 @@ pub async fn watch(
     stop: &Stop,
 ) -> Seen {
     let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
+    let mut before = Before::default();
     loop {
-        let not_yet = match look(metrics, objective, proof).await {
-            Ok(Ok(calm)) => return Seen::BurnStopped(calm),
-            Ok(Err(why)) => why,
+        let not_yet = match look(metrics, objective, proof, &mut before).await {
+            Ok(Sight::Calm(calm)) => return Seen::BurnStopped(calm),
+            Ok(Sight::Worse(worse)) => return Seen::Worse(worse),
+            Ok(Sight::NotYet(why)) => why,
             Err(error) => error.to_string(),
         };
         if is_over(proof, Utc::now()) {
@@ -87,19 +113,32 @@ async fn look(
     metrics: &Metrics<'_>,
     objective: &Objective,
     proof: &Proof,
-) -> Result<Result<String, String>, PrometheusError> {
+    before: &mut Before,
+) -> Result<Sight, PrometheusError> {
     let elapsed = (Utc::now() - proof.effective_at)
         .to_std()
         .unwrap_or_default();
     let Some(span) = span(elapsed, objective.slice_window(), proof.stabilization) else {
-        return Ok(Err(format!(
+        return Ok(Sight::NotYet(format!(
             "{} s since the rollback took effect, {} s are needed",
             elapsed.as_secs(),
             (proof.stabilization + objective.slice_window()).as_secs()
         )));
     };
     let recent = metrics.recent_slices(objective, span).await?;
-    Ok(judge(&recent, objective, proof))
+    let why = match judge(&recent, objective, proof) {
+        Ok(calm) if !proof.outage => return Ok(Sight::Calm(calm)),
+        Ok(calm) => {
+            let pods = metrics.pods_there(objective, recent.evaluated_at).await;
+            return Ok(match back(&pods) {
+                Ok(pods) => Sight::Calm(format!("{calm}; {pods}")),
+                Err(why) => Sight::NotYet(format!("{calm}, but {why}")),
+            });
+        }
+        Err(why) => why,
+    };
+    let worse = worse(metrics, &recent, objective, proof, before).await?;
+    Ok(worse.map_or(Sight::NotYet(why), Sight::Worse))
 }
 
 /// Returns the span to look at, or nothing while too little time has passed. Its oldest slice lies wholly after the effect,
@@ -107,6 +146,24 @@ async fn look(
 fn span(elapsed: Duration, slice_window: Duration, stabilization: Duration) -> Option<Duration> {
     let span = elapsed.checked_sub(slice_window)?;
     (span >= stabilization).then(|| span.min(MAX_SPAN.max(stabilization)))
+}
+
+/// Says how many pods are ready again after an outage: those few who were counted may be all who are served.
+///
+/// # Errors
+/// Says why the pods are not back.
+fn back(pods: &Reading<Pods>) -> Result<String, String> {
+    let Some(pods) = pods.value().filter(|pods| pods.age <= MAX_SAMPLE_AGE) else {
+        let why = pods.why_unknown();
+        return Err(
+            why.unwrap_or_else(|| "what kube-state-metrics say of the pods is too old".to_owned())
+        );
+    };
+    if pods.ready_now >= 1.0 {
+        Ok(format!("{} pods are ready", pods.ready_now))
+    } else {
+        Err("no pod is ready".to_owned())
+    }
 }
 
 fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<String, String> {
@@ -176,7 +233,6 @@ fn slow(recent: &RecentSlices, objective: &Objective, needed: usize) -> Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slo::Reading;
     use crate::slo::fixture::world;
 
     fn objective() -> Objective {
@@ -185,10 +241,13 @@ mod tests {
 
     fn proof() -> Proof {
         Proof {
+            begun_at: DateTime::UNIX_EPOCH,
             effective_at: DateTime::UNIX_EPOCH,
             recovery_ratio: 0.01,
+            outage: false,
             stabilization: Duration::from_secs(120),
             min_events: 50,
+            min_bad_events: 5,
             deadline: Duration::from_secs(900),
         }
     }

@@ -125,6 +125,7 @@ impl Counts {
             Question::Stretch { span, .. } => Answer::Stretch(
                 span,
                 Stretch {
+                    covering: (span.to - span.from).to_std().unwrap_or_default(),
                     events: self.reading(seconds(span.from), seconds(span.to)),
                     latency: Reading::NoSeries,
                 },

@@ -479,6 +479,7 @@ impl Service {
             attempted: true,
             outcome: PastOutcome::Unverified,
             is_released: false,
+            made_it_worse: false,
         });
         self.calm = 0;
         self.close_what_is_gone(now, Some(now));

@@ -405,6 +405,8 @@ fn intent(
         proposal: None,
         argocd: None,
         auto_sync_before: None,
+        outage: false,
+        worse: false,
         effective_at: None,
         ended_at: None,
         steps: Vec::new(),

@@ -190,6 +190,7 @@ impl World {
             Question::Stretch { span, .. } => Answer::Stretch(
                 span,
                 Stretch {
+                    covering: (span.to - span.from).to_std().unwrap_or_default(),
                     events: self
                         .events(self.truly(span.from), self.truly(span.to))
                         .map_or(Reading::NoSeries, Reading::Measured),

@@ -114,7 +114,10 @@ fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
             .violations
             .iter()
             .filter(|violation| violation.state == "violated")
-            .map(|violation| violation.name.to_owned())
+            .map(|violation| match &violation.detail {
+                Some(detail) => format!("{}: {detail}", violation.name),
+                None => violation.name.to_owned(),
+            })
             .collect(),
         course: course.to_vec(),
     }
@@ -172,6 +175,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
         }),
         application,
         expires_at: asked.or_else(|| rollback.proposal.as_ref().map(|_: &Proposal| proposed())),
+        worse: rollback.worse,
         steps: rollback
             .steps
             .iter()

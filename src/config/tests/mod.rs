@@ -177,6 +177,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     REQUIRE_ACTIVE_BURN = true
     REQUIRE_ATTRIBUTION = true
     ATTRIBUTION_WINDOW = 60m
+    OUTAGE_DETECTION = true
     MAX_REVISIONS_BACK = 3
     MIN_EVENTS = 50
     MIN_BAD_EVENTS = 5
@@ -268,6 +269,7 @@ fn defaults_reach_the_fields_they_belong_to() {
             require_active_burn: true,
             require_attribution: true,
             attribution_window: 3600s,
+            outage_detection: true,
             max_revisions_back: 3,
             min_events: 50,
             min_bad_events: 5,

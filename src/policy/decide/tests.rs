@@ -49,5 +49,6 @@ mod evidence;
 mod gates;
 mod limits;
 mod manual;
+mod outage;
 mod properties;
 mod target;

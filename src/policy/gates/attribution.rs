@@ -119,6 +119,7 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             let too_young = too_young(inputs, suspect);
             for (blame, why) in too_young
                 .into_iter()
+                .chain(failed_before(inputs, suspect))
                 .chain(gap)
                 .chain(judged)
                 .chain(rollout)
@@ -265,6 +266,26 @@ fn too_young(inputs: &Inputs<'_>, suspect: &Change) -> Option<(Blame, String)> {
     (age < least).then(|| {
         let why = format!("too young to be judged: {} of {}", span(age), span(least));
         (Blame::Unknown, why)
+    })
+}
+
+/// Says so when a service that is gone now already failed before a deployment: that may have been made because of it.
+fn failed_before(inputs: &Inputs<'_>, suspect: &Change) -> Option<(Blame, String)> {
+    inputs.assessment.outage.as_ref()?;
+    let (before, _) = sides(inputs, suspect);
+    let stretch = inputs.evidence.stretch(before)?;
+    slis(inputs).into_iter().find_map(|(sli, limit)| {
+        let events = stretch.at_most(sli);
+        let events = events.value()?;
+        has_burned(*events, limit).then(|| {
+            let why = format!(
+                "{} before it {} of {}: the service was not healthy before it",
+                sli.as_str(),
+                percent(Some(events.error_ratio())),
+                events.total()
+            );
+            (Blame::NotDeployment, why)
+        })
     })
 }
 

@@ -1,8 +1,8 @@
 //! Whether there is enough evidence: data, burning, severity, significance.
 
 use crate::slo::{
-    Assessment, Burn, Cause, Level, Significance, SignificanceRule, Slo, Verdict, binomial_tail,
-    significant,
+    Assessment, Burn, Cause, Level, Significance, SignificanceRule, Sli, Slo, Verdict,
+    binomial_tail, significant,
 };
 
 use super::super::evidence::Evidence;
@@ -23,6 +23,17 @@ pub(in crate::policy) fn data(assessment: &Assessment, evidence: &Evidence) -> G
     }
     if let Some(why) = evidence.doubt(assessment) {
         troubles.push((why, vec!["the past"]));
+    }
+    if let (true, Some(outage)) = (troubles.is_empty(), &assessment.outage) {
+        return Gate::pass(
+            GateName::Data,
+            format!(
+                "{} of {} usual events are missing, and kube-state-metrics say why: {}",
+                outage.fall.lost.bad(),
+                outage.fall.lost.total(),
+                outage.why
+            ),
+        );
     }
     if troubles.is_empty() {
         let age = assessment.sample_age.map_or(0, |age| age.as_secs());
@@ -145,7 +156,7 @@ pub(in crate::policy) fn significance(assessment: &Assessment, settings: &Settin
     let by_violation = !level_triggers(assessment) && assessment.is_violated();
     let mut why_not = Vec::new();
     for burn in &assessment.burns {
-        if by_violation && !matches!(burn.cause, Cause::Violation(_)) {
+        if by_violation && !is_violation(burn.cause) {
             continue;
         }
         match proof(burn, settings) {
@@ -157,12 +168,24 @@ pub(in crate::policy) fn significance(assessment: &Assessment, settings: &Settin
     Gate::fail(name, Reason::InsufficientTraffic, why_not.join("; "))
 }
 
+/// Tells whether something is a violation of an SLO, rather than of its budget.
+fn is_violation(cause: Cause) -> bool {
+    match cause {
+        Cause::Violation(_) | Cause::Outage => true,
+        Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => false,
+    }
+}
+
 /// Says how sure it is that the events exceed the ratio, or why they do not prove it.
 fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
     let Some(events) = burn.events else {
         return Err(format!("{}: no events to test", cause(burn.cause)));
     };
-    let counted = format!("{} bad of {} events", events.bad(), events.total());
+    let what = match burn.sli {
+        Sli::Errors | Sli::SlowerThan { .. } => "bad of",
+        Sli::Lost { .. } => "lost of",
+    };
+    let counted = format!("{} {what} {} events", events.bad(), events.total());
     match significant(events, burn.ratio, &rule(settings)) {
         Significance::InsufficientTraffic => {
             Err(format!("{counted} (MIN_EVENTS is {})", settings.min_events))
@@ -196,7 +219,7 @@ fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
 /// over its threshold in every one of them.
 fn is_spread(burn: &Burn) -> bool {
     match burn.cause {
-        Cause::Violation(_) => true,
+        Cause::Violation(_) | Cause::Outage => true,
         Cause::FastBurn | Cause::SlowBurn | Cause::EmergencyBurn => {
             burn.spread.of > 0 && burn.spread.over >= spread_needed(burn.spread.of)
         }
@@ -236,14 +259,24 @@ fn causes(assessment: &Assessment) -> String {
                 rate(assessment.burn_rates.h6),
                 rate(assessment.burn_rates.m30)
             ),
+            Cause::Outage => outage(assessment),
             Cause::EmergencyBurn | Cause::Violation(_) => cause(burn.cause).to_owned(),
         })
         .collect();
     texts.join("; ")
 }
 
+fn outage(assessment: &Assessment) -> String {
+    let why = assessment.outage.as_ref().map(|outage| &outage.why);
+    why.map_or_else(
+        || cause(Cause::Outage).to_owned(),
+        |why| format!("availability: {why}"),
+    )
+}
+
 fn cause(cause: Cause) -> &'static str {
     match cause {
+        Cause::Outage => "outage",
         Cause::FastBurn => "fast burn",
         Cause::SlowBurn => "slow burn",
         Cause::EmergencyBurn => "burning at emergency level",

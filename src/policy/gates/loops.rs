@@ -171,6 +171,7 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
 fn opened_by(past: &PastRollback, timeline: &Timeline, now: DateTime<Utc>) -> Option<Gate> {
     let broken = match past.outcome {
         PastOutcome::Failed => "failed",
+        PastOutcome::Ineffective if past.made_it_worse => "made it worse",
         PastOutcome::Ineffective => "did not help",
         PastOutcome::Unverified
         | PastOutcome::Recovered

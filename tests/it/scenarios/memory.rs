@@ -34,6 +34,8 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
         proposal: None,
         argocd: None,
         auto_sync_before: None,
+        outage: false,
+        worse: false,
         effective_at: Some(begun_at),
         ended_at: (!phase.is_in_flight()).then_some(begun_at),
         steps: Vec::new(),

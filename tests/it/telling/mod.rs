@@ -76,6 +76,7 @@ fn rollback() -> NewsRollback {
         application: None,
         application_url: None,
         expires_at: None,
+        worse: false,
         steps: vec![NewsStep {
             step: "gitops_revert".to_owned(),
             state: "done".to_owned(),

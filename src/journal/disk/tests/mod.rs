@@ -125,6 +125,8 @@ fn rollback(number: usize) -> Rollback {
         auto_sync_before: Some(serde_json::json!({"prune": true, "selfHeal": true})),
         effective_at: Some(begun_at),
         ended_at: None,
+        outage: false,
+        worse: false,
         steps: Vec::new(),
     };
     for (step, detail) in [

@@ -178,9 +178,10 @@ fn without(answer: Answer, loss: Loss, instead: &Reading<()>) -> Answer {
             latency: lost(instead),
             ..course
         }),
-        (Answer::Stretch(span, _), Loss::Stretches) => Answer::Stretch(
+        (Answer::Stretch(span, stretch), Loss::Stretches) => Answer::Stretch(
             span,
             Stretch {
+                covering: stretch.covering,
                 events: lost(instead),
                 latency: lost(instead),
             },
