@@ -19,7 +19,7 @@ shellcheck --external-sources --check-sourced scripts/*.sh scripts/lib/build-roo
 # What Debian does not have; built once for this user. Fails under CI=true where one cannot be had.
 scripts/lib/servers.sh
 # What the failure suites reach, one line each.
-rm -rf "${CARGO_TARGET_DIR:-target}/faults"
+rm -rf "${CARGO_TARGET_DIR:-target}"/{faults,back-ends}
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --workspace --locked
@@ -52,3 +52,5 @@ fi
 
 printf '\nsuite | wanted | reached\n'
 cat "${CARGO_TARGET_DIR:-target}"/faults/*.txt
+printf '\nback end | history | difference to the truth in percent\n'
+cat "${CARGO_TARGET_DIR:-target}"/back-ends/*.txt

@@ -2,6 +2,7 @@
 
 mod argocd_client;
 mod argocd_standin;
+mod back_ends;
 mod documentation;
 mod families;
 mod git_client;

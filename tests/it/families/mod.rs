@@ -1,4 +1,4 @@
-//! Every family of metrics, measured in a real Prometheus whose series are named as that family names them.
+//! Every family of metrics, measured on both editions of Prometheus with series named as that family names them.
 
 mod cases;
 
@@ -14,7 +14,8 @@ use error_budget_monitor::slo::{
     ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Slo, Verdict,
     ViolationState, assess_slices,
 };
-use testkit::prometheus::{self as server, Backfill, History, Traffic};
+use testkit::back_end::{BackEnd, Running};
+use testkit::prometheus::{self as server, Backfill, History, Recording, Traffic};
 use testkit::service::LiveService;
 
 use cases::{CASES, Case, ENVOY, GRPC, HTTP, INGRESS_NGINX, ISTIO, LINKERD, OTEL, SPRING, TRAEFIK};
@@ -40,9 +41,9 @@ const PER_POD: f64 = 10.0;
 /// Requests per second of the service.
 const RATE: f64 = 2.0 * PER_POD;
 
-/// A Prometheus with the same history in the words of every family.
+/// The same history in the words of every family.
 struct World {
-    prometheus: server::Prometheus,
+    recording: Recording,
     /// When requests began to fail and to be slow.
     onset: DateTime<Utc>,
 }
@@ -85,10 +86,45 @@ fn world() -> &'static World {
         let streams = r#"grpc_server_handling_seconds_bucket{namespace="shop",service="check.out",grpc_type="server_stream",le="+Inf"}"#;
         backfill = backfill.counter(streams, begin, end, 1000.0);
         World {
-            prometheus: server::Prometheus::start(&backfill),
+            recording: Recording::of(&backfill),
             onset,
         }
     })
+}
+
+/// Returns a back end that serves the world; nothing where it cannot be had on this machine.
+fn server(back_end: BackEnd) -> Option<&'static Running> {
+    static SERVERS: [OnceLock<Option<Running>>; BackEnd::ALL.len()] =
+        [const { OnceLock::new() }; BackEnd::ALL.len()];
+    SERVERS[back_end as usize]
+        .get_or_init(|| back_end.start(&world().recording))
+        .as_ref()
+}
+
+/// Makes a test for each edition of Prometheus out of a check.
+macro_rules! on_both_editions {
+    ($($name:ident: $check:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn on(back_end: BackEnd) {
+                if let Some(server) = server(back_end) {
+                    let check = $check;
+                    check(server).await;
+                }
+            }
+
+            #[tokio::test]
+            async fn debian_prometheus() {
+                on(BackEnd::DebianPrometheus).await;
+            }
+
+            #[tokio::test]
+            async fn prometheus_3() {
+                on(BackEnd::Prometheus3).await;
+            }
+        }
+    )*};
 }
 
 fn client(url: &str) -> Prometheus {
@@ -115,8 +151,8 @@ pub(crate) fn objective() -> Objective {
 }
 
 /// Observes our service over the last half hour, so that the first slices are healthy and the last ones are not.
-async fn observe(queries: &Queries) -> Observation {
-    let prometheus = client(&world().prometheus.url());
+async fn observe(server: &Running, queries: &Queries) -> Observation {
+    let prometheus = client(&server.url());
     let metrics = Metrics {
         prometheus: &prometheus,
         queries,
@@ -177,8 +213,8 @@ fn ends(observation: &Observation) -> [&Histogram; 2] {
 }
 
 /// What holds for every family alike: its own events are counted, all of them and no others.
-async fn counts_its_own_events(case: &Case) -> Observation {
-    let observation = observe(&case.queries(Buckets::All)).await;
+async fn counts_its_own_events(server: &Running, case: &Case) -> Observation {
+    let observation = observe(server, &case.queries(Buckets::All)).await;
     let measured = &observation.measurement;
     let events = |reading: &error_budget_monitor::slo::Reading<Events>| {
         *reading
@@ -221,8 +257,8 @@ async fn counts_its_own_events(case: &Case) -> Observation {
 }
 
 /// What holds for a family whose histogram has bounds at 1 s and on both sides of 2 s.
-async fn measures_events_and_latency(case: &Case) {
-    let observation = counts_its_own_events(case).await;
+async fn measures_events_and_latency(server: &Running, case: &Case) {
+    let observation = counts_its_own_events(server, case).await;
     let [healthy, slow] = ends(&observation);
     assert_eq!(healthy.judge(1.0, 0.05), Some(LatencyState::Within));
     assert_eq!(healthy.judge(2.0, 0.01), Some(LatencyState::Within));
@@ -233,49 +269,23 @@ async fn measures_events_and_latency(case: &Case) {
     }
 }
 
-#[tokio::test]
-async fn http_is_measured() {
-    measures_events_and_latency(&HTTP).await;
+on_both_editions! {
+    http_is_measured: |server| measures_events_and_latency(server, &HTTP);
+    istio_is_measured_at_the_destination: |server| measures_events_and_latency(server, &ISTIO);
+    ingress_nginx_is_measured: |server| measures_events_and_latency(server, &INGRESS_NGINX);
+    envoy_is_measured_by_the_name_of_its_cluster: |server| measures_events_and_latency(server, &ENVOY);
+    linkerd_is_measured_inbound: |server| measures_events_and_latency(server, &LINKERD);
+    grpc_is_measured_by_the_servers_own_failures: |server| measures_events_and_latency(server, &GRPC);
+    otel_is_measured_also_where_no_response_was_sent: |server| measures_events_and_latency(server, &OTEL);
+    spring_is_measured: |server| measures_events_and_latency(server, &SPRING);
+    traefik_is_measured_and_its_bounds_leave_latency_open: measures_traefik;
+    named_bounds_are_found_in_every_spelling_and_unit: finds_named_bounds;
+    a_named_bound_that_does_not_exist_leaves_latency_open: lacks_a_named_bound;
+    a_selector_takes_the_place_of_the_names: follows_a_selector;
 }
 
-#[tokio::test]
-async fn istio_is_measured_at_the_destination() {
-    measures_events_and_latency(&ISTIO).await;
-}
-
-#[tokio::test]
-async fn ingress_nginx_is_measured() {
-    measures_events_and_latency(&INGRESS_NGINX).await;
-}
-
-#[tokio::test]
-async fn envoy_is_measured_by_the_name_of_its_cluster() {
-    measures_events_and_latency(&ENVOY).await;
-}
-
-#[tokio::test]
-async fn linkerd_is_measured_inbound() {
-    measures_events_and_latency(&LINKERD).await;
-}
-
-#[tokio::test]
-async fn grpc_is_measured_by_the_servers_own_failures() {
-    measures_events_and_latency(&GRPC).await;
-}
-
-#[tokio::test]
-async fn otel_is_measured_also_where_no_response_was_sent() {
-    measures_events_and_latency(&OTEL).await;
-}
-
-#[tokio::test]
-async fn spring_is_measured() {
-    measures_events_and_latency(&SPRING).await;
-}
-
-#[tokio::test]
-async fn traefik_is_measured_and_its_bounds_leave_latency_open() {
-    let observation = counts_its_own_events(&TRAEFIK).await;
+async fn measures_traefik(server: &Running) {
+    let observation = counts_its_own_events(server, &TRAEFIK).await;
     let [healthy, slow] = ends(&observation);
     // A tenth of the healthy requests lies between 0.3 s and 1.2 s: nobody can tell on which side of 1 s.
     assert_eq!(healthy.judge(1.0, 0.05), Some(LatencyState::Uncertain));
@@ -288,11 +298,10 @@ async fn traefik_is_measured_and_its_bounds_leave_latency_open() {
     assert_eq!(p99, ViolationState::Uncertain);
 }
 
-#[tokio::test]
-async fn named_bounds_are_found_in_every_spelling_and_unit() {
+async fn finds_named_bounds(server: &Running) {
     for case in [&HTTP, &LINKERD, &SPRING] {
         let named = case.queries(Buckets::Named(vec![1.0, 2.5]));
-        let observation = observe(&named).await;
+        let observation = observe(server, &named).await;
         let [_, slow] = ends(&observation);
         let share = slow.share_above(1.0).expect("a bound at one second");
         assert!((share - 0.1).abs() < 0.01, "{}: {share}", case.family);
@@ -300,20 +309,18 @@ async fn named_bounds_are_found_in_every_spelling_and_unit() {
     }
 }
 
-#[tokio::test]
-async fn a_named_bound_that_does_not_exist_leaves_latency_open() {
-    let observation = observe(&HTTP.queries(Buckets::Named(vec![2.0]))).await;
+async fn lacks_a_named_bound(server: &Running) {
+    let observation = observe(server, &HTTP.queries(Buckets::Named(vec![2.0]))).await;
     for slo in [Slo::LatencyP95, Slo::LatencyP99] {
         assert_eq!(judged(&observation, slo), ViolationState::Uncertain);
     }
 }
 
-#[tokio::test]
-async fn a_selector_takes_the_place_of_the_names() {
+async fn follows_a_selector(server: &Running) {
     let selector = r#"service=~"shop-check\\.out-80@.*",service!~".*@file""#;
     let workload = Workload::new("elsewhere", "other");
     let queries = Queries::family(workload, TRAEFIK.family, Some(selector), Buckets::All);
-    let observation = observe(&queries).await;
+    let observation = observe(server, &queries).await;
     let m5 = observation.measurement.m5.value().expect("events");
     near(m5.total(), PER_POD * 300.0, "all of one port");
     near(m5.bad(), 0.2 * PER_POD * 300.0, "bad of one port");

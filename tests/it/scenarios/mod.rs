@@ -26,7 +26,7 @@ mod missing_data;
 mod named;
 mod outage;
 mod pipeline;
-mod program;
+pub(crate) mod program;
 mod pull_request;
 mod race;
 mod recovery;
