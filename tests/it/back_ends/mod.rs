@@ -19,8 +19,8 @@ use normal::{NAMESPACE, Normal, fourteen};
 /// The share of a count by which an answer may be wrong: 1 %, what a scrape more or less makes in five minutes.
 const TOLERANCE: f64 = 0.01;
 
-/// Events by which a small count may be wrong: a counter says whole numbers, and a window has two ends.
-const ROUNDING: f64 = 2.0;
+/// Events by which a small count may be wrong: two pods count whole numbers, and a window has two ends.
+const ROUNDING: f64 = 4.0;
 
 /// The windows whose burn rates a record says, with their seconds.
 const BURN_WINDOWS: [(&str, i64); 4] = [("5m", 300), ("30m", 1800), ("1h", 3600), ("6h", 21_600)];
