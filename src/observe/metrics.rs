@@ -37,6 +37,9 @@ const WIDE_SLICE: Duration = Duration::from_secs(240);
 /// slices, more than 30 s apart, the newer of the two is at most [`MAX_SAMPLE_AGE`] old.
 const NEWEST_RANGE: Duration = Duration::from_secs(150);
 
+/// Slices, oldest first; nothing where one is missing or idle.
+type Slices = Reading<Vec<Option<Events>>>;
+
 /// Where the metrics of a service come from.
 #[derive(Debug)]
 pub struct Metrics<'a> {
@@ -302,10 +305,10 @@ impl Metrics<'_> {
     /// are scraped, and a slice without two scrapes is empty.
     async fn widened(
         &self,
-        slices: Reading<Vec<Option<Events>>>,
+        slices: Slices,
         slice: Duration,
         grid: Grid,
-    ) -> Result<(Reading<Vec<Option<Events>>>, Duration), PrometheusError> {
+    ) -> Result<(Slices, Duration), PrometheusError> {
         let is_sparse = match &slices {
             Reading::Measured(slices) => 2 * slices.iter().flatten().count() < slices.len(),
             Reading::NoSeries => true,

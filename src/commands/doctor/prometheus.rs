@@ -12,6 +12,7 @@ use crate::slo::{Assessment, Unknown, Weight, assess_slices};
 const REACH: &str = "prometheus";
 const RETENTION: &str = "prometheus retention";
 const SERIES: &str = "prometheus series";
+const IDENTITY: &str = "prometheus identity";
 const COVERAGE: &str = "prometheus coverage";
 const FRESHNESS: &str = "prometheus freshness";
 const CLOCK: &str = "prometheus clock";
@@ -107,7 +108,7 @@ fn readings(service: &Service<'_>, observation: &Observation) -> Vec<Finding> {
         &service.objective,
         observation.slice_window,
     );
-    let mut findings: Vec<Finding> = known(observation, &assessment)
+    let mut findings: Vec<Finding> = known(service, observation, &assessment)
         .into_iter()
         .filter(|finding| {
             let is_same = |unknown: &&Unknown| subject(&unknown.source) == finding.subject;
@@ -125,13 +126,28 @@ fn readings(service: &Service<'_>, observation: &Observation) -> Vec<Finding> {
     findings
 }
 
-fn known(observation: &Observation, assessment: &Assessment) -> Vec<Finding> {
+fn known(
+    service: &Service<'_>,
+    observation: &Observation,
+    assessment: &Assessment,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(events) = assessment.budget.events {
         findings.push(Finding::ok(
             SERIES,
             "count the events of SLO_WINDOW",
             format!("{:.0} bad of {:.0}", events.bad(), events.total()),
+        ));
+        findings.push(Finding::ok(
+            IDENTITY,
+            "look whether they are events of one service, each counted once",
+            match service.config.sli.source {
+                SliSource::Family(_) => "all series agree in every label that names a place, and no event is counted twice",
+                SliSource::Own { .. } => {
+                    "a sum of your own queries has no labels, so they are taken at their word: both should name the cluster or \
+                     whatever else tells this service from one of the same name"
+                }
+            },
         ));
     }
     if let Some(coverage) = assessment.budget.coverage {

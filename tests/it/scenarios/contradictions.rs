@@ -48,7 +48,7 @@ fn more_bad_events_than_events_lead_to_no_action() {
     let failed = [
         ("orders_total", 180, 10.0),
         ("orders_failed_total", 180, 0.001),
-        (r#"orders_failed_total"#, 25, 13.0),
+        ("orders_failed_total", 25, 13.0),
     ];
     let [all, some, retried] = failed;
     let prometheus = counters(now, 15, &[all, some]);

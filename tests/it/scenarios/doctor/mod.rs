@@ -172,6 +172,7 @@ fn a_service_that_can_be_rolled_back_in_git_is_well() {
         )
         .finds("prometheus series", "ok", &["bad of"])
         .finds("prometheus coverage", "ok", &["100.0 %"])
+        .finds("prometheus identity", "ok", &["no event is counted twice"])
         .finds("prometheus freshness", "ok", &[])
         .finds("prometheus clock", "ok", &["0 s apart"])
         .finds("prometheus buckets", "ok", &["both are there"])
