@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::journal;
 use crate::policy::{
-    self, Action, Attribution, Blame, Decision, GateState, Reason, Source, Timeline,
+    self, Action, Attribution, Blame, Decision, GateState, Reason, Source, Timeline, Undone,
 };
 use crate::slo::{Assessment, Events, Level, Objective, Signal, Unknown, Verdict, ViolationState};
 
@@ -35,6 +35,8 @@ pub struct Record {
     pub verdict: &'static str,
     pub decision: DecisionPart,
     pub rollback: Option<RollbackPart>,
+    /// Every commit that the rollback takes back, newest first.
+    pub undone: Vec<Undone>,
     pub unknowns: Vec<UnknownPart>,
     /// What else was seen while it burns; no decision rests on it.
     pub signals: Vec<SignalPart>,
@@ -137,7 +139,7 @@ pub struct RollbackPart {
     pub worse: bool,
     /// The commit on the branch, once there is one.
     pub commit: Option<String>,
-    /// What the commit would change, in a dry run.
+    /// What the commit changes, in the run that begins the rollback, or would change in a dry run.
     pub diff: Option<String>,
 }
 
@@ -214,6 +216,7 @@ impl Record {
                 gates: Vec::new(),
             },
             rollback: None,
+            undone: Vec::new(),
             unknowns: Vec::new(),
             signals: Vec::new(),
         }
@@ -298,6 +301,8 @@ impl Record {
             detail: decision.detail.clone(),
             gates: decision.gates.iter().map(gate).collect(),
         };
+        let plan = decision.plan.as_ref();
+        self.undone = plan.map_or_else(Vec::new, |plan| plan.undone.clone());
         self.with_signals(&decision.signals)
     }
 
@@ -352,6 +357,17 @@ impl Record {
     /// Adds a rollback as the journal knows it.
     pub fn with_rollback(mut self, rollback: &journal::Rollback) -> Self {
         self.rollback = Some(rollback.into());
+        if !rollback.goes_back.undone.is_empty() {
+            self.undone.clone_from(&rollback.goes_back.undone);
+        }
+        self
+    }
+
+    /// Adds what the commit of the rollback changes.
+    pub fn with_diff(mut self, diff: Option<String>) -> Self {
+        if let Some(rollback) = &mut self.rollback {
+            rollback.diff = diff;
+        }
         self
     }
 

@@ -26,10 +26,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 pub struct Restoration {
     /// The rollback's id, which the commit carries.
     pub id: String,
-    /// Content of the watched paths that was judged bad.
+    /// Content of the watched paths at the tip that was judged.
     pub from_state: String,
     /// The revision to restore.
     pub to: String,
+    /// Later changes that stay.
+    pub keeps: Vec<String>,
     /// Tip of the branch when it was judged.
     pub tip: String,
     /// The commit's message.
@@ -276,7 +278,7 @@ async fn write<'a>(
     way: Way<'a>,
     work: &Restoration,
 ) -> Result<Ready<'a>, GitError> {
-    let draft: Draft = branch.draft(&work.to)?;
+    let draft: Draft = branch.draft_keeping(&work.to, &work.keeps)?;
     let github = match way {
         Way::Push => {
             return branch

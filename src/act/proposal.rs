@@ -81,7 +81,7 @@ async fn open(
     if let Some(why) = moved_on(&branch, work) {
         return Ok(Proposed::MovedOn { why });
     }
-    let draft = branch.draft(&work.to)?;
+    let draft = branch.draft_keeping(&work.to, &work.keeps)?;
     let commit = new_commit(&branch, draft, work)?;
     let written = github
         .write_commit(&commit)

@@ -15,7 +15,9 @@ use super::rollback::{Opening, open};
 use super::service::{Service, history, with_sources};
 use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
-use crate::journal::{Entry, Errand, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
+use crate::journal::{
+    Entry, Errand, GoesBack, Journal, Order, Origin, Phase, Rollback, StepName, StepState,
+};
 use crate::observe;
 use crate::policy::{Action, Plan, Reason, Timeline, Wanted, decide_manual, short};
 use crate::record::{Heading, Record, StepPart};
@@ -74,6 +76,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
         &history(&state),
         &service.settings,
         wanted.as_ref(),
+        None,
     );
     let record = record
         .with_deployment(Some(&timeline))
@@ -156,6 +159,20 @@ pub(super) async fn alone(
 ) -> Ended {
     let stop =
         |record: Record, reason, why: String| held(record.holding(reason, why), wish.when_held);
+    // What later deployments did is not known here, and an entry of the history takes all of them back.
+    if wish.origin == Origin::Automatic
+        && plan.suspect != plan.from
+        && !asks
+        && wish.pending.is_none()
+    {
+        let why = format!(
+            "{} is suspected, and {} was deployed after it: Argo CD would take back both; repair it forward, set GITOPS_REPO \
+             and GITOPS_PATH so that only the suspect goes back, or set REQUIRE_APPROVAL=true to be asked",
+            short(&plan.suspect),
+            short(&plan.from)
+        );
+        return stop(record, Reason::Conflict, why);
+    }
     let user = match may_act(argo, app).await {
         Ok(user) => user,
         Err(Stopped::Held { reason, why }) => return stop(record, reason, why),
@@ -203,6 +220,7 @@ pub(super) async fn alone(
         subject: String::new(),
         from: plan.from.clone(),
         from_state: plan.from_state.clone(),
+        goes_back: GoesBack::of(plan),
         to: plan.to.clone(),
         to_state: plan.to_state.clone(),
         tip: plan.tip.clone(),

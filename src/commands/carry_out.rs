@@ -14,7 +14,8 @@ use crate::clients::argocd::Application;
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{
-    Errand, Event, Journal, JournalError, Order, Origin, Phase, Rollback, ServiceState, StepName,
+    Errand, Event, GoesBack, Journal, JournalError, Order, Origin, Phase, Rollback, ServiceState,
+    StepName,
 };
 use crate::log_file::AUDIT;
 use crate::notify::{CommitStory, commit_message};
@@ -106,8 +107,10 @@ pub(super) async fn carry_out(
             wish.when_held,
         );
     };
-    let draft = match snapshot.draft(&plan.to) {
-        Ok(draft) => draft,
+    let drafted = snapshot.draft_keeping(&plan.to, &plan.keeps);
+    let drafted = drafted.and_then(|draft| Ok((draft, snapshot.state_of(draft)?)));
+    let (draft, to_state) = match drafted {
+        Ok(drafted) => drafted,
         Err(error) if matches!(error.fault, GitFault::Refused { .. }) => {
             return held(
                 record.holding(Reason::NoTarget, error.to_string()),
@@ -149,12 +152,23 @@ pub(super) async fn carry_out(
                 wish,
                 record: &record,
                 errand,
+                to_state,
             };
             let rollback = intent.write(&snapshot, id, at);
+            let (snapshot, diff) = seen_diff(snapshot, draft).await;
             if asks {
-                return ask(service, journal, rollback, record);
+                return ask(service, journal, rollback, record).with_diff(diff);
             }
-            begin(service, git, journal, rollback, snapshot, record).await
+            let mut journey = match begin(service, journal, rollback) {
+                Ok(journey) => journey,
+                Err(why) => {
+                    let record = record.holding(Reason::UnknownData, why.clone());
+                    return Ended::with(Exit::PersonNeeded, record).complaining(why);
+                }
+            };
+            journey.diff = diff;
+            let outage = journey.act(Some(git), Some(snapshot), true).await;
+            journey.finish(Some(git), record, outage).await
         }
     }
 }
@@ -238,6 +252,22 @@ async fn show(
     }
 }
 
+/// Returns what the commit will change, and gives the snapshot back. Without it nothing else is lost.
+async fn seen_diff(snapshot: Snapshot, draft: Draft) -> (Snapshot, Option<String>) {
+    let (snapshot, diff) = crate::blocking(move || {
+        let diff = snapshot.diff(draft);
+        (snapshot, diff)
+    })
+    .await;
+    match diff {
+        Ok(diff) => (snapshot, Some(diff)),
+        Err(error) => {
+            tracing::warn!(error = %error, "what the commit changes is not shown");
+            (snapshot, None)
+        }
+    }
+}
+
 /// All that the first record of a rollback is made of.
 struct Intent<'a> {
     service: &'a Service<'a>,
@@ -246,6 +276,8 @@ struct Intent<'a> {
     wish: &'a Wish,
     record: &'a Record,
     errand: Option<Errand>,
+    /// Content of the watched paths that is put in place.
+    to_state: String,
 }
 
 impl Intent<'_> {
@@ -257,6 +289,7 @@ impl Intent<'_> {
             wish,
             record,
             errand,
+            to_state,
         } = self;
         let by = wish.by();
         let subject = snapshot
@@ -270,6 +303,8 @@ impl Intent<'_> {
             from: &plan.from,
             from_subject: subject,
             to: &plan.to,
+            undone: &plan.undone,
+            keeps: &plan.keeps,
             named: wish.named.as_deref(),
             paths: git.paths(),
             why: &wish.why,
@@ -284,7 +319,8 @@ impl Intent<'_> {
             from: plan.from.clone(),
             from_state: plan.from_state.clone(),
             to: plan.to.clone(),
-            to_state: plan.to_state.clone(),
+            to_state: to_state.clone(),
+            goes_back: GoesBack::of(plan),
             tip: plan.tip.clone(),
             place: place(git),
             message,
@@ -318,24 +354,17 @@ pub(super) fn place(git: &Git) -> String {
     )
 }
 
-async fn begin(
-    service: &Service<'_>,
-    git: &Git,
-    journal: &mut Journal,
+/// Writes the intent down.
+///
+/// # Errors
+/// Says why it could not be: then nothing may be done.
+fn begin<'a>(
+    service: &'a Service<'a>,
+    journal: &'a mut Journal,
     rollback: Rollback,
-    snapshot: Snapshot,
-    record: Record,
-) -> Ended {
-    if let Err(error) = first_record(&service.key, journal, &rollback) {
-        return Ended::with(
-            Exit::PersonNeeded,
-            record.holding(Reason::UnknownData, error.to_string()),
-        )
-        .complaining(error.to_string());
-    }
-    let mut journey = Journey::new(service, journal, rollback);
-    let outage = journey.act(Some(git), Some(snapshot), true).await;
-    journey.finish(Some(git), record, outage).await
+) -> Result<Journey<'a>, String> {
+    first_record(&service.key, journal, &rollback).map_err(|error| error.to_string())?;
+    Ok(Journey::new(service, journal, rollback))
 }
 
 /// Writes down that a rollback begins. Another plan that waits for a person's word is overtaken by it.

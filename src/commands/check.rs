@@ -48,6 +48,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
             }
         }
     }
+    known.looks_what_was_done(service, &history(&state)).await;
     let record = record_of(service, heading, &known, &state);
     if let Some((reason, why)) = on_hold(service, &state, Some(&known), commit) {
         return Ended::with(Exit::BlockedHold, record.holding(reason, why.clone()))

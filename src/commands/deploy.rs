@@ -63,7 +63,8 @@ pub(super) async fn prepare(
     let user = may_act(argo, app).await?;
     let entry = match (&app.auto_sync, wish.origin) {
         (AutoSync::Off(_) | AutoSync::Absent, Origin::Automatic)
-            if !service.settings.by_pull_request =>
+            // An entry of its history is a whole: what stays would go back with it.
+            if !service.settings.by_pull_request && plan.keeps.is_empty() =>
         {
             observe::entry_of(app, snapshot, &plan.to)
         }
@@ -77,7 +78,11 @@ pub(super) async fn prepare(
             None => Order::RevertFirst,
         },
         user,
-        bad: bad_commits(snapshot, &plan.from, app),
+        // What is deployed of a change that stays holds the bad one too.
+        bad: std::iter::once(&plan.from)
+            .chain(&plan.keeps)
+            .flat_map(|change| bad_commits(snapshot, change, app))
+            .collect(),
         entry: entry.map(|(id, revisions)| Entry { id, revisions }),
         asked_at: None,
         terminated: false,

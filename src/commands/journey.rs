@@ -21,6 +21,8 @@ pub(super) struct Journey<'a> {
     pub(super) journal: &'a mut Journal,
     pub(super) rollback: Rollback,
     trouble: Option<String>,
+    /// What the commit changes, where this run looked.
+    pub(super) diff: Option<String>,
     /// When this run stops looking whether something came about.
     pub(super) stop: Stop,
 }
@@ -53,6 +55,7 @@ impl<'a> Journey<'a> {
             journal,
             rollback,
             trouble: None,
+            diff: None,
             stop: service.stop.within(service.config.verify.timeout),
         }
     }
@@ -154,8 +157,12 @@ impl<'a> Journey<'a> {
         let rollback = &self.rollback;
         Restoration {
             id: rollback.id.clone(),
-            from_state: rollback.from_state.clone(),
+            from_state: match rollback.goes_back.tip_state.as_str() {
+                "" => rollback.from_state.clone(),
+                tip_state => tip_state.to_owned(),
+            },
             to: rollback.to.clone(),
+            keeps: rollback.goes_back.keeps.clone(),
             tip: rollback.tip.clone(),
             message: rollback.message.clone(),
             at: rollback.begun_at,
@@ -297,7 +304,7 @@ impl<'a> Journey<'a> {
             .last()
             .map_or("", |step| step.detail.as_str());
         tracing::info!(target: AUDIT, { rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last }, "rollback");
-        let mut record = record.with_rollback(rollback);
+        let mut record = record.with_rollback(rollback).with_diff(self.diff.clone());
         record = match rollback.phase {
             Phase::Proposed => record.awaiting(last),
             Phase::Rejected => record.holding(Reason::Rejected, last),

@@ -14,8 +14,8 @@ use super::service::{Service, with_sources};
 use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
 use crate::journal::{
-    Entry, Errand, JournalError, Ledger, NewsKind, Order, Origin, Phase, Rollback, ServiceState,
-    Step, StepName, StepState,
+    Entry, Errand, GoesBack, JournalError, Ledger, NewsKind, Order, Origin, Phase, Rollback,
+    ServiceState, Step, StepName, StepState,
 };
 use crate::observe;
 use crate::policy::Timeline;
@@ -210,15 +210,24 @@ pub(super) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> V
     let marked = timeline
         .changes
         .iter()
-        .filter_map(|change| Some((change, change.rollback.as_ref()?)));
+        .enumerate()
+        .filter_map(|(index, change)| Some((index, change, change.rollback.as_ref()?)));
     marked
-        .map(|(change, mark)| {
+        .map(|(index, change, mark)| {
             let detail = format!("commit {} was found on the branch", change.revision);
             let mut rollback =
                 remembered(terms, change.deployed_at, StepName::GitopsRevert, detail);
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
             rollback.from_state = state_of(timeline, &mark.from);
+            let mut before = timeline.changes.iter().skip(index + 1);
+            rollback.goes_back = GoesBack {
+                tip_state: before
+                    .next()
+                    .map_or_else(String::new, |it| it.state.clone()),
+                keeps: mark.keeps.clone(),
+                undone: Vec::new(),
+            };
             rollback.to.clone_from(&mark.to);
             rollback.to_state.clone_from(&change.state);
             rollback.tip.clone_from(&change.revision);
@@ -298,6 +307,7 @@ fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -
         subject: String::new(),
         from: String::new(),
         from_state: String::new(),
+        goes_back: GoesBack::default(),
         to: String::new(),
         to_state: String::new(),
         tip: String::new(),

@@ -89,6 +89,15 @@ impl Ended {
         }
     }
 
+    /// Adds what the commit of a rollback changes to the record.
+    pub(crate) fn with_diff(mut self, diff: Option<String>) -> Self {
+        if let Some(Report::Record(record)) = self.report {
+            let record = record.with_diff(diff);
+            self.report = Some(Report::Record(Box::new(record)));
+        }
+        self
+    }
+
     pub(crate) fn complaining(mut self, complaint: impl Into<String>) -> Self {
         self.complaint = Some(complaint.into());
         self

@@ -18,7 +18,7 @@ use crate::journal::{self, Glimpse, Journal, JournalError, Origin, ServiceState}
 use crate::observe::{self, Observation};
 use crate::policy::{
     Action, BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch,
-    questions,
+    questions, wants_doings,
 };
 use crate::record::{Heading, Record};
 use crate::slo::{Assessment, Cause, Reading, Signal, assess_knowing_pods, assess_slices};
@@ -129,6 +129,22 @@ impl Known {
             history,
             settings: &service.settings,
         }
+    }
+}
+
+impl Known {
+    /// Looks what was done to the watched paths since the revision to go back to, where one would be gone back to.
+    pub(super) async fn looks_what_was_done(&mut self, service: &Service<'_>, history: &History) {
+        let wanted = wants_doings(&self.inputs(service, history));
+        let Some((suspect, target)) = wanted else {
+            return;
+        };
+        let Some(snapshot) = self.snapshot.take() else {
+            return;
+        };
+        let (snapshot, doings) = observe::doings(snapshot, &suspect, &target).await;
+        self.snapshot = Some(snapshot);
+        self.evidence.know(doings);
     }
 }
 
@@ -331,7 +347,9 @@ async fn follow(
     state: &ServiceState,
     mut known: Known,
 ) -> Ended {
-    let decision = decide(&known.inputs(service, &history(state)));
+    let history = history(state);
+    known.looks_what_was_done(service, &history).await;
+    let decision = decide(&known.inputs(service, &history));
     let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())

@@ -92,7 +92,8 @@ fn is_same(pending: &Rollback, plan: &Plan) -> bool {
     pending.from == plan.from
         && pending.from_state == plan.from_state
         && pending.to == plan.to
-        && pending.to_state == plan.to_state
+        && pending.goes_back.keeps == plan.keeps
+        && (!plan.keeps.is_empty() || pending.to_state == plan.to_state)
 }
 
 /// Ends a plan that nobody will carry out.

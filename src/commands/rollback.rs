@@ -11,7 +11,7 @@ use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::exit::Exit;
 use crate::journal::{Origin, ServiceState};
 use crate::observe;
-use crate::policy::{Reason, Wanted, decide_manual, short};
+use crate::policy::{Doings, Reason, Wanted, decide_manual, short};
 use crate::record::{Heading, Record};
 
 /// With what a person's rollback begins.
@@ -78,7 +78,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         Err(ended) => return *ended,
     };
     let back = service.settings.max_revisions_back;
-    let snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
+    let mut snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
         Ok(snapshot) => snapshot,
         Err(error) if is_about_the_revision(&error) => {
             let why = with_sources(&error);
@@ -150,13 +150,18 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
     };
     let timeline = observe::timeline(&snapshot);
     // Limits go by the clock that wrote the journal: no gate compares it with that of Prometheus here.
-    let decision = decide_manual(
-        Utc::now(),
-        &timeline,
-        &history(&state),
-        &service.settings,
-        wanted.as_ref(),
-    );
+    let at = Utc::now();
+    let history = history(&state);
+    let decided = |doings: Option<&Doings>| {
+        let (settings, wanted) = (&service.settings, wanted.as_ref());
+        decide_manual(at, &timeline, &history, settings, wanted, doings)
+    };
+    let mut decision = decided(None);
+    if let Some(plan) = &decision.plan {
+        let (seen, doings) = observe::doings(snapshot, &plan.from, &plan.to).await;
+        snapshot = seen;
+        decision = decided(Some(&doings));
+    }
     let record = record
         .with_deployment(Some(&timeline))
         .with_decision(&decision);

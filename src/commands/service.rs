@@ -315,6 +315,8 @@ pub(super) fn history(state: &ServiceState) -> History {
                 id: past.id.clone(),
                 from: past.from.clone(),
                 from_state: Some(past.from_state.clone()),
+                tip_state: Some(past.goes_back.tip_state.clone()).filter(|it| !it.is_empty()),
+                keeps: past.goes_back.keeps.clone(),
                 to: past.to.clone(),
                 begun_at: past.begun_at,
                 attempted: past.attempted,

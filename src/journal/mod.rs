@@ -21,8 +21,8 @@ pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Sta
 pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    Closing, Entry, Errand, Ledger, Order, Origin, Proposal, Rollback, ServiceState, State, Step,
-    StepName, StepState,
+    Closing, Entry, Errand, GoesBack, Ledger, Order, Origin, Proposal, Rollback, ServiceState,
+    State, Step, StepName, StepState,
 };
 pub use store::{Glimpse, Journal, read};
 pub use transition::{Event, IllegalEvent, Phase, next};

@@ -175,6 +175,9 @@ pub struct NewsRollback {
     pub from: String,
     /// First line of its commit's message, as its author wrote it; not to be trusted.
     pub from_subject: String,
+    /// What else goes back: other commits with their titles, as their authors wrote them; not to be trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// The restored revision.
     pub to: String,
     /// When it was begun.

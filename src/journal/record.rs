@@ -9,6 +9,7 @@ use super::approval::{Answer, Approval, Signature};
 use super::news::NewsKind;
 use super::outbox::Telling;
 use super::transition::{Event, IllegalEvent, Phase, next};
+use crate::policy::{Plan, Undone};
 
 /// How many ended rollbacks of a service are kept.
 const MAX_KEPT: usize = 200;
@@ -83,9 +84,12 @@ pub struct Rollback {
     pub from: String,
     /// Content of the watched paths there.
     pub from_state: String,
+    /// What goes back and what stays.
+    #[serde(default, skip_serializing_if = "GoesBack::is_nothing")]
+    pub goes_back: GoesBack,
     /// The restored revision.
     pub to: String,
-    /// Content of the watched paths there.
+    /// Content of the watched paths that is put in place: that of the restored revision, unless later changes stay.
     pub to_state: String,
     /// Tip of the branch when it was decided.
     pub tip: String,
@@ -134,6 +138,42 @@ pub struct Rollback {
     pub ended_at: Option<DateTime<Utc>>,
     /// What was done, in order.
     pub steps: Vec<Step>,
+}
+
+/// What a rollback takes back and what it leaves. A file of an older program has none of it: then all that came after the
+/// restored revision goes back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GoesBack {
+    /// Content of the watched paths at the tip when it was judged; empty where it is that of the bad revision.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tip_state: String,
+    /// The later changes that stay, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
+    /// Every commit that is taken back, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Undone>,
+}
+
+impl GoesBack {
+    /// Takes over what was planned.
+    pub fn of(plan: &Plan) -> Self {
+        let tip_state = if plan.tip_state == plan.from_state {
+            String::new()
+        } else {
+            plan.tip_state.clone()
+        };
+        Self {
+            tip_state,
+            keeps: plan.keeps.clone(),
+            undone: plan.undone.clone(),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A pull request that a person may merge or close.
@@ -402,6 +442,7 @@ mod tests {
             why: String::new(),
             subject: String::new(),
             place: String::new(),
+            goes_back: GoesBack::default(),
             from: String::new(),
             from_state: String::new(),
             to: String::new(),

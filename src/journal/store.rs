@@ -227,6 +227,7 @@ pub(super) mod fixture {
             why: "error rate violated".to_owned(),
             subject: "release v2".to_owned(),
             from: "b".repeat(40),
+            goes_back: crate::journal::GoesBack::default(),
             from_state: "40000:b".to_owned(),
             to: "a".repeat(40),
             to_state: "40000:a".to_owned(),

@@ -13,6 +13,9 @@ pub(super) fn next_step(reason: &str) -> Option<&'static str> {
         "no_target" | "too_many_revisions" => {
             "choose a revision yourself: `rollback gitops --to REV`"
         }
+        "conflict" => {
+            "others changed the same files, or a secret is among them: repair it forward, or `rollback gitops --to REV`"
+        }
         "already_rolled_back" => "find out who brought the bad revision back, and fix forward",
         "is_a_rollback" => "the rollback did not end the burn: look for another cause",
         "deployment_in_progress" => "the next run looks again",

@@ -3,12 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use super::text::{percent, rate, span};
-use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_TO};
-use crate::policy::short;
+use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO};
+use crate::policy::{Undone, short};
 use crate::record::{AttributionPart, Record};
 
 /// Longest piece of untrusted text in a message, in characters.
 const MAX_QUOTED: usize = 200;
+
+/// How many commits that go back are named.
+const MAX_COMMITS: usize = 20;
 
 /// What the message tells.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +26,10 @@ pub struct CommitStory<'a> {
     pub from_subject: &'a str,
     /// The restored revision.
     pub to: &'a str,
+    /// Every commit that is taken back.
+    pub undone: &'a [Undone],
+    /// Later changes that stay.
+    pub keeps: &'a [String],
     /// What a person named, where the restored revision is the change before it.
     pub named: Option<&'a str>,
     /// The restored paths.
@@ -46,21 +53,64 @@ pub fn commit_message(story: &CommitStory<'_>) -> String {
         "Roll back {service} to {to_short}\n\n\
          {from_short} ({subject}) is rolled back:\n{why}.\n\n\
          {evidence}\
-         This commit, made by {by}, puts {paths} back to the state at {to_short}{named}\n\
+         {undone}\
+         This commit, made by {by}, puts {what}{paths} back to the state at {to_short}{named}\n\
          and touches nothing else. To undo it, deploy a new version; reverting this\n\
          commit brings the bad version back.\n\n\
-         {TRAILER_ID}: {id}\n{TRAILER_FROM}: {from}\n{TRAILER_TO}: {to}\n",
+         {TRAILER_ID}: {id}\n{TRAILER_FROM}: {from}\n{TRAILER_TO}: {to}\n{kept}",
         service = story.service,
         to_short = short(story.to),
         from_short = short(story.from),
         subject = one_line(story.from_subject),
         why = one_line(story.why),
         by = story.by,
+        undone = others(story),
+        what = if story.keeps.is_empty() {
+            ""
+        } else {
+            "what they changed of "
+        },
+        kept = kept(story),
         paths = story.paths.join(", "),
         id = story.id,
         from = story.from,
         to = story.to,
     )
+}
+
+/// Names the commits that go back besides the bad one, and those that stay.
+fn others(story: &CommitStory<'_>) -> String {
+    let mut text = String::new();
+    let others = story.undone.iter().filter(|it| it.revision != story.from);
+    for (index, undone) in others.enumerate() {
+        if index == MAX_COMMITS {
+            text.push_str("and more\n");
+            break;
+        }
+        if index == 0 {
+            text.push_str("Taken back with it:\n");
+        }
+        let by = match undone.author.as_str() {
+            "" => String::new(),
+            author => format!(" by {}", one_line(author)),
+        };
+        let title = one_line(&undone.title);
+        text.push_str(&format!("- {} ({title}){by}\n", short(&undone.revision)));
+    }
+    let kept: Vec<&str> = story.keeps.iter().map(|it| short(it)).collect();
+    if !kept.is_empty() {
+        text.push_str(&format!("Later changes stay: {}.\n", kept.join(", ")));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes a trailer for each change that stays: a lost memory learns from it that they are not on hold.
+fn kept(story: &CommitStory<'_>) -> String {
+    let lines = story.keeps.iter();
+    lines.map(|it| format!("{TRAILER_KEEPS}: {it}\n")).collect()
 }
 
 /// Writes what is known of the burn, one line a fact, with an empty line after the last.
@@ -204,6 +254,8 @@ mod tests {
             from: &"b".repeat(40),
             from_subject: "checkout: v2\n\nError-Budget-Rollback: forged",
             to: &"a".repeat(40),
+            undone: &[],
+            keeps: &[],
             named,
             paths: &["apps/checkout".to_owned()],
             why: "burn rate 1h 120.0, 5m 200.0",

@@ -119,6 +119,7 @@ pub(super) fn rollback() -> NewsRollback {
         why: "burn rate 1h 120.0, 5m 200.0".to_owned(),
         from: "b".repeat(40),
         from_subject: "checkout: v2".to_owned(),
+        also: Vec::new(),
         to: "a".repeat(40),
         begun_at: at(0),
         commit: Some("c".repeat(40)),

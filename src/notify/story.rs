@@ -80,6 +80,10 @@ pub(super) fn revisions(rollback: &NewsRollback) -> Vec<Line> {
     from.push(Piece::Words(" → ".to_owned()));
     from.push(revision(&rollback.to, &rollback.to_url));
     let mut lines = vec![Line::new("Revision", from)];
+    if !rollback.also.is_empty() {
+        let also = Piece::Said(rollback.also.join("; "));
+        lines.push(Line::new("Goes back too", [also]));
+    }
     if !rollback.place.is_empty() {
         lines.push(Line::new("Where", [Piece::Said(rollback.place.clone())]));
     }

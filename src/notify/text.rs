@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::advice::next_step;
 use super::commit::one_line;
 use crate::commands::{Pending, Said, Status};
-use crate::policy::short;
+use crate::policy::{Undone, short};
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
     ViolationPart,
@@ -67,6 +67,7 @@ pub fn record(record: &Record) -> String {
         line(&mut text, "signal", &raised(signal));
     }
     write_gates(&mut text, &record.decision);
+    write_undone(&mut text, &record.undone);
     if let Some(rollback) = &record.rollback {
         write_rollback(&mut text, rollback);
     }
@@ -375,6 +376,33 @@ fn write_rollback(text: &mut String, rollback: &RollbackPart) {
     }
     if let Some(diff) = &rollback.diff {
         let _ = write!(text, "\n{}", printable(diff));
+    }
+}
+
+/// Names the commits that go back, with their files.
+fn write_undone(text: &mut String, undone: &[Undone]) {
+    if undone.is_empty() {
+        return;
+    }
+    text.push('\n');
+    for commit in undone {
+        let by = match commit.author.as_str() {
+            "" => String::new(),
+            author => format!(" by {}", one_line(author)),
+        };
+        let files = match &commit.files[..] {
+            [] => String::new(),
+            files => format!(": {}", one_line(&files.join(", "))),
+        };
+        line(
+            text,
+            "goes back",
+            &format!(
+                "{} ({}){by}{files}",
+                short(&commit.revision),
+                one_line(&commit.title)
+            ),
+        );
     }
 }
 

@@ -1,7 +1,9 @@
 //! Asks the GitOps repository what was deployed when.
 
+use std::collections::BTreeSet;
+
 use crate::clients::git::{self, Git, GitError, Snapshot, Want};
-use crate::policy::{Change, RollbackMark, Timeline};
+use crate::policy::{Change, CommitDone, Doings, FileEdit, RollbackMark, Timeline};
 
 /// Trailer with the rollback's id.
 pub const TRAILER_ID: &str = "Error-Budget-Rollback";
@@ -9,6 +11,12 @@ pub const TRAILER_ID: &str = "Error-Budget-Rollback";
 pub const TRAILER_FROM: &str = "Rolls-Back";
 /// Trailer with the restored revision.
 pub const TRAILER_TO: &str = "Restores";
+
+/// Trailer with a later change that stays, once for each.
+pub const TRAILER_KEEPS: &str = "Keeps";
+
+/// Longest title or name that is taken from a commit (characters).
+const MAX_TITLE: usize = 100;
 
 /// Changes that are read beyond those that may be a target: the suspect, and room for revisions that are passed over.
 const MORE_CHANGES: u32 = 5;
@@ -97,9 +105,74 @@ fn mark(snapshot: &Snapshot, change: &git::PathChange) -> Option<RollbackMark> {
         id: only(TRAILER_ID)?,
         from: only(TRAILER_FROM)?,
         to: only(TRAILER_TO)?,
+        keeps: change
+            .trailers
+            .iter()
+            .filter(|(key, _)| key == TRAILER_KEEPS)
+            .map(|(_, value)| value.clone())
+            .collect(),
     };
-    let is_confirmed = snapshot
-        .state_at(&mark.to)
-        .is_none_or(|restored| restored == change.state);
+    let is_confirmed = if mark.keeps.is_empty() {
+        snapshot
+            .state_at(&mark.to)
+            .is_none_or(|restored| restored == change.state)
+    } else {
+        snapshot
+            .puts_back_files_of(&change.revision, &mark.to)
+            .unwrap_or(true)
+    };
     is_confirmed.then_some(mark)
+}
+
+/// Looks what each commit since a target did, and gives the snapshot back. Whatever cannot be read is said in the answer.
+pub async fn doings(snapshot: Snapshot, suspect: &str, target: &str) -> (Snapshot, Doings) {
+    let (suspect, target) = (suspect.to_owned(), target.to_owned());
+    let names = (suspect.clone(), target.clone());
+    let (snapshot, deeds) = crate::blocking(move || {
+        let deeds = snapshot.deeds(&suspect, &target);
+        (snapshot, deeds)
+    })
+    .await;
+    let (suspect, target) = names;
+    let doings = match deeds {
+        Ok(deeds) => Doings {
+            suspect,
+            target,
+            commits: deeds.commits.into_iter().map(done).collect(),
+            secrets: deeds.secrets,
+            unread: deeds.unread,
+        },
+        Err(error) => Doings {
+            suspect,
+            target,
+            commits: Vec::new(),
+            secrets: BTreeSet::new(),
+            unread: Some(error.to_string()),
+        },
+    };
+    (snapshot, doings)
+}
+
+fn done(deed: git::Deed) -> CommitDone {
+    CommitDone {
+        revision: deed.revision,
+        title: one_line(&deed.title),
+        author: one_line(&deed.author),
+        files: deed
+            .edits
+            .into_iter()
+            .map(|edit| FileEdit {
+                path: one_line(&edit.path),
+                before: edit.before,
+                after: edit.after,
+            })
+            .collect(),
+        overwrites: deed.overwrites,
+    }
+}
+
+/// Other people's words on one line, without what could move a cursor.
+fn one_line(text: &str) -> String {
+    let folded = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    folded.take(MAX_TITLE).collect()
 }

@@ -13,7 +13,9 @@ mod queries;
 mod series;
 mod signals;
 
-pub use branch::{TRAILER_FROM, TRAILER_ID, TRAILER_TO, branch, branch_back_to, timeline};
+pub use branch::{
+    TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO, branch, branch_back_to, doings, timeline,
+};
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use queries::{Queries, Workload};

@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::suspicion;
 use super::target::{self, Wanted};
 use super::timeline::{BranchReading, Timeline};
+use super::undo::Doings;
 use crate::slo::{Assessment, Objective};
 
 /// All that a decision depends on.
@@ -51,6 +52,20 @@ pub fn questions(inputs: &Inputs<'_>) -> Vec<Question> {
     suspicion::questions(inputs, timeline)
 }
 
+/// Returns the suspect and the target of which a decision wants to know what was done between them and since; nothing where
+/// nothing would be rolled back.
+pub fn wants_doings(inputs: &Inputs<'_>) -> Option<(String, String)> {
+    let timeline = inputs
+        .branch
+        .timeline()
+        .filter(|_| needs_branch(inputs.assessment, inputs.settings))?;
+    let history = ledger(inputs.history, Some(timeline), inputs.settings, inputs.now);
+    let suspect = suspicion::suspicion(inputs, timeline)?.blamed(inputs);
+    let target = target::choose(inputs, timeline, &history, suspect).ok()?;
+    let suspect = timeline.changes.get(suspect)?.revision.clone();
+    Some((suspect, target.plan.to))
+}
+
 /// Decides what to do. Every gate is evaluated where its inputs exist; the first that fails gives the reason, and a gate
 /// that could not be checked never lets a rollback through.
 pub fn decide(inputs: &Inputs<'_>) -> Decision {
@@ -69,7 +84,10 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     let blamed = suspicion
         .as_ref()
         .map_or(0, |suspicion| suspicion.blamed(inputs));
-    let chosen = looked_back.map(|timeline| target::choose(inputs, timeline, &history, blamed));
+    let chosen = looked_back.map(|timeline| {
+        target::choose(inputs, timeline, &history, blamed)
+            .and_then(|target| target::shared(inputs, timeline, blamed, target))
+    });
     let target = chosen.as_ref().and_then(|chosen| chosen.as_ref().ok());
     let plan = target.map(|target| &target.plan);
     let (attribution_gate, attribution) = gates::attribution(inputs, suspicion.as_ref());
@@ -95,19 +113,22 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
 }
 
 /// Decides on a person's rollback: their judgement replaces data, burn and attribution, while target, breaker and limits
-/// hold for them too.
+/// hold for them too. `doings` is what was done since the target, where somebody looked.
 pub fn decide_manual(
     now: DateTime<Utc>,
     timeline: &Timeline,
     history: &History,
     settings: &Settings,
     wanted: Option<&Wanted>,
+    doings: Option<&Doings>,
 ) -> Decision {
     let history = ledger(history, Some(timeline), settings, now);
     let chosen = match wanted {
         Some(wanted) => target::wanted(timeline, wanted),
         None => target::newest(timeline, &history, settings.max_revisions_back),
     };
+    let chosen =
+        chosen.and_then(|target| target::whole(target, timeline, doings, wanted.is_some()));
     let gates = vec![
         // A person may roll back a rollback, so the newest change is not looked at.
         gates::target(None, 0, &history, Some(&chosen)),

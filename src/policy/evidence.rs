@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::undo::Doings;
 use crate::slo::{Assessment, Course, Events, Look, Reading, Stretch};
 
 /// A stretch of time.
@@ -44,6 +45,7 @@ pub struct Evidence {
     courses: Vec<Course>,
     stretches: Vec<(Span, Stretch)>,
     pods: Vec<(DateTime<Utc>, Reading<Vec<PodEvents>>)>,
+    doings: Option<Doings>,
 }
 
 /// One answer.
@@ -65,6 +67,17 @@ impl Evidence {
             Answer::Stretch(span, stretch) => self.stretches.push((span, stretch)),
             Answer::Pods(at, pods) => self.pods.push((at, pods)),
         }
+    }
+
+    /// Keeps what was done to the watched paths since a target.
+    pub fn know(&mut self, doings: Doings) {
+        self.doings = Some(doings);
+    }
+
+    /// Returns what was done since a target, where somebody looked.
+    pub(super) fn doings(&self, suspect: &str, target: &str) -> Option<&Doings> {
+        let known = self.doings.as_ref();
+        known.filter(|doings| doings.suspect == suspect && doings.target == target)
     }
 
     /// Returns why the first refused question was refused, if any was that `assessment` rests on.

@@ -344,6 +344,7 @@ impl Change {
             id: format!("r-{}", self.revision),
             from: from.to_owned(),
             to: to.to_owned(),
+            keeps: Vec::new(),
         });
         self.with_state_of(to)
     }
@@ -368,6 +369,8 @@ pub(super) fn past(from: &str, to: &str, before: Duration, outcome: PastOutcome)
         id: format!("r-{from}-{to}"),
         from: from.to_owned(),
         from_state: Some(format!("state of {from}")),
+        tip_state: None,
+        keeps: Vec::new(),
         to: to.to_owned(),
         begun_at: ago(before),
         landed_at: None,

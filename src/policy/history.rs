@@ -53,6 +53,10 @@ pub struct PastRollback {
     pub from: String,
     /// Content of the watched paths at that revision, where it is known.
     pub from_state: Option<String>,
+    /// Content of the watched paths at the tip when it was judged, where that is another one.
+    pub tip_state: Option<String>,
+    /// Later changes that stayed: they are not on hold.
+    pub keeps: Vec<String>,
     /// The revision that was restored.
     pub to: String,
     /// When its intent was recorded, or its commit written.
@@ -80,6 +84,18 @@ impl PastRollback {
     fn holds(&self) -> bool {
         !self.is_released && !self.outcome.changed_nothing()
     }
+
+    /// Tells whether a revision is the one that was rolled back, or content is what was judged bad. A change that stayed is not.
+    fn took(&self, revision: &str, state: Option<&str>) -> bool {
+        let is_bad = |known: &Option<String>| state.is_some() && known.as_deref() == state;
+        !self.kept(revision)
+            && (self.from == revision || is_bad(&self.from_state) || is_bad(&self.tip_state))
+    }
+
+    /// Tells whether a later change stayed as it was.
+    fn kept(&self, revision: &str) -> bool {
+        self.keeps.iter().any(|kept| kept == revision)
+    }
 }
 
 /// All rollbacks of one service that are remembered.
@@ -99,10 +115,11 @@ impl History {
     /// the state does not reset a limit. Such a rollback counts as verified once it is older than `deadline`.
     pub fn joined_with(&self, timeline: &Timeline, now: DateTime<Utc>, deadline: Duration) -> Self {
         let mut all = self.rollbacks.clone();
-        for change in &timeline.changes {
+        for (index, change) in timeline.changes.iter().enumerate() {
             let Some(mark) = &change.rollback else {
                 continue;
             };
+            let before = timeline.changes.get(index + 1);
             let outcome = if now - change.deployed_at >= deadline {
                 PastOutcome::Recovered
             } else {
@@ -126,6 +143,8 @@ impl History {
                 id: mark.id.clone(),
                 from: mark.from.clone(),
                 from_state,
+                tip_state: before.map(|before| before.state.clone()),
+                keeps: mark.keeps.clone(),
                 to: mark.to.clone(),
                 begun_at: change.deployed_at,
                 landed_at: None,
@@ -162,6 +181,11 @@ impl History {
     /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, it lies between a
     /// revision that was rolled back and the one that was restored instead, or it is what was restored and made it worse.
     pub(super) fn holds(&self, timeline: &Timeline, candidate: &Change) -> bool {
+        // A change that stayed was made on top of what was bad, and its content holds that.
+        let is_mixed = |past: &PastRollback| past.holds() && past.kept(&candidate.revision);
+        if self.rollbacks.iter().any(is_mixed) {
+            return true;
+        }
         self.holding(&candidate.revision, &candidate.state)
             .is_some()
             || self
@@ -194,29 +218,28 @@ impl History {
                 | PastOutcome::Rejected
                 | PastOutcome::Expired => false,
             };
+            let stayed = past.keeps.iter().any(|kept| kept.starts_with(revision));
             let is_it = past.from.starts_with(revision)
-                || (state.is_some() && past.from_state.as_deref() == state)
+                || past.took(revision, state)
                 || timeline.is_some_and(|timeline| {
                     passed_over(past, timeline, revision)
                         || state.is_some_and(|state| content_passed_over(past, timeline, state))
                 });
-            landed && !past.is_released && is_it
+            landed && !past.is_released && !stayed && is_it
         })
     }
 
     /// Returns the newest rollback that put a revision, or content equal to it, on hold.
     pub fn holding(&self, revision: &str, state: &str) -> Option<&PastRollback> {
-        self.rollbacks.iter().rev().find(|past| {
-            past.holds() && (past.from == revision || past.from_state.as_deref() == Some(state))
-        })
+        let mut newest_first = self.rollbacks.iter().rev();
+        newest_first.find(|past| past.holds() && past.took(revision, Some(state)))
     }
 
     /// Tells whether a revision, or content equal to it, was rolled back before, released or not.
     pub fn is_rolled_back(&self, revision: &str, state: &str) -> bool {
-        self.rollbacks.iter().any(|past| {
-            !past.outcome.changed_nothing()
-                && (past.from == revision || past.from_state.as_deref() == Some(state))
-        })
+        self.rollbacks
+            .iter()
+            .any(|past| !past.outcome.changed_nothing() && past.took(revision, Some(state)))
     }
 }
 
@@ -248,6 +271,9 @@ fn content_passed_over(past: &PastRollback, timeline: &Timeline, state: &str) ->
 
 /// Tells whether a revision lies between the one that was rolled back and the one that was restored instead.
 fn passed_over(past: &PastRollback, timeline: &Timeline, revision: &str) -> bool {
+    if past.kept(revision) {
+        return false;
+    }
     let position = |revision: &str| {
         let is_it = |change: &Change| change.revision == revision;
         timeline.changes.iter().position(is_it)

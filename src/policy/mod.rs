@@ -20,9 +20,10 @@ mod suspicion;
 mod target;
 mod text;
 mod timeline;
+mod undo;
 
 pub use blackout::{ActiveBlackout, BlackoutError, BlackoutWindows};
-pub use decide::{Inputs, decide, decide_manual, needs_branch, questions};
+pub use decide::{Inputs, decide, decide_manual, needs_branch, questions, wants_doings};
 pub use evidence::{Answer, Evidence, PodEvents, Question, Span};
 pub use gates::limits;
 pub use history::{History, PastOutcome, PastRollback};
@@ -32,3 +33,4 @@ pub use settings::Settings;
 pub use target::Wanted;
 pub(crate) use target::short;
 pub use timeline::{BranchReading, Change, End, RollbackMark, Source, Timeline};
+pub use undo::{CommitDone, Doings, FileEdit, Undone};

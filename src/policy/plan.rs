@@ -3,23 +3,32 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::reason::Reason;
+use super::undo::Undone;
 use crate::slo::{Events, Signal};
 
 /// A rollback that may be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The bad revision: the newest change of the watched paths.
+    /// The bad revision: the newest change of the watched paths that is blamed.
     pub from: String,
-    /// Content of the watched paths that is judged bad.
+    /// Content of the watched paths there.
     pub from_state: String,
+    /// The oldest deployment that is blamed.
+    pub suspect: String,
     /// The revision whose content comes back.
     pub to: String,
     /// Content of the watched paths at that revision.
     pub to_state: String,
     /// Tip of the branch when it was judged.
     pub tip: String,
+    /// Content of the watched paths at the tip.
+    pub tip_state: String,
     /// When the bad revision was committed.
     pub deployed_at: DateTime<Utc>,
+    /// Later changes that stay, newest first. With none the whole content of the target comes back.
+    pub keeps: Vec<String>,
+    /// Every commit that is taken back, newest first.
+    pub undone: Vec<Undone>,
 }
 
 /// What the program does with what it saw.

@@ -24,6 +24,8 @@ pub enum Reason {
     NoTarget,
     /// The good revision lies too many deployments back.
     TooManyRevisions,
+    /// Somebody changed after the suspect what would have to go back, or a secret would come back.
+    Conflict,
     /// This pair of revisions was rolled back before.
     AlreadyRolledBack,
     /// The newest deployment is itself a rollback.
@@ -71,6 +73,7 @@ impl Reason {
             Self::NotAttributable => "not_attributable",
             Self::NoTarget => "no_target",
             Self::TooManyRevisions => "too_many_revisions",
+            Self::Conflict => "conflict",
             Self::AlreadyRolledBack => "already_rolled_back",
             Self::IsARollback => "is_a_rollback",
             Self::DeploymentInProgress => "deployment_in_progress",

@@ -9,6 +9,7 @@ use super::reason::Reason;
 use super::suspicion::{SHORTEST_LIFE, end_of, life, sides, slis};
 use super::text::{percent, span};
 use super::timeline::{Change, End, Timeline};
+use super::undo::{self, Clash, Doings, Share};
 use crate::slo::{Events, Reading, Sli};
 
 /// A revision that a person asked for, already looked up on the branch.
@@ -243,8 +244,125 @@ pub(super) fn wanted(timeline: &Timeline, wanted: &Wanted) -> Result<Target, NoT
     })
 }
 
+/// Takes from a target what is not to go back: what innocent later commits did.
+///
+/// # Errors
+/// Says why only all of it could go back, or that a secret would, where nobody is asked.
+pub(super) fn shared(
+    inputs: &Inputs<'_>,
+    timeline: &Timeline,
+    suspect: usize,
+    mut target: Target,
+) -> Result<Target, NoTarget> {
+    let Some(suspect) = timeline.changes.get(suspect) else {
+        return Ok(target);
+    };
+    target.plan.suspect.clone_from(&suspect.revision);
+    let known = inputs.evidence.doings(&suspect.revision, &target.plan.to);
+    let Some(doings) = known else {
+        return Ok(target);
+    };
+    match undo::share(doings) {
+        Ok(share) => take(&mut target, timeline, share),
+        Err(Clash::Later { why, all }) if inputs.settings.require_approval => {
+            take(&mut target, timeline, all);
+            target.why.push(why);
+        }
+        Err(Clash::Later { why, .. }) => {
+            return Err(conflict(format!(
+                "{why}; repair it forward, or set REQUIRE_APPROVAL=true to be asked"
+            )));
+        }
+        Err(Clash::Secret { why }) => return Err(conflict(why)),
+        Err(Clash::Unread { why }) => {
+            return Err(NoTarget {
+                reason: Reason::UnknownData,
+                why,
+            });
+        }
+    }
+    Ok(target)
+}
+
+/// Names all that a person's rollback takes back. `is_named` tells whether they named the revision.
+///
+/// # Errors
+/// Says that a secret would come back that nobody asked for.
+pub(super) fn whole(
+    mut target: Target,
+    timeline: &Timeline,
+    doings: Option<&Doings>,
+    is_named: bool,
+) -> Result<Target, NoTarget> {
+    let Some(doings) = doings.filter(|doings| doings.target == target.plan.to) else {
+        return Ok(target);
+    };
+    let secret = undo::secrets_among(doings);
+    match (secret, &doings.unread) {
+        (Some(secret), _) if is_named => target.why.push(format!(
+            "a secret comes back, because the revision was named: {secret}"
+        )),
+        (None, Some(_)) if is_named => {}
+        (Some(secret), _) => return Err(conflict(undo::not_put_back(&secret))),
+        (None, Some(why)) => {
+            return Err(NoTarget {
+                reason: Reason::UnknownData,
+                why: format!(
+                    "{}; name the revision with `rollback gitops --to` where that is no matter",
+                    undo::not_seen(why)
+                ),
+            });
+        }
+        (None, None) => {}
+    }
+    if !doings.commits.is_empty() {
+        take(&mut target, timeline, undo::everything(doings));
+    }
+    Ok(target)
+}
+
+fn take(target: &mut Target, timeline: &Timeline, share: Share) {
+    let plan = &mut target.plan;
+    let mut changes = timeline.changes.iter();
+    if let Some(from) = changes.find(|change| change.revision == share.from) {
+        plan.from_state.clone_from(&from.state);
+        plan.deployed_at = from.deployed_at;
+        plan.from = share.from;
+    }
+    let others: Vec<String> = share
+        .undone
+        .iter()
+        .filter(|undone| undone.revision != plan.from)
+        .map(|undone| format!("{} ({})", short(&undone.revision), undone.title))
+        .collect();
+    if !others.is_empty() {
+        target
+            .why
+            .push(format!("with it go back {}", undo::list(&others)));
+    }
+    if !share.keeps.is_empty() {
+        let kept: Vec<String> = share.keeps.iter().map(|it| short(it).to_owned()).collect();
+        target
+            .why
+            .push(format!("later changes stay: {}", undo::list(&kept)));
+    }
+    plan.undone = share.undone;
+    plan.keeps = share.keeps;
+}
+
+fn conflict(why: String) -> NoTarget {
+    NoTarget {
+        reason: Reason::Conflict,
+        why,
+    }
+}
+
 fn plan(timeline: &Timeline, from: &Change, to: &str, to_state: &str) -> Plan {
     Plan {
+        suspect: from.revision.clone(),
+        tip_state: timeline.tip_state.clone(),
+        keeps: Vec::new(),
+        undone: undo::unlooked(timeline, to),
         from: from.revision.clone(),
         from_state: from.state.clone(),
         to: to.to_owned(),

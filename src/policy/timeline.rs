@@ -26,6 +26,8 @@ pub struct RollbackMark {
     pub from: String,
     /// `Restores`: the revision whose content came back.
     pub to: String,
+    /// `Keeps`: later changes that stayed as they were.
+    pub keeps: Vec<String>,
 }
 
 /// Where the walk towards older commits ended.

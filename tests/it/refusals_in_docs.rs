@@ -103,7 +103,7 @@ fn transport(error: &HttpError) -> Row {
 }
 
 /// What the engine refuses to read, to write or to send, by source file.
-const REFUSALS: [(&str, &str, &[&str]); 6] = [
+const REFUSALS: [(&str, &str, &[&str]); 7] = [
     (
         "src/clients/git/packets.rs",
         "GitFault::Protocol {\n",
@@ -135,6 +135,23 @@ const REFUSALS: [(&str, &str, &[&str]); 6] = [
             "cannot be put exactly as at",
             "lies outside GITOPS_PATH and would change",
             "of a watched path is not one of git's",
+            "that GitHub's API cannot name",
+        ],
+    ),
+    (
+        "src/clients/git/deeds.rs",
+        "GitFault::Refused {\n",
+        &[
+            "is not among the commits that were read",
+            "are looked at",
+            "was changed by what stays and by what goes back",
+            "is not among the commits that were read",
+            "the tip is not there",
+            "would be deleted",
+            "would be a file and a folder",
+            "already as they would be put",
+            "stays, and would change",
+            "cannot be put exactly as it was",
         ],
     ),
     (

@@ -103,6 +103,7 @@ impl Branch {
             id: id.to_owned(),
             from: from.to_owned(),
             to: restored,
+            keeps: Vec::new(),
         });
     }
 

@@ -473,6 +473,8 @@ impl Service {
             id,
             from: plan.from.clone(),
             from_state: Some(plan.from_state.clone()),
+            tip_state: None,
+            keeps: Vec::new(),
             to: plan.to.clone(),
             begun_at: moment(now),
             landed_at: None,

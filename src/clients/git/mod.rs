@@ -4,6 +4,7 @@
 //! goes with it. There is no work tree and no merge, and where the server knows how to leave them out, no file's content.
 
 mod access;
+mod deeds;
 mod error;
 mod fetch;
 mod packets;
@@ -11,12 +12,14 @@ mod push;
 mod restore;
 mod revision;
 mod scratch;
+mod secrets;
 #[cfg(feature = "ssh")]
 mod ssh;
 mod transport;
 mod walk;
 
 pub use access::Access;
+pub use deeds::{Deed, Deeds, Edit};
 pub use error::{GitError, GitFault, RevisionFault, SshFault};
 pub use push::Push;
 pub use restore::{Draft, PathEntry};
@@ -25,13 +28,14 @@ pub use revision::Resolved;
 pub use ssh::SshRemote;
 pub use walk::{End, Moved, PathChange};
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use git2::{ConfigLevel, Repository, RepositoryInitOptions};
+use git2::{ConfigLevel, Oid, Repository, RepositoryInitOptions};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -118,6 +122,8 @@ pub struct Snapshot {
     repo: Repository,
     folder: Scratch,
     depth: i32,
+    /// Folders that a draft made: the server has them not.
+    written: Mutex<BTreeSet<Oid>>,
     /// Full id of the commit at the tip.
     pub tip: String,
     /// Content of the watched paths at the tip.
@@ -320,6 +326,7 @@ impl Git {
                         repo,
                         folder,
                         depth,
+                        written: Mutex::default(),
                         tip,
                         tip_state,
                         changes,

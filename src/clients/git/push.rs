@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::PoisonError;
 
 use git2::{Buf, ErrorCode, ObjectType, Oid, Tree};
 
@@ -91,8 +92,9 @@ impl Snapshot {
         }
     }
 
-    /// Packs what the server lacks: the commit, and the folders on the way to the watched paths. What lies at the paths was
-    /// there before, so the server has it, and it need not be here.
+    /// Packs what the server lacks: the commit, the folders on the way to the watched paths, and those below them that were made
+    /// because not all that lies there goes back. Every file, and every other folder, was there before, so the server has it, and
+    /// it need not be here.
     fn pack(&self, tip: Oid, commit: Oid) -> Result<Buf, GitFault> {
         let known = self.folders(&self.tree(tip)?)?;
         let folders = self.folders(&self.tree(commit)?)?;
@@ -100,7 +102,11 @@ impl Snapshot {
             let mut builder = self.repo.packbuilder()?;
             builder.set_threads(1);
             builder.insert_object(commit, None)?;
-            for id in folders.difference(&known) {
+            let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            for id in folders
+                .difference(&known)
+                .chain(written.difference(&folders))
+            {
                 builder.insert_object(*id, None)?;
             }
             let mut pack = Buf::new();

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, Diff, DiffFormat, FileMode, Oid, Signature, Time, Tree};
 
 use super::error::{GitError, GitFault};
+use super::secrets::secret_parts;
 use super::walk::{self, Entry};
 use super::{Snapshot, fetch, library};
+
+/// Largest file that is shown (bytes).
+const MAX_SHOWN: usize = 2 * 1024 * 1024;
 
 /// Longest diff that is shown.
 const MAX_DIFF: usize = 64 * 1024;
@@ -17,8 +22,8 @@ const MAX_DIFF: usize = 64 * 1024;
 /// A tree in which the watched paths are as at an earlier commit and everything else is as at the tip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draft {
-    tree: Oid,
-    tip: Oid,
+    pub(super) tree: Oid,
+    pub(super) tip: Oid,
 }
 
 /// What a draft puts at a watched path.
@@ -28,8 +33,8 @@ pub struct PathEntry {
     pub path: String,
     /// Git's mode in six octal digits, such as `040000`.
     pub mode: String,
-    /// The object's id.
-    pub id: String,
+    /// The object's id; nothing where it is removed.
+    pub id: Option<String>,
 }
 
 impl Draft {
@@ -40,12 +45,22 @@ impl Draft {
 }
 
 impl Snapshot {
-    /// Returns what a draft puts at the watched paths, for another way to make the same tree.
+    /// Returns what a draft puts in place, for another way to make the same tree: what lies at the watched paths, or each file
+    /// where only some go back, because their folders are nowhere else yet.
     ///
     /// # Errors
     /// Fails when the scratch repository cannot be read.
     pub fn entries(&self, draft: Draft) -> Result<Vec<PathEntry>, GitError> {
         let paths = &self.git.settings.paths;
+        let is_mixed = !self
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty();
+        if is_mixed {
+            let entries = self.file_entries(draft);
+            return entries.map_err(|fault| self.git.error("read the watched paths", fault));
+        }
         let found = self
             .repo
             .find_tree(draft.tree)
@@ -60,10 +75,38 @@ impl Snapshot {
                 Some(PathEntry {
                     path: path.clone(),
                     mode: format!("{mode:06o}"),
-                    id: id.to_string(),
+                    id: Some(id.to_string()),
                 })
             })
             .collect())
+    }
+
+    /// Returns each file that differs between the tip and a draft.
+    fn file_entries(&self, draft: Draft) -> Result<Vec<PathEntry>, GitFault> {
+        let tip = self.repo.find_commit(draft.tip).map_err(library)?;
+        let old = tip.tree().map_err(library)?;
+        let new = self.repo.find_tree(draft.tree).map_err(library)?;
+        let diff = self
+            .repo
+            .diff_tree_to_tree(Some(&old), Some(&new), None)
+            .map_err(library)?;
+        let entries = diff.deltas().map(|delta| {
+            let (old, new) = (delta.old_file(), delta.new_file());
+            let is_gone = new.id() == Oid::ZERO_SHA1;
+            let file = if is_gone { &old } else { &new };
+            let path = file
+                .path_bytes()
+                .and_then(|path| String::from_utf8(path.to_vec()).ok())
+                .ok_or_else(|| GitFault::Refused {
+                    why: "a path that GitHub's API cannot name would change".to_owned(),
+                })?;
+            Ok(PathEntry {
+                path,
+                mode: format!("{:06o}", i32::from(file.mode())),
+                id: (!is_gone).then(|| file.id().to_string()),
+            })
+        });
+        entries.collect()
     }
 
     /// Puts the watched paths of an earlier commit into the tip's tree. The result lives in the scratch repository only.
@@ -200,7 +243,7 @@ impl Snapshot {
             .diff_tree_to_tree(Some(&old), Some(&new), None)
             .map_err(library)?;
         match self.complete(&diff, draft.tip) {
-            Ok(()) => unified(&diff),
+            Ok(()) => unified(&diff, &self.hiding(&diff)?),
             Err(fault) => {
                 tracing::warn!(error = %fault, "the contents of the changed files cannot be read; naming the files instead");
                 Ok(named(&diff))
@@ -208,20 +251,47 @@ impl Snapshot {
         }
     }
 
+    /// Returns the contents of a diff that hold a secret.
+    fn hiding(&self, diff: &Diff<'_>) -> Result<BTreeSet<Oid>, GitFault> {
+        let files = diff
+            .deltas()
+            .flat_map(|delta| [delta.old_file(), delta.new_file()])
+            .filter(|file| file.mode() != FileMode::Commit && file.id() != Oid::ZERO_SHA1)
+            .map(|file| file.id());
+        let mut hidden = BTreeSet::new();
+        for id in files {
+            let content = self.content(id, MAX_SHOWN)?;
+            // What is too large to be looked at is too large to be shown.
+            if content.is_none_or(|content| !secret_parts(&content).is_empty()) {
+                hidden.insert(id);
+            }
+        }
+        Ok(hidden)
+    }
+
     /// Fetches the contents that a diff shows, where they are not there.
     fn complete(&self, diff: &Diff<'_>, tip: Oid) -> Result<(), GitFault> {
-        let odb = self.repo.odb().map_err(library)?;
-        let missing: BTreeSet<Oid> = diff
+        let wanted = diff
             .deltas()
             .flat_map(|delta| [delta.old_file(), delta.new_file()])
             .filter(|file| file.mode() != FileMode::Commit)
             .map(|file| file.id())
-            .filter(|id| *id != Oid::ZERO_SHA1 && !odb.exists(*id))
+            .filter(|id| *id != Oid::ZERO_SHA1)
+            .collect();
+        self.have_contents(&wanted, tip)
+    }
+
+    /// Fetches contents, where they are not there.
+    pub(super) fn have_contents(&self, wanted: &BTreeSet<Oid>, tip: Oid) -> Result<(), GitFault> {
+        let odb = self.repo.odb().map_err(library)?;
+        let missing: Vec<Oid> = wanted
+            .iter()
+            .copied()
+            .filter(|id| !odb.exists(*id))
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let missing: Vec<Oid> = missing.into_iter().collect();
         let mut session = self.git.session()?;
         let branch = &self.git.settings.branch;
         let at = (tip, self.depth);
@@ -262,9 +332,20 @@ impl Snapshot {
     }
 }
 
-fn unified(diff: &Diff<'_>) -> Result<String, GitFault> {
+fn unified(diff: &Diff<'_>, hidden: &BTreeSet<Oid>) -> Result<String, GitFault> {
     let mut text = String::new();
-    let printed = diff.print(DiffFormat::Patch, |_, _, line| {
+    let mut last_hidden = None;
+    let printed = diff.print(DiffFormat::Patch, |delta, _, line| {
+        let ids = (delta.old_file().id(), delta.new_file().id());
+        if hidden.contains(&ids.0) || hidden.contains(&ids.1) {
+            if line.origin() == 'F' {
+                push_clean(&mut text, line.content());
+            } else if last_hidden != Some(ids) {
+                last_hidden = Some(ids);
+                text.push_str("[not shown: it holds a secret, or is too large]\n");
+            }
+            return text.len() < MAX_DIFF;
+        }
         if matches!(line.origin(), '+' | '-' | ' ') {
             text.push(line.origin());
         }
@@ -322,7 +403,7 @@ fn kind((_, mode): Entry) -> i32 {
     mode & 0o170_000
 }
 
-fn file_mode(mode: i32) -> Result<FileMode, GitFault> {
+pub(super) fn file_mode(mode: i32) -> Result<FileMode, GitFault> {
     match mode {
         TREE => Ok(FileMode::Tree),
         0o100_644 => Ok(FileMode::Blob),

@@ -52,7 +52,7 @@ pub(super) enum Walked {
 }
 
 /// One step towards older commits.
-enum Older<'repo> {
+pub(super) enum Older<'repo> {
     Parent(Commit<'repo>),
     Root,
     /// The boundary of a shallow history, where libgit2 says that a commit has no parents.
@@ -311,7 +311,10 @@ fn tip<'repo>(repo: &'repo Repository, branch: &str) -> Result<Commit<'repo>, Gi
     }
 }
 
-fn older<'repo>(repo: &'repo Repository, commit: &Commit<'repo>) -> Result<Older<'repo>, GitFault> {
+pub(super) fn older<'repo>(
+    repo: &'repo Repository,
+    commit: &Commit<'repo>,
+) -> Result<Older<'repo>, GitFault> {
     let named = commit
         .raw_header_bytes()
         .split(|byte| *byte == b'\n')
@@ -349,7 +352,7 @@ pub(super) fn entries(tree: &Tree<'_>, paths: &[String]) -> Result<Vec<Option<En
         .collect()
 }
 
-fn write_state(entries: &[Option<Entry>]) -> String {
+pub(super) fn write_state(entries: &[Option<Entry>]) -> String {
     let written: Vec<String> = entries
         .iter()
         .map(|entry| entry.map_or_else(|| "-".to_owned(), |(id, mode)| format!("{mode:o}:{id}")))

@@ -1,7 +1,8 @@
 //! Trees and commits. Nobody sees them before a branch points to them.
 
 use chrono::{DateTime, Utc};
-use octocrab::models::git::{CommitAuthor, CreateTreeEntry, GitTree};
+use octocrab::models::git::{CommitAuthor, GitTree};
+use serde::Serialize;
 
 use super::Github;
 use super::error::{GithubError, GithubFault};
@@ -14,8 +15,8 @@ pub struct Entry {
     pub path: String,
     /// Git's mode of it in octal digits, such as `040000` or `100644`.
     pub mode: String,
-    /// The object's id.
-    pub id: String,
+    /// The object's id; nothing where what lies there is removed.
+    pub id: Option<String>,
 }
 
 /// Who is named in a commit.
@@ -44,6 +45,22 @@ pub struct NewCommit {
     pub message: String,
     /// Author and committer. An App leaves them out, because GitHub signs only a commit that names nobody.
     pub author: Author,
+}
+
+/// The request for a tree. octocrab's own leaves `sha` out where it is to be null, and null is what removes a file.
+#[derive(Debug, Serialize)]
+struct NewTree<'a> {
+    base_tree: &'a str,
+    tree: Vec<TreeEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct TreeEntry<'a> {
+    path: &'a str,
+    mode: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    sha: Option<&'a str>,
 }
 
 /// A commit that GitHub holds, and no branch points to yet.
@@ -141,7 +158,7 @@ impl Github {
                 return Ok(Some(Entry {
                     path: path.to_owned(),
                     mode: entry.mode,
-                    id: entry.sha,
+                    id: Some(entry.sha),
                 }));
             }
             if entry.r#type != "tree" {
@@ -196,16 +213,21 @@ impl Github {
                     "160000" => "commit",
                     _ => "blob",
                 };
-                CreateTreeEntry::new(&entry.path, &entry.mode, kind).with_sha(&entry.id)
+                TreeEntry {
+                    path: &entry.path,
+                    mode: &entry.mode,
+                    kind,
+                    sha: entry.id.as_deref(),
+                }
             })
             .collect();
         // Without the base everything else would be gone.
-        let request = wire
-            .crab
-            .git(owner, name)
-            .create_tree(entries)
-            .base_tree(base);
-        let made = wire.write(step, request.send()).await?;
+        let body = NewTree {
+            base_tree: base,
+            tree: entries,
+        };
+        let route = format!("/repos/{owner}/{name}/git/trees");
+        let made: GitTree = wire.write(step, wire.crab.post(route, Some(&body))).await?;
         if made.sha == new.tree {
             Ok(())
         } else {

@@ -28,6 +28,7 @@ fn mark(rollback: &Rollback) -> RollbackMark {
         id: rollback.id.clone(),
         from: rollback.from.clone(),
         to: rollback.to.clone(),
+        keeps: Vec::new(),
     }
 }
 

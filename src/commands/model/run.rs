@@ -16,7 +16,7 @@ use crate::commands::names::{rollback_id, unlike};
 use crate::commands::pending::{Fate, fate};
 use crate::commands::service::history;
 use crate::journal::{
-    Answer, Approval, Event, Journal, Ledger, Origin, Phase, Rollback, ServiceState,
+    Answer, Approval, Event, GoesBack, Journal, Ledger, Origin, Phase, Rollback, ServiceState,
 };
 use crate::policy::{
     Action, BlackoutWindows, BranchReading, Decision, Evidence, History, Inputs, Plan, Reason,
@@ -169,7 +169,14 @@ impl Driver {
         }
         let timeline = self.world.timeline(self.read());
         let clock = self.world.clock();
-        let decision = decide_manual(clock, &timeline, &history(&state), &self.settings(), None);
+        let decision = decide_manual(
+            clock,
+            &timeline,
+            &history(&state),
+            &self.settings(),
+            None,
+            None,
+        );
         self.count(decision.reason.as_str());
         let ratio = self.world.measured().objective.max_bad_ratio();
         let origin = Origin::Manual;
@@ -386,6 +393,7 @@ fn intent(
         id,
         origin,
         why: "it burns".to_owned(),
+        goes_back: GoesBack::of(plan),
         from: plan.from.clone(),
         from_state: plan.from_state.clone(),
         to: plan.to.clone(),

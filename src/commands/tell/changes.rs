@@ -204,6 +204,7 @@ fn needs_a_person(reason: &str) -> bool {
         "not_attributable",
         "no_target",
         "too_many_revisions",
+        "conflict",
         "already_rolled_back",
         "is_a_rollback",
         "breaker_open",

@@ -8,10 +8,14 @@ use crate::journal::{
     LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Origin, Proposal, Rollback,
     ServiceState, Standing,
 };
+use crate::policy::short;
 use crate::record::Record;
 
 /// How far back the course of the error ratio goes that messages show.
 const COURSE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How many other commits that go back a message names.
+const MAX_ALSO: usize = 5;
 
 /// Most points of that course. A line of more is wider than a screen, and is cut where the burn stands.
 const POINTS: usize = 60;
@@ -136,6 +140,19 @@ fn limits_left(service: &Service<'_>, state: &ServiceState) -> LimitsLeft {
     }
 }
 
+/// Names the commits that go back besides the bad one.
+fn also(rollback: &Rollback) -> Vec<String> {
+    let undone = rollback.goes_back.undone.iter();
+    undone
+        .filter(|undone| undone.revision != rollback.from)
+        .take(MAX_ALSO)
+        .map(|undone| {
+            let revision = short(&undone.revision);
+            format!("{revision} {} ({})", undone.title, undone.author)
+        })
+        .collect()
+}
+
 fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
     let config = service.config;
     let page = |revision: &str| {
@@ -161,6 +178,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
         why: rollback.why.clone(),
         from: rollback.from.clone(),
         from_subject: rollback.subject.clone(),
+        also: also(rollback),
         to: rollback.to.clone(),
         begun_at: rollback.begun_at,
         commit: rollback.commit.clone(),

@@ -149,6 +149,7 @@ fn the_readme_explains_every_reason_for_which_nothing_is_rolled_back() {
         Reason::NotAttributable,
         Reason::NoTarget,
         Reason::TooManyRevisions,
+        Reason::Conflict,
         Reason::AlreadyRolledBack,
         Reason::IsARollback,
         Reason::DeploymentInProgress,

@@ -321,6 +321,7 @@ fn a_push_that_is_larger_than_a_rollback_can_be_is_not_sent() {
         id: "r-1".to_owned(),
         from_state: snapshot.tip_state.clone(),
         to: good,
+        keeps: Vec::new(),
         tip: snapshot.tip.clone(),
         message: MESSAGE.to_owned(),
         at: at(9_000),

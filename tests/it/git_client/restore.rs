@@ -1,5 +1,7 @@
 //! What a rollback writes.
 
+use error_budget_monitor::act::{Restoration, Restored, Way, restore};
+
 use super::*;
 
 #[test]
@@ -200,4 +202,69 @@ fn a_shown_diff_has_no_control_characters_and_a_bounded_length() {
     let draft = snapshot.draft(&good).expect("something to restore");
     let diff = snapshot.diff(draft).expect("a diff");
     assert!(!diff.contains('\u{1b}'), "{diff:?}");
+}
+
+#[test]
+fn keeps_what_a_later_commit_did_whatever_moved_elsewhere() {
+    let world = seeded();
+    let good = world.repo.tip();
+    world.repo.commit(
+        "bad",
+        at(1),
+        &[
+            (FILE, Some("v2\n")),
+            ("apps/checkout/deep/new.yaml", Some("new\n")),
+        ],
+    );
+    let later = world
+        .repo
+        .commit("later", at(2), &[("apps/checkout/a/b/c.yaml", Some("c\n"))]);
+    let stale = world.read();
+    let work = Restoration {
+        id: "r-1".to_owned(),
+        from_state: stale.tip_state.clone(),
+        to: good.clone(),
+        keeps: vec![later.clone()],
+        tip: stale.tip.clone(),
+        message: MESSAGE.to_owned(),
+        at: at(9_000),
+    };
+    let tip = world.noise("o2\n", 3);
+    let git = world.git();
+    let restored = RUNTIME.block_on(restore(&git, Way::Push, &work, Some(stale), |_| Ok(())));
+    let Restored::Landed { commit, .. } = restored else {
+        panic!("{restored:?}");
+    };
+    assert_eq!(world.repo.log()[0].parents, [tip]);
+    let mut expected = world.repo.files_at(&good);
+    expected.extend(
+        world
+            .repo
+            .files_at("main")
+            .into_iter()
+            .filter(|(path, _)| path == OTHER_FILE || path == "apps/checkout/a/b/c.yaml"),
+    );
+    assert_eq!(world.repo.files_at(&commit), expected);
+    assert_eq!(
+        world.repo.file_at(&commit, OTHER_FILE).as_deref(),
+        Some("o2\n")
+    );
+    world.repo.fsck();
+    let snapshot = world.read();
+    assert_eq!(snapshot.puts_back_files_of(&commit, &good), Some(true));
+    assert_eq!(snapshot.puts_back_files_of(&later, &good), Some(false));
+}
+
+#[test]
+fn a_file_that_both_changed_is_refused() {
+    let world = seeded();
+    let good = world.repo.tip();
+    world.release("v2", 1);
+    let later = world.release("v3", 2);
+    let error = world.read().draft_keeping(&good, &[later]);
+    let why = refusal(error.expect_err("a conflict"));
+    assert!(
+        why.contains("was changed by what stays and by what goes back"),
+        "{why}"
+    );
 }

@@ -214,7 +214,7 @@ async fn reads_what_lies_at_a_path() {
         .expect("an answer")
         .expect("there");
     assert_eq!(entry.mode, "040000");
-    assert_eq!(Some(entry.id), world.repo().tree_at(&world.bad, PATH));
+    assert_eq!(entry.id, world.repo().tree_at(&world.bad, PATH));
     let file = client
         .entry(&tree, FILE)
         .await

@@ -194,11 +194,7 @@ async fn a_merge_is_recognised_by_its_time_and_by_the_content_of_the_branch() {
             .await
             .expect("an answer")
             .expect("there");
-        assert_eq!(
-            Some(entry.id),
-            world.repo().tree_at(&world.good, PATH),
-            "{how:?}"
-        );
+        assert_eq!(entry.id, world.repo().tree_at(&world.good, PATH), "{how:?}");
         assert_eq!(
             client.find_pull(BRANCH).await.expect("an answer"),
             Some(pull)

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use error_budget_monitor::journal::{self, Journal, Ledger, Origin, Phase, Rollback};
+use error_budget_monitor::journal::{self, GoesBack, Journal, Ledger, Origin, Phase, Rollback};
 
 use super::world::World;
 
@@ -17,6 +17,7 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
         why: "burn rate 1h 60.0, 5m 200.0".to_owned(),
         subject: String::new(),
         from: revision('b'),
+        goes_back: GoesBack::default(),
         from_state: "40000:b".to_owned(),
         to: revision('a'),
         to_state: "40000:a".to_owned(),

@@ -38,6 +38,7 @@ mod status;
 mod told;
 mod told_to_end;
 mod two_worlds;
+mod undone;
 mod unfinished;
 mod watch;
 mod world;

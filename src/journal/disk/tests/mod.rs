@@ -18,7 +18,8 @@ use tempfile::TempDir;
 use super::script::{Made, Plan, while_watched};
 use crate::journal::store::beside;
 use crate::journal::{
-    Event, Journal, JournalError, Origin, Phase, Rollback, State, StepName, StepState, read,
+    Event, GoesBack, Journal, JournalError, Origin, Phase, Rollback, State, StepName, StepState,
+    read,
 };
 
 const SERVICE: &str = "shop/checkout";
@@ -103,6 +104,7 @@ fn rollback(number: usize) -> Rollback {
         origin: Origin::Automatic,
         why: "14.9 % of requests fail since b1946ac9, 4,812 of 32,295; the limit is 1 %".to_owned(),
         subject: "checkout: release v2".to_owned(),
+        goes_back: GoesBack::default(),
         from_state: format!("40000:{from}"),
         to_state: format!("40000:{to}"),
         tip: from.clone(),

@@ -1,6 +1,7 @@
 //! Each gate and their order.
 
 use super::*;
+use crate::policy::Undone;
 
 #[test]
 fn rolls_back_to_the_last_good_revision_when_every_gate_passes() {
@@ -16,6 +17,15 @@ fn rolls_back_to_the_last_good_revision_when_every_gate_passes() {
             to_state: "state of good".to_owned(),
             tip: "tip".to_owned(),
             deployed_at: ago(minutes(20)),
+            suspect: "bad".to_owned(),
+            tip_state: "state of bad".to_owned(),
+            keeps: Vec::new(),
+            undone: vec![Undone {
+                revision: "bad".to_owned(),
+                title: change("bad", minutes(20)).subject,
+                author: String::new(),
+                files: Vec::new(),
+            }],
         })
     );
     let attribution = decision.attribution.expect("asked");

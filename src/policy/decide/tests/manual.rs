@@ -14,6 +14,7 @@ fn by_hand(case: &Case, wanted: Option<&str>) -> Decision {
         &history,
         &case.settings,
         wanted.as_ref(),
+        None,
     )
 }
 

@@ -161,3 +161,65 @@ fn from_the_decision_to_the_operation_it_is_few_requests() {
     // The first one is the read that the decision was made on.
     assert!(posted <= 6, "{asked:?}");
 }
+
+/// Somebody else changed another file after the bad release, and Argo CD deployed that too.
+fn with_an_innocent_later_deployment() -> (Scene, String) {
+    let scene = Scene::by_hand();
+    let at = shared_month().deployed_at() + TimeDelta::minutes(8);
+    let path = format!("{}/service.yaml", scene.world.path());
+    let hotfix = scene
+        .world
+        .repo()
+        .commit("hotfix", at, &[(&path, Some("kind: Service\n"))]);
+    scene.argo.deploy(APP, &hotfix);
+    scene.argo.change(|known| {
+        let entry = known
+            .app_mut(APP)
+            .status
+            .history
+            .last_mut()
+            .expect("deployed");
+        entry.deployed_at = at;
+        entry.deploy_started_at = Some(at - TimeDelta::seconds(1));
+    });
+    scene.argo.forget();
+    (scene, hotfix)
+}
+
+#[test]
+fn an_entry_of_the_history_that_would_take_back_more_is_not_gone_back_to() {
+    let (scene, hotfix) = with_an_innocent_later_deployment();
+    let ran = scene
+        .program()
+        .run()
+        .exits(0)
+        .decides("rollback", "trigger");
+    assert_eq!(
+        steps(&ran)[..2],
+        ["gitops_revert done", "argocd_sync done"],
+        "{ran}"
+    );
+    assert_eq!(
+        scene.operations(),
+        [(OperationKind::Sync, ACCOUNT.to_owned())]
+    );
+    assert_eq!(scene.live(), "v1");
+    let path = format!("{}/service.yaml", scene.world.path());
+    let there = |revision: &str| scene.world.repo().tree_at(revision, &path);
+    assert_eq!(there("main"), there(&hotfix));
+}
+
+#[test]
+fn argo_cd_alone_takes_back_no_later_deployment_of_which_nothing_is_known() {
+    let (scene, _) = with_an_innocent_later_deployment();
+    let refs = scene.world.repo().refs_fingerprint();
+    let alone = scene
+        .program()
+        .without("GITOPS_REPO")
+        .without("GITOPS_PATH")
+        .without("GITOPS_TOKEN");
+    let ran = alone.run().exits(0).decides("hold", "conflict");
+    let detail = ran.text("/decision/detail");
+    assert!(detail.contains("GITOPS_REPO"), "{detail}");
+    scene.is_untouched(&refs);
+}

@@ -160,6 +160,36 @@ pub(super) fn put(
     Ok(made.trim().to_owned())
 }
 
+/// Removes what lies at a path of a tree and returns the new tree; folders that become empty go too.
+pub(super) fn remove(repo: &GitRepo, tree: &str, path: &str) -> Result<String, String> {
+    without(repo, tree, path)?.ok_or_else(|| "the tree would be empty".to_owned())
+}
+
+fn without(repo: &GitRepo, tree: &str, path: &str) -> Result<Option<String>, String> {
+    let mut kept = lines(repo, tree);
+    let (name, rest) = match path.split_once('/') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    let found = kept.iter().position(|line| line.name == name);
+    let mut line = kept.remove(found.ok_or_else(|| format!("{path} is not there"))?);
+    if let Some(rest) = rest
+        && let Some(id) = without(repo, &line.id, rest)?
+    {
+        line.id = id;
+        kept.push(line);
+    }
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let listed: String = kept
+        .iter()
+        .map(|line| format!("{} {} {}\t{}\0", line.mode, line.kind, line.id, line.name))
+        .collect();
+    let made = git(repo, &["mktree", "-z"], &[], listed.as_bytes())?;
+    Ok(Some(made.trim().to_owned()))
+}
+
 pub(super) fn write_commit(repo: &GitRepo, commit: &Commit) -> Result<String, String> {
     let mut arguments = vec!["commit-tree", &commit.tree];
     for parent in &commit.parents {

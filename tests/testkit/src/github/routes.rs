@@ -276,6 +276,17 @@ impl World {
         let mut tree = (!base.is_empty()).then(|| base.to_owned());
         for entry in body["tree"].as_array().into_iter().flatten() {
             let (id, kind) = (text(entry, "sha"), text(entry, "type"));
+            if entry.get("sha").is_some_and(Value::is_null) {
+                let removed = tree
+                    .as_deref()
+                    .map(|tree| objects::remove(&self.repo, tree, text(entry, "path")));
+                match removed {
+                    Some(Ok(id)) => tree = Some(id),
+                    Some(Err(why)) => return invalid(&why),
+                    None => return invalid("there is nothing to remove from"),
+                }
+                continue;
+            }
             // Another repository's commit stands for a submodule.
             if kind != "commit" && objects::kind(&self.repo, id).as_deref() != Some(kind) {
                 return invalid(&format!("tree.sha {id} is not a valid {kind}"));
