@@ -2,6 +2,9 @@ use super::*;
 use crate::slo::fixture::{World, counted, no_pods as pods, world};
 use crate::slo::{Cause, Sli, Slo, Verdict, ViolationState, Weight};
 
+/// What is different about the pods.
+type Change = fn(&mut Pods);
+
 fn fell(minutes: f64, share: f64) -> World {
     world().fell(minutes, share)
 }
@@ -76,7 +79,7 @@ fn pods_are_gone_only_where_everything_says_so() {
     );
     // Ready for a moment between two crashes.
     assert!(but(|it| it.ready = 0.3).is_ok());
-    let held: [(&str, fn(&mut Pods)); 9] = [
+    let held: [(&str, Change); 9] = [
         ("pods are ready", |it| it.ready = 0.4),
         ("pods are ready", |it| it.ready_now = 1.0),
         ("one of both is wrong", |it| it.ready_by_pods = Some(3.0)),
