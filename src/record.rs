@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::journal;
+use crate::observe::Offender;
 use crate::policy::{
     self, Action, Attribution, Blame, Decision, GateState, Reason, Source, Timeline, Undone,
 };
@@ -40,6 +41,8 @@ pub struct Record {
     pub unknowns: Vec<UnknownPart>,
     /// What else was seen while it burns; no decision rests on it.
     pub signals: Vec<SignalPart>,
+    /// The routes, outcomes and pods that fail most while it burns, of each the worst first.
+    pub offenders: Vec<OffenderPart>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -167,6 +170,15 @@ pub struct SignalPart {
     pub threshold: f64,
 }
 
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct OffenderPart {
+    pub label: String,
+    pub value: String,
+    pub bad: f64,
+    pub total: Option<f64>,
+}
+
 /// What every record of a run has in common.
 #[derive(Debug, Clone)]
 pub struct Heading {
@@ -219,6 +231,7 @@ impl Record {
             undone: Vec::new(),
             unknowns: Vec::new(),
             signals: Vec::new(),
+            offenders: Vec::new(),
         }
     }
 
@@ -309,6 +322,20 @@ impl Record {
     /// Adds what else was seen.
     pub fn with_signals(mut self, signals: &[Signal]) -> Self {
         self.signals.extend(signals.iter().map(signal));
+        self
+    }
+
+    /// Adds what fails most.
+    pub fn with_offenders(mut self, offenders: &[Offender]) -> Self {
+        self.offenders = offenders
+            .iter()
+            .map(|offender| OffenderPart {
+                label: offender.label.clone(),
+                value: offender.value.clone(),
+                bad: offender.bad,
+                total: offender.total,
+            })
+            .collect();
         self
     }
 

@@ -128,6 +128,7 @@ fn record_of(
         .with_deployment(known.branch.timeline())
         .with_decision(&decision)
         .with_signals(&known.signals)
+        .with_offenders(&known.offenders)
 }
 
 /// Says why a deploy has to wait for a rollback, or why this commit must not come back; from memory alone where nothing

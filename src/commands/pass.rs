@@ -15,13 +15,15 @@ use crate::clients::git::Snapshot;
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
 use crate::journal::{self, Glimpse, Journal, JournalError, Origin, ServiceState};
-use crate::observe::{self, Observation};
+use crate::observe::{self, Observation, Offender};
 use crate::policy::{
     Action, BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch,
     questions, wants_doings,
 };
 use crate::record::{Heading, Record};
-use crate::slo::{Assessment, Cause, Reading, Signal, assess_knowing_pods, assess_slices};
+use crate::slo::{
+    Assessment, Cause, Reading, Signal, Sli, Unknown, Weight, assess_knowing_pods, assess_slices,
+};
 
 /// Most rounds of questions about the past; three looks and one round of counts are all that is ever asked.
 const MAX_ROUNDS: usize = 6;
@@ -107,6 +109,8 @@ pub(super) struct Known {
     pub(super) evidence: Evidence,
     /// What the pods say besides, for people; nothing where nothing burns.
     pub(super) signals: Vec<Signal>,
+    /// What fails most, for people; nothing where nothing burns.
+    pub(super) offenders: Vec<Offender>,
     /// The branch as it was judged, for the one who acts on it.
     pub(super) snapshot: Option<Snapshot>,
     /// The application as it was judged, for the same.
@@ -230,7 +234,8 @@ pub(super) async fn evaluate(
     service: &Service<'_>,
     heading: &Heading,
 ) -> Result<Known, Box<NotEvaluated>> {
-    let (observation, assessment) = measure(service, heading).await?;
+    let (observation, mut assessment) = measure(service, heading).await?;
+    let offenders = fails_most(service, &observation, &mut assessment).await;
     let (branch, snapshot, app) = match deployments(service, &assessment).await {
         Ok(known) => known,
         Err(Outage { source, why }) => {
@@ -247,6 +252,7 @@ pub(super) async fn evaluate(
         branch,
         evidence: Evidence::default(),
         signals: Vec::new(),
+        offenders,
         snapshot,
         app,
     };
@@ -258,6 +264,28 @@ pub(super) async fn evaluate(
         known.signals = service.metrics().signals(at).await;
     }
     Ok(known)
+}
+
+/// Asks what fails most, once something burns. Where nearly all that fails are probes, nobody knows how callers fare.
+async fn fails_most(
+    service: &Service<'_>,
+    observation: &Observation,
+    assessment: &mut Assessment,
+) -> Vec<Offender> {
+    if assessment.burning != Some(true) {
+        return Vec::new();
+    }
+    let breakdown = service.metrics().breakdown(observation).await;
+    let errors_burn = assessment.burns.iter().any(|burn| burn.sli == Sli::Errors);
+    let probes = breakdown
+        .probes
+        .filter(|probes| errors_burn && probes.is_mostly());
+    assessment.unknowns.extend(probes.map(|probes| Unknown {
+        source: "probes".to_owned(),
+        why: probes.why(),
+        weight: Weight::Acting,
+    }));
+    breakdown.offenders
 }
 
 /// Asks what was deployed when: the branch, and Argo CD where it is configured. A service that does not burn asks neither.
@@ -354,7 +382,8 @@ async fn follow(
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())
         .with_decision(&decision)
-        .with_signals(&known.signals);
+        .with_signals(&known.signals)
+        .with_offenders(&known.offenders);
     let burning = decision
         .gates
         .iter()

@@ -39,20 +39,33 @@ pub(super) fn parse(text: &str) -> Result<Template, Invalid> {
 
 /// Splits one matcher off the beginning of a text, with the blanks around it.
 fn matcher(text: &str) -> Option<&str> {
-    let text = text.trim_start();
+    let text = label(text.trim_start())?.trim_start();
+    let text = ["=~", "!~", "!=", "="]
+        .into_iter()
+        .find_map(|operator| text.strip_prefix(operator))?;
+    string(text.trim_start())
+}
+
+/// Splits a label off the beginning of a text. One that is no plain name, as OpenTelemetry's with their dots, stands in
+/// quotes, which Prometheus reads since version 3.
+fn label(text: &str) -> Option<&str> {
+    if text.starts_with('"') {
+        let rest = string(text)?;
+        let name = text[1..text.len() - rest.len()].trim_end();
+        // Nothing in a name needs an escape; an empty one is none, and a lone one would be the metric's.
+        return (name.len() > 1 && !name.contains('\\') && !name.contains('$')).then_some(rest);
+    }
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     let label = text
         .find(|c: char| !is_letter(c) && !c.is_ascii_digit())
         .unwrap_or(text.len());
     let (label, text) = text.split_at(label);
-    if !label.starts_with(is_letter) {
-        return None;
-    }
-    let text = text.trim_start();
-    let text = ["=~", "!~", "!=", "="]
-        .into_iter()
-        .find_map(|operator| text.strip_prefix(operator))?;
-    let value = text.trim_start().strip_prefix('"')?;
+    label.starts_with(is_letter).then_some(text)
+}
+
+/// Splits a string in double quotes off the beginning of a text, with the blanks after it.
+fn string(text: &str) -> Option<&str> {
+    let value = text.strip_prefix('"')?;
     let mut characters = value.char_indices();
     while let Some((at, c)) = characters.next() {
         match c {
@@ -83,6 +96,7 @@ mod tests {
             r#"a=~"check\\.out\"""#,
             r#"exported_service="${SERVICE}""#,
             r#"a="ünïcödé, #""#,
+            r#""service.name"="${SERVICE}","service.namespace" =~ "${NAMESPACE}""#,
         ] {
             assert!(parse(text).is_ok(), "{text}");
         }
@@ -106,7 +120,11 @@ mod tests {
             r#"service="check\.out""#,
             "service=\"check\nout\"",
             r#"1service="checkout""#,
-            r#""service"="checkout""#,
+            r#""service.name""#,
+            r#"""="checkout""#,
+            r#""service.${SERVICE}"="checkout""#,
+            r#""service\.name"="checkout""#,
+            r#""a"} or up{"b"="checkout""#,
             r#"sërvice="checkout""#,
             r#"service="checkout" app="x""#,
             r#"service="${NAME}""#,

@@ -137,6 +137,10 @@ pub struct Standing {
     pub violated: Vec<String>,
     /// Error ratio in slices of the last hour, oldest first (0..1); none where a slice has no data.
     pub course: Vec<Option<f64>>,
+    /// What fails most, the worst of each label first, as label, value, bad and all events. None in news that an older
+    /// program wrote.
+    #[serde(default)]
+    pub offenders: Vec<(String, String, f64, Option<f64>)>,
 }
 
 /// One gate of a decision.

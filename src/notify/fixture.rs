@@ -84,6 +84,7 @@ fn standing() -> Standing {
             .map(Some)
             .chain([None])
             .collect(),
+        offenders: Vec::new(),
     }
 }
 

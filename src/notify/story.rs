@@ -136,11 +136,37 @@ pub(super) fn numbers(standing: &Standing) -> Vec<Line> {
             format!("{drawn} errors up to {most}"),
         ));
     }
+    if let Some(worst) = worst(&standing.offenders) {
+        lines.push(Line::new("Fails most", [Piece::Said(worst)]));
+    }
     if !standing.violated.is_empty() {
         let violated = standing.violated.join(", ");
         lines.push(Line::new("Violated", [Piece::Said(violated)]));
     }
     lines
+}
+
+/// Longest value of a label in a message (characters).
+const MAX_VALUE: usize = 60;
+
+/// Says what fails most: the worst value of each label.
+fn worst(offenders: &[(String, String, f64, Option<f64>)]) -> Option<String> {
+    let mut named: Vec<&str> = Vec::new();
+    let mut worst = Vec::new();
+    for (label, value, bad, total) in offenders {
+        if named.contains(&label.as_str()) {
+            continue;
+        }
+        named.push(label);
+        worst.push(offence(label, &clipped(value, MAX_VALUE), *bad, *total));
+    }
+    (!worst.is_empty()).then(|| worst.join("; "))
+}
+
+/// Says how many of the events with a value of a label are bad.
+pub(super) fn offence(label: &str, value: &str, bad: f64, total: Option<f64>) -> String {
+    let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+    format!("{label} {value}: {bad}{of} bad in 30 min")
 }
 
 /// Says how much of the budget is gone as minutes in which nothing worked: a share of a window is hard to feel.

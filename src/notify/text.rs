@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::advice::next_step;
 use super::commit::one_line;
+use super::story::offence;
 use crate::commands::{Pending, Said, Status};
 use crate::policy::{Undone, short};
 use crate::record::{
@@ -65,6 +66,11 @@ pub fn record(record: &Record) -> String {
         .filter(|signal| signal.state == "raised")
     {
         line(&mut text, "signal", &raised(signal));
+    }
+    for one in &record.offenders {
+        let value = one_line(&one.value);
+        let said = offence(&one.label, &value, one.bad, one.total);
+        line(&mut text, "fails most", &said);
     }
     write_gates(&mut text, &record.decision);
     write_undone(&mut text, &record.undone);

@@ -25,14 +25,19 @@ impl Metrics<'_> {
         observation: &Observation,
         questions: &[Question],
     ) -> Result<Vec<Answer>, PrometheusError> {
+        let queries = self.queries.seen(observation.seen);
+        let seen = Metrics {
+            queries: &queries,
+            ..*self
+        };
         let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
             answers.push(match *question {
-                Question::Course(look) => Answer::Course(self.course(observation, look).await?),
+                Question::Course(look) => Answer::Course(seen.course(observation, look).await?),
                 Question::Stretch { span, latency } => {
-                    Answer::Stretch(span, self.stretch(span, latency).await?)
+                    Answer::Stretch(span, seen.stretch(span, latency).await?)
                 }
-                Question::Pods(at) => Answer::Pods(at, self.pods(at).await?),
+                Question::Pods(at) => Answer::Pods(at, seen.pods(at).await?),
             });
         }
         Ok(answers)

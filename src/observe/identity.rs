@@ -91,7 +91,7 @@ impl<'a> Identity<'a> {
 
     /// The labels that must not differ. What the operator's own selector names is the operator's choice.
     fn places(&self) -> impl Iterator<Item = &'static str> {
-        let named = labels_in(self.series.matchers());
+        let named = labels_in(self.series.named());
         let is_ours = self.series.has_own_pods();
         PLACES
             .into_iter()
@@ -158,7 +158,7 @@ impl<'a> Identity<'a> {
                 "every event is counted more than once: series of the same instance differ in nothing but {}, so the same \
                  pods are scraped twice; remove one of the scrapes, or name one in SLI_SELECTOR, such as {},job=\"…\"",
                 SCRAPES.join(" or "),
-                self.series.matchers()
+                self.series.service()
             )
         })
     }
@@ -190,7 +190,7 @@ impl<'a> Identity<'a> {
             told.join(" and "),
             one.join(","),
             all.join(","),
-            base = self.series.matchers()
+            base = self.series.service()
         )
     }
 
@@ -220,7 +220,7 @@ impl<'a> Identity<'a> {
         format!(
             "events are counted {copies:.0} times: series differ in nothing but {told}; let the back end deduplicate that label, \
              or name one value in SLI_SELECTOR, such as {}{one}",
-            self.series.matchers()
+            self.series.service()
         )
     }
 }
@@ -313,11 +313,17 @@ mod tests {
     use crate::clients::prometheus::{Answer, Sample};
     use crate::config::MetricsFamily;
     use crate::observe::queries::{PART, Workload};
-    use crate::observe::series::Buckets;
+    use crate::observe::series::{Buckets, Sighting};
 
     fn series(selector: Option<&str>) -> Series {
         let workload = Workload::new("shop", "checkout");
-        Series::new(MetricsFamily::Http, &workload, selector, Buckets::All)
+        Series::new(
+            MetricsFamily::Http,
+            &workload,
+            selector,
+            Buckets::All,
+            Sighting::default(),
+        )
     }
 
     fn sample(part: &str, labels: &[(&str, &str)], value: f64) -> Sample {

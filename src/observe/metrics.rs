@@ -8,9 +8,18 @@ use tokio::try_join;
 use super::budget::SloWindow;
 use super::parts::{Grid, Parts, Quantity, asked, contradiction, histograms, slices};
 use super::queries::{Queries, SCRAPE_RANGE, combine};
+use super::series::Sighting;
+use super::unjudged::{self, unjudged};
 use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
+};
+
+/// The parts of the answer about the last hour that speak of events that cannot be judged.
+const HOUR: unjudged::Names = unjudged::Names {
+    strange: "h1_strange",
+    strangest: "h1_strangest",
+    total: "h1_total",
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -58,6 +67,8 @@ pub struct Observation {
     pub measurement: Measurement,
     /// What each slice covers: at least [`Objective::slice_window`], more where scrapes are slow.
     pub slice_window: Duration,
+    /// In which form the service is counted.
+    pub(super) seen: Sighting,
 }
 
 impl Metrics<'_> {
@@ -68,6 +79,19 @@ impl Metrics<'_> {
     /// refusal of one question.
     pub async fn observe(&self, objective: &Objective) -> Result<Observation, PrometheusError> {
         let clock = self.clock().await?;
+        let queries = self.queries.seen(clock.seen);
+        let seen = Metrics {
+            queries: &queries,
+            ..*self
+        };
+        seen.observe_at(clock, objective).await
+    }
+
+    async fn observe_at(
+        &self,
+        clock: Clock,
+        objective: &Objective,
+    ) -> Result<Observation, PrometheusError> {
         let now = clock.now;
         if clock.skew > NOTED_CLOCK_SKEW {
             tracing::warn!(
@@ -99,20 +123,20 @@ impl Metrics<'_> {
             trouble: self.trouble(&recent),
             gone: self.gone(&recent, &events),
         };
-        let counted = |bad, total| doubt.about(recent.events(bad, total));
+        let counted = |bad, total| doubt.about_counts(recent.events(bad, total));
         let measurement = Measurement {
             m5: counted("m5_bad", "m5_total"),
             m30: counted("m30_bad", "m30_total"),
             h1: counted("h1_bad", "h1_total"),
             h6: counted("h6_bad", "h6_total"),
-            budget: doubt.about(events),
+            budget: doubt.about_counts(events),
             coverage,
             freshness: match clock.partial {
                 // What a slice must cover was learned from an answer in which samples may be missing.
                 Some(why) => Reading::Partial { why },
                 None => doubt.absent(self.freshness(&recent, &slices, slice)),
             },
-            slices: doubt.about(slices),
+            slices: doubt.about_counts(slices),
             latency: doubt.about(latency),
             clock_skew: clock.skew,
         };
@@ -120,17 +144,20 @@ impl Metrics<'_> {
             evaluated_at: now,
             measurement,
             slice_window: slice,
+            seen: clock.seen,
         })
     }
 
     /// Says why the counts of all windows are numbers of nothing, where something shows it.
     fn trouble(&self, recent: &Parts) -> Option<String> {
         let mixed = || self.queries.identity()?.trouble(recent);
-        // Series that have ended carry no label either; that is another reason.
-        let is_unlabelled = is_alive(recent) && recent.quantity("labelled") == Quantity::Absent;
-        let unlabelled = || self.queries.unlabelled().filter(|_| is_unlabelled);
+        // Series that have ended have another reason.
+        let unjudged = || {
+            let series = self.queries.series().filter(|_| is_alive(recent))?;
+            unjudged(series, recent, &HOUR)
+        };
         mixed()
-            .or_else(unlabelled)
+            .or_else(unjudged)
             .or_else(|| recent_contradiction(recent))
     }
 
@@ -201,8 +228,13 @@ impl Metrics<'_> {
         let clock = self.clock().await?;
         let slice = slice_window(objective, clock.scrape_interval);
         let grid = Grid::ending_at(clock.now, objective.slice_step(), objective.slices_in(span));
-        let (slices, latency) = try_join!(self.slices(slice, grid), self.latency(slice, grid))?;
-        let (slices, slice) = self.widened(slices, slice, grid).await?;
+        let queries = self.queries.seen(clock.seen);
+        let seen = Metrics {
+            queries: &queries,
+            ..*self
+        };
+        let (slices, latency) = try_join!(seen.slices(slice, grid), seen.latency(slice, grid))?;
+        let (slices, slice) = seen.widened(slices, slice, grid).await?;
         Ok(RecentSlices {
             evaluated_at: clock.now,
             slice_window: slice,
@@ -228,8 +260,8 @@ impl Metrics<'_> {
 
     async fn clock(&self) -> Result<Clock, PrometheusError> {
         let asked_at = Utc::now();
-        let mut parts = vec![("time", "vector(time())".to_owned())];
-        parts.extend(self.queries.samples().into_iter().flatten());
+        let mut parts = vec![("time".to_owned(), "vector(time())".to_owned())];
+        parts.extend(self.queries.sought());
         let answer = self.prometheus.instant_now(&combine(parts)).await?;
         let here = asked_at + (Utc::now() - asked_at) / 2;
         let parts = Parts::of(answer);
@@ -243,18 +275,14 @@ impl Metrics<'_> {
             Some(now) => now,
             None => self.prometheus.server_time().await?,
         };
-        // Samples that arrive late are missing in the newest range, those of a young pod in the one before it.
-        let samples = ["samples", "samples_before"].map(|part| match parts.quantity(part) {
-            Quantity::Number(samples) => samples,
-            Quantity::Absent | Quantity::Invalid(_) => 0.0,
-        });
-        let samples = samples.into_iter().fold(0.0, f64::max);
+        let (seen, samples) = self.queries.sighting(&parts);
         let scrape_interval = (samples >= 1.0).then(|| SCRAPE_RANGE.div_f64(samples));
         Ok(Clock {
             now,
             partial: parts.partial().map(str::to_owned),
             skew: (now - here).abs().to_std().unwrap_or(Duration::MAX),
             scrape_interval,
+            seen,
         })
     }
 
@@ -264,7 +292,12 @@ impl Metrics<'_> {
             parts.push((bad, self.queries.bad(window)));
             parts.push((total, self.queries.total(window)));
         }
-        parts.extend(self.queries.labelled().map(|query| ("labelled", query)));
+        parts.extend(self.queries.strange(H1).map(|query| ("h1_strange", query)));
+        parts.extend(
+            self.queries
+                .strangest(H1)
+                .map(|query| ("h1_strangest", query)),
+        );
         parts.extend(
             self.queries
                 .identity()
@@ -430,6 +463,16 @@ impl Doubt {
         }
     }
 
+    /// The same for counts of events whose outcome is known: that there is none may be what is wrong.
+    fn about_counts<T>(&self, reading: Reading<T>) -> Reading<T> {
+        match (&self.trouble, self.about(reading)) {
+            (Some(why), Reading::NoTraffic | Reading::NoSeries) => {
+                Reading::Invalid { why: why.clone() }
+            }
+            (_, reading) => reading,
+        }
+    }
+
     /// Returns a reading with the true reason why there is none.
     fn absent<T>(&self, reading: Reading<T>) -> Reading<T> {
         match (reading, self.gone, &self.rare) {
@@ -461,6 +504,7 @@ struct Clock {
     scrape_interval: Option<Duration>,
     /// Why the scrape interval may be wrong.
     partial: Option<String>,
+    seen: Sighting,
 }
 
 fn slice_window(objective: &Objective, scrape_interval: Option<Duration>) -> Duration {

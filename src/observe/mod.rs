@@ -7,16 +7,19 @@ mod evidence;
 mod families;
 mod identity;
 mod metrics;
+mod offenders;
 mod parts;
 mod pods;
 mod queries;
 mod series;
 mod signals;
+mod unjudged;
 
 pub use branch::{
     TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO, branch, branch_back_to, doings, timeline,
 };
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
+pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload};
-pub use series::Buckets;
+pub use series::{Buckets, Sighting};

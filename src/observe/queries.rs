@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::identity::Identity;
-use super::series::{Buckets, Series};
-use crate::clients::prometheus::promql::range_seconds;
+use super::parts::{Parts, Quantity};
+use super::series::{Buckets, Series, Sighting};
+use crate::clients::prometheus::promql::{range_seconds, string_literal};
 use crate::config::MetricsFamily;
 
 /// Label that tells which quantity of a combined answer a series is.
@@ -54,7 +55,13 @@ pub struct Queries {
 #[derive(Debug, Clone)]
 enum EventQueries {
     /// Counters and a histogram with known names.
-    Family(Series),
+    Family {
+        /// In the form in which they were seen.
+        series: Series,
+        family: MetricsFamily,
+        selector: Option<String>,
+        buckets: Buckets,
+    },
     /// Trusted text with `${WINDOW}`.
     Own { bad: String, total: String },
 }
@@ -68,10 +75,127 @@ impl Queries {
         selector: Option<&str>,
         buckets: Buckets,
     ) -> Self {
+        Self::sighted(workload, family, selector, buckets, Sighting::default())
+    }
+
+    fn sighted(
+        workload: Workload,
+        family: MetricsFamily,
+        selector: Option<&str>,
+        buckets: Buckets,
+        seen: Sighting,
+    ) -> Self {
         Self {
-            events: EventQueries::Family(Series::new(family, &workload, selector, buckets)),
+            events: EventQueries::Family {
+                series: Series::new(family, &workload, selector, buckets.clone(), seen),
+                family,
+                selector: selector.map(str::to_owned),
+                buckets,
+            },
             workload,
         }
+    }
+
+    /// Returns the queries in the form in which the service was seen.
+    pub(super) fn seen(&self, seen: Sighting) -> Self {
+        match &self.events {
+            EventQueries::Family {
+                family,
+                selector,
+                buckets,
+                ..
+            } => Self::sighted(
+                self.workload.clone(),
+                *family,
+                selector.as_deref(),
+                buckets.clone(),
+                seen,
+            ),
+            EventQueries::Own { .. } => self.clone(),
+        }
+    }
+
+    /// What the first request of a pass asks to learn in which form the service is counted, and how often it is scraped in
+    /// each.
+    pub(super) fn sought(&self) -> Vec<(String, String)> {
+        let EventQueries::Family {
+            series, selector, ..
+        } = &self.events
+        else {
+            return Vec::new();
+        };
+        let forms = series.forms();
+        let mut sought = Vec::new();
+        // A selector names the service as it is.
+        let names: &[bool] = if selector.is_some() {
+            &[false]
+        } else {
+            &[true, false]
+        };
+        for has_primary in names.iter().copied() {
+            for form in 0..forms {
+                let seen = Sighting {
+                    form,
+                    has_primary,
+                    ..Sighting::default()
+                };
+                let queries = self.seen(seen);
+                let EventQueries::Family { series, .. } = &queries.events else {
+                    continue;
+                };
+                if forms > 1 && has_primary == names[0] {
+                    sought.push((format!("form_{form}"), series.presence()));
+                }
+                if !series.has_quotes() {
+                    let samples = queries.samples().into_iter().flatten();
+                    sought.extend(samples.map(|(name, query)| (of_form(name, seen), query)));
+                }
+                if has_primary == names[0] && form == 0 {
+                    let labels = series.labels().into_iter().enumerate();
+                    sought.extend(labels.map(|(label, query)| (format!("label_{label}"), query)));
+                    sought.extend(series.proof().map(|proof| ("proof".to_owned(), proof)));
+                }
+            }
+        }
+        if selector.is_none() {
+            sought.push(("flagger".to_owned(), flagger(&self.workload)));
+        }
+        sought
+    }
+
+    /// Returns how the service was seen, and how many samples its best scraped series has in [`SCRAPE_RANGE`].
+    pub(super) fn sighting(&self, parts: &Parts) -> (Sighting, f64) {
+        let EventQueries::Family { series, .. } = &self.events else {
+            return (Sighting::default(), 0.0);
+        };
+        let is_there = |name: &str| matches!(parts.quantity(name), Quantity::Number(_));
+        let mut seen = Sighting {
+            form: 0,
+            has_primary: is_there("flagger"),
+            is_proven: is_there("proof"),
+            lacks: 0,
+        };
+        for label in 0..series.labels().len() {
+            if !is_there(&format!("label_{label}")) {
+                seen.lacks |= 1 << label;
+            }
+        }
+        let mut best = 0.0;
+        for form in 0..series.forms() {
+            if let Quantity::Number(rank) = parts.quantity(&format!("form_{form}"))
+                && rank > best
+            {
+                best = rank;
+                seen.form = form;
+            }
+        }
+        // Samples that arrive late are missing in the newest range, those of a young pod in the one before it.
+        let samples =
+            ["samples", "samples_before"].map(|name| match parts.quantity(&of_form(name, seen)) {
+                Quantity::Number(samples) => samples,
+                Quantity::Absent | Quantity::Invalid(_) => 0.0,
+            });
+        (seen, samples.into_iter().fold(0.0, f64::max))
     }
 
     /// Returns queries written by the operator. Each must give one number of events for `${WINDOW}`.
@@ -93,7 +217,7 @@ impl Queries {
     /// All events of a window that ends now.
     pub(super) fn total(&self, window: Duration) -> String {
         match &self.events {
-            EventQueries::Family(series) => format!("sum({})", series.all(window)),
+            EventQueries::Family { series, .. } => format!("sum({})", series.all(window)),
             EventQueries::Own { total, .. } => own(total, window),
         }
     }
@@ -101,7 +225,7 @@ impl Queries {
     /// The bad events of a window that ends now; nothing where no bad event was ever counted.
     pub(super) fn bad(&self, window: Duration) -> String {
         match &self.events {
-            EventQueries::Family(series) => format!("sum({})", series.bad(window)),
+            EventQueries::Family { series, .. } => format!("sum({})", series.bad(window)),
             EventQueries::Own { bad, .. } => own(bad, window),
         }
     }
@@ -110,34 +234,40 @@ impl Queries {
     /// that label does not name the service's own pods.
     pub(super) fn pods(&self, window: Duration) -> Option<String> {
         match &self.events {
-            EventQueries::Family(series) if series.has_own_pods() => Some(combine([
+            EventQueries::Family { series, .. } if series.has_own_pods() => Some(combine([
                 ("bad", format!("sum by (pod) ({})", series.bad(window))),
                 ("total", format!("sum by (pod) ({})", series.all(window))),
             ])),
-            EventQueries::Family(_) | EventQueries::Own { .. } => None,
+            EventQueries::Family { .. } | EventQueries::Own { .. } => None,
         }
     }
 
     /// What shows that all series are of one service, and each event in one of them. Own queries are taken at their word.
     pub(super) fn identity(&self) -> Option<Identity<'_>> {
+        self.series().map(Identity::of)
+    }
+
+    /// The events of a window that ends now whose outcome has no form that the family knows. They are no events for it, and
+    /// many of them mean that nobody knows how the service fares.
+    pub(super) fn strange(&self, window: Duration) -> Option<String> {
         match &self.events {
-            EventQueries::Family(series) => Some(Identity::of(series)),
+            EventQueries::Family { series, .. } => Some(format!("sum({})", series.strange(window))),
             EventQueries::Own { .. } => None,
         }
     }
 
-    /// How many series say how a request ended. Without that label no event can ever be bad, which must not look healthy.
-    pub(super) fn labelled(&self) -> Option<String> {
+    /// The same by the labels that say how a request ended, of the most frequent outcomes.
+    pub(super) fn strangest(&self, window: Duration) -> Option<String> {
         match &self.events {
-            EventQueries::Family(series) => Some(format!("count({})", series.labelled())),
+            EventQueries::Family { series, .. } => series.strangest(window),
             EventQueries::Own { .. } => None,
         }
     }
 
-    /// What is wrong with a service when [`labelled`](Self::labelled) finds no series.
-    pub(super) fn unlabelled(&self) -> Option<String> {
+    /// The series in which the family counts; nothing for own queries, whose text says it.
+    pub(super) fn series(&self) -> Option<&Series> {
         match &self.events {
-            EventQueries::Family(series) => Some(series.unlabelled()),
+            EventQueries::Family { series, .. } => Some(series),
             EventQueries::Own { .. } => None,
         }
     }
@@ -146,7 +276,7 @@ impl Queries {
     /// series that has ended is looked for in steps as long as the look-back, which is exact enough for what is stale.
     pub(super) fn age(&self) -> Option<String> {
         match &self.events {
-            EventQueries::Family(series) => {
+            EventQueries::Family { series, .. } => {
                 let events = series.events(&[]);
                 Some(format!(
                     "time() - (max(timestamp({events})) or max(max_over_time(timestamp({events})[{}:{}])))",
@@ -158,25 +288,18 @@ impl Queries {
         }
     }
 
-    /// Samples of the best scraped series in [`SCRAPE_RANGE`], and in the same range before it.
+    /// Samples of the best scraped series in [`SCRAPE_RANGE`], and in the same range before it, with what is left out.
     pub(super) fn samples(&self) -> Option<[(&'static str, String); 2]> {
-        match &self.events {
-            EventQueries::Family(series) => {
-                let (events, range) = (series.events(&[]), range_seconds(SCRAPE_RANGE));
-                let newest = format!("max(count_over_time({events}[{range}]))");
-                let before = format!("max(count_over_time({events}[{range}] offset {range}))");
-                Some([("samples", newest), ("samples_before", before)])
-            }
-            EventQueries::Own { .. } => None,
-        }
+        let events = self.series()?.whole();
+        let range = range_seconds(SCRAPE_RANGE);
+        let newest = format!("max(count_over_time({events}[{range}]))");
+        let before = format!("max(count_over_time({events}[{range}] offset {range}))");
+        Some([("samples", newest), ("samples_before", before)])
     }
 
     /// Tells whether the operator wrote the queries.
     pub(super) fn are_own(&self) -> bool {
-        match &self.events {
-            EventQueries::Family(_) => false,
-            EventQueries::Own { .. } => true,
-        }
+        self.series().is_none()
     }
 
     /// In how many slots of the SLO window there was any data, and how many slots there are. Known series are only looked
@@ -185,7 +308,7 @@ impl Queries {
         let slot = (slo_window / COVERAGE_SLOTS).max(Duration::from_secs(60));
         let slots = u32::try_from(slo_window.as_secs() / slot.as_secs()).unwrap_or(COVERAGE_SLOTS);
         let there = match &self.events {
-            EventQueries::Family(series) => format!("count({})", series.events(&[])),
+            EventQueries::Family { series, .. } => format!("count({})", series.events(&[])),
             EventQueries::Own { total, .. } => own(total, slot.max(LOOK_BACK)),
         };
         let query = format!(
@@ -199,7 +322,7 @@ impl Queries {
     /// Cumulative latency buckets of a window that ends now, by `le`. Own queries have none.
     pub(super) fn latency(&self, window: Duration) -> Option<LatencyQuery> {
         match &self.events {
-            EventQueries::Family(series) => Some(LatencyQuery {
+            EventQueries::Family { series, .. } => Some(LatencyQuery {
                 text: series.latency(window),
                 unit_seconds: series.latency_unit(),
             }),
@@ -217,6 +340,24 @@ pub(super) struct LatencyQuery {
     pub(super) unit_seconds: f64,
 }
 
+/// Returns the name of the part of the first answer that speaks of one form.
+fn of_form(name: &str, seen: Sighting) -> String {
+    let names = if seen.has_primary { "_primary" } else { "" };
+    format!("{name}_{}{names}", seen.form)
+}
+
+/// Tells whether Flagger serves the service: it then runs as `-primary`, and as `-canary` while it is analysed.
+fn flagger(workload: &Workload) -> String {
+    let name = string_literal(&workload.service);
+    let namespace = string_literal(&workload.namespace);
+    let series = |label: &str| format!("flagger_canary_status{{name={name},{label}={namespace}}}");
+    format!(
+        "count({} or {})",
+        series("namespace"),
+        series("exported_namespace")
+    )
+}
+
 fn own(query: &str, window: Duration) -> String {
     // On lines of their own, so that a comment at the end of the operator's text ends there.
     format!(
@@ -226,10 +367,13 @@ fn own(query: &str, window: Duration) -> String {
 }
 
 /// Joins several queries into one; each of their series carries its name in [`PART`].
-pub(super) fn combine<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) -> String {
+pub(super) fn combine<N: AsRef<str>>(parts: impl IntoIterator<Item = (N, String)>) -> String {
     let marked: Vec<String> = parts
         .into_iter()
-        .map(|(name, query)| format!("label_replace({query}, \"{PART}\", \"{name}\", \"\", \"\")"))
+        .map(|(name, query)| {
+            let name = name.as_ref();
+            format!("label_replace({query}, \"{PART}\", \"{name}\", \"\", \"\")")
+        })
         .collect();
     marked.join(" or ")
 }

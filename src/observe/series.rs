@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::families::{Counter, Family, Pod, table};
+use super::families::{
+    Counter, Dots, Family, Names, Naming, Outcome, PROBES, Pod, Side, Way, table,
+};
 use super::queries::Workload;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 use crate::config::MetricsFamily;
@@ -14,6 +16,12 @@ use crate::config::MetricsFamily;
 /// A native histogram whose buckets grow by at most this factor has no bucket that reaches from the threshold to a bound,
 /// so that interpolation within a bucket cannot turn the verdict.
 const NATIVE_MARGIN: f64 = 1.1;
+
+/// How far back a call is looked for that proves what a server tells apart.
+const PROOF_RANGE: Duration = Duration::from_secs(6 * 3600);
+
+/// Most values of an unknown form that are named.
+const NAMED_FORMS: usize = 3;
 
 /// Which bounds of the latency histogram are asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,13 +35,76 @@ pub enum Buckets {
     Native([Duration; 2]),
 }
 
-/// The series of one service in one family.
+/// What the first answer of a pass says about how a service is counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sighting {
+    /// Which of the family's forms has series; the first where none has.
+    pub(super) form: usize,
+    /// Whether Flagger serves it under further names.
+    pub(super) has_primary: bool,
+    /// Whether the server is known to tell apart what the family is in doubt about.
+    pub(super) is_proven: bool,
+    /// Which labels of outcomes and routes, in their order, no series has; a bit for each. Asking for fewer keeps a query
+    /// short: VictoriaMetrics refuses one of more than 16 KiB.
+    pub(super) lacks: u16,
+}
+
+/// The series of one service in one form of a family.
 #[derive(Clone)]
 pub(super) struct Series {
     family: &'static Family,
-    /// Matchers that every query carries.
+    form: Form,
+    /// Matchers that name the service, as a selector could.
+    service: String,
+    /// These, and those of the side.
+    named: String,
+    /// Matchers that every query carries: these, and those that leave out what nobody asked for.
     matchers: String,
+    outcomes: Vec<&'static Outcome>,
+    is_proven: bool,
     buckets: Buckets,
+}
+
+/// One naming with one way of naming the service and one side. A selector takes the place of the way.
+#[derive(Clone, Copy)]
+struct Form {
+    naming: &'static Naming,
+    way: Option<&'static Way>,
+    side: &'static Side,
+}
+
+impl Form {
+    /// Lists the forms of a family in their order.
+    fn all(family: &'static Family, has_selector: bool) -> Vec<Self> {
+        let ways: Vec<Option<&'static Way>> = if has_selector {
+            vec![None]
+        } else {
+            family.ways.iter().map(Some).collect()
+        };
+        let goes_with = |naming: &Naming, dots: Dots| match dots {
+            Dots::Without => !naming.has_dots,
+            Dots::Either => true,
+            Dots::With => naming.has_dots,
+        };
+        let mut forms = Vec::new();
+        for naming in family.namings {
+            for way in &ways {
+                if way.is_none_or(|way| goes_with(naming, way.dots)) {
+                    forms.extend(family.sides.iter().map(|side| Self {
+                        naming,
+                        way: *way,
+                        side,
+                    }));
+                }
+            }
+        }
+        forms
+    }
+
+    /// Tells whether its matchers name labels with dots, which not every server can read.
+    fn has_quotes(self) -> bool {
+        self.way.is_some_and(|way| way.dots == Dots::With)
+    }
 }
 
 impl std::fmt::Debug for Series {
@@ -53,56 +124,151 @@ impl Series {
         workload: &Workload,
         selector: Option<&str>,
         buckets: Buckets,
+        seen: Sighting,
     ) -> Self {
         let family = table(family);
-        let named = selector.map_or_else(
-            || (family.named)(&workload.namespace, &workload.service),
-            str::to_owned,
-        );
+        let forms = Form::all(family, selector.is_some());
+        let form = forms.get(seen.form).or(forms.first());
+        let form = *form.expect("every family has a form");
+        let names = Names {
+            namespace: &workload.namespace,
+            service: &workload.service,
+            has_primary: seen.has_primary,
+        };
+        let service = match (selector, form.way) {
+            (Some(selector), _) => selector.to_owned(),
+            (None, Some(way)) => (way.named)(&names),
+            (None, None) => String::new(),
+        };
+        let named = joined([service.as_str(), form.side.matcher]);
+        let labels = form.naming.outcomes.len();
+        let has = |label: usize| seen.lacks >> label & 1 == 0;
+        let mut outcomes: Vec<&Outcome> = form.naming.outcomes.iter().collect();
+        if (0..labels).any(has) {
+            outcomes = outcomes
+                .into_iter()
+                .enumerate()
+                .filter_map(|(label, outcome)| has(label).then_some(outcome))
+                .collect();
+        }
+        let probed = form.naming.probed.iter().enumerate();
+        let probes: Vec<String> = probed
+            .filter(|(label, _)| has(labels + label))
+            .map(|(_, label)| format!("{label}!~\"{PROBES}\""))
+            .collect();
         Self {
             family,
-            matchers: joined([named.as_str(), family.side]),
+            form,
+            matchers: joined([
+                named.as_str(),
+                form.naming.leaves_out,
+                probes.join(",").as_str(),
+            ]),
+            outcomes,
+            service,
+            named,
+            is_proven: seen.is_proven,
             buckets,
         }
     }
 
     /// The metric that counts the events.
     pub(super) fn metric(&self) -> String {
-        match (self.family.events, &self.buckets) {
+        let naming = self.form.naming;
+        match (naming.events, &self.buckets) {
             (Counter::Named(name), _) => name.to_owned(),
-            (Counter::Latency, Buckets::Native(_)) => self.family.latency.to_owned(),
+            (Counter::Latency, Buckets::Native(_)) => naming.latency.to_owned(),
             (Counter::Latency, Buckets::All | Buckets::Named(_)) => {
-                format!("{}_count", self.family.latency)
+                format!("{}_count", naming.latency)
             }
         }
     }
 
     /// The series that count the events, with further matchers.
     pub(super) fn events(&self, more: &[&str]) -> String {
-        let matchers = joined([self.matchers.as_str()].iter().chain(more).copied());
-        format!("{}{{{matchers}}}", self.metric())
+        let matchers = [self.matchers.as_str()];
+        selector(
+            &self.metric(),
+            &joined(matchers.iter().chain(more).copied()),
+        )
     }
 
-    /// The events of each series in a window that ends now.
+    /// The events of each series in a window that ends now, of those whose outcome is known.
     pub(super) fn all(&self, window: Duration) -> String {
-        self.increase(&[], window)
+        self.judged(window, |outcome| outcome.known)
     }
 
     /// The bad events of each series in a window that ends now.
     pub(super) fn bad(&self, window: Duration) -> String {
+        self.judged(window, |outcome| outcome.bad)
+    }
+
+    fn judged(&self, window: Duration, values: impl Fn(&Outcome) -> &'static str) -> String {
+        let others = match self.family.doubt {
+            Some(doubt) if !self.is_proven => doubt.others,
+            Some(_) | None => "",
+        };
         // `or` keeps one of two equal label sets, so a series that matches twice counts once.
         let alternatives: Vec<String> = self
-            .family
-            .bad
+            .outcomes
             .iter()
-            .map(|matcher| self.increase(&[matcher], window))
+            .map(|outcome| {
+                let is = format!("{}=~\"{}\"", outcome.label, values(outcome));
+                self.increase(&[&is, outcome.only, others], window)
+            })
             .collect();
         alternatives.join(" or ")
     }
 
+    /// The events of each series in a window that ends now whose outcome has no form that is known.
+    pub(super) fn strange(&self, window: Duration) -> String {
+        let outcomes = self.outcomes.iter();
+        let unknown: Vec<String> = outcomes
+            .map(|outcome| format!("{}!~\"{}\"", outcome.label, outcome.known))
+            .collect();
+        let strange = self.increase(&[&unknown.join(",")], window);
+        match self.family.doubt {
+            Some(doubt) if !self.is_proven => {
+                format!("{strange} or {}", self.increase(&[doubt.matcher], window))
+            }
+            Some(_) | None => strange,
+        }
+    }
+
+    /// The outcomes without a known form that most events of a window had, by the labels that say how a request ended.
+    /// Nothing where these have dots: not every server can group by them.
+    pub(super) fn strangest(&self, window: Duration) -> Option<String> {
+        (!self.has_dots()).then(|| {
+            format!(
+                "topk({NAMED_FORMS}, sum by ({}) ({}) > 0)",
+                self.outcomes().join(","),
+                self.strange(window)
+            )
+        })
+    }
+
+    /// The labels that say how a request ended.
+    pub(super) fn outcomes(&self) -> Vec<&'static str> {
+        let outcomes = self.outcomes.iter();
+        outcomes
+            .map(|outcome| outcome.label.trim_matches('"'))
+            .collect()
+    }
+
+    /// What is to be said of a value that is in doubt.
+    pub(super) fn doubt(&self) -> Option<&'static str> {
+        let doubt = self.family.doubt.filter(|_| !self.is_proven)?;
+        Some(doubt.why)
+    }
+
+    /// The matchers that name the service, as a selector could.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
     fn increase(&self, more: &[&str], window: Duration) -> String {
         let increase = format!("increase({}[{}])", self.events(more), range_seconds(window));
-        match (self.family.events, &self.buckets) {
+        match (self.form.naming.events, &self.buckets) {
             (Counter::Latency, Buckets::Native(_)) => format!("histogram_count({increase})"),
             (Counter::Latency, Buckets::All | Buckets::Named(_)) | (Counter::Named(_), _) => {
                 increase
@@ -110,15 +276,66 @@ impl Series {
         }
     }
 
-    /// The series that say how a request ended.
-    pub(super) fn labelled(&self) -> String {
-        let alternatives: Vec<String> = self
-            .family
-            .outcome
+    /// How surely the service is counted in this form, as a number: the later it had series the larger; nothing where it
+    /// never had. A form whose labels not every server can read is only a guess where the metric exists at all, which
+    /// says that the server can read them.
+    pub(super) fn presence(&self) -> String {
+        if self.form.has_quotes() {
+            return format!("count({}) * 0 + 1", selector(&self.metric(), ""));
+        }
+        // Without what is left out, which may name labels with dots too.
+        let series = self.whole();
+        let ever: Vec<String> = [("", 4), (" offset 1h", 3), (" offset 1d", 2)]
             .iter()
-            .map(|label| self.events(&[&format!(r#"{label}=~".+""#)]))
+            .map(|(offset, rank)| format!("count({series}{offset}) * 0 + {rank}"))
             .collect();
-        alternatives.join(" or ")
+        ever.join(" or ")
+    }
+
+    /// Tells whether its labels have dots.
+    pub(super) fn has_dots(&self) -> bool {
+        self.form.naming.has_dots
+    }
+
+    /// Tells whether its matchers name labels with dots, which not every server can read.
+    pub(super) fn has_quotes(&self) -> bool {
+        self.form.has_quotes()
+    }
+
+    /// Proof that the server tells apart what the family is in doubt about.
+    pub(super) fn proof(&self) -> Option<String> {
+        let doubt = self.family.doubt?;
+        let proof = selector(&self.metric(), &joined([self.named.as_str(), doubt.proof]));
+        let range = range_seconds(PROOF_RANGE);
+        Some(format!("count(max_over_time({proof}[{range}]) > 0)"))
+    }
+
+    /// Whether a series has each of the labels of outcomes and routes, where a family knows so many that only those are
+    /// asked for that are there.
+    pub(super) fn labels(&self) -> Vec<String> {
+        let naming = self.form.naming;
+        if naming.outcomes.len() <= 2 {
+            return Vec::new();
+        }
+        let outcomes = naming.outcomes.iter().map(|outcome| outcome.label);
+        let labels = outcomes.chain(naming.probed.iter().copied());
+        labels
+            .map(|label| {
+                let present = format!("{label}!=\"\"");
+                let series = selector(&self.metric(), &joined([self.named.as_str(), &present]));
+                format!("count({series} or {series} offset 1h or {series} offset 1d)")
+            })
+            .collect()
+    }
+
+    /// The series that count the events, with those that are left out.
+    pub(super) fn whole(&self) -> String {
+        selector(&self.metric(), &self.named)
+    }
+
+    /// How many forms the family has.
+    pub(super) fn forms(&self) -> usize {
+        Form::all(self.family, self.form.way.is_none()).len()
     }
 
     /// What is wrong when no series says how a request ended.
@@ -126,35 +343,33 @@ impl Series {
         format!(
             "no series of {} carries the label {}, so no request can be told to be bad",
             self.metric(),
-            self.family.outcome.join(" or ")
+            self.outcomes().join(" or ")
         )
     }
 
-    /// The matchers that every query carries.
-    pub(super) fn matchers(&self) -> &str {
-        &self.matchers
+    /// The matchers that name the service and the side.
+    pub(super) fn named(&self) -> &str {
+        &self.named
     }
 
     /// Tells whether the label `pod` names a pod of the service.
     pub(super) fn has_own_pods(&self) -> bool {
-        self.family.pod == Pod::OfTheService
+        self.form.side.pod == Pod::OfTheService
     }
 
     /// Seconds in one unit of the latency histogram's bounds.
     pub(super) fn latency_unit(&self) -> f64 {
-        self.family.unit.per_second().recip()
+        self.form.naming.unit.per_second().recip()
     }
 
     /// Cumulative latency buckets of a window that ends now, by `le` in the family's unit.
     pub(super) fn latency(&self, window: Duration) -> String {
         let range = range_seconds(window);
-        let per_second = self.family.unit.per_second();
+        let per_second = self.form.naming.unit.per_second();
         let increase = |suffix: &str, more: &str| {
-            let matchers = joined([self.matchers.as_str(), self.family.latency_side, more]);
-            format!(
-                "increase({}{suffix}{{{matchers}}}[{range}])",
-                self.family.latency
-            )
+            let name = format!("{}{suffix}", self.form.naming.latency);
+            let buckets = selector(&name, &joined([self.matchers.as_str(), more]));
+            format!("increase({buckets}[{range}])")
         };
         match &self.buckets {
             Buckets::All => format!("sum by (le) ({})", increase("_bucket", "")),
@@ -183,6 +398,16 @@ impl Series {
                 parts.join(" or ")
             }
         }
+    }
+}
+
+/// Returns a selector. A name with dots is not one that every server can read outside of quotes.
+fn selector(metric: &str, matchers: &str) -> String {
+    if metric.contains('.') {
+        let name = format!("__name__={}", string_literal(metric));
+        format!("{{{}}}", joined([name.as_str(), matchers]))
+    } else {
+        format!("{metric}{{{matchers}}}")
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::service::Service;
 use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError};
 use crate::config::{Histograms, SliSource};
-use crate::observe::Observation;
+use crate::observe::{Observation, Probes};
 use crate::slo::{Assessment, Unknown, Weight, assess_slices};
 
 const REACH: &str = "prometheus";
@@ -18,6 +18,8 @@ const FRESHNESS: &str = "prometheus freshness";
 const CLOCK: &str = "prometheus clock";
 const BUCKETS: &str = "prometheus buckets";
 const READINGS: &str = "prometheus readings";
+const FAILURES: &str = "prometheus failures";
+const PROBES: &str = "prometheus probes";
 
 /// Asks Prometheus for itself and for everything that a pass asks for.
 pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
@@ -33,6 +35,9 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
             findings.push(retention(&about, service.objective.window));
             findings.extend(readings(service, observation));
             findings.extend(buckets(service, observation));
+            findings.extend(failures(observation));
+            let breakdown = metrics.breakdown(observation).await;
+            findings.extend(breakdown.counted.as_ref().map(probes));
         }
         Err(error) => {
             findings.push(unreached(service, error));
@@ -170,6 +175,35 @@ fn known(
         format!("{} s apart", observation.measurement.clock_skew.as_secs()),
     ));
     findings
+}
+
+/// Looks whether a failure was ever seen: a service without one may be that good, or nobody sees its failures.
+fn failures(observation: &Observation) -> Option<Finding> {
+    let events = observation.measurement.budget.value()?;
+    (events.bad() == 0.0).then(|| {
+        Finding::warning(
+            FAILURES,
+            "look for bad events in SLO_WINDOW",
+            format!("none of {:.0} events was ever bad", events.total()),
+            "this may be true; to check, send a request that has to fail and run `doctor` again a minute later: where it still \
+             finds none, METRICS_FAMILY or SLI_BAD_QUERY does not see how requests end",
+        )
+    })
+}
+
+/// Tells of probes that are counted as requests.
+fn probes(probes: &Probes) -> Finding {
+    Finding::warning(
+        PROBES,
+        "look for probes among the requests",
+        format!(
+            "{:.1} % of the events of half an hour are on {} {}, as probes and scrapes are",
+            100.0 * probes.share,
+            probes.label,
+            probes.routes.join(", ")
+        ),
+        format!("leave them out with SLI_SELECTOR={}", probes.selector),
+    )
 }
 
 /// Tells of one reason why values are not known; what stands in the way of a decision is a problem.

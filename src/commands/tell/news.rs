@@ -124,6 +124,11 @@ fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
             })
             .collect(),
         course: course.to_vec(),
+        offenders: record
+            .offenders
+            .iter()
+            .map(|one| (one.label.clone(), one.value.clone(), one.bad, one.total))
+            .collect(),
     }
 }
 

@@ -1,81 +1,84 @@
 use super::*;
+use crate::observe::families::PROBES;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn family(family: MetricsFamily) -> Queries {
-    Queries::family(
+    let queries = Queries::family(
         Workload::new("shop", "check.out"),
         family,
         None,
         Buckets::All,
-    )
+    );
+    // Of the labels that the family `http` knows, those that most services have: status, code, path and handler.
+    let lacks = if family == MetricsFamily::Http {
+        0b1_1100_1100
+    } else {
+        0
+    };
+    queries.seen(Sighting {
+        lacks,
+        ..Sighting::default()
+    })
 }
 
-/// Writes every query of a family on a line of its own.
+/// Writes the queries of a family on lines of their own, the routes of probes by their name.
 fn shown(queries: &Queries) -> String {
-    let hour = Duration::from_secs(3600);
     let latency = queries.latency(MINUTE).expect("a family has latency");
-    [
+    let text = [
         queries.total(MINUTE),
         queries.bad(MINUTE),
+        queries.strange(MINUTE).expect("a family has outcomes"),
+        queries
+            .strangest(MINUTE)
+            .unwrap_or_else(|| "no names".to_owned()),
         latency.text,
         format!("unit: {} s", latency.unit_seconds),
         queries.age().expect("a family has an age"),
-        queries.samples().expect("a family has samples")[0]
-            .1
-            .clone(),
-        queries.coverage(hour).0,
-        queries.labelled().expect("a family has labels"),
-        queries.unlabelled().expect("a family has labels"),
         queries.pods(MINUTE).unwrap_or_else(|| "no pods".to_owned()),
     ]
-    .join("\n")
+    .join("\n");
+    text.replace(PROBES, "PROBES")
 }
 
 #[test]
 fn http() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Http)), @r#"
-    sum(increase(http_requests_total{namespace="shop",service="check.out"}[60s]))
-    sum(increase(http_requests_total{namespace="shop",service="check.out",status=~"5.."}[60s]) or increase(http_requests_total{namespace="shop",service="check.out",code=~"5.."}[60s]))
-    sum by (le) (increase(http_request_duration_seconds_bucket{namespace="shop",service="check.out"}[60s]))
+    sum(increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",status=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",code=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]))
+    sum(increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",status=~"5[0-9][0-9]( .*)?|5(xx|XX)|(?i:error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",code=~"5[0-9][0-9]( .*)?|5(xx|XX)|(?i:error|failure|failed)"}[60s]))
+    sum(increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",status!~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)",code!~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]))
+    topk(3, sum by (status,code) (increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",status!~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)",code!~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s])) > 0)
+    sum by (le) (increase(http_request_duration_seconds_bucket{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES"}[60s]))
     unit: 1 s
-    time() - (max(timestamp(http_requests_total{namespace="shop",service="check.out"})) or max(max_over_time(timestamp(http_requests_total{namespace="shop",service="check.out"})[3600s:300s])))
-    max(count_over_time(http_requests_total{namespace="shop",service="check.out"}[120s]))
-    count_over_time((count(http_requests_total{namespace="shop",service="check.out"}))[3600s:60s])
-    count(http_requests_total{namespace="shop",service="check.out",status=~".+"} or http_requests_total{namespace="shop",service="check.out",code=~".+"})
-    no series of http_requests_total carries the label status or code, so no request can be told to be bad
-    label_replace(sum by (pod) (increase(http_requests_total{namespace="shop",service="check.out",status=~"5.."}[60s]) or increase(http_requests_total{namespace="shop",service="check.out",code=~"5.."}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(http_requests_total{namespace="shop",service="check.out"}[60s])), "error_budget_part", "total", "", "")
+    time() - (max(timestamp(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES"})) or max(max_over_time(timestamp(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES"})[3600s:300s])))
+    label_replace(sum by (pod) (increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",status=~"5[0-9][0-9]( .*)?|5(xx|XX)|(?i:error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",code=~"5[0-9][0-9]( .*)?|5(xx|XX)|(?i:error|failure|failed)"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",status=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="check.out",path!~"PROBES",handler!~"PROBES",code=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s])), "error_budget_part", "total", "", "")
     "#);
 }
 
 #[test]
 fn istio() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Istio)), @r#"
-    sum(increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"}[60s]))
-    sum(increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~"5.."}[60s]))
+    sum(increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~"[1-5][0-9][0-9]|0"}[60s]) or increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",grpc_response_status=~"[0-9]|1[0-6]"}[60s]))
+    sum(increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~"5[0-9][0-9]"}[60s]) or increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",grpc_response_status=~"2|4|12|13|14|15"}[60s]))
+    sum(increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code!~"[1-5][0-9][0-9]|0",grpc_response_status!~"[0-9]|1[0-6]"}[60s]))
+    topk(3, sum by (response_code,grpc_response_status) (increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code!~"[1-5][0-9][0-9]|0",grpc_response_status!~"[0-9]|1[0-6]"}[60s])) > 0)
     sum by (le) (increase(istio_request_duration_milliseconds_bucket{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"}[60s]))
     unit: 0.001 s
     time() - (max(timestamp(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"})) or max(max_over_time(timestamp(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"})[3600s:300s])))
-    max(count_over_time(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"}[120s]))
-    count_over_time((count(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"}))[3600s:60s])
-    count(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~".+"})
-    no series of istio_requests_total carries the label response_code, so no request can be told to be bad
-    label_replace(sum by (pod) (increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~"5.."}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination"}[60s])), "error_budget_part", "total", "", "")
+    label_replace(sum by (pod) (increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~"5[0-9][0-9]"}[60s]) or increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",grpc_response_status=~"2|4|12|13|14|15"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",response_code=~"[1-5][0-9][0-9]|0"}[60s]) or increase(istio_requests_total{destination_workload_namespace="shop",destination_workload="check.out",reporter="destination",grpc_response_status=~"[0-9]|1[0-6]"}[60s])), "error_budget_part", "total", "", "")
     "#);
 }
 
 #[test]
 fn ingress_nginx() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::IngressNginx)), @r#"
-    sum(increase(nginx_ingress_controller_requests{namespace="shop",service="check.out"}[60s]))
-    sum(increase(nginx_ingress_controller_requests{namespace="shop",service="check.out",status=~"5.."}[60s]))
-    sum by (le) (increase(nginx_ingress_controller_request_duration_seconds_bucket{namespace="shop",service="check.out"}[60s]))
+    sum(increase(nginx_ingress_controller_requests{namespace="shop",service="check.out",path!~"PROBES",status=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)"}[60s]))
+    sum(increase(nginx_ingress_controller_requests{namespace="shop",service="check.out",path!~"PROBES",status=~"5[0-9][0-9]( .*)?|5(xx|XX)"}[60s]))
+    sum(increase(nginx_ingress_controller_requests{namespace="shop",service="check.out",path!~"PROBES",status!~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)"}[60s]))
+    topk(3, sum by (status) (increase(nginx_ingress_controller_requests{namespace="shop",service="check.out",path!~"PROBES",status!~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)"}[60s])) > 0)
+    sum by (le) (increase(nginx_ingress_controller_request_duration_seconds_bucket{namespace="shop",service="check.out",path!~"PROBES"}[60s]))
     unit: 1 s
-    time() - (max(timestamp(nginx_ingress_controller_requests{namespace="shop",service="check.out"})) or max(max_over_time(timestamp(nginx_ingress_controller_requests{namespace="shop",service="check.out"})[3600s:300s])))
-    max(count_over_time(nginx_ingress_controller_requests{namespace="shop",service="check.out"}[120s]))
-    count_over_time((count(nginx_ingress_controller_requests{namespace="shop",service="check.out"}))[3600s:60s])
-    count(nginx_ingress_controller_requests{namespace="shop",service="check.out",status=~".+"})
-    no series of nginx_ingress_controller_requests carries the label status, so no request can be told to be bad
+    time() - (max(timestamp(nginx_ingress_controller_requests{namespace="shop",service="check.out",path!~"PROBES"})) or max(max_over_time(timestamp(nginx_ingress_controller_requests{namespace="shop",service="check.out",path!~"PROBES"})[3600s:300s])))
     no pods
     "#);
 }
@@ -83,15 +86,13 @@ fn ingress_nginx() {
 #[test]
 fn envoy() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Envoy)), @r#"
-    sum(increase(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+"}[60s]))
-    sum(increase(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+",envoy_response_code_class="5"}[60s]))
-    sum by (le) (increase(envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=~"shop_check\\.out_.+"}[60s]))
+    sum(increase(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+",envoy_response_code_class=~"[1-5]"}[60s]))
+    sum(increase(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+",envoy_response_code_class=~"5"}[60s]))
+    sum(increase(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+",envoy_response_code_class!~"[1-5]"}[60s]))
+    topk(3, sum by (envoy_response_code_class) (increase(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+",envoy_response_code_class!~"[1-5]"}[60s])) > 0)
+    sum by (le) (increase(envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+"}[60s]))
     unit: 0.001 s
-    time() - (max(timestamp(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+"})) or max(max_over_time(timestamp(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+"})[3600s:300s])))
-    max(count_over_time(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+"}[120s]))
-    count_over_time((count(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+"}))[3600s:60s])
-    count(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+",envoy_response_code_class=~".+"})
-    no series of envoy_cluster_upstream_rq_xx carries the label envoy_response_code_class, so no request can be told to be bad
+    time() - (max(timestamp(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+"})) or max(max_over_time(timestamp(envoy_cluster_upstream_rq_xx{envoy_cluster_name=~"shop_check\\.out_.+|(http|grpc)route/shop/check\\.out/rule/.+"})[3600s:300s])))
     no pods
     "#);
 }
@@ -99,31 +100,27 @@ fn envoy() {
 #[test]
 fn linkerd() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Linkerd)), @r#"
-    sum(increase(response_total{namespace="shop",deployment="check.out",direction="inbound"}[60s]))
-    sum(increase(response_total{namespace="shop",deployment="check.out",direction="inbound",classification="failure"}[60s]))
-    sum by (le) (increase(response_latency_ms_bucket{namespace="shop",deployment="check.out",direction="inbound"}[60s]))
+    sum(increase(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe",classification=~"success|failure"}[60s]))
+    sum(increase(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe",classification=~"failure"}[60s]))
+    sum(increase(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe",classification!~"success|failure"}[60s]))
+    topk(3, sum by (classification) (increase(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe",classification!~"success|failure"}[60s])) > 0)
+    sum by (le) (increase(response_latency_ms_bucket{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe"}[60s]))
     unit: 0.001 s
-    time() - (max(timestamp(response_total{namespace="shop",deployment="check.out",direction="inbound"})) or max(max_over_time(timestamp(response_total{namespace="shop",deployment="check.out",direction="inbound"})[3600s:300s])))
-    max(count_over_time(response_total{namespace="shop",deployment="check.out",direction="inbound"}[120s]))
-    count_over_time((count(response_total{namespace="shop",deployment="check.out",direction="inbound"}))[3600s:60s])
-    count(response_total{namespace="shop",deployment="check.out",direction="inbound",classification=~".+"})
-    no series of response_total carries the label classification, so no request can be told to be bad
-    label_replace(sum by (pod) (increase(response_total{namespace="shop",deployment="check.out",direction="inbound",classification="failure"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(response_total{namespace="shop",deployment="check.out",direction="inbound"}[60s])), "error_budget_part", "total", "", "")
+    time() - (max(timestamp(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe"})) or max(max_over_time(timestamp(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe"})[3600s:300s])))
+    label_replace(sum by (pod) (increase(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe",classification=~"failure"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(response_total{namespace="shop",deployment="check.out",direction="inbound",route_name!="probe",classification=~"success|failure"}[60s])), "error_budget_part", "total", "", "")
     "#);
 }
 
 #[test]
 fn traefik() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Traefik)), @r#"
-    sum(increase(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?"}[60s]))
-    sum(increase(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?",code=~"5.."}[60s]))
-    sum by (le) (increase(traefik_service_request_duration_seconds_bucket{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?"}[60s]))
+    sum(increase(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx",code=~"[1-5][0-9][0-9]|[0-9]|1[0-6]"}[60s]))
+    sum(increase(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx",code=~"5[0-9][0-9]|2|4|12|13|14|15"}[60s]))
+    sum(increase(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx",code!~"[1-5][0-9][0-9]|[0-9]|1[0-6]"}[60s]))
+    topk(3, sum by (code) (increase(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx",code!~"[1-5][0-9][0-9]|[0-9]|1[0-6]"}[60s])) > 0)
+    sum by (le) (increase(traefik_service_request_duration_seconds_bucket{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx"}[60s]))
     unit: 1 s
-    time() - (max(timestamp(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?"})) or max(max_over_time(timestamp(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?"})[3600s:300s])))
-    max(count_over_time(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?"}[120s]))
-    count_over_time((count(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?"}))[3600s:60s])
-    count(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd)?",code=~".+"})
-    no series of traefik_service_requests_total carries the label code, so no request can be told to be bad
+    time() - (max(timestamp(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx"})) or max(max_over_time(timestamp(traefik_service_requests_total{service=~"shop-check\\.out-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-check\\.out-[0-9]+@kubernetesgateway|shop-check\\.out-check\\.out-[^-]+@kubernetesingressnginx"})[3600s:300s])))
     no pods
     "#);
 }
@@ -131,48 +128,42 @@ fn traefik() {
 #[test]
 fn grpc() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Grpc)), @r#"
-    sum(increase(grpc_server_handled_total{namespace="shop",service="check.out"}[60s]))
-    sum(increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_code=~"Unknown|DeadlineExceeded|Internal|Unavailable|DataLoss|Unimplemented"}[60s]))
-    sum by (le) (increase(grpc_server_handling_seconds_bucket{namespace="shop",service="check.out",grpc_type="unary"}[60s]))
+    sum(increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code=~"OK|Canceled|Unknown|InvalidArgument|DeadlineExceeded|NotFound|AlreadyExists|PermissionDenied|ResourceExhausted|FailedPrecondition|Aborted|OutOfRange|Unimplemented|Internal|Unavailable|DataLoss|Unauthenticated",grpc_code!="Unknown"}[60s]))
+    sum(increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code=~"Unknown|DeadlineExceeded|Internal|Unavailable|DataLoss|Unimplemented",grpc_code!="Unknown"}[60s]))
+    sum(increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code!~"OK|Canceled|Unknown|InvalidArgument|DeadlineExceeded|NotFound|AlreadyExists|PermissionDenied|ResourceExhausted|FailedPrecondition|Aborted|OutOfRange|Unimplemented|Internal|Unavailable|DataLoss|Unauthenticated"}[60s]) or increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code="Unknown"}[60s]))
+    topk(3, sum by (grpc_code) (increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code!~"OK|Canceled|Unknown|InvalidArgument|DeadlineExceeded|NotFound|AlreadyExists|PermissionDenied|ResourceExhausted|FailedPrecondition|Aborted|OutOfRange|Unimplemented|Internal|Unavailable|DataLoss|Unauthenticated"}[60s]) or increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code="Unknown"}[60s])) > 0)
+    sum by (le) (increase(grpc_server_handling_seconds_bucket{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health"}[60s]))
     unit: 1 s
-    time() - (max(timestamp(grpc_server_handled_total{namespace="shop",service="check.out"})) or max(max_over_time(timestamp(grpc_server_handled_total{namespace="shop",service="check.out"})[3600s:300s])))
-    max(count_over_time(grpc_server_handled_total{namespace="shop",service="check.out"}[120s]))
-    count_over_time((count(grpc_server_handled_total{namespace="shop",service="check.out"}))[3600s:60s])
-    count(grpc_server_handled_total{namespace="shop",service="check.out",grpc_code=~".+"})
-    no series of grpc_server_handled_total carries the label grpc_code, so no request can be told to be bad
-    label_replace(sum by (pod) (increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_code=~"Unknown|DeadlineExceeded|Internal|Unavailable|DataLoss|Unimplemented"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(grpc_server_handled_total{namespace="shop",service="check.out"}[60s])), "error_budget_part", "total", "", "")
+    time() - (max(timestamp(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health"})) or max(max_over_time(timestamp(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health"})[3600s:300s])))
+    label_replace(sum by (pod) (increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code=~"Unknown|DeadlineExceeded|Internal|Unavailable|DataLoss|Unimplemented",grpc_code!="Unknown"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(grpc_server_handled_total{namespace="shop",service="check.out",grpc_type!~".+_stream",grpc_service!="grpc.health.v1.Health",grpc_code=~"OK|Canceled|Unknown|InvalidArgument|DeadlineExceeded|NotFound|AlreadyExists|PermissionDenied|ResourceExhausted|FailedPrecondition|Aborted|OutOfRange|Unimplemented|Internal|Unavailable|DataLoss|Unauthenticated",grpc_code!="Unknown"}[60s])), "error_budget_part", "total", "", "")
     "#);
 }
 
 #[test]
 fn otel() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Otel)), @r#"
-    sum(increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out"}[60s]))
-    sum(increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_response_status_code=~"5.."}[60s]) or increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_response_status_code="",error_type!=""}[60s]))
-    sum by (le) (increase(http_server_request_duration_seconds_bucket{namespace="shop",service="check.out"}[60s]))
+    sum(increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"[1-5][0-9][0-9]"}[60s]) or increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s]))
+    sum(increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"5[0-9][0-9]"}[60s]) or increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s]))
+    sum(increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code!~"[1-5][0-9][0-9]",error_type!~".+"}[60s]))
+    topk(3, sum by (http_response_status_code,error_type) (increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code!~"[1-5][0-9][0-9]",error_type!~".+"}[60s])) > 0)
+    sum by (le) (increase(http_server_request_duration_seconds_bucket{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))
     unit: 1 s
-    time() - (max(timestamp(http_server_request_duration_seconds_count{namespace="shop",service="check.out"})) or max(max_over_time(timestamp(http_server_request_duration_seconds_count{namespace="shop",service="check.out"})[3600s:300s])))
-    max(count_over_time(http_server_request_duration_seconds_count{namespace="shop",service="check.out"}[120s]))
-    count_over_time((count(http_server_request_duration_seconds_count{namespace="shop",service="check.out"}))[3600s:60s])
-    count(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_response_status_code=~".+"} or http_server_request_duration_seconds_count{namespace="shop",service="check.out",error_type=~".+"})
-    no series of http_server_request_duration_seconds_count carries the label http_response_status_code or error_type, so no request can be told to be bad
-    label_replace(sum by (pod) (increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_response_status_code=~"5.."}[60s]) or increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_response_status_code="",error_type!=""}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out"}[60s])), "error_budget_part", "total", "", "")
+    time() - (max(timestamp(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES"})) or max(max_over_time(timestamp(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES"})[3600s:300s])))
+    label_replace(sum by (pod) (increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"5[0-9][0-9]"}[60s]) or increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"[1-5][0-9][0-9]"}[60s]) or increase(http_server_request_duration_seconds_count{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s])), "error_budget_part", "total", "", "")
     "#);
 }
 
 #[test]
 fn spring() {
     insta::assert_snapshot!(shown(&family(MetricsFamily::Spring)), @r#"
-    sum(increase(http_server_requests_seconds_count{namespace="shop",service="check.out"}[60s]))
-    sum(increase(http_server_requests_seconds_count{namespace="shop",service="check.out",status=~"5.."}[60s]) or increase(http_server_requests_seconds_count{namespace="shop",service="check.out",outcome="SERVER_ERROR"}[60s]))
-    sum by (le) (increase(http_server_requests_seconds_bucket{namespace="shop",service="check.out"}[60s]))
+    sum(increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",status=~"[1-5][0-9][0-9]|UNKNOWN"}[60s]) or increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",outcome=~"INFORMATIONAL|SUCCESS|REDIRECTION|CLIENT_ERROR|SERVER_ERROR|UNKNOWN"}[60s]))
+    sum(increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",status=~"5[0-9][0-9]"}[60s]) or increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",outcome=~"SERVER_ERROR"}[60s]))
+    sum(increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",status!~"[1-5][0-9][0-9]|UNKNOWN",outcome!~"INFORMATIONAL|SUCCESS|REDIRECTION|CLIENT_ERROR|SERVER_ERROR|UNKNOWN"}[60s]))
+    topk(3, sum by (status,outcome) (increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",status!~"[1-5][0-9][0-9]|UNKNOWN",outcome!~"INFORMATIONAL|SUCCESS|REDIRECTION|CLIENT_ERROR|SERVER_ERROR|UNKNOWN"}[60s])) > 0)
+    sum by (le) (increase(http_server_requests_seconds_bucket{namespace="shop",service="check.out",uri!~"PROBES"}[60s]))
     unit: 1 s
-    time() - (max(timestamp(http_server_requests_seconds_count{namespace="shop",service="check.out"})) or max(max_over_time(timestamp(http_server_requests_seconds_count{namespace="shop",service="check.out"})[3600s:300s])))
-    max(count_over_time(http_server_requests_seconds_count{namespace="shop",service="check.out"}[120s]))
-    count_over_time((count(http_server_requests_seconds_count{namespace="shop",service="check.out"}))[3600s:60s])
-    count(http_server_requests_seconds_count{namespace="shop",service="check.out",status=~".+"} or http_server_requests_seconds_count{namespace="shop",service="check.out",outcome=~".+"})
-    no series of http_server_requests_seconds_count carries the label status or outcome, so no request can be told to be bad
-    label_replace(sum by (pod) (increase(http_server_requests_seconds_count{namespace="shop",service="check.out",status=~"5.."}[60s]) or increase(http_server_requests_seconds_count{namespace="shop",service="check.out",outcome="SERVER_ERROR"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(http_server_requests_seconds_count{namespace="shop",service="check.out"}[60s])), "error_budget_part", "total", "", "")
+    time() - (max(timestamp(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES"})) or max(max_over_time(timestamp(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES"})[3600s:300s])))
+    label_replace(sum by (pod) (increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",status=~"5[0-9][0-9]"}[60s]) or increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",outcome=~"SERVER_ERROR"}[60s])), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",status=~"[1-5][0-9][0-9]|UNKNOWN"}[60s]) or increase(http_server_requests_seconds_count{namespace="shop",service="check.out",uri!~"PROBES",outcome=~"INFORMATIONAL|SUCCESS|REDIRECTION|CLIENT_ERROR|SERVER_ERROR|UNKNOWN"}[60s])), "error_budget_part", "total", "", "")
     "#);
 }
 
@@ -185,16 +176,14 @@ fn a_native_histogram_counts_the_events_of_its_family() {
         Buckets::Native([Duration::from_secs(1), Duration::from_secs(2)]),
     );
     insta::assert_snapshot!(shown(&native), @r#"
-    sum(histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s])))
-    sum(histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_response_status_code=~"5.."}[60s])) or histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_response_status_code="",error_type!=""}[60s])))
-    label_replace(histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))), "le", "+Inf", "", "") or label_replace(histogram_fraction(0, 0.909090909, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))), "le", "0.909090909", "", "") or label_replace(histogram_fraction(0, 1.1, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))), "le", "1.1", "", "") or label_replace(histogram_fraction(0, 1.818181818, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))), "le", "1.818181818", "", "") or label_replace(histogram_fraction(0, 2.2, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))), "le", "2.2", "", "")
+    sum(histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"[1-5][0-9][0-9]"}[60s])) or histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s])))
+    sum(histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"5[0-9][0-9]"}[60s])) or histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s])))
+    sum(histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code!~"[1-5][0-9][0-9]",error_type!~".+"}[60s])))
+    topk(3, sum by (http_response_status_code,error_type) (histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code!~"[1-5][0-9][0-9]",error_type!~".+"}[60s]))) > 0)
+    label_replace(histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))), "le", "+Inf", "", "") or label_replace(histogram_fraction(0, 0.909090909, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))), "le", "0.909090909", "", "") or label_replace(histogram_fraction(0, 1.1, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))), "le", "1.1", "", "") or label_replace(histogram_fraction(0, 1.818181818, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))), "le", "1.818181818", "", "") or label_replace(histogram_fraction(0, 2.2, sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))) * histogram_count(sum(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"}[60s]))), "le", "2.2", "", "")
     unit: 1 s
-    time() - (max(timestamp(http_server_request_duration_seconds{namespace="shop",service="check.out"})) or max(max_over_time(timestamp(http_server_request_duration_seconds{namespace="shop",service="check.out"})[3600s:300s])))
-    max(count_over_time(http_server_request_duration_seconds{namespace="shop",service="check.out"}[120s]))
-    count_over_time((count(http_server_request_duration_seconds{namespace="shop",service="check.out"}))[3600s:60s])
-    count(http_server_request_duration_seconds{namespace="shop",service="check.out",http_response_status_code=~".+"} or http_server_request_duration_seconds{namespace="shop",service="check.out",error_type=~".+"})
-    no series of http_server_request_duration_seconds carries the label http_response_status_code or error_type, so no request can be told to be bad
-    label_replace(sum by (pod) (histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_response_status_code=~"5.."}[60s])) or histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_response_status_code="",error_type!=""}[60s]))), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out"}[60s]))), "error_budget_part", "total", "", "")
+    time() - (max(timestamp(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"})) or max(max_over_time(timestamp(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES"})[3600s:300s])))
+    label_replace(sum by (pod) (histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"5[0-9][0-9]"}[60s])) or histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s]))), "error_budget_part", "bad", "", "") or label_replace(sum by (pod) (histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",http_response_status_code=~"[1-5][0-9][0-9]"}[60s])) or histogram_count(increase(http_server_request_duration_seconds{namespace="shop",service="check.out",http_route!~"PROBES",error_type=~".+",http_response_status_code!~"[1-5][0-9][0-9]"}[60s]))), "error_budget_part", "total", "", "")
     "#);
 }
 
@@ -233,8 +222,8 @@ fn named_bounds_are_asked_for_in_the_unit_of_the_family() {
         );
         queries.latency(MINUTE).expect("latency").text
     };
-    insta::assert_snapshot!(named(MetricsFamily::Http), @r#"sum by (le) (increase(http_request_duration_seconds_bucket{namespace="shop",service="checkout",le=~"0\\.3|1(\\.0)?|2\\.5|\\+Inf"}[60s]))"#);
-    insta::assert_snapshot!(named(MetricsFamily::Linkerd), @r#"sum by (le) (increase(response_latency_ms_bucket{namespace="shop",deployment="checkout",direction="inbound",le=~"300(\\.0)?|1000(\\.0)?|2500(\\.0)?|\\+Inf"}[60s]))"#);
+    insta::assert_snapshot!(named(MetricsFamily::Http), @r#"sum by (le) (increase(http_request_duration_seconds_bucket{namespace="shop",service="checkout",path!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",handler!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",uri!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",http_route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",le=~"0\\.3|1(\\.0)?|2\\.5|\\+Inf"}[60s]))"#);
+    insta::assert_snapshot!(named(MetricsFamily::Linkerd), @r#"sum by (le) (increase(response_latency_ms_bucket{namespace="shop",deployment="checkout",direction="inbound",route_name!="probe",le=~"300(\\.0)?|1000(\\.0)?|2500(\\.0)?|\\+Inf"}[60s]))"#);
 }
 
 #[test]
@@ -244,8 +233,8 @@ fn a_selector_replaces_the_names_and_keeps_the_side() {
         let workload = Workload::new("shop", "checkout");
         Queries::family(workload, family, Some(selector), Buckets::All).bad(MINUTE)
     };
-    insta::assert_snapshot!(selected(MetricsFamily::IngressNginx), @r#"sum(increase(nginx_ingress_controller_requests{exported_service="checkout",status=~"5.."}[60s]))"#);
-    insta::assert_snapshot!(selected(MetricsFamily::Istio), @r#"sum(increase(istio_requests_total{exported_service="checkout",reporter="destination",response_code=~"5.."}[60s]))"#);
+    insta::assert_snapshot!(selected(MetricsFamily::IngressNginx), @r#"sum(increase(nginx_ingress_controller_requests{exported_service="checkout",path!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",status=~"5[0-9][0-9]( .*)?|5(xx|XX)"}[60s]))"#);
+    insta::assert_snapshot!(selected(MetricsFamily::Istio), @r#"sum(increase(istio_requests_total{exported_service="checkout",reporter="destination",response_code=~"5[0-9][0-9]"}[60s]) or increase(istio_requests_total{exported_service="checkout",reporter="destination",grpc_response_status=~"2|4|12|13|14|15"}[60s]))"#);
 }
 
 #[test]
@@ -254,8 +243,8 @@ fn a_name_cannot_leave_its_place_in_the_query() {
     let evil = |family| {
         Queries::family(Workload::new("shop", name), family, None, Buckets::All).total(MINUTE)
     };
-    insta::assert_snapshot!(evil(MetricsFamily::Http), @r#"sum(increase(http_requests_total{namespace="shop",service="x\"}[5m])) or vector(1) or sum(rate(y{a=\""}[60s]))"#);
-    insta::assert_snapshot!(evil(MetricsFamily::Traefik), @r#"sum(increase(traefik_service_requests_total{service=~"shop-x\"\\}\\[5m\\]\\)\\) or vector\\(1\\) or sum\\(rate\\(y\\{a=\"-[^-]+@kubernetes(crd)?"}[60s]))"#);
+    insta::assert_snapshot!(evil(MetricsFamily::Http), @r#"sum(increase(http_requests_total{namespace="shop",service="x\"}[5m])) or vector(1) or sum(rate(y{a=\"",path!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",handler!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",uri!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",http_route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",status=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="x\"}[5m])) or vector(1) or sum(rate(y{a=\"",path!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",handler!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",uri!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",http_route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",code=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="x\"}[5m])) or vector(1) or sum(rate(y{a=\"",path!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",handler!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",uri!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",http_route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",status_code=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]) or increase(http_requests_total{namespace="shop",service="x\"}[5m])) or vector(1) or sum(rate(y{a=\"",path!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",handler!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",uri!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",http_route!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?",code_class=~"[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)"}[60s]))"#);
+    insta::assert_snapshot!(evil(MetricsFamily::Traefik), @r#"sum(increase(traefik_service_requests_total{service=~"shop-x\"\\}\\[5m\\]\\)\\) or vector\\(1\\) or sum\\(rate\\(y\\{a=\"-[^-]+@kubernetes(crd|gateway)?|httproute-.+-[0-9a-f]{20}-svc-shop-x\"\\}\\[5m\\]\\)\\) or vector\\(1\\) or sum\\(rate\\(y\\{a=\"-[0-9]+@kubernetesgateway|shop-x\"\\}\\[5m\\]\\)\\) or vector\\(1\\) or sum\\(rate\\(y\\{a=\"-x\"\\}\\[5m\\]\\)\\) or vector\\(1\\) or sum\\(rate\\(y\\{a=\"-[^-]+@kubernetesingressnginx",code=~"[1-5][0-9][0-9]|[0-9]|1[0-6]"}[60s]))"#);
 }
 
 #[test]
@@ -270,25 +259,108 @@ fn a_real_prometheus_accepts_every_query() {
         ] {
             let workload = Workload::new("shop", "check.out");
             let queries = Queries::family(workload, family, None, buckets);
-            let asked = [
-                Some(queries.total(MINUTE)),
-                Some(queries.bad(MINUTE)),
-                queries.latency(MINUTE).map(|query| query.text),
-                queries.age(),
-                queries.samples().map(|[(_, newest), _]| newest),
-                queries.samples().map(|[_, (_, before)]| before),
-                Some(queries.coverage(MINUTE).0),
-                queries.labelled(),
-                queries.pods(MINUTE),
-            ];
-            let identity = queries.identity().expect("a family has labels").queries();
-            let asked = asked.into_iter().flatten();
-            for query in asked.chain(identity.map(|(_, query)| query)) {
-                // The testkit panics on a refusal.
-                prometheus.query(&query);
+            // The testkit panics on a refusal.
+            prometheus.query(&combine(queries.sought()));
+            let forms = queries.series().map_or(0, Series::forms);
+            for form in 0..forms {
+                for has_primary in [false, true] {
+                    let seen = Sighting {
+                        form,
+                        has_primary,
+                        is_proven: has_primary,
+                        lacks: 0,
+                    };
+                    let queries = queries.seen(seen);
+                    // Labels with dots are asked for only where the metric says that the server holds such.
+                    if !queries.series().is_some_and(Series::has_dots) {
+                        for query in asked(&queries) {
+                            prometheus.query(&query);
+                        }
+                    }
+                }
             }
         }
     }
+}
+
+/// Returns all that is asked once a service was seen.
+fn asked(queries: &Queries) -> Vec<String> {
+    let identity = queries.identity().expect("a family has labels").queries();
+    [
+        Some(queries.total(MINUTE)),
+        Some(queries.bad(MINUTE)),
+        queries.latency(MINUTE).map(|query| query.text),
+        queries.age(),
+        Some(queries.coverage(MINUTE).0),
+        queries.strange(MINUTE),
+        queries.strangest(MINUTE),
+        queries.pods(MINUTE),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(identity.map(|(_, query)| query))
+    .collect()
+}
+
+#[test]
+fn no_request_is_longer_than_victoriametrics_reads() {
+    // Source: `-search.maxQueryLen` of VictoriaMetrics 1.151 (bytes).
+    const LONGEST: usize = 16_384;
+    for kind in MetricsFamily::ALL {
+        let queries = family(kind);
+        let forms = queries.series().map_or(0, Series::forms);
+        assert!(combine(queries.sought()).len() < LONGEST, "{kind}");
+        for form in 0..forms {
+            let queries = queries.seen(Sighting {
+                form,
+                has_primary: true,
+                is_proven: false,
+                lacks: if kind == MetricsFamily::Http {
+                    0b1_1100_1100
+                } else {
+                    0
+                },
+            });
+            let mut parts = Vec::new();
+            for _ in 0..4 {
+                parts.push(("m5_total", queries.total(MINUTE)));
+                parts.push(("m5_bad", queries.bad(MINUTE)));
+            }
+            parts.extend(queries.strange(MINUTE).map(|query| ("strange", query)));
+            parts.extend(queries.strangest(MINUTE).map(|query| ("strangest", query)));
+            parts.extend(queries.age().map(|query| ("age", query)));
+            let identity = queries.identity().expect("a family has labels");
+            parts.extend(identity.queries());
+            let length = combine(parts).len();
+            assert!(length < LONGEST, "{kind} {form}: {length}");
+        }
+    }
+}
+
+#[test]
+fn labels_with_dots_are_asked_for_only_where_the_metric_exists() {
+    let queries = family(MetricsFamily::Otel);
+    let forms = queries.series().map_or(0, Series::forms);
+    let dotted: Vec<String> = (0..forms)
+        .map(|form| {
+            queries.seen(Sighting {
+                form,
+                ..Sighting::default()
+            })
+        })
+        .filter(|queries| queries.series().is_some_and(Series::has_dots))
+        .map(|queries| queries.bad(MINUTE))
+        .collect();
+    insta::assert_snapshot!(dotted.join("\n"), @r#"
+    sum(increase({__name__="http.server.request.duration_seconds_count",job="shop/check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","http.response.status_code"=~"5[0-9][0-9]"}[60s]) or increase({__name__="http.server.request.duration_seconds_count",job="shop/check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","error.type"=~".+","http.response.status_code"!~"[1-5][0-9][0-9]"}[60s]))
+    sum(increase({__name__="http.server.request.duration_seconds_count","service.namespace"="shop","service.name"="check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","http.response.status_code"=~"5[0-9][0-9]"}[60s]) or increase({__name__="http.server.request.duration_seconds_count","service.namespace"="shop","service.name"="check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","error.type"=~".+","http.response.status_code"!~"[1-5][0-9][0-9]"}[60s]))
+    sum(increase({__name__="http.server.request.duration_count",job="shop/check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","http.response.status_code"=~"5[0-9][0-9]"}[60s]) or increase({__name__="http.server.request.duration_count",job="shop/check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","error.type"=~".+","http.response.status_code"!~"[1-5][0-9][0-9]"}[60s]))
+    sum(increase({__name__="http.server.request.duration_count","service.namespace"="shop","service.name"="check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","http.response.status_code"=~"5[0-9][0-9]"}[60s]) or increase({__name__="http.server.request.duration_count","service.namespace"="shop","service.name"="check.out","http.route"!~".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|/(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?","error.type"=~".+","http.response.status_code"!~"[1-5][0-9][0-9]"}[60s]))
+    "#);
+    // What the first request of a pass asks is for every server.
+    let sought = combine(queries.sought());
+    assert!(!sought.contains(r#""service.name""#), "{sought}");
+    assert!(sought.contains(r#"{__name__="http.server.request.duration_count"}"#));
 }
 
 #[test]

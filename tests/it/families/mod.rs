@@ -1,6 +1,7 @@
 //! Every family of metrics, measured on both editions of Prometheus with series named as that family names them.
 
 mod cases;
+mod forms;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -346,7 +347,7 @@ async fn series_that_do_not_say_how_a_request_ended_are_named() {
     assert_eq!(
         observation.measurement.m5.why_unknown().as_deref(),
         Some(
-            "no series of istio_requests_total carries the label response_code, so no request can be told to be bad"
+            "no series of istio_requests_total carries the label response_code or grpc_response_status, so no request can be told to be bad"
         )
     );
 }

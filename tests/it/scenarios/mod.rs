@@ -10,6 +10,7 @@ mod bad_state;
 mod blame;
 mod branch_fate;
 mod contradictions;
+mod counted;
 mod crash;
 mod doctor;
 mod documented;
