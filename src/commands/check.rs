@@ -29,7 +29,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
             return half_blind(service, &memory.of(service), not_evaluated, commit);
         }
     };
-    let mut known = match evaluate(service, heading).await {
+    let mut known = match evaluate(service, heading, &state).await {
         Ok(known) => known,
         Err(not_evaluated) => return half_blind(service, &state, *not_evaluated, commit),
     };

@@ -15,7 +15,7 @@ use crate::clients::git::Snapshot;
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
 use crate::journal::{self, Glimpse, Journal, JournalError, Origin, ServiceState};
-use crate::observe::{self, Observation, Offender};
+use crate::observe::{self, Observation, Offender, Sighting};
 use crate::policy::{
     Action, BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch,
     questions, wants_doings,
@@ -182,7 +182,19 @@ pub(super) async fn measure(
     service: &Service<'_>,
     heading: &Heading,
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
-    match service.metrics().observe(&service.objective).await {
+    measure_since(service, heading, None).await
+}
+
+/// Asks Prometheus, and looks whether it still holds what an earlier run saw.
+pub(super) async fn measure_since(
+    service: &Service<'_>,
+    heading: &Heading,
+    seen: Option<&journal::Sighting>,
+) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
+    let seen = seen.cloned().map(from_memory);
+    let metrics = service.metrics();
+    let observed = metrics.observe_since(&service.objective, seen.as_ref());
+    match observed.await {
         Ok(observation) => {
             let assessment = judge(service, &observation).await;
             tracing::info!(
@@ -229,12 +241,57 @@ fn unreachable_prometheus(
     )
 }
 
+fn from_memory(seen: journal::Sighting) -> Sighting {
+    let journal::Sighting {
+        at,
+        series,
+        question,
+    } = seen;
+    Sighting {
+        at,
+        series,
+        question,
+    }
+}
+
+/// Remembers what Prometheus holds of a service, where that teaches a later run something.
+fn remember_sighting(
+    service: &Service<'_>,
+    memory: &mut Memory,
+    state: &ServiceState,
+    observation: &Observation,
+) {
+    let (Memory::Writable(journal), Some(seen)) = (memory, &observation.sighting) else {
+        return;
+    };
+    let known = state.sighting.clone().map(from_memory);
+    if known.is_some_and(|known| !known.is_superseded_by(seen)) {
+        return;
+    }
+    let Sighting {
+        at,
+        series,
+        question,
+    } = seen.clone();
+    let sighting = journal::Sighting {
+        at,
+        series,
+        question,
+    };
+    let written = journal.tell(&service.key, |state| state.sighting = Some(sighting));
+    if let Err(error) = written {
+        tracing::warn!(%error, "what Prometheus holds of the service is not written down; a later run knows less");
+    }
+}
+
 /// Asks Prometheus and, where the decision needs it, the repository and Prometheus again.
 pub(super) async fn evaluate(
     service: &Service<'_>,
     heading: &Heading,
+    state: &ServiceState,
 ) -> Result<Known, Box<NotEvaluated>> {
-    let (observation, mut assessment) = measure(service, heading).await?;
+    let (observation, mut assessment) =
+        measure_since(service, heading, state.sighting.as_ref()).await?;
     let offenders = fails_most(service, &observation, &mut assessment).await;
     let (branch, snapshot, app) = match deployments(service, &assessment).await {
         Ok(known) => known,
@@ -355,13 +412,14 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
         return resume(service, heading, journal, unfinished.clone()).await;
     }
     let evaluated = tokio::select! {
-        evaluated = evaluate(service, heading) => evaluated,
+        evaluated = evaluate(service, heading, &state) => evaluated,
         () = service.stop.told() => return told_to_end(),
     };
     let known = match evaluated {
         Ok(known) => known,
         Err(not_evaluated) => return not_evaluated.ended(),
     };
+    remember_sighting(service, memory, &state, &known.observation);
     let holds = watched(service, &state, known.branch.timeline()).await;
     let ended = follow(service, heading, memory, &state, known).await;
     Ended { holds, ..ended }

@@ -297,10 +297,7 @@ fn queries(config: &Config) -> Queries {
     let buckets = match (sli.histograms, &sli.latency_buckets) {
         (Histograms::Classic, None) => Buckets::All,
         (Histograms::Classic, Some(bounds)) => Buckets::Named(bounds.clone()),
-        (Histograms::Native, _) => {
-            let thresholds = &config.thresholds;
-            Buckets::Native([thresholds.max_latency_p95, thresholds.max_latency_p99])
-        }
+        (Histograms::Native, _) => Buckets::Native,
     };
     Queries::family(workload, family, sli.selector.as_deref(), buckets)
 }

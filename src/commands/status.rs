@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::journey::Outage;
 use super::ledger::{NotWhole, whole};
-use super::pass::{Memory, measure, without_state};
+use super::pass::{Memory, measure_since, without_state};
 use super::service::{Service, history};
 use super::tell::Holds;
 use super::{Ended, Report};
@@ -130,27 +130,28 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         Err(NotWhole::Unwritten(error)) => return without_state(&error),
         Err(NotWhole::Outage(outage)) => (memory.of(service), Some(outage)),
     };
-    let (record, level, exit, complaint) = match measure(service, heading).await {
-        Ok((observation, assessment)) => {
-            let refused = observation.measurement.refusal().map(str::to_owned);
-            (
-                Record::unknown(heading, &service.objective, observation.evaluated_at)
-                    .with_assessment(&assessment),
-                assessment.budget.acting_level,
-                match refused {
-                    Some(_) => Exit::Unavailable,
-                    None => Exit::Complete,
-                },
-                refused,
-            )
-        }
-        Err(not_evaluated) => (
-            not_evaluated.record,
-            None,
-            Exit::Unavailable,
-            Some(not_evaluated.why),
-        ),
-    };
+    let (record, level, exit, complaint) =
+        match measure_since(service, heading, state.sighting.as_ref()).await {
+            Ok((observation, assessment)) => {
+                let refused = observation.measurement.refusal().map(str::to_owned);
+                (
+                    Record::unknown(heading, &service.objective, observation.evaluated_at)
+                        .with_assessment(&assessment),
+                    assessment.budget.acting_level,
+                    match refused {
+                        Some(_) => Exit::Unavailable,
+                        None => Exit::Complete,
+                    },
+                    refused,
+                )
+            }
+            Err(not_evaluated) => (
+                not_evaluated.record,
+                None,
+                Exit::Unavailable,
+                Some(not_evaluated.why),
+            ),
+        };
     let (record, exit, complaint) = match outage {
         None => (record, exit, complaint),
         Some(Outage { source, why }) => (

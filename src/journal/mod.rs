@@ -22,7 +22,7 @@ pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
     Closing, Entry, Errand, GoesBack, Ledger, Order, Origin, Proposal, Rollback, ServiceState,
-    State, Step, StepName, StepState,
+    Sighting, State, Step, StepName, StepState,
 };
 pub use store::{Glimpse, Journal, read};
 pub use transition::{Event, IllegalEvent, Phase, next};

@@ -45,6 +45,21 @@ pub struct ServiceState {
     /// What people are told of it.
     #[serde(default)]
     pub telling: Telling,
+    /// What Prometheus held of it when it was last seen whole. Files of schema 2 from before this field are still read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sighting: Option<Sighting>,
+}
+
+/// What a metrics back end held of a service at a moment: what it kept of that moment it still has to hold later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    /// The moment, by the back end's clock.
+    pub at: DateTime<Utc>,
+    /// How many series counted its events.
+    pub series: u32,
+    /// Which back end was asked, and what. An answer to another question is no sign of a loss.
+    pub question: String,
 }
 
 /// What a memory was filled from.

@@ -1,22 +1,34 @@
 //! The events of the SLO window, and how much of it holds data.
 //!
 //! Asked at once where the server lets us. A server with a limit on the samples, the time or the length of one query gets
-//! the same question in chunks: few samples are then in its memory at a time. Their sum is the same up to what happens
-//! between the last sample of one chunk and the first of the next: that is extrapolated from the chunk, not counted.
+//! the same question in chunks, one after the other, so that it never reads more than one of them for us. `increase()`
+//! counts between samples only, so what happened between the last sample of a chunk and the first one of the next would be
+//! in neither. Each chunk therefore reaches back into the one before it, as far as there are samples, and what had been
+//! counted there is taken off.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::{Instant, timeout_at};
 use tokio::try_join;
 
 use super::metrics::Metrics;
-use super::parts::{Grid, Parts, Quantity, column, count, events};
-use super::queries::combine;
+use super::parts::{Parts, Quantity, count, events};
 use crate::clients::prometheus::{PrometheusError, QueryFault};
 use crate::slo::{self, Events, Reading};
 
-/// Longest chunk of the SLO window. Source: facts, section 13: 120 of them are 30 days.
-const MAX_CHUNK: Duration = Duration::from_secs(6 * 3600);
+/// Length of the first chunk that is tried. A day of a window of 30 days is 3 % of its samples.
+const LONGEST_CHUNK: Duration = Duration::from_secs(86_400);
+
+/// Length of the shortest chunk that is tried: where not even an hour may be read, the short windows may not either.
+const SHORTEST_CHUNK: Duration = Duration::from_secs(3600);
+
+/// How far a chunk reaches back into the one before it, where that one has samples until its end. Long against the distance
+/// of two samples, so that what `increase()` extrapolates to the ends of its range is little of what it counted there.
+const OVERLAP: Duration = Duration::from_secs(3600);
+
+/// How long all chunks together may take. Protects the rest of the pass: beyond it the SLO window stays unknown.
+const CHUNKS_LIMIT: Duration = Duration::from_secs(60);
 
 /// What was read about the SLO window.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +38,6 @@ pub(super) struct SloWindow {
     /// The share of it that holds data (0..1).
     pub(super) coverage: Reading<f64>,
 }
-
-/// Counts at the ends of the chunks, oldest first; nothing where one is missing.
-type Column = Reading<Vec<Option<f64>>>;
 
 impl Metrics<'_> {
     /// Reads the SLO window that ends at `now`.
@@ -56,52 +65,63 @@ impl Metrics<'_> {
         let is_too_much = refusals
             .clone()
             .all(|refusal| refusal.fault == QueryFault::TooMuch);
-        match (refusals.next(), chunks(window, now)) {
-            (Some(refusal), Some(grid)) if is_too_much => {
-                tracing::warn!(
-                    why = refusal.why,
-                    chunks = grid.points,
-                    "the SLO window is asked for in chunks"
-                );
-                Ok(at_once.or(self.in_chunks(grid).await?))
+        match refusals.next() {
+            Some(refusal) if is_too_much && window > SHORTEST_CHUNK => {
+                tracing::warn!(why = refusal.why, "the SLO window is asked for in chunks");
+                Ok(at_once.or(self.in_chunks(window, now).await?))
             }
-            (Some(_) | None, _) => Ok(at_once),
+            Some(_) | None => Ok(at_once),
         }
     }
 
-    async fn in_chunks(&self, grid: Grid) -> Result<SloWindow, PrometheusError> {
-        let (total, bad) = try_join!(
-            self.chunked("total", self.queries.total(grid.step), grid),
-            self.chunked("bad", self.queries.bad(grid.step), grid),
-        )?;
-        Ok(SloWindow::of_chunks(total, bad))
+    async fn in_chunks(
+        &self,
+        window: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<SloWindow, PrometheusError> {
+        let deadline = Instant::now() + CHUNKS_LIMIT;
+        let mut chunks = Chunks::new(window, now);
+        while let Some(chunk) = chunks.next_chunk() {
+            let Ok(answer) = timeout_at(deadline, self.chunk(chunk, window)).await else {
+                return Ok(SloWindow::unknown(Reading::Refused {
+                    why: format!(
+                        "the chunks of the SLO window were not all read within {} s; raise the server's limits, or \
+                         shorten SLO_WINDOW",
+                        CHUNKS_LIMIT.as_secs()
+                    ),
+                }));
+            };
+            let parts = answer?;
+            match parts.refusal() {
+                Some(refusal) if refusal.fault == QueryFault::TooMuch && chunks.shrink() => {}
+                Some(_) | None => {
+                    if let Err(reading) = chunks.take(chunk, &parts) {
+                        return Ok(SloWindow::unknown(reading));
+                    }
+                }
+            }
+        }
+        tracing::debug!(chunks = chunks.taken, "the SLO window was read in chunks");
+        Ok(chunks.window(self.queries.coverage(window).1))
     }
 
-    async fn chunked(
-        &self,
-        name: &'static str,
-        query: String,
-        grid: Grid,
-    ) -> Result<Column, PrometheusError> {
-        let query = combine([(name, query)]);
-        self.over(&query, grid, |answer| column(answer, name, grid))
-            .await
+    async fn chunk(&self, chunk: Chunk, window: Duration) -> Result<Parts, PrometheusError> {
+        let queries = self.queries;
+        self.parts(
+            [
+                ("total", queries.total(chunk.reach)),
+                ("bad", queries.bad(chunk.reach)),
+                ("end_total", queries.total(OVERLAP)),
+                ("end_bad", queries.bad(OVERLAP)),
+                ("slots", queries.covered_slots(chunk.length, window)),
+            ],
+            chunk.end,
+        )
+        .await
     }
 }
 
 impl SloWindow {
-    /// Joins chunks that lie end to end. The raw answers are added and rounded once. A chunk without a total holds no data:
-    /// it counts against the coverage, and is not a chunk without events.
-    fn of_chunks(total: Column, bad: Column) -> Self {
-        let coverage = total.clone().and_then(|totals| {
-            let present = totals.iter().flatten().count();
-            let expected = u32::try_from(totals.len()).unwrap_or(u32::MAX);
-            covered(Reading::Measured(present as f64), expected)
-        });
-        let events = total.and_then(|totals| bad.and_then(|bads| sum(&totals, &bads)));
-        Self { events, coverage }
-    }
-
     /// Fills in what was refused. Of two coverages the smaller one holds.
     fn or(self, chunked: Self) -> Self {
         let events = match self.events.refusal() {
@@ -124,37 +144,161 @@ impl SloWindow {
         };
         Self { events, coverage }
     }
-}
 
-/// Divides a window that ends at `end` into equal chunks of whole seconds, which together may begin some seconds before it;
-/// nothing where it is a single chunk already.
-fn chunks(window: Duration, end: DateTime<Utc>) -> Option<Grid> {
-    let count = window.as_secs().div_ceil(MAX_CHUNK.as_secs());
-    let length = Duration::from_secs(window.as_secs().div_ceil(count.max(1)));
-    (count > 1).then(|| Grid::ending_at(end, length, usize::try_from(count).unwrap_or(usize::MAX)))
-}
-
-fn sum(totals: &[Option<f64>], bads: &[Option<f64>]) -> Reading<Events> {
-    let mut total = None;
-    let mut bad = None;
-    for chunk in totals.iter().zip(bads) {
-        match chunk {
-            (Some(all), failed) => {
-                total = Some(total.unwrap_or(0.0) + all);
-                bad = failed.map(|failed| bad.unwrap_or(0.0) + failed).or(bad);
-            }
-            (None, Some(failed)) if *failed > 0.0 => {
-                return Reading::Invalid {
-                    why: "bad events were counted in a part of the SLO window that has no total; see whether both \
-                          queries speak of the same series"
-                        .to_owned(),
-                };
-            }
-            (None, Some(_) | None) => {}
+    /// A window of which one chunk is not known.
+    fn unknown(chunk: Reading<f64>) -> Self {
+        Self {
+            events: chunk.clone().and_then(|_| Reading::NoSeries),
+            coverage: chunk,
         }
     }
-    let quantity = |sum: Option<f64>| sum.map_or(Quantity::Absent, Quantity::Number);
-    count(quantity(bad), quantity(total))
+}
+
+/// One chunk of the SLO window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Chunk {
+    /// Where it ends.
+    end: DateTime<Utc>,
+    /// How long it is.
+    length: Duration,
+    /// How long the range is that is asked for: the chunk, and what it reaches back into the one before.
+    reach: Duration,
+}
+
+/// Counts of a range; nothing where no series answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Counts {
+    total: Option<f64>,
+    bad: Option<f64>,
+}
+
+/// The SLO window as it is read chunk by chunk, the oldest first.
+#[derive(Debug)]
+struct Chunks {
+    /// Where begins what has not been read.
+    at: DateTime<Utc>,
+    /// Where the window ends.
+    end: DateTime<Utc>,
+    /// How long the next chunk is.
+    length: Duration,
+    /// How far the next chunk reaches back.
+    overlap: Duration,
+    /// What had been counted there.
+    before: Counts,
+    /// What the chunks so far add up to; not rounded.
+    sum: Counts,
+    slots: f64,
+    taken: u32,
+}
+
+impl Chunks {
+    fn new(window: Duration, now: DateTime<Utc>) -> Self {
+        Self {
+            at: now - window,
+            end: now,
+            length: LONGEST_CHUNK.min(window),
+            overlap: Duration::ZERO,
+            before: Counts::default(),
+            sum: Counts::default(),
+            slots: 0.0,
+            taken: 0,
+        }
+    }
+
+    /// Returns what to ask for next; nothing where all is read.
+    fn next_chunk(&self) -> Option<Chunk> {
+        let left = (self.end - self.at)
+            .to_std()
+            .ok()
+            .filter(|left| !left.is_zero())?;
+        let length = self.length.min(left);
+        Some(Chunk {
+            end: self.at + length,
+            length,
+            reach: length + self.overlap,
+        })
+    }
+
+    /// Makes the next question smaller after it was refused; says whether that was possible.
+    fn shrink(&mut self) -> bool {
+        if self.length > SHORTEST_CHUNK {
+            self.length = (self.length / 2).max(SHORTEST_CHUNK);
+        } else if self.overlap > OVERLAP {
+            // It reaches back across a long gap. What was counted in it is given up rather than all.
+            self.overlap = OVERLAP;
+            self.before = Counts::default();
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Adds what was answered about a chunk. A chunk without a total holds no data: it counts against the coverage, and is not
+    /// a chunk without events.
+    ///
+    /// # Errors
+    /// Returns what makes the whole window unknown.
+    fn take(&mut self, chunk: Chunk, parts: &Parts) -> Result<(), Reading<f64>> {
+        let found = |name| match parts.number(name) {
+            Reading::Measured(value) => Ok(Some(value)),
+            Reading::NoSeries => Ok(None),
+            unknown @ (Reading::NoTraffic
+            | Reading::Gone { .. }
+            | Reading::Stale { .. }
+            | Reading::Partial { .. }
+            | Reading::Invalid { .. }
+            | Reading::Refused { .. }) => Err(unknown),
+        };
+        let counts = Counts {
+            total: found("total")?,
+            bad: found("bad")?,
+        };
+        let at_end = Counts {
+            total: found("end_total")?,
+            bad: found("end_bad")?,
+        };
+        self.slots += found("slots")?.unwrap_or_default();
+        if counts.total.is_none() && counts.bad.is_some_and(|bad| bad > 0.0) {
+            return Err(Reading::Invalid {
+                why: "bad events were counted in a part of the SLO window that has no total; see whether both queries speak \
+                      of the same series"
+                    .to_owned(),
+            });
+        }
+        self.sum.total = gained(self.sum.total, counts.total, self.before.total);
+        self.sum.bad = gained(self.sum.bad, counts.bad, self.before.bad);
+        (self.overlap, self.before) = if at_end.total.is_some() {
+            (OVERLAP, at_end)
+        } else {
+            // No samples before the end: what comes after the gap is counted from the last ones before it.
+            (chunk.reach, counts)
+        };
+        self.at = chunk.end;
+        self.taken += 1;
+        Ok(())
+    }
+
+    /// Returns what all chunks say together, rounded once.
+    fn window(&self, slots: u32) -> SloWindow {
+        // What is taken off may have been extrapolated a little more than what it is taken from.
+        let quantity =
+            |sum: Option<f64>| sum.map_or(Quantity::Absent, |sum| Quantity::Number(sum.max(0.0)));
+        let coverage = match self.sum.total {
+            Some(_) => covered(Reading::Measured(self.slots), slots),
+            None => Reading::NoSeries,
+        };
+        SloWindow {
+            events: count(quantity(self.sum.bad), quantity(self.sum.total)),
+            coverage,
+        }
+    }
+}
+
+fn gained(sum: Option<f64>, counted: Option<f64>, before: Option<f64>) -> Option<f64> {
+    match counted {
+        Some(counted) => Some(sum.unwrap_or_default() + counted - before.unwrap_or_default()),
+        None => sum,
+    }
 }
 
 fn covered(found: Reading<f64>, slots: u32) -> Reading<f64> {
@@ -169,11 +313,23 @@ fn covered(found: Reading<f64>, slots: u32) -> Reading<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::prometheus::{Answer, Sample};
+    use crate::observe::queries::PART;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
 
-    fn all(values: &[Option<f64>]) -> Column {
-        Reading::Measured(values.to_vec())
+    fn secs(secs: i64) -> Duration {
+        Duration::from_secs(u64::try_from(secs).expect("a positive time"))
+    }
+
+    fn at(time: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + secs(time)
+    }
+
+    fn exactly(bad: f64, total: f64) -> Reading<Events> {
+        Reading::Measured(Events::new(bad, total).expect("a count"))
     }
 
     fn refused<T>() -> Reading<T> {
@@ -182,59 +338,179 @@ mod tests {
         }
     }
 
-    fn exactly(bad: f64, total: f64) -> Reading<Events> {
-        Reading::Measured(Events::new(bad, total).expect("a count"))
+    fn parts(found: &[(&str, Option<f64>)]) -> Parts {
+        let value = found.iter().filter_map(|(name, value)| {
+            Some(Sample {
+                labels: [(PART.to_owned(), (*name).to_owned())].into(),
+                at: DateTime::UNIX_EPOCH,
+                value: (*value)?,
+            })
+        });
+        Parts::of(Answer {
+            value: value.collect(),
+            partial: None,
+            notes: Vec::new(),
+        })
+    }
+
+    /// `increase()` of a counter that never begins again, as Prometheus extrapolates it from its samples (time, value).
+    fn increase(samples: &[(i64, f64)], from: i64, to: i64) -> Option<f64> {
+        let inside: Vec<&(i64, f64)> = samples
+            .iter()
+            .filter(|(time, _)| from < *time && *time <= to)
+            .collect();
+        let (first, last) = (inside.first()?, inside.last()?);
+        if inside.len() < 2 {
+            return None;
+        }
+        let sampled = (last.0 - first.0) as f64;
+        let spacing = sampled / (inside.len() - 1) as f64;
+        let to_end = |distance: i64| {
+            if distance as f64 >= spacing * 1.1 {
+                spacing / 2.0
+            } else {
+                distance as f64
+            }
+        };
+        let covered = sampled + to_end(first.0 - from) + to_end(to - last.0);
+        Some((last.1 - first.1) * covered / sampled)
+    }
+
+    /// Reads a window in chunks, as a server with these samples of all and of bad events answers.
+    fn read(window: i64, now: i64, total: &[(i64, f64)], bad: &[(i64, f64)]) -> (f64, f64, u32) {
+        let mut chunks = Chunks::new(secs(window), at(now));
+        while let Some(chunk) = chunks.next_chunk() {
+            let end = chunk.end.timestamp();
+            let of = |samples, length: Duration| {
+                increase(
+                    samples,
+                    end - i64::try_from(length.as_secs()).expect("short"),
+                    end,
+                )
+            };
+            let answer = parts(&[
+                ("total", of(total, chunk.reach)),
+                ("bad", of(bad, chunk.reach)),
+                ("end_total", of(total, OVERLAP)),
+                ("end_bad", of(bad, OVERLAP)),
+                ("slots", Some(1.0)),
+            ]);
+            chunks.take(chunk, &answer).expect("an answer");
+        }
+        let taken = chunks.taken;
+        let SloWindow { events, coverage } = chunks.window(taken);
+        assert_eq!(coverage, Reading::Measured(1.0));
+        let events = *events.value().expect("events");
+        (events.bad(), events.total(), taken)
     }
 
     #[test]
-    fn a_window_is_divided_into_equal_chunks_of_at_most_six_hours() {
-        for (window, expected) in [
-            (30 * DAY, Some((120, 21_600))),
-            (7 * DAY, Some((28, 21_600))),
-            (MAX_CHUNK, None),
-            (DAY / 24, None),
-            (MAX_CHUNK + Duration::from_secs(1), Some((2, 10_801))),
-            (Duration::from_secs(100_001), Some((5, 20_001))),
+    fn what_lies_across_the_edge_of_two_chunks_is_counted_once() {
+        const EDGE: i64 = 20 * DAY;
+        let now = 30 * DAY;
+        let steady = |time: i64| time as f64 * 10.0;
+        let step = |time: i64| if time > EDGE { 5000.0 } else { 0.0 };
+        // How long there is no sample before and after the edge.
+        for (before, after) in [
+            (0, 0),
+            (30, 29),
+            (20 * MINUTE, 20 * MINUTE),
+            (0, 3 * HOUR),
+            (3 * HOUR, 0),
+            (5 * HOUR, 40 * HOUR),
+            (60 * HOUR, 10 * MINUTE),
         ] {
-            let grid = chunks(window, DateTime::UNIX_EPOCH + 90 * DAY);
-            let found = grid.map(|grid| (grid.points, grid.step.as_secs()));
-            assert_eq!(found, expected, "{window:?}");
-            if let Some(grid) = grid {
-                assert_eq!(grid.end(), DateTime::UNIX_EPOCH + 90 * DAY);
+            for phase in [0, 1, 37] {
+                let times: Vec<i64> = (0..=now / MINUTE)
+                    .map(|minute| minute * MINUTE + phase)
+                    .filter(|time| *time <= EDGE - before || *time > EDGE + after)
+                    .collect();
+                let sampled = |value: &dyn Fn(i64) -> f64| -> Vec<(i64, f64)> {
+                    times.iter().map(|time| (*time, value(*time))).collect()
+                };
+                let (bad, total, _) = read(30 * DAY, now, &sampled(&steady), &sampled(&step));
+                let found = format!("{before} s, {after} s, phase {phase}: {bad} of {total}");
+                assert!((total / steady(30 * DAY) - 1.0).abs() < 0.0002, "{found}");
+                assert!((bad / 5000.0 - 1.0).abs() < 0.02, "{found}");
             }
         }
     }
 
     #[test]
-    fn raw_increases_are_added_before_they_are_rounded() {
-        let window = SloWindow::of_chunks(all(&[Some(10.4); 10]), all(&[Some(0.6); 10]));
-        assert_eq!(window.events, exactly(6.0, 104.0));
-        assert_eq!(window.coverage, Reading::Measured(1.0));
+    fn a_window_is_read_in_days_or_in_less_where_that_is_too_much() {
+        let mut chunks = Chunks::new(secs(30 * DAY), at(90 * DAY));
+        let first = chunks.next_chunk().expect("a chunk");
+        assert_eq!(first.end, at(61 * DAY));
+        assert_eq!(first.reach, secs(DAY), "nothing lies before the window");
+        let nothing = parts(&[("total", Some(1.0)), ("end_total", Some(1.0))]);
+        chunks.take(first, &nothing).expect("an answer");
+        let second = chunks.next_chunk().expect("a chunk");
+        assert_eq!((second.length, second.reach), (secs(DAY), secs(DAY + HOUR)));
+        for hours in [12, 6, 3] {
+            assert!(chunks.shrink());
+            assert_eq!(
+                chunks.next_chunk().expect("a chunk").length,
+                secs(hours * HOUR)
+            );
+        }
+        assert!(chunks.shrink() && chunks.shrink());
+        assert_eq!(chunks.next_chunk().expect("a chunk").length, SHORTEST_CHUNK);
+        assert!(!chunks.shrink(), "an hour is the least");
+
+        let odd = Chunks::new(secs(DAY + 1), at(90 * DAY));
+        let mut odd = odd;
+        let mut lengths = Vec::new();
+        while let Some(chunk) = odd.next_chunk() {
+            lengths.push(chunk.length.as_secs());
+            odd.take(chunk, &nothing).expect("an answer");
+        }
+        assert_eq!(lengths, [86_400, 1]);
     }
 
     #[test]
-    fn a_missing_chunk_is_missing_coverage_and_an_idle_one_is_not() {
-        let total = [None, None, Some(0.0), Some(50.0), Some(50.0)];
-        let window = SloWindow::of_chunks(all(&total), all(&[None, None, None, Some(2.0), None]));
-        assert_eq!(window.events, exactly(2.0, 100.0));
-        assert_eq!(window.coverage, Reading::Measured(0.6));
+    fn a_gap_that_is_too_long_to_reach_across_is_given_up() {
+        let mut chunks = Chunks::new(secs(3 * HOUR), at(3 * HOUR));
+        chunks.length = SHORTEST_CHUNK;
+        let first = chunks.next_chunk().expect("a chunk");
+        // Events, but none of them in the last hour.
+        let answer = parts(&[("total", Some(100.0)), ("bad", Some(5.0))]);
+        chunks.take(first, &answer).expect("an answer");
+        assert_eq!(
+            chunks.next_chunk().expect("a chunk").reach,
+            2 * SHORTEST_CHUNK
+        );
+        chunks.overlap = 2 * OVERLAP;
+        assert!(chunks.shrink());
+        assert_eq!(
+            chunks.next_chunk().expect("a chunk").reach,
+            SHORTEST_CHUNK + OVERLAP
+        );
+        assert_eq!(chunks.before, Counts::default());
     }
 
     #[test]
     fn nothing_and_contradictions_are_no_count() {
-        let of = |total: &[Option<f64>], bad: &[Option<f64>]| {
-            SloWindow::of_chunks(all(total), all(bad)).events
+        let of = |found: &[(&str, Option<f64>)]| {
+            let mut chunks = Chunks::new(secs(2 * HOUR), at(2 * HOUR));
+            while let Some(chunk) = chunks.next_chunk() {
+                chunks.take(chunk, &parts(found))?;
+            }
+            Ok(chunks.window(2).events)
         };
-        assert_eq!(of(&[None; 2], &[None; 2]), Reading::NoSeries);
-        assert_eq!(of(&[Some(0.0); 2], &[None; 2]), Reading::NoTraffic);
-        for (total, bad) in [
-            ([None, Some(9.0)], [Some(1.0), None]),
-            ([Some(0.0), Some(0.0)], [Some(1.0), None]),
-        ] {
-            let reading = of(&total, &bad);
-            assert!(matches!(reading, Reading::Invalid { .. }), "{reading:?}");
+        assert_eq!(of(&[]), Ok(Reading::NoSeries));
+        assert_eq!(of(&[("total", Some(0.0))]), Ok(Reading::NoTraffic));
+        assert_eq!(
+            of(&[("total", Some(10.4)), ("bad", Some(0.6))]),
+            Ok(exactly(0.0, 11.0)),
+            "bad is rounded down and total up"
+        );
+        for contradiction in [&[("bad", Some(1.0))][..], &[("total", Some(f64::NAN))]] {
+            let reading = of(contradiction);
+            assert!(
+                matches!(reading, Err(Reading::Invalid { .. })),
+                "{reading:?}"
+            );
         }
-        assert_eq!(SloWindow::of_chunks(refused(), all(&[])).events, refused());
     }
 
     #[test]
@@ -254,5 +530,8 @@ mod tests {
         assert_eq!(measured.coverage, Reading::Measured(0.5));
         let silent = merged(refused(), Reading::NoSeries);
         assert_eq!(silent.coverage, Reading::NoSeries);
+        let unknown = SloWindow::unknown(refused());
+        assert_eq!(unknown.events, refused());
+        assert_eq!(unknown.coverage, refused());
     }
 }

@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::try_join;
 
 use super::metrics::{Metrics, Observation};
-use super::parts::{Grid, Refusal, asked};
+use super::parts::{Grid, Refusal, asked, cumulative};
 use super::queries::PART;
-use crate::clients::prometheus::{Answer as Told, PrometheusError, Sample};
+use crate::clients::prometheus::{Answer as Told, NativeHistogram, PrometheusError, Sample};
 use crate::policy::{Answer, PodEvents, Question, Span};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
 
@@ -94,6 +94,13 @@ impl Metrics<'_> {
         let Some(query) = self.queries.latency(window).filter(|_| is_asked) else {
             return Ok(Reading::NoSeries);
         };
+        if query.is_native {
+            let answer = self.prometheus.instant_histogram(&query.text, at).await;
+            return Ok(match asked(answer)? {
+                Ok(answer) => native(&answer, query.unit_seconds),
+                Err(refusal) => refusal.reading(),
+            });
+        }
         let answer = self.prometheus.instant(&query.text, at).await;
         Ok(match asked(answer)? {
             Ok(answer) => histogram(&answer, query.unit_seconds),
@@ -126,7 +133,22 @@ fn histogram(answer: &Told<Vec<Sample>>, unit_seconds: f64) -> Reading<Histogram
     if buckets.is_empty() {
         return Reading::NoSeries;
     }
-    match Histogram::from_cumulative(buckets) {
+    counted(Histogram::from_cumulative(buckets))
+}
+
+/// Reads a native histogram whose bounds are so many seconds each.
+fn native(answer: &Told<Vec<NativeHistogram>>, unit_seconds: f64) -> Reading<Histogram> {
+    if let Some(why) = &answer.partial {
+        return Reading::Partial { why: why.clone() };
+    }
+    match answer.value.first() {
+        Some(native) => counted(cumulative(native, unit_seconds)),
+        None => Reading::NoSeries,
+    }
+}
+
+fn counted(histogram: Option<Histogram>) -> Reading<Histogram> {
+    match histogram {
         Some(histogram) if histogram.total() > 0.0 => Reading::Measured(histogram),
         Some(_) => Reading::NoTraffic,
         None => Reading::Invalid {

@@ -313,7 +313,7 @@ mod tests {
     use crate::clients::prometheus::{Answer, Sample};
     use crate::config::MetricsFamily;
     use crate::observe::queries::{PART, Workload};
-    use crate::observe::series::{Buckets, Sighting};
+    use crate::observe::series::{Buckets, SeenForm};
 
     fn series(selector: Option<&str>) -> Series {
         let workload = Workload::new("shop", "checkout");
@@ -322,7 +322,7 @@ mod tests {
             &workload,
             selector,
             Buckets::All,
-            Sighting::default(),
+            SeenForm::default(),
         )
     }
 
@@ -332,6 +332,7 @@ mod tests {
             labels: labels
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
+            at: chrono::DateTime::UNIX_EPOCH,
             value,
         }
     }

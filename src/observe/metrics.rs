@@ -6,9 +6,12 @@ use chrono::{DateTime, Utc};
 use tokio::try_join;
 
 use super::budget::SloWindow;
-use super::parts::{Grid, Parts, Quantity, asked, contradiction, histograms, slices};
-use super::queries::{Queries, SCRAPE_RANGE, combine};
-use super::series::Sighting;
+use super::parts::{
+    Grid, Parts, Quantity, asked, contradiction, histograms, native_histograms, slices,
+};
+use super::queries::{LatencyQuery, Queries, SCRAPE_RANGE, combine};
+use super::series::SeenForm;
+use super::sighting::{Recall, Sighting};
 use super::unjudged::{self, unjudged};
 use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
 use crate::slo::{
@@ -49,6 +52,10 @@ const NEWEST_RANGE: Duration = Duration::from_secs(150);
 /// Slices, oldest first; nothing where one is missing or idle.
 type Slices = Reading<Vec<Option<Events>>>;
 
+/// Most native histograms in one answer. Each may have 160 buckets (the usual limit of a scrape), some 40 bytes each: 500 of
+/// them stay well below the client's cap on an answer.
+const NATIVE_POINTS: usize = 500;
+
 /// Where the metrics of a service come from.
 #[derive(Debug)]
 pub struct Metrics<'a> {
@@ -68,7 +75,9 @@ pub struct Observation {
     /// What each slice covers: at least [`Objective::slice_window`], more where scrapes are slow.
     pub slice_window: Duration,
     /// In which form the service is counted.
-    pub(super) seen: Sighting,
+    pub(super) seen: SeenForm,
+    /// What the back end holds of the service, for later passes; nothing where something is known to be missing.
+    pub sighting: Option<Sighting>,
 }
 
 impl Metrics<'_> {
@@ -78,19 +87,33 @@ impl Metrics<'_> {
     /// Fails when Prometheus cannot be asked or refuses us. Whatever it answers is a reading, not an error, and so is its
     /// refusal of one question.
     pub async fn observe(&self, objective: &Objective) -> Result<Observation, PrometheusError> {
+        self.observe_since(objective, None).await
+    }
+
+    /// Reads the whole state of a service like [`observe`](Self::observe), and looks whether the back end still holds what it
+    /// held at an earlier sighting: what it lost makes the newest samples a partial reading.
+    ///
+    /// # Errors
+    /// As for [`observe`](Self::observe).
+    pub async fn observe_since(
+        &self,
+        objective: &Objective,
+        seen: Option<&Sighting>,
+    ) -> Result<Observation, PrometheusError> {
         let clock = self.clock().await?;
         let queries = self.queries.seen(clock.seen);
-        let seen = Metrics {
+        let counted = Metrics {
             queries: &queries,
             ..*self
         };
-        seen.observe_at(clock, objective).await
+        counted.observe_at(clock, objective, seen).await
     }
 
     async fn observe_at(
         &self,
         clock: Clock,
         objective: &Objective,
+        seen: Option<&Sighting>,
     ) -> Result<Observation, PrometheusError> {
         let now = clock.now;
         if clock.skew > NOTED_CLOCK_SKEW {
@@ -105,8 +128,9 @@ impl Metrics<'_> {
             objective.slice_step(),
             objective.slices_in(objective.violation_for),
         );
+        let recall = self.recall(seen, now);
         let (recent, SloWindow { events, coverage }, slices, latency) = try_join!(
-            self.recent(now),
+            self.recent(now, &recall),
             self.slo_window(objective.window, now),
             self.slices(slice, grid),
             self.latency(slice, grid),
@@ -131,8 +155,8 @@ impl Metrics<'_> {
             h6: counted("h6_bad", "h6_total"),
             budget: doubt.about_counts(events),
             coverage,
-            freshness: match clock.partial {
-                // What a slice must cover was learned from an answer in which samples may be missing.
+            // What a slice must cover was learned from the clock's answer, in which samples may be missing.
+            freshness: match clock.partial.or_else(|| recall.lost(&recent)) {
                 Some(why) => Reading::Partial { why },
                 None => doubt.absent(self.freshness(&recent, &slices, slice)),
             },
@@ -145,6 +169,7 @@ impl Metrics<'_> {
             measurement,
             slice_window: slice,
             seen: clock.seen,
+            sighting: recall.sighting(&recent, now),
         })
     }
 
@@ -260,21 +285,16 @@ impl Metrics<'_> {
 
     async fn clock(&self) -> Result<Clock, PrometheusError> {
         let asked_at = Utc::now();
-        let mut parts = vec![("time".to_owned(), "vector(time())".to_owned())];
+        let mut parts = vec![("there".to_owned(), "vector(1)".to_owned())];
         parts.extend(self.queries.sought());
         let answer = self.prometheus.instant_now(&combine(parts)).await?;
         let here = asked_at + (Utc::now() - asked_at) / 2;
-        let parts = Parts::of(answer);
-        let now = match parts.quantity("time") {
-            Quantity::Number(seconds) => {
-                DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64)
-            }
-            Quantity::Absent | Quantity::Invalid(_) => None,
-        };
-        let now = match now {
-            Some(now) => now,
+        // The time of which the answer speaks; the value of `time()` lies behind it on some servers.
+        let now = match answer.value.first() {
+            Some(sample) => sample.at,
             None => self.prometheus.server_time().await?,
         };
+        let parts = Parts::of(answer);
         let (seen, samples) = self.queries.sighting(&parts);
         let scrape_interval = (samples >= 1.0).then(|| SCRAPE_RANGE.div_f64(samples));
         Ok(Clock {
@@ -286,7 +306,11 @@ impl Metrics<'_> {
         })
     }
 
-    async fn recent(&self, now: DateTime<Utc>) -> Result<Parts, PrometheusError> {
+    async fn recent(
+        &self,
+        now: DateTime<Utc>,
+        recall: &Recall<'_>,
+    ) -> Result<Parts, PrometheusError> {
         let mut parts = Vec::new();
         for (bad, total, window) in RECENT {
             parts.push((bad, self.queries.bad(window)));
@@ -309,6 +333,7 @@ impl Metrics<'_> {
         if self.queries.are_own() {
             parts.push(("newest", self.queries.total(NEWEST_RANGE)));
         }
+        parts.extend(self.recalled(recall));
         self.parts(parts, now).await
     }
 
@@ -365,6 +390,7 @@ impl Metrics<'_> {
     ) -> Result<Reading<Vec<Option<Histogram>>>, PrometheusError> {
         match self.queries.latency(slice) {
             None => Ok(Reading::NoSeries),
+            Some(query) if query.is_native => self.native_latency(&query, grid).await,
             Some(query) => {
                 self.over(&query.text, grid, |answer| {
                     histograms(answer, grid, query.unit_seconds)
@@ -372,6 +398,39 @@ impl Metrics<'_> {
                 .await
             }
         }
+    }
+
+    /// Asks for native histograms, which are large, in as few questions as their size allows.
+    async fn native_latency(
+        &self,
+        query: &LatencyQuery,
+        grid: Grid,
+    ) -> Result<Reading<Vec<Option<Histogram>>>, PrometheusError> {
+        let mut slices = Vec::with_capacity(grid.points);
+        for piece in grid.pieces(NATIVE_POINTS) {
+            let asked_for =
+                self.prometheus
+                    .range_histograms(&query.text, piece.start, piece.end(), piece.step);
+            let read = match asked(asked_for.await)? {
+                Ok(answer) => native_histograms(answer, piece, query.unit_seconds),
+                Err(refusal) => refusal.reading(),
+            };
+            match read {
+                Reading::Measured(found) => slices.extend(found),
+                unknown @ (Reading::NoTraffic
+                | Reading::NoSeries
+                | Reading::Gone { .. }
+                | Reading::Stale { .. }
+                | Reading::Partial { .. }
+                | Reading::Invalid { .. }
+                | Reading::Refused { .. }) => return Ok(unknown),
+            }
+        }
+        Ok(if slices.iter().any(Option::is_some) {
+            Reading::Measured(slices)
+        } else {
+            Reading::NoSeries
+        })
     }
 
     /// Asks for something at each point of a grid.
@@ -504,7 +563,7 @@ struct Clock {
     scrape_interval: Option<Duration>,
     /// Why the scrape interval may be wrong.
     partial: Option<String>,
-    seen: Sighting,
+    seen: SeenForm,
 }
 
 fn slice_window(objective: &Objective, scrape_interval: Option<Duration>) -> Duration {

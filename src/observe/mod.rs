@@ -12,6 +12,7 @@ mod parts;
 mod pods;
 mod queries;
 mod series;
+mod sighting;
 mod signals;
 mod unjudged;
 
@@ -22,4 +23,5 @@ pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload};
-pub use series::{Buckets, Sighting};
+pub use series::{Buckets, SeenForm};
+pub use sighting::Sighting;

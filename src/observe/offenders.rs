@@ -260,7 +260,7 @@ mod tests {
     use crate::config::MetricsFamily;
     use crate::observe::Workload;
     use crate::observe::queries::PART;
-    use crate::observe::series::{Buckets, Sighting};
+    use crate::observe::series::{Buckets, SeenForm};
 
     fn series() -> Series {
         let workload = Workload::new("shop", "check.out");
@@ -269,12 +269,13 @@ mod tests {
             &workload,
             None,
             Buckets::All,
-            Sighting::default(),
+            SeenForm::default(),
         )
     }
 
     fn of(samples: &[(&str, &[(&str, &str)], f64)]) -> Breakdown {
         let sample = |(part, labels, value): &(&str, &[(&str, &str)], f64)| Sample {
+            at: chrono::DateTime::UNIX_EPOCH,
             labels: labels
                 .iter()
                 .chain(&[(PART, *part)])

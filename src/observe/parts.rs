@@ -6,11 +6,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::queries::PART;
-use crate::clients::prometheus::{Answer, PrometheusError, QueryFault, Sample, Series};
+use crate::clients::prometheus::{
+    Answer, NativeHistogram, PrometheusError, QueryFault, Sample, Series,
+};
 use crate::slo::{Events, Histogram, Reading};
 
 /// What to do about counts that cannot be.
 const LOOK_AT_THE_SERIES: &str = "; look at the query and its series in Prometheus";
+
+/// How far a point may lie from the time asked for (milliseconds): servers round times to milliseconds.
+const ROUNDING_MILLIS: i64 = 1;
 
 /// A question that the server refused while it goes on answering others.
 #[derive(Debug, Clone, PartialEq)]
@@ -241,47 +246,25 @@ impl Grid {
         self.start + self.step * u32::try_from(self.points.saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
+    /// Returns the same grid in pieces of at most so many slices.
+    pub(super) fn pieces(self, most: usize) -> impl Iterator<Item = Self> {
+        (0..self.points)
+            .step_by(most.max(1))
+            .map(move |first| Self {
+                start: self.start + self.step * u32::try_from(first).unwrap_or(u32::MAX),
+                step: self.step,
+                points: most.min(self.points - first),
+            })
+    }
+
     fn index(&self, at: DateTime<Utc>) -> Option<usize> {
         let step = i64::try_from(self.step.as_millis()).ok()?;
         let offset = (at - self.start).num_milliseconds();
-        // Servers round times to milliseconds; half a step is far from any neighbour.
-        let index = usize::try_from((offset + step / 2).div_euclid(step)).ok()?;
-        (index < self.points).then_some(index)
+        // Servers round times to milliseconds. What lies beside was not asked for, and counts for nothing.
+        let index = usize::try_from((offset + ROUNDING_MILLIS).div_euclid(step)).ok()?;
+        let beside = (offset + ROUNDING_MILLIS).rem_euclid(step);
+        (index < self.points && beside <= 2 * ROUNDING_MILLIS).then_some(index)
     }
-}
-
-/// Returns the counts of one quantity at each point of the grid; nothing where one is missing. A quantity without any
-/// series is missing everywhere.
-pub(super) fn column(
-    answer: Answer<Vec<Series>>,
-    name: &str,
-    grid: Grid,
-) -> Reading<Vec<Option<f64>>> {
-    if let Some(why) = answer.partial {
-        return Reading::Partial { why };
-    }
-    let mut column = vec![None; grid.points];
-    let mut found = 0;
-    for series in &answer.value {
-        if series.labels.get(PART).map(String::as_str) != Some(name) {
-            continue;
-        }
-        found += 1;
-        for (at, value) in &series.points {
-            if !value.is_finite() || *value < 0.0 {
-                return Reading::Invalid {
-                    why: format!("{value} is no number of events{LOOK_AT_THE_SERIES}"),
-                };
-            }
-            if let Some(index) = grid.index(*at) {
-                column[index] = Some(*value);
-            }
-        }
-    }
-    if found > 1 {
-        return several(found);
-    }
-    Reading::Measured(column)
 }
 
 /// Returns one slice per point of the grid; nothing where a slice is missing, idle or not a number.
@@ -388,14 +371,58 @@ pub(super) fn histograms(
     )
 }
 
+/// Returns the native histogram of each point of the grid as one with the bounds of its own buckets; nothing where it is
+/// missing, idle or contradictory. `unit_seconds` is the unit of the bounds.
+pub(super) fn native_histograms(
+    answer: Answer<Vec<NativeHistogram>>,
+    grid: Grid,
+    unit_seconds: f64,
+) -> Reading<Vec<Option<Histogram>>> {
+    if let Some(why) = answer.partial {
+        return Reading::Partial { why };
+    }
+    let mut slices = vec![None; grid.points];
+    for native in &answer.value {
+        if let Some(index) = grid.index(native.at) {
+            slices[index] = cumulative(native, unit_seconds);
+        }
+    }
+    Reading::Measured(slices)
+}
+
+/// Returns a native histogram as one with the bounds of its own buckets, so that nothing is interpolated in them.
+pub(super) fn cumulative(native: &NativeHistogram, unit_seconds: f64) -> Option<Histogram> {
+    let mut buckets = native.buckets.clone();
+    buckets.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut below = 0.0;
+    let mut bounds: Vec<(f64, f64)> = Vec::with_capacity(2 * buckets.len() + 1);
+    for (lower, upper, count) in buckets {
+        // Empty buckets are left out of the answer, so a bucket need not begin where the one before it ended.
+        if bounds.last().is_none_or(|(bound, _)| *bound != lower) && lower >= 0.0 {
+            bounds.push((lower, below));
+        }
+        below += count;
+        if upper.is_finite() {
+            bounds.push((upper, below));
+        }
+    }
+    bounds.retain(|(bound, _)| *bound >= 0.0);
+    let scaled = bounds
+        .into_iter()
+        .map(|(bound, count)| (bound * unit_seconds, count));
+    Histogram::from_cumulative(scaled.chain([(f64::INFINITY, native.count)]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slo::LatencyState;
     use proptest::prelude::*;
 
     fn sample(part: &str, value: f64) -> Sample {
         Sample {
             labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
+            at: DateTime::UNIX_EPOCH,
             value,
         }
     }
@@ -522,31 +549,50 @@ mod tests {
     }
 
     #[test]
-    fn a_column_keeps_what_is_missing_apart_from_zero() {
-        let grid = grid(4);
-        let of = |series: Vec<Series>| column(range(series), "total", grid);
-        let counts = |values: &[f64]| series(&[(PART, "total")], values);
-        assert_eq!(
-            of(vec![
-                series(&[(PART, "bad")], &[9.0; 4]),
-                counts(&[1.5, 0.0])
-            ]),
-            Reading::Measured(vec![Some(1.5), Some(0.0), None, None])
-        );
-        assert_eq!(of(Vec::new()), Reading::Measured(vec![None; 4]));
-        for invalid in [
-            vec![counts(&[1.0]), counts(&[1.0])],
-            vec![counts(&[1.0, f64::NAN])],
-            vec![counts(&[f64::INFINITY])],
-            vec![counts(&[-1.0])],
-        ] {
-            let reading = of(invalid);
-            assert!(matches!(reading, Reading::Invalid { .. }), "{reading:?}");
-        }
-        let mut partial = range(vec![counts(&[1.0])]);
-        partial.partial = Some("a store did not answer".to_owned());
-        let reading = column(partial, "total", grid);
-        assert!(matches!(reading, Reading::Partial { .. }), "{reading:?}");
+    fn a_native_histogram_decides_no_more_than_its_buckets() {
+        let native = |buckets: &[(f64, f64, f64)]| NativeHistogram {
+            at: DateTime::UNIX_EPOCH,
+            count: buckets.iter().map(|(_, _, count)| count).sum(),
+            buckets: buckets.to_vec(),
+        };
+        let judge = |buckets: &[(f64, f64, f64)], threshold| {
+            cumulative(&native(buckets), 1.0)
+                .expect("a histogram")
+                .judge(threshold, 0.05)
+                .expect("events")
+        };
+        // Converted from classic buckets at 0.5 and 2.5: what lies between may be on either side of 1 s.
+        let converted = [(f64::NEG_INFINITY, 0.5, 80.0), (0.5, 2.5, 20.0)];
+        assert_eq!(judge(&converted, 1.0), LatencyState::Uncertain);
+        assert_eq!(judge(&converted, 0.5), LatencyState::Exceeded);
+        assert_eq!(judge(&converted, 2.5), LatencyState::Within);
+        // Exponential buckets with a hole around the threshold, and some in the zero bucket.
+        let exponential = [
+            (-0.001, 0.001, 10.0),
+            (0.5, 0.545, 60.0),
+            (1.414, 1.542, 30.0),
+        ];
+        assert_eq!(judge(&exponential, 1.0), LatencyState::Exceeded);
+        assert_eq!(judge(&exponential, 2.0), LatencyState::Within);
+        let in_milliseconds = cumulative(&native(&[(500.0, 2500.0, 5.0)]), 0.001);
+        let share = in_milliseconds.expect("a histogram").share_above(2.5);
+        assert_eq!(share, Some(0.0));
+        // More in the buckets than in all is a contradiction.
+        let contradiction = NativeHistogram {
+            count: 1.0,
+            ..native(&exponential)
+        };
+        assert_eq!(cumulative(&contradiction, 1.0), None);
+    }
+
+    #[test]
+    fn a_grid_in_pieces_is_the_same_grid() {
+        let whole = grid(11);
+        let pieces: Vec<Grid> = whole.pieces(4).collect();
+        let sizes: Vec<usize> = pieces.iter().map(|piece| piece.points).collect();
+        assert_eq!(sizes, [4, 4, 3]);
+        assert_eq!(pieces[1].start, whole.start + 4 * whole.step);
+        assert_eq!(pieces[2].end(), whole.end());
     }
 
     /// Returns a grid of one point every 30 s from the beginning of time on.
@@ -624,12 +670,8 @@ mod tests {
             ];
             let shuffled = reordered(&counts, &two);
             prop_assert_eq!(
-                slices(range(shuffled.clone()), grid),
+                slices(range(shuffled), grid),
                 slices(range(counts.to_vec()), grid)
-            );
-            prop_assert_eq!(
-                column(range(shuffled), "total", grid),
-                column(range(counts.to_vec()), "total", grid)
             );
 
             let buckets = ["0.5", "1", "2.5", "+Inf"].map(|bound| series(&[("le", bound)], &[7.0; 5]));

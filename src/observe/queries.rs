@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::identity::Identity;
 use super::parts::{Parts, Quantity};
-use super::series::{Buckets, Series, Sighting};
+use super::series::{Buckets, SeenForm, Series};
 use crate::clients::prometheus::promql::{range_seconds, string_literal};
 use crate::config::MetricsFamily;
 
@@ -23,8 +23,13 @@ pub(super) const SCRAPE_RANGE: Duration = Duration::from_secs(120);
 /// How far back Prometheus looks for the sample of a moment, unless it is told otherwise. Source: its documentation.
 const LOOK_BACK: Duration = Duration::from_secs(300);
 
-/// Largest number of slots in which coverage is counted: one an hour for 30 days. Source: facts, section 5.
-const COVERAGE_SLOTS: u32 = 720;
+/// Window in which own queries are asked whether there is data at a moment: a counter needs two samples in it, also where a
+/// recording rule writes one every five minutes.
+const OWN_LOOK_BACK: Duration = Duration::from_secs(900);
+
+/// Largest number of slots in which coverage is counted: about one an hour for 30 days (facts, section 5), and not exactly
+/// one, so that what is there only at the beginning of each hour is not taken for all of it.
+const COVERAGE_SLOTS: u32 = 732;
 
 /// The service that is watched, as Kubernetes names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +80,7 @@ impl Queries {
         selector: Option<&str>,
         buckets: Buckets,
     ) -> Self {
-        Self::sighted(workload, family, selector, buckets, Sighting::default())
+        Self::sighted(workload, family, selector, buckets, SeenForm::default())
     }
 
     fn sighted(
@@ -83,7 +88,7 @@ impl Queries {
         family: MetricsFamily,
         selector: Option<&str>,
         buckets: Buckets,
-        seen: Sighting,
+        seen: SeenForm,
     ) -> Self {
         Self {
             events: EventQueries::Family {
@@ -97,7 +102,7 @@ impl Queries {
     }
 
     /// Returns the queries in the form in which the service was seen.
-    pub(super) fn seen(&self, seen: Sighting) -> Self {
+    pub(super) fn seen(&self, seen: SeenForm) -> Self {
         match &self.events {
             EventQueries::Family {
                 family,
@@ -134,10 +139,10 @@ impl Queries {
         };
         for has_primary in names.iter().copied() {
             for form in 0..forms {
-                let seen = Sighting {
+                let seen = SeenForm {
                     form,
                     has_primary,
-                    ..Sighting::default()
+                    ..SeenForm::default()
                 };
                 let queries = self.seen(seen);
                 let EventQueries::Family { series, .. } = &queries.events else {
@@ -164,12 +169,12 @@ impl Queries {
     }
 
     /// Returns how the service was seen, and how many samples its best scraped series has in [`SCRAPE_RANGE`].
-    pub(super) fn sighting(&self, parts: &Parts) -> (Sighting, f64) {
+    pub(super) fn sighting(&self, parts: &Parts) -> (SeenForm, f64) {
         let EventQueries::Family { series, .. } = &self.events else {
-            return (Sighting::default(), 0.0);
+            return (SeenForm::default(), 0.0);
         };
         let is_there = |name: &str| matches!(parts.quantity(name), Quantity::Number(_));
-        let mut seen = Sighting {
+        let mut seen = SeenForm {
             form: 0,
             has_primary: is_there("flagger"),
             is_proven: is_there("proof"),
@@ -303,20 +308,43 @@ impl Queries {
     }
 
     /// In how many slots of the SLO window there was any data, and how many slots there are. Known series are only looked
-    /// at, because counting their events in every slot would read the whole window once more.
+    /// at, because counting their events in every slot would read the whole window once more. How far back a slot looks is
+    /// written out: without that VictoriaMetrics looks back a whole slot. There has to be a sample before and after the moment
+    /// that is looked at, five minutes ago, so that data count no longer than they are there.
     pub(super) fn coverage(&self, slo_window: Duration) -> (String, u32) {
-        let slot = (slo_window / COVERAGE_SLOTS).max(Duration::from_secs(60));
-        let slots = u32::try_from(slo_window.as_secs() / slot.as_secs()).unwrap_or(COVERAGE_SLOTS);
-        let there = match &self.events {
-            EventQueries::Family { series, .. } => format!("count({})", series.events(&[])),
-            EventQueries::Own { total, .. } => own(total, slot.max(LOOK_BACK)),
-        };
-        let query = format!(
-            "count_over_time(({there})[{}:{}])",
-            range_seconds(slo_window),
-            range_seconds(slot)
-        );
-        (query, slots)
+        let slot = slot_of(slo_window).as_secs();
+        let slots = u32::try_from(slo_window.as_secs() / slot).unwrap_or(COVERAGE_SLOTS);
+        (self.covered_slots(slo_window, slo_window), slots)
+    }
+
+    /// In how many of the slots of [`coverage`](Self::coverage) there was any data within a part of the SLO window that ends
+    /// now.
+    pub(super) fn covered_slots(&self, part: Duration, slo_window: Duration) -> String {
+        let slot = slot_of(slo_window);
+        let range = format!("[{}:{}]", range_seconds(part), range_seconds(slot));
+        match &self.events {
+            EventQueries::Family { series, .. } => {
+                let after = format!("count({})", series.seen(LOOK_BACK, None));
+                let before = format!("count({})", series.seen(LOOK_BACK, Some(LOOK_BACK)));
+                let is_there = format!("clamp_max({after} and {before}, 1) or 0 * {after}");
+                format!("sum_over_time(({is_there}){range})")
+            }
+            EventQueries::Own { total, .. } => {
+                let total = own(total, slot.clamp(LOOK_BACK, OWN_LOOK_BACK));
+                format!("count_over_time(({total}){range})")
+            }
+        }
+    }
+
+    /// How many series counted the events at a moment so long ago. What a server kept of that moment it still keeps, so fewer
+    /// than were seen then are a sign that it lost a part of its memory. Own queries name no series.
+    pub(super) fn series_seen(&self, ago: Option<Duration>) -> Option<String> {
+        match &self.events {
+            EventQueries::Family { series, .. } => {
+                Some(format!("count({})", series.seen(LOOK_BACK, ago)))
+            }
+            EventQueries::Own { .. } => None,
+        }
     }
 
     /// Cumulative latency buckets of a window that ends now, by `le`. Own queries have none.
@@ -325,6 +353,7 @@ impl Queries {
             EventQueries::Family { series, .. } => Some(LatencyQuery {
                 text: series.latency(window),
                 unit_seconds: series.latency_unit(),
+                is_native: series.has_native_latency(),
             }),
             EventQueries::Own { .. } => None,
         }
@@ -338,10 +367,19 @@ pub(super) struct LatencyQuery {
     pub(super) text: String,
     /// Seconds in one unit of the label `le`.
     pub(super) unit_seconds: f64,
+    /// Whether the answer is one native histogram.
+    pub(super) is_native: bool,
+}
+
+/// Returns the length of a slot in which coverage is counted, in whole seconds.
+fn slot_of(slo_window: Duration) -> Duration {
+    let millis = slo_window.as_millis() / u128::from(COVERAGE_SLOTS);
+    let secs = u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX);
+    Duration::from_secs(secs.max(60))
 }
 
 /// Returns the name of the part of the first answer that speaks of one form.
-fn of_form(name: &str, seen: Sighting) -> String {
+fn of_form(name: &str, seen: SeenForm) -> String {
     let names = if seen.has_primary { "_primary" } else { "" };
     format!("{name}_{}{names}", seen.form)
 }

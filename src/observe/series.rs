@@ -12,11 +12,6 @@ use super::queries::Workload;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 use crate::config::MetricsFamily;
 
-/// Factor (unitless) between a latency threshold and the bounds that are asked of a native histogram on both sides of it.
-/// A native histogram whose buckets grow by at most this factor has no bucket that reaches from the threshold to a bound,
-/// so that interpolation within a bucket cannot turn the verdict.
-const NATIVE_MARGIN: f64 = 1.1;
-
 /// How far back a call is looked for that proves what a server tells apart.
 const PROOF_RANGE: Duration = Duration::from_secs(6 * 3600);
 
@@ -31,13 +26,13 @@ pub enum Buckets {
     All,
     /// These upper bounds (seconds) of a classic histogram, and `+Inf`. A bound that does not exist is not answered.
     Named(Vec<f64>),
-    /// A native histogram, which is asked for the share around each of these latency thresholds.
-    Native([Duration; 2]),
+    /// A native histogram, whose own buckets are read.
+    Native,
 }
 
 /// What the first answer of a pass says about how a service is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sighting {
+pub struct SeenForm {
     /// Which of the family's forms has series; the first where none has.
     pub(super) form: usize,
     /// Whether Flagger serves it under further names.
@@ -124,7 +119,7 @@ impl Series {
         workload: &Workload,
         selector: Option<&str>,
         buckets: Buckets,
-        seen: Sighting,
+        seen: SeenForm,
     ) -> Self {
         let family = table(family);
         let forms = Form::all(family, selector.is_some());
@@ -177,7 +172,7 @@ impl Series {
         let naming = self.form.naming;
         match (naming.events, &self.buckets) {
             (Counter::Named(name), _) => name.to_owned(),
-            (Counter::Latency, Buckets::Native(_)) => naming.latency.to_owned(),
+            (Counter::Latency, Buckets::Native) => naming.latency.to_owned(),
             (Counter::Latency, Buckets::All | Buckets::Named(_)) => {
                 format!("{}_count", naming.latency)
             }
@@ -190,6 +185,17 @@ impl Series {
         selector(
             &self.metric(),
             &joined(matchers.iter().chain(more).copied()),
+        )
+    }
+
+    /// The newest sample of each series that had one within `range` before a moment so long ago.
+    pub(super) fn seen(&self, range: Duration, ago: Option<Duration>) -> String {
+        let offset = ago.map(|ago| format!(" offset {}ms", ago.as_millis()));
+        format!(
+            "last_over_time({}[{}]{})",
+            self.events(&[]),
+            range_seconds(range),
+            offset.unwrap_or_default()
         )
     }
 
@@ -269,7 +275,7 @@ impl Series {
     fn increase(&self, more: &[&str], window: Duration) -> String {
         let increase = format!("increase({}[{}])", self.events(more), range_seconds(window));
         match (self.form.naming.events, &self.buckets) {
-            (Counter::Latency, Buckets::Native(_)) => format!("histogram_count({increase})"),
+            (Counter::Latency, Buckets::Native) => format!("histogram_count({increase})"),
             (Counter::Latency, Buckets::All | Buckets::Named(_)) | (Counter::Named(_), _) => {
                 increase
             }
@@ -362,7 +368,12 @@ impl Series {
         self.form.naming.unit.per_second().recip()
     }
 
-    /// Cumulative latency buckets of a window that ends now, by `le` in the family's unit.
+    /// Tells whether the latency is kept in native histograms.
+    pub(super) fn has_native_latency(&self) -> bool {
+        self.buckets == Buckets::Native
+    }
+
+    /// Cumulative latency buckets of a window that ends now, by `le` in the family's unit, or one native histogram.
     pub(super) fn latency(&self, window: Duration) -> String {
         let range = range_seconds(window);
         let per_second = self.form.naming.unit.per_second();
@@ -382,21 +393,9 @@ impl Series {
                 let wanted = format!("le=~{}", string_literal(&texts.join("|")));
                 format!("sum by (le) ({})", increase("_bucket", &wanted))
             }
-            Buckets::Native(thresholds) => {
-                let histogram = format!("sum({})", increase("", ""));
-                let count = format!("histogram_count({histogram})");
-                let marked = |value: &str, bound: &str| {
-                    let bound = string_literal(bound);
-                    format!("label_replace({value}, \"le\", {bound}, \"\", \"\")")
-                };
-                let mut parts = vec![marked(&count, "+Inf")];
-                for bound in around(thresholds) {
-                    let bound = tidy(bound * per_second);
-                    let below = format!("histogram_fraction(0, {bound}, {histogram}) * {count}");
-                    parts.push(marked(&below, &bound.to_string()));
-                }
-                parts.join(" or ")
-            }
+            // The buckets themselves, because a share at a threshold is interpolated: narrow ones bear that, but converted
+            // classic ones may be as wide as those were.
+            Buckets::Native => format!("sum({})", increase("", "")),
         }
     }
 }
@@ -448,26 +447,6 @@ fn spellings(bound: f64) -> String {
     pattern
 }
 
-/// Returns the bounds (seconds, ascending) on both sides of each threshold. One that lies too near to the other threshold
-/// is left out, because the histogram may interpolate there.
-fn around(thresholds: &[Duration; 2]) -> Vec<f64> {
-    let thresholds = thresholds.map(|threshold| threshold.as_secs_f64());
-    let is_clear = |bound: &f64| {
-        thresholds.iter().all(|threshold| {
-            *bound <= tidy(threshold / NATIVE_MARGIN) || *bound >= tidy(threshold * NATIVE_MARGIN)
-        })
-    };
-    let mut bounds: Vec<f64> = thresholds
-        .iter()
-        .flat_map(|threshold| [threshold / NATIVE_MARGIN, threshold * NATIVE_MARGIN])
-        .map(tidy)
-        .filter(is_clear)
-        .collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    bounds
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -484,14 +463,5 @@ mod tests {
         ] {
             assert_eq!(spellings(bound), expected, "{bound}");
         }
-    }
-
-    #[test]
-    fn no_bound_lies_where_another_threshold_could_be_interpolated() {
-        let bounds =
-            |p95: u64, p99: u64| around(&[Duration::from_millis(p95), Duration::from_millis(p99)]);
-        assert_eq!(bounds(1000, 2000), [0.909_090_909, 1.1, 1.818_181_818, 2.2]);
-        assert_eq!(bounds(1000, 1000), [0.909_090_909, 1.1]);
-        assert_eq!(bounds(1000, 1150), [0.909_090_909, 1.265]);
     }
 }

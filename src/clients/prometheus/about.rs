@@ -19,6 +19,9 @@ const UNITS: [(&str, u64); 7] = [
     ("s", 1000),
 ];
 
+/// Most stores that are looked at.
+const MAX_STORES: usize = 1000;
+
 /// What a server says of itself; nothing where it does not say it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct About {
@@ -26,6 +29,29 @@ pub struct About {
     pub version: Option<String>,
     /// For how long it keeps samples, as it writes it.
     pub retention: Option<Retention>,
+    /// Whether it is known to be a Prometheus itself. Thanos names its stores, Mimir its application, and VictoriaMetrics says
+    /// a version that is none of its own without saying anything else.
+    pub is_prometheus: bool,
+    /// The stores behind it, where it is a querier of Thanos.
+    pub stores: Option<Stores>,
+}
+
+/// The stores behind a querier of Thanos.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stores {
+    /// All that it knows now; one that died is forgotten after a while.
+    pub known: Vec<Store>,
+    /// Whether any are named with `--endpoint-strict`, so that they are not forgotten; nothing where it does not say it.
+    pub is_strict: Option<bool>,
+}
+
+/// A store behind a querier of Thanos.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Its address.
+    pub name: String,
+    /// What went wrong when it was asked last.
+    pub error: Option<String>,
 }
 
 /// For how long a server keeps samples.
@@ -38,32 +64,83 @@ pub struct Retention {
 }
 
 impl Prometheus {
-    /// Asks for version and retention, once and without an error: a server that does not say it may still answer queries.
+    /// Asks for version, retention and stores, once and without an error: a server that does not say it may still answer
+    /// queries.
     pub async fn about(&self) -> About {
-        let (build, run) = tokio::join!(self.status("buildinfo"), self.status("runtimeinfo"));
-        let text = |answer: Option<Value>, pointer: &str| {
-            let answer = answer?;
-            let text = answer.pointer(pointer)?.as_str()?;
+        let (build, run, stores) = tokio::join!(
+            self.said(&["status", "buildinfo"]),
+            self.said(&["status", "runtimeinfo"]),
+            self.said(&["stores"])
+        );
+        let text = |answer: &Option<Value>, pointer: &str| {
+            let text = answer.as_ref()?.pointer(pointer)?.as_str()?;
             (!text.is_empty()).then(|| self.http.quote(text.as_bytes()))
         };
+        let stores = match stores.as_ref().and_then(|answer| self.stores(answer)) {
+            Some(known) => Some(Stores {
+                known,
+                is_strict: self
+                    .said(&["status", "flags"])
+                    .await
+                    .and_then(|flags| is_strict(&flags)),
+            }),
+            None => None,
+        };
+        // Prometheus writes when it was built; what only looks like it does not.
+        let is_built = text(&build, "/data/revision").is_some();
+        let is_other = text(&build, "/data/application").is_some() || stores.is_some();
         About {
-            version: text(build, "/data/version"),
-            retention: text(run, "/data/storageRetention").map(|text| Retention {
+            version: text(&build, "/data/version"),
+            retention: text(&run, "/data/storageRetention").map(|text| Retention {
                 time: time_in(&text),
                 text,
             }),
+            is_prometheus: is_built && !is_other,
+            stores,
         }
     }
 
-    async fn status(&self, name: &str) -> Option<Value> {
-        let request = self
-            .http
-            .request(Method::GET, ["api", "v1", "status", name]);
+    /// Reads the stores, by kind; nothing where the answer is none of Thanos.
+    fn stores(&self, answer: &Value) -> Option<Vec<Store>> {
+        let quoted = |text: &str| self.http.quote(text.as_bytes());
+        let kinds = answer.pointer("/data")?.as_object()?.values();
+        let stores = kinds.flat_map(|kind| kind.as_array().into_iter().flatten());
+        let stores = stores.filter_map(|store| {
+            let error = store.get("lastError").filter(|error| !error.is_null());
+            Some(Store {
+                name: quoted(store.get("name")?.as_str()?),
+                error: error.map(|error| match error.as_str() {
+                    Some(text) => quoted(text),
+                    None => quoted(&error.to_string()),
+                }),
+            })
+        });
+        Some(stores.take(MAX_STORES).collect())
+    }
+
+    async fn said(&self, path: &[&str]) -> Option<Value> {
+        let segments = ["api", "v1"].iter().chain(path).copied();
+        let request = self.http.request(Method::GET, segments);
         let answer = self.http.send(accept_json(request)).await.ok()?;
         let is_json = answer.media_type() == "application/json";
         (answer.status.is_success() && is_json)
             .then(|| serde_json::from_slice(&answer.body).ok())
             .flatten()
+    }
+}
+
+/// Reads from the flags of a querier whether any store is named as one that must answer.
+fn is_strict(flags: &Value) -> Option<bool> {
+    let flags = flags.pointer("/data")?.as_object()?;
+    let named = |flag: &str| {
+        let value = flags.get(flag)?.as_str()?;
+        // No value is written as an empty text or an empty list.
+        Some(value.chars().any(char::is_alphanumeric))
+    };
+    let (now, before) = (named("endpoint-strict"), named("store-strict"));
+    match (now, before) {
+        (None, None) => None,
+        (now, before) => Some(now == Some(true) || before == Some(true)),
     }
 }
 
@@ -87,6 +164,15 @@ fn time_in(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_is_strict_where_a_flag_names_one() {
+        let flags = |text: &str| is_strict(&serde_json::from_str(text).expect("JSON"));
+        assert_eq!(flags(r#"{"data":{"web.prefix":""}}"#), None);
+        assert_eq!(flags(r#"{"data":{"endpoint-strict":"[]"}}"#), Some(false));
+        let named = r#"{"data":{"endpoint-strict":"[10.0.0.1:10901]","store-strict":""}}"#;
+        assert_eq!(flags(named), Some(true));
+    }
 
     #[test]
     fn reads_the_time_of_a_retention() {

@@ -12,6 +12,11 @@ use crate::clients::http::quote;
 /// a handful.
 const MAX_SERIES: usize = 10_000;
 
+/// How a server that has no field `infos` yet marks what it notes about an expression that it evaluated in full (Prometheus
+/// 2.x). Whatever else stands among the warnings says that data may be missing, also what begins with `PromQL warning:`:
+/// Prometheus 3 says so where it left out samples that do not fit together.
+const REMARK: &str = "PromQL info:";
+
 /// Most warnings and notes kept of one answer.
 const MAX_NOTES: usize = 10;
 
@@ -20,7 +25,8 @@ const MAX_NOTES: usize = 10;
 pub struct Answer<T> {
     /// The data.
     pub value: T,
-    /// Why the data may be incomplete, in the server's words. Such data proves nothing, neither good nor bad.
+    /// Why the data may be incomplete: the server's words, or that it speaks of other times than those asked for. Such data
+    /// proves nothing, neither good nor bad.
     pub partial: Option<String>,
     /// Remarks on the expression; the data is complete.
     pub notes: Vec<String>,
@@ -31,6 +37,8 @@ pub struct Answer<T> {
 pub struct Sample {
     /// All labels; none for a scalar.
     pub labels: BTreeMap<String, String>,
+    /// The time of which it speaks, by the server's clock.
+    pub at: DateTime<Utc>,
     /// The value. May be NaN or infinite.
     pub value: f64,
 }
@@ -42,6 +50,18 @@ pub struct Series {
     pub labels: BTreeMap<String, String>,
     /// Times, strictly ascending, with their values. Values may be NaN or infinite.
     pub points: Vec<(DateTime<Utc>, f64)>,
+}
+
+/// A native histogram at one time: what Prometheus keeps in the place of classic buckets, with buckets that grow by a constant
+/// factor or, converted from classic ones, with any bounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeHistogram {
+    /// The time of which it speaks, by the server's clock.
+    pub at: DateTime<Utc>,
+    /// All observations.
+    pub count: f64,
+    /// Lower bound, upper bound and count of each bucket that is not empty. Bounds may be infinite.
+    pub buckets: Vec<(f64, f64, f64)>,
 }
 
 /// Why an answer in JSON cannot be used.
@@ -96,7 +116,7 @@ struct RawSample {
     #[serde(default)]
     metric: BTreeMap<String, String>,
     value: Option<RawPoint>,
-    histogram: Option<IgnoredAny>,
+    histogram: Option<RawHistogram>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,12 +126,24 @@ struct RawSeries {
     #[serde(default)]
     values: Vec<RawPoint>,
     #[serde(default)]
-    histograms: Vec<IgnoredAny>,
+    histograms: Vec<RawHistogram>,
 }
 
 /// Unix seconds and the value as text.
 #[derive(Debug, Deserialize)]
 struct RawPoint(f64, String);
+
+/// Unix seconds and the histogram.
+#[derive(Debug, Deserialize)]
+struct RawHistogram(f64, RawBuckets);
+
+#[derive(Debug, Deserialize)]
+struct RawBuckets {
+    count: String,
+    /// Which bounds belong to the bucket, its two bounds, and its count.
+    #[serde(default)]
+    buckets: Vec<(IgnoredAny, String, String, String)>,
+}
 
 impl Body {
     /// Reads an answer that came with a status of success.
@@ -130,14 +162,6 @@ impl Body {
         }
     }
 
-    /// Reads a single number.
-    pub(super) fn scalar(self) -> Result<Answer<f64>, Unusable> {
-        self.answer(|data| match data {
-            Data::Scalar(point) => point.value(),
-            Data::Vector(_) | Data::Matrix(_) | Data::String(_) => Err(wrong_type(&data, "scalar")),
-        })
-    }
-
     /// Reads a vector, or a scalar as one sample without labels.
     pub(super) fn samples(self) -> Result<Answer<Vec<Sample>>, Unusable> {
         self.answer(|data| match data {
@@ -147,6 +171,7 @@ impl Body {
                 .collect(),
             Data::Scalar(point) => Ok(vec![Sample {
                 labels: BTreeMap::new(),
+                at: point.time()?,
                 value: point.value()?,
             }]),
             Data::Matrix(_) | Data::String(_) => Err(wrong_type(&data, "vector or scalar")),
@@ -164,6 +189,35 @@ impl Body {
         })
     }
 
+    /// Reads the native histograms of a vector or a matrix whose series were summed into one, in order of time.
+    pub(super) fn histograms(self) -> Result<Answer<Vec<NativeHistogram>>, Unusable> {
+        self.answer(|data| {
+            let (histograms, floats) = match data {
+                Data::Vector(samples) => within_one(samples)?.into_iter().fold(
+                    (Vec::new(), 0),
+                    |(mut histograms, floats), sample| {
+                        histograms.extend(sample.histogram);
+                        (histograms, floats + usize::from(sample.value.is_some()))
+                    },
+                ),
+                Data::Matrix(series) => within_one(series)?.into_iter().fold(
+                    (Vec::new(), 0),
+                    |(mut histograms, floats), series| {
+                        histograms.extend(series.histograms);
+                        (histograms, floats + series.values.len())
+                    },
+                ),
+                Data::Scalar(_) | Data::String(_) => {
+                    return Err(wrong_type(&data, "vector or matrix"));
+                }
+            };
+            if floats > 0 {
+                return Err(malformed("numbers instead of native histograms".to_owned()));
+            }
+            histograms.into_iter().map(RawHistogram::read).collect()
+        })
+    }
+
     fn answer<T>(
         self,
         read: impl FnOnce(Data) -> Result<T, Unusable>,
@@ -173,7 +227,7 @@ impl Body {
             .warnings
             .into_iter()
             .flatten()
-            .partition(|text| is_remark_on_the_expression(text));
+            .partition(|text| text.starts_with(REMARK));
         if self.is_partial == Some(true) {
             doubts.push("the server marks the answer as partial".to_owned());
         }
@@ -203,9 +257,39 @@ impl RawPoint {
     }
 
     fn value(&self) -> Result<f64, Unusable> {
-        let text = self.1.trim();
-        text.parse()
-            .map_err(|_| malformed(format!("{text:?} is not a number")))
+        number(&self.1)
+    }
+}
+
+fn number(text: &str) -> Result<f64, Unusable> {
+    let text = text.trim();
+    text.parse()
+        .map_err(|_| malformed(format!("{text:?} is not a number")))
+}
+
+/// Refuses several series where all were summed into one.
+fn within_one<T>(series: Vec<T>) -> Result<Vec<T>, Unusable> {
+    match series.len() {
+        0 | 1 => Ok(series),
+        several => Err(malformed(format!(
+            "{several} series of histograms instead of their sum"
+        ))),
+    }
+}
+
+impl RawHistogram {
+    fn read(self) -> Result<NativeHistogram, Unusable> {
+        let Self(at, RawBuckets { count, buckets }) = self;
+        Ok(NativeHistogram {
+            at: time_from_seconds(at)?,
+            count: number(&count)?,
+            buckets: buckets
+                .into_iter()
+                .map(|(_, lower, upper, count)| {
+                    Ok((number(&lower)?, number(&upper)?, number(&count)?))
+                })
+                .collect::<Result<_, Unusable>>()?,
+        })
     }
 }
 
@@ -216,9 +300,9 @@ impl RawSample {
             (_, Some(_)) => return Err(histogram()),
             (None, None) => return Err(malformed("a sample without a value".to_owned())),
         };
-        point.time()?;
         Ok(Sample {
             labels: self.metric,
+            at: point.time()?,
             value: point.value()?,
         })
     }
@@ -251,11 +335,6 @@ pub(super) fn time_from_seconds(seconds: f64) -> Result<DateTime<Utc>, Unusable>
     let time = (millis.abs() < 1e15).then(|| DateTime::from_timestamp_millis(millis as i64));
     time.flatten()
         .ok_or_else(|| malformed(format!("{seconds} is not a time")))
-}
-
-/// Prometheus marks what it has to say about the expression; every other warning is about the data.
-fn is_remark_on_the_expression(text: &str) -> bool {
-    text.starts_with("PromQL info:") || text.starts_with("PromQL warning:")
 }
 
 fn within_cap<T>(series: Vec<T>) -> Result<Vec<T>, Unusable> {
@@ -348,14 +427,47 @@ mod tests {
 
     #[test]
     fn refuses_native_histograms_by_name() {
-        let one = success("vector", r#"[{"metric":{},"histogram":[1,{"count":"1"}]}]"#);
+        let one = success(
+            "vector",
+            r#"[{"metric":{},"histogram":[1,{"count":"1","sum":"1"}]}]"#,
+        );
         assert!(reason(samples(&one)).contains("native histogram"));
         let many = success(
             "matrix",
-            r#"[{"metric":{},"values":[[1,"1"]],"histograms":[[2,{}]]}]"#,
+            r#"[{"metric":{},"values":[[1,"1"]],"histograms":[[2,{"count":"1","sum":"1"}]]}]"#,
         );
         let body = Body::read(many.as_bytes()).expect("readable");
         assert!(reason(body.series()).contains("native histogram"));
+    }
+
+    #[test]
+    fn reads_native_histograms_with_their_buckets() {
+        let read = |json: &str| Body::read(json.as_bytes()).expect("readable").histograms();
+        let one = r#"{"count":"7","sum":"3.5","buckets":[[3,"-0.001","0.001","2"],[0,"0.5","+Inf","5"]]}"#;
+        let expected = NativeHistogram {
+            at: DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(2),
+            count: 7.0,
+            buckets: vec![(-0.001, 0.001, 2.0), (0.5, f64::INFINITY, 5.0)],
+        };
+        for (kind, field) in [
+            ("vector", format!(r#""histogram":[2,{one}]"#)),
+            ("matrix", format!(r#""histograms":[[2,{one}]]"#)),
+        ] {
+            let answer = read(&success(kind, &format!(r#"[{{"metric":{{}},{field}}}]"#)));
+            assert_eq!(
+                answer.expect("readable").value,
+                std::slice::from_ref(&expected),
+                "{kind}"
+            );
+            let none = read(&success(kind, "[]")).expect("readable");
+            assert_eq!(none.value, [], "{kind}");
+        }
+        let floats = read(&success("vector", r#"[{"metric":{},"value":[1,"1"]}]"#));
+        assert!(reason(floats).contains("numbers instead of native"));
+        let two = r#"[{"metric":{"a":"1"},"histograms":[]},{"metric":{},"histograms":[]}]"#;
+        assert!(reason(read(&success("matrix", two))).contains("2 series"));
+        let wrong = r#"[{"metric":{},"histogram":[1,{"count":"x","sum":"1"}]}]"#;
+        assert!(read(&success("vector", wrong)).is_err());
     }
 
     #[test]
@@ -404,9 +516,17 @@ mod tests {
             remark.notes,
             ["PromQL info: metric might not be a counter", "i"]
         );
-        let warned = with(r#""warnings":["store a is down","PromQL warning: x"]"#);
-        assert_eq!(warned.partial.as_deref(), Some("store a is down"));
-        assert_eq!(warned.notes, ["PromQL warning: x"]);
+        for text in [
+            "store a is down",
+            "PromQL warning: encountered a mix of histograms and floats for aggregation",
+            "PromQL",
+        ] {
+            let warned = with(&format!(
+                r#""warnings":["{text}","PromQL info: y"],"infos":["x"]"#
+            ));
+            assert_eq!(warned.partial.as_deref(), Some(text));
+            assert_eq!(warned.notes, ["PromQL info: y", "x"]);
+        }
         assert!(with(r#""isPartial":true"#).partial.is_some());
         assert_eq!(with(r#""isPartial":false,"warnings":null"#).partial, None);
         // A blank warning still is one.

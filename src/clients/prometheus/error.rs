@@ -92,7 +92,7 @@ pub enum PrometheusError {
     },
     /// The query is wrong.
     #[error(
-        "query Prometheus at {origin}: query refused (HTTP {status}: {said}); check SLI_BAD_QUERY, SLI_TOTAL_QUERY and SLI_SELECTOR"
+        "query Prometheus at {origin}: query refused (HTTP {status}: {said}); check SLI_BAD_QUERY, SLI_TOTAL_QUERY, SLI_SELECTOR and SLI_HISTOGRAMS"
     )]
     BadQuery {
         /// Scheme, host and port.

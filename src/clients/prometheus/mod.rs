@@ -10,14 +10,14 @@ mod error;
 pub mod promql;
 mod retry;
 
-pub use about::{About, Retention};
-pub use answer::{Answer, Sample, Series};
+pub use about::{About, Retention, Store, Stores};
+pub use answer::{Answer, NativeHistogram, Sample, Series};
 pub use error::{PrometheusError, QueryFault};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use tokio::time::Instant;
 use url::Url;
 
@@ -31,13 +31,19 @@ use error::Refusal;
 /// the server to say that it gave up.
 const EVALUATION_SHARE: f64 = 0.8;
 
-/// Thanos leaves out stores that do not answer unless told otherwise; downsampled data changes counts. Other servers
-/// ignore these parameters.
-const WHOLE_AND_RAW: [(&str, &str); 3] = [
+/// Thanos leaves out stores that do not answer unless told otherwise; downsampled data changes counts. VictoriaMetrics moves
+/// the times of a range to multiples of its step, for the sake of its cache, and repeats an older value in the place of what
+/// is younger than 30 s, unless told otherwise (1 ms is the least that it takes). Other servers ignore these parameters.
+const WHOLE_AND_RAW: [(&str, &str); 5] = [
     ("partial_response", "false"),
     ("dedup", "true"),
     ("max_source_resolution", "0s"),
+    ("nocache", "1"),
+    ("latency_offset", "1ms"),
 ];
+
+/// How far a point may lie from the time asked for and still be that one: servers round times to milliseconds.
+const ROUNDING: TimeDelta = TimeDelta::milliseconds(1);
 
 type Parameters<'a> = Vec<(&'a str, String)>;
 
@@ -74,19 +80,21 @@ impl Prometheus {
         })
     }
 
-    /// Returns the server's own clock, to the millisecond.
+    /// Returns the server's own clock, to the millisecond: the time of which an answer speaks where none was asked for. What
+    /// `time()` is worth says another thing on a server that evaluates behind its clock, as VictoriaMetrics does.
     ///
     /// # Errors
     ///
     /// Fails like [`Prometheus::instant`].
     pub async fn server_time(&self) -> Result<DateTime<Utc>, PrometheusError> {
-        let parameters = vec![("query", "time()".to_owned())];
-        let answer = self.ask(Endpoint::Query, parameters, Body::scalar).await?;
-        answer::time_from_seconds(answer.value).map_err(|unusable| self.unusable(unusable))
+        let answer = self.instant_now("vector(1)").await?;
+        let unusable = || Unusable::Malformed("a vector without its one sample".to_owned());
+        let first = answer.value.first().map(|sample| sample.at);
+        first.ok_or_else(|| self.unusable(unusable()))
     }
 
     /// Returns what `query` yields at `at`. A scalar comes back as one sample without labels; no data comes back as
-    /// an empty list. Values may be NaN or infinite.
+    /// an empty list. Values may be NaN or infinite. An answer that speaks of another time is [partial](Answer::partial).
     ///
     /// # Errors
     ///
@@ -98,7 +106,11 @@ impl Prometheus {
         at: DateTime<Utc>,
     ) -> Result<Answer<Vec<Sample>>, PrometheusError> {
         let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
-        self.ask(Endpoint::Query, parameters, Body::samples).await
+        let mut answer = self.ask(Endpoint::Query, parameters, Body::samples).await?;
+        let is_other = |found: &DateTime<Utc>| (*found - at).abs() > ROUNDING;
+        let other = answer.value.iter().map(|sample| sample.at).find(is_other);
+        doubt(&mut answer.partial, other, at);
+        Ok(answer)
     }
 
     /// Returns what `query` yields at the server's own present: for questions about its clock.
@@ -111,7 +123,51 @@ impl Prometheus {
         self.ask(Endpoint::Query, parameters, Body::samples).await
     }
 
-    /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out.
+    /// Returns the native histogram that `query` yields at `at`: none or one, because a query for one sums them all.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant`]; the answer must hold native histograms of one series and no numbers.
+    pub async fn instant_histogram(
+        &self,
+        query: &str,
+        at: DateTime<Utc>,
+    ) -> Result<Answer<Vec<NativeHistogram>>, PrometheusError> {
+        let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
+        let mut answer = self
+            .ask(Endpoint::Query, parameters, Body::histograms)
+            .await?;
+        let is_other = |found: &DateTime<Utc>| (*found - at).abs() > ROUNDING;
+        let other = answer.value.iter().map(|found| found.at).find(is_other);
+        doubt(&mut answer.partial, other, at);
+        Ok(answer)
+    }
+
+    /// Returns the native histograms that `query` yields from `start` to `end`, every `step`.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant_histogram`].
+    pub async fn range_histograms(
+        &self,
+        query: &str,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+        step: Duration,
+    ) -> Result<Answer<Vec<NativeHistogram>>, PrometheusError> {
+        let parameters = range_of(query, start, end, step);
+        let mut answer = self
+            .ask(Endpoint::QueryRange, parameters, Body::histograms)
+            .await?;
+        let is_other = |found: &DateTime<Utc>| !is_on_grid(*found, start, end, step);
+        let other = answer.value.iter().map(|found| found.at).find(is_other);
+        doubt(&mut answer.partial, other, start);
+        Ok(answer)
+    }
+
+    /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out. An answer with a
+    /// point at any other time is [partial](Answer::partial): servers and caches that move the times to multiples of the
+    /// step answer another question.
     ///
     /// # Errors
     ///
@@ -123,14 +179,20 @@ impl Prometheus {
         end: DateTime<Utc>,
         step: Duration,
     ) -> Result<Answer<Vec<Series>>, PrometheusError> {
-        let parameters = vec![
-            ("query", query.to_owned()),
-            ("start", seconds(start)),
-            ("end", seconds(end)),
-            ("step", format!("{:.3}", step.as_secs_f64())),
-        ];
-        self.ask(Endpoint::QueryRange, parameters, Body::series)
-            .await
+        let parameters = range_of(query, start, end, step);
+        let mut answer = self
+            .ask(Endpoint::QueryRange, parameters, Body::series)
+            .await?;
+        let points = answer.value.iter().flat_map(|series| &series.points);
+        let is_other = |found: &DateTime<Utc>| !is_on_grid(*found, start, end, step);
+        let other = points.map(|(found, _)| *found).find(is_other);
+        doubt(&mut answer.partial, other, start);
+        Ok(answer)
+    }
+
+    /// Returns scheme, host and port of the server.
+    pub fn origin(&self) -> String {
+        self.http.origin()
     }
 
     /// Returns how many HTTP requests were sent so far, repeated ones included.
@@ -278,6 +340,47 @@ fn refuses_post(status: StatusCode) -> bool {
     )
 }
 
+fn range_of(
+    query: &str,
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    step: Duration,
+) -> Parameters<'static> {
+    vec![
+        ("query", query.to_owned()),
+        ("start", seconds(start)),
+        ("end", seconds(end)),
+        ("step", format!("{:.3}", step.as_secs_f64())),
+    ]
+}
+
+/// Says whether a range that was asked for has a point at this time.
+fn is_on_grid(
+    found: DateTime<Utc>,
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    step: Duration,
+) -> bool {
+    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+    let since = (found - start).num_milliseconds();
+    let beside = since.rem_euclid(step);
+    let rounding = ROUNDING.num_milliseconds();
+    found >= start - ROUNDING && found <= end + ROUNDING && beside.min(step - beside) <= rounding
+}
+
+/// Takes the belief from an answer that speaks of another time than those asked for.
+fn doubt(partial: &mut Option<String>, other: Option<DateTime<Utc>>, asked: DateTime<Utc>) {
+    let Some(other) = other else { return };
+    let shown = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
+    partial.get_or_insert_with(|| {
+        format!(
+            "it has a value at {}, which is none of the times asked for from {} on, as if a cache had moved them",
+            shown(other),
+            shown(asked)
+        )
+    });
+}
+
 /// Formats a time as unix seconds with milliseconds.
 fn seconds(time: DateTime<Utc>) -> String {
     format!("{:.3}", time.timestamp_millis() as f64 / 1000.0)
@@ -286,6 +389,19 @@ fn seconds(time: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grid_has_its_own_times_and_no_others() {
+        let at = |millis: i64| DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis);
+        let is_on =
+            |millis: i64| is_on_grid(at(millis), at(27_123), at(327_123), Duration::from_secs(30));
+        for on in [27_123, 57_123, 327_123, 57_122, 57_124] {
+            assert!(is_on(on), "{on}");
+        }
+        for moved in [0, 30_000, 57_000, 57_120, 327_200, 357_123, -2_877] {
+            assert!(!is_on(moved), "{moved}");
+        }
+    }
 
     #[test]
     fn a_query_that_took_most_of_the_time_is_not_repeated() {

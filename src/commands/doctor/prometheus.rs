@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::super::service::Service;
 use super::finding::{Finding, FindingState};
-use crate::clients::prometheus::{About, PrometheusError};
+use crate::clients::prometheus::{About, PrometheusError, Stores};
 use crate::config::{Histograms, SliSource};
 use crate::observe::{Observation, Probes};
-use crate::slo::{Assessment, Unknown, Weight, assess_slices};
+use crate::slo::{Assessment, Reading, Unknown, Weight, assess_slices};
 
 const REACH: &str = "prometheus";
+const VERSION: &str = "prometheus version";
+const STORES: &str = "prometheus stores";
 const RETENTION: &str = "prometheus retention";
 const SERIES: &str = "prometheus series";
 const IDENTITY: &str = "prometheus identity";
@@ -32,12 +34,15 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
     match &observed {
         Ok(observation) => {
             findings.push(reached(service, &about));
+            findings.extend(version(&about));
+            findings.extend(about.stores.as_ref().map(stores));
             findings.push(retention(&about, service.objective.window));
             findings.extend(readings(service, observation));
             findings.extend(buckets(service, observation));
             findings.extend(failures(observation));
             let breakdown = metrics.breakdown(observation).await;
             findings.extend(breakdown.counted.as_ref().map(probes));
+            findings.extend(native(service, observation));
         }
         Err(error) => {
             findings.push(unreached(service, error));
@@ -66,6 +71,64 @@ fn reached(service: &Service<'_>, about: &About) -> Finding {
         asked(service),
         format!("it answers, version {version}"),
     )
+}
+
+/// Looks whether this version of Prometheus is known to lose data while it answers. Source: its change log, 3.13.1 ("returning
+/// samples from the wrong chunk") and 3.14.0 ("surface query errors that were previously silently discarded").
+fn version(about: &About) -> Option<Finding> {
+    let text = about.version.as_deref().filter(|_| about.is_prometheus)?;
+    let (fault, remedy) = match numbers(text)? {
+        (3, 13, 0) => (
+            "may answer a range query with samples of another chunk",
+            "update Prometheus to 3.13.1 or later",
+        ),
+        (3, minor, _) if minor < 14 => (
+            "may leave out what it could not read from its storage, without a word",
+            "update Prometheus to 3.14 or later, and watch its log for storage errors until then",
+        ),
+        _ => return None,
+    };
+    Some(Finding::warning(
+        VERSION,
+        "look whether this version of Prometheus is known to lose data",
+        format!("{text} {fault}"),
+        remedy,
+    ))
+}
+
+/// Reads major, minor and patch of a version.
+fn numbers(version: &str) -> Option<(u32, u32, u32)> {
+    let numbers = version.split(['-', '+']).next()?;
+    let mut numbers = numbers.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+/// Looks at the stores behind Thanos, which go missing without a word unless they are named as ones that must answer.
+fn stores(stores: &Stores) -> Finding {
+    let tried = "look at the stores behind Thanos";
+    let silent: Vec<String> = stores
+        .known
+        .iter()
+        .filter_map(|store| Some(format!("{}: {}", store.name, store.error.as_ref()?)))
+        .collect();
+    let names: Vec<&str> = stores.known.iter().map(|store| &*store.name).collect();
+    let found = format!("{} answer: {}", names.len(), names.join(", "));
+    match (silent.is_empty(), stores.is_strict) {
+        (false, _) => Finding::warning(
+            STORES,
+            tried,
+            format!("not all of them answer: {}", silent.join("; ")),
+            "bring the store back: after a while the querier answers without it, and without a warning",
+        ),
+        (true, Some(true)) => Finding::ok(STORES, tried, found),
+        (true, Some(false) | None) => Finding::warning(
+            STORES,
+            tried,
+            found,
+            "start the querier with --endpoint-strict for each of them: it forgets others that die within a minute, and \
+             then answers without them and without a warning",
+        ),
+    }
 }
 
 fn unreached(service: &Service<'_>, error: &PrometheusError) -> Finding {
@@ -241,6 +304,31 @@ fn subject(source: &str) -> &'static str {
     }
 }
 
+/// Says where the service's latency is not known because of the kind of histogram that is asked for.
+fn native(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
+    let sli = &service.config.sli;
+    let is_native = matches!(
+        (&sli.source, sli.histograms),
+        (SliSource::Family(_), Histograms::Native)
+    );
+    let is_missing = match &observation.measurement.latency {
+        Reading::NoSeries | Reading::Refused { .. } | Reading::Invalid { .. } => true,
+        Reading::Measured(_)
+        | Reading::NoTraffic
+        | Reading::Gone { .. }
+        | Reading::Stale { .. }
+        | Reading::Partial { .. } => false,
+    };
+    (is_native && is_missing).then(|| {
+        Finding::warning(
+            BUCKETS,
+            "look for native histograms",
+            "this server has none of the service's latency, so its latency is not judged",
+            "set SLI_HISTOGRAMS=classic, or have a server that keeps native histograms scrape them (VictoriaMetrics keeps none)",
+        )
+    })
+}
+
 /// Looks whether buckets end at the latency thresholds: between two bounds a verdict is often not possible.
 fn buckets(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
     let sli = &service.config.sli;
@@ -276,4 +364,61 @@ fn buckets(service: &Service<'_>, observation: &Observation) -> Option<Finding> 
             "move the threshold to a bound of the histogram, or add a bucket that ends there: near it nothing can be decided",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::prometheus::Store;
+
+    #[test]
+    fn versions_that_lose_data_are_named_and_others_are_not() {
+        for (text, words) in [
+            ("3.13.0", Some("another chunk")),
+            ("3.13.1", Some("could not read from its storage")),
+            ("3.2.1+ds1", Some("could not read from its storage")),
+            ("3.14.0", None),
+            ("3.16.0-rc.1", None),
+            ("2.42.0+ds", None),
+            ("2.24.0", None),
+            ("odd", None),
+        ] {
+            let mut about = About {
+                version: Some(text.to_owned()),
+                is_prometheus: true,
+                ..About::default()
+            };
+            let found = version(&about).map(|finding| finding.found);
+            assert_eq!(found.is_some(), words.is_some(), "{text}: {found:?}");
+            assert!(
+                words.is_none_or(|words| found.is_some_and(|found| found.contains(words))),
+                "{text}"
+            );
+            about.is_prometheus = false;
+            assert!(version(&about).is_none(), "another server's {text}");
+        }
+    }
+
+    #[test]
+    fn stores_that_may_go_missing_are_a_warning() {
+        let of = |error: Option<&str>, is_strict| {
+            let store = Store {
+                name: "10.0.0.1:10901".to_owned(),
+                error: error.map(str::to_owned),
+            };
+            stores(&Stores {
+                known: vec![store],
+                is_strict,
+            })
+        };
+        assert_eq!(of(None, Some(true)).state, FindingState::Ok);
+        for is_strict in [Some(false), None] {
+            let finding = of(None, is_strict);
+            assert_eq!(finding.state, FindingState::Warning);
+            assert!(finding.found.contains("10.0.0.1:10901"), "{finding:?}");
+        }
+        let finding = of(Some("connection refused"), Some(true));
+        assert_eq!(finding.state, FindingState::Warning);
+        assert!(finding.found.contains("connection refused"), "{finding:?}");
+    }
 }

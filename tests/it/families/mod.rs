@@ -384,8 +384,7 @@ async fn native_histograms_count_events_and_enclose_latency() {
         violation_for: Duration::from_secs(5),
         ..objective()
     };
-    let thresholds = [objective.max_latency_p95, objective.max_latency_p99];
-    let queries = OTEL.queries(Buckets::Native(thresholds));
+    let queries = OTEL.queries(Buckets::Native);
     let metrics = Metrics {
         prometheus: &client(&prometheus.url()),
         queries: &queries,
@@ -407,11 +406,9 @@ async fn native_histograms_count_events_and_enclose_latency() {
     let latency = measured.latency.value().expect("histograms");
     let newest = latency.last().and_then(Option::as_ref).expect("a slice");
     assert_eq!(newest.judge(1.0, 0.05), Some(LatencyState::Exceeded));
-    for bound in [0.909_090_909, 1.1] {
-        let share = newest
-            .share_above(bound)
-            .expect("a bound that was asked for");
-        assert!((share - 0.25).abs() < 0.01, "{bound}: {share}");
+    for slow in [newest.provably_slow(1.0), newest.possibly_slow(1.0)] {
+        let share = slow.expect("events").error_ratio();
+        assert!((share - 0.25).abs() < 0.01, "{share}");
     }
     assert_eq!(newest.judge(2.0, 0.01), Some(LatencyState::Within));
 }

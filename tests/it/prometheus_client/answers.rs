@@ -44,6 +44,8 @@ async fn sends_a_form_below_the_base_path() {
             ("partial_response", "false"),
             ("dedup", "true"),
             ("max_source_resolution", "0s"),
+            ("nocache", "1"),
+            ("latency_offset", "1ms"),
         ] {
             assert_eq!(request.parameter(name).as_deref(), Some(value), "{name}");
         }
@@ -63,7 +65,7 @@ async fn sends_a_form_below_the_base_path() {
 async fn asks_for_a_range_with_both_ends_and_the_step() {
     let stub = answers(
         r#"{"status":"success","data":{"resultType":"matrix","result":[
-            {"metric":{"a":"1"},"values":[[1700000000,"1"],[1700000060.5,"NaN"]]},{"metric":{"a":"2"},"values":[]}]}}"#,
+            {"metric":{"a":"1"},"values":[[1699999700.123,"1"],[1699999703.123,"NaN"]]},{"metric":{"a":"2"},"values":[]}]}}"#,
     );
     let prometheus = client(&stub.url(), &patient());
     let start = noon() - TimeDelta::minutes(5);
@@ -84,27 +86,62 @@ async fn asks_for_a_range_with_both_ends_and_the_step() {
     };
     assert_eq!(first.points[0].1, 1.0);
     assert!(first.points[1].1.is_nan());
-    assert_eq!(first.points[1].0.timestamp_millis(), 1_700_000_060_500);
+    assert_eq!(first.points[1].0.timestamp_millis(), 1_699_999_703_123);
+    assert_eq!(answer.partial, None);
     assert!(second.points.is_empty());
 }
 
 #[tokio::test]
-async fn reads_the_servers_clock_without_telling_it_the_time() {
+async fn reads_the_servers_clock_from_the_time_of_an_answer() {
+    // What the server evaluates may lie behind its clock.
     let stub = answers(
-        r#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"1700000000.1234"]}}"#,
+        r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{},"value":[1700000000.123,"1699999970"]}]}}"#,
     );
     let prometheus = client(&stub.url(), &patient());
     let time = prometheus.server_time().await.expect("a time");
     assert_eq!(time, noon());
     assert_eq!(stub.requests()[0].parameter("time"), None);
-    let stub = answers(r#"{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}"#);
-    let error = client(&stub.url(), &patient())
-        .server_time()
-        .await
-        .expect_err("NaN is no time");
+    for none in ["[]", r#"[{"metric":{},"value":[1e300,"1"]}]"#] {
+        let stub = answers(&format!(
+            r#"{{"status":"success","data":{{"resultType":"vector","result":{none}}}}}"#
+        ));
+        let error = client(&stub.url(), &patient())
+            .server_time()
+            .await
+            .expect_err("no time");
+        assert!(
+            matches!(error, PrometheusError::Malformed { .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_other_times_than_asked_for_proves_nothing() {
+    let start = noon() - TimeDelta::minutes(5);
+    // A grid of 30 s that a cache moved back to multiples of the step, and one with a point after its end.
+    for points in [
+        r#"[1699999680,"1"],[1699999710,"1"]"#,
+        r#"[1699999700.123,"1"],[1700000030.123,"1"]"#,
+    ] {
+        let stub = answers(&format!(
+            r#"{{"status":"success","data":{{"resultType":"matrix","result":[
+                {{"metric":{{}},"values":[{points}]}}]}}}}"#
+        ));
+        let prometheus = client(&stub.url(), &patient());
+        let answer = prometheus
+            .range("up", start, noon(), Duration::from_secs(30))
+            .await
+            .expect("an answer");
+        let partial = answer.partial.expect("a doubt");
+        assert!(partial.contains("none of the times asked for"), "{partial}");
+    }
+    let stub = answers(&VECTOR_OF_ONE.replace("1700000000.123", "1699999980"));
+    let partial = ask(&stub).await.expect("an answer").partial;
     assert!(
-        matches!(error, PrometheusError::Malformed { .. }),
-        "{error:?}"
+        partial.is_some_and(|why| why.contains("2023-11-14T22:13:00.000Z")),
+        "the other time is named"
     );
 }
 
@@ -112,7 +149,8 @@ async fn reads_the_servers_clock_without_telling_it_the_time() {
 async fn keeps_several_series_and_values_that_are_no_numbers() {
     let stub = answers(
         r#"{"status":"success","data":{"resultType":"vector","result":[
-            {"metric":{"pod":"a"},"value":[1,"NaN"]},{"metric":{"pod":"b"},"value":[1,"+Inf"]}]}}"#,
+            {"metric":{"pod":"a"},"value":[1700000000.123,"NaN"]},
+            {"metric":{"pod":"b"},"value":[1700000000.123,"+Inf"]}]}}"#,
     );
     let answer = ask(&stub).await.expect("an answer");
     assert_eq!(answer.value.len(), 2);
@@ -129,6 +167,10 @@ async fn says_when_the_data_may_be_incomplete() {
         (
             r#""warnings":["results truncated due to limit"]"#,
             "results truncated due to limit",
+        ),
+        (
+            r#""warnings":["PromQL warning: encountered a mix of histograms and floats"]"#,
+            "PromQL warning: encountered a mix of histograms and floats",
         ),
         (
             r#""isPartial":true"#,

@@ -16,7 +16,7 @@ use error_budget_monitor::clients::prometheus::{Answer, Prometheus, PrometheusEr
 use testkit::stub::{Reply, Stub};
 use url::Url;
 
-const VECTOR_OF_ONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000000,"1"]}]}}"#;
+const VECTOR_OF_ONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000000.123,"1"]}]}}"#;
 
 fn client(base: &str, settings: &HttpSettings) -> Prometheus {
     Prometheus::new(Url::parse(base).expect("a URL"), settings).expect("usable settings")

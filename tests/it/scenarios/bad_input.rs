@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use testkit::prometheus::{
-    Answer, Backfill, History, Month, Prometheus, Question, ServiceLabels, Traffic, shared_month,
+    Answer, Backfill, History, Month, Prometheus, Question, ServiceLabels, Spacing, Traffic,
+    shared_month,
 };
 use testkit::stub::Stub;
 
@@ -161,13 +162,38 @@ fn a_service_that_nobody_asks_since_its_deployment_is_left_alone() {
 
 #[test]
 fn one_incomplete_answer_is_enough_to_hold() {
+    for said in [
+        "store-7 did not answer",
+        "PromQL warning: encountered a mix of histograms and floats for aggregation",
+    ] {
+        for asked in QUESTIONS {
+            let world = burning(move |question, answer| {
+                if subject(question) == asked {
+                    answer.body["warnings"] = json!([said]);
+                }
+            });
+            world.holds(&["incomplete", said, "see why"]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_for_other_times_than_asked_for_is_not_counted() {
     for asked in QUESTIONS {
+        if asked == "clock" {
+            continue;
+        }
         let world = burning(move |question, answer| {
             if subject(question) == asked {
-                answer.body["warnings"] = json!(["store-7 did not answer"]);
+                for series in answer.series() {
+                    for point in points(series) {
+                        let time = point[0].as_f64().expect("the time is a number");
+                        point[0] = json!(time - 7.0);
+                    }
+                }
             }
         });
-        world.holds(&["incomplete", "store-7 did not answer", "see why"]);
+        world.holds(&["incomplete", "none of the times asked for"]);
     }
 }
 
@@ -241,8 +267,8 @@ fn a_window_that_is_too_much_at_once_is_read_in_chunks() {
                 let truths = before.iter().zip(&after);
                 for ((name, chunked), ((_, before), (_, after))) in chunked.into_iter().zip(truths)
                 {
-                    // A chunk that holds anything counts as covered, and a slot of an hour more or less is left.
-                    let slot = if name == "coverage" { 7.0 / 720.0 } else { 0.0 };
+                    // The slot in which the window begins may count or not.
+                    let slot = if name == "coverage" { 2.0 / 731.0 } else { 0.0 };
                     let least = before.min(*after) * 0.999 - slot;
                     let most = before.max(*after) * 1.001 + slot;
                     assert!(
@@ -277,6 +303,52 @@ fn a_real_limit_on_samples_is_kept_by_chunks() {
 }
 
 #[test]
+fn what_nobody_scraped_across_the_edge_of_a_chunk_is_counted() {
+    const DAYS: i64 = 30;
+    let now = Utc::now();
+    let begin = now - TimeDelta::days(DAYS + 1);
+    let labels = format!(r#"namespace="{}",service="patchy""#, Month::NAMESPACE);
+    let everywhere = Spacing {
+        recent_secs: 60,
+        day_secs: 60,
+        old_secs: 60,
+    };
+    // No sample for 40 minutes around every multiple of a day, where chunks meet, while requests went on.
+    let gap = TimeDelta::minutes(20);
+    let mut backfill = Backfill::new(now).spacing(everywhere);
+    for (status, per_second) in [("200", 10.0), ("500", 0.004)] {
+        let series = format!(r#"http_requests_total{{{labels},status="{status}"}}"#);
+        for day in 0..=DAYS {
+            let from = begin + TimeDelta::days(day);
+            let from = if day == 0 { from } else { from + gap };
+            let to = begin + TimeDelta::days(day + 1);
+            let to = if day == DAYS {
+                to + TimeDelta::hours(1)
+            } else {
+                to - gap
+            };
+            let begins_with = (from - begin).as_seconds_f64() * per_second;
+            backfill = backfill.counter_part(&series, (from, to), begins_with, per_second);
+        }
+    }
+    let limited = Prometheus::start_limited(&backfill, 5_000);
+    let seconds = TimeDelta::days(DAYS).as_seconds_f64();
+    for (name, found) in budget_of(&limited.url(), "patchy") {
+        let (expected, tolerance) = match name {
+            "bad_events" => (0.004 * seconds, 0.003),
+            "total_events" => (10.004 * seconds, 0.003),
+            "consumed" => (0.004 / 10.004 / 0.001, 0.003),
+            "coverage" => (1.0 - 40.0 / 1440.0, 0.01),
+            other => panic!("{other} is not expected"),
+        };
+        assert!(
+            (found / expected - 1.0).abs() < tolerance,
+            "{name} is {found} instead of {expected}"
+        );
+    }
+}
+
+#[test]
 fn a_bad_release_is_undone_when_only_chunks_are_answered() {
     let world = burning(|question, answer| {
         if ["total", "bad", "slots"].contains(&subject(question)) {
@@ -300,7 +372,7 @@ fn a_window_that_is_refused_in_chunks_too_is_told_with_all_that_was_measured() {
         ),
     ] {
         let world = burning(move |question, answer| {
-            if ["total", "bad", "chunks_total", "chunks_bad"].contains(&subject(question)) {
+            if ["total", "bad", "chunk"].contains(&subject(question)) {
                 *answer = refusal.clone();
             }
         });
@@ -371,7 +443,7 @@ fn a_server_that_refuses_every_question_is_told_once() {
 fn the_gate_may_forgive_a_refusal_and_not_a_violation() {
     for (service, code) in [("healthy", 0), ("bad-release", 2)] {
         let world = Edited::with_release(service, |question, answer| {
-            if ["total", "chunks_total"].contains(&subject(question)) {
+            if ["total", "chunk"].contains(&subject(question)) {
                 *answer = too_many_samples();
             }
         });
@@ -497,9 +569,8 @@ fn subject(question: &Question) -> &'static str {
     let has = |part: &str| question.query.contains(&format!("\"{PART}\", \"{part}\""));
     match (question.is_range, has("total"), has("bad")) {
         (true, true, true) => "slices",
-        (true, true, false) => "chunks_total",
-        (true, false, true) => "chunks_bad",
-        (true, false, false) => "latency",
+        (true, _, _) => "latency",
+        (false, true, true) if has("slots") => "chunk",
         (false, true, true) => "stretch",
         (false, true, false) => "total",
         (false, _, true) => "bad",
@@ -533,13 +604,8 @@ fn shift(question: &Question, answer: &mut Answer, seconds: f64) {
         return;
     }
     for series in answer.series() {
-        if series["metric"][PART] == "time" {
-            let time = series["value"][1]
-                .as_str()
-                .and_then(|time| time.parse::<f64>().ok());
-            let shifted = time.expect("the time is a number") + seconds;
-            series["value"][1] = json!(shifted.to_string());
-        }
+        let time = series["value"][0].as_f64();
+        series["value"][0] = json!(time.expect("the time is a number") + seconds);
     }
 }
 

@@ -211,7 +211,7 @@ fn a_prometheus_of_the_future_frees_no_limit() {
         let query = request.parameter("query").unwrap_or_default();
         let (kind, result) = if request.path().ends_with("query_range") {
             ("matrix", String::new())
-        } else if query.contains("vector(time())") {
+        } else if query.contains("vector(1)") {
             let sample = format!(
                 r#"{{"metric":{{"error_budget_part":"time"}},"value":[{ahead},"{ahead}"]}}"#
             );

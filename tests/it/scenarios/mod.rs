@@ -20,6 +20,7 @@ mod gate;
 mod github_app;
 mod log_file;
 mod lost_memory;
+mod lost_store;
 mod manual;
 mod memory;
 mod message;

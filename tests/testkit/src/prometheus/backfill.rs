@@ -111,6 +111,25 @@ impl Backfill {
         self
     }
 
+    /// Adds a part of a counter of any name: it has `begins_with` at `from` and grows steadily, so that several parts with gaps
+    /// between them are one counter that nobody scraped for a while.
+    pub fn counter_part(
+        mut self,
+        series: &str,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        begins_with: f64,
+        per_second: f64,
+    ) -> Self {
+        self.lines.push(Line {
+            series: series.to_owned(),
+            from: from.timestamp(),
+            to: to.timestamp(),
+            begins_with,
+            per_second,
+        });
+        self
+    }
+
     /// Adds a gauge of any name that keeps its value, such as `kube_pod_status_ready{pod="checkout-0"}`.
     pub fn gauge(
         mut self,

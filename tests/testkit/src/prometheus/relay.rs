@@ -1,6 +1,8 @@
 //! A real Prometheus whose answers are changed on their way.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -59,6 +61,22 @@ impl Prometheus {
         })
     }
 
+    /// Starts a server that passes every query on to this Prometheus or, once `is_lost` is set, to another one: a querier that
+    /// lost one of the stores behind it.
+    pub fn until_lost(&self, left: &Self, is_lost: &Arc<AtomicBool>) -> Stub {
+        let (whole, left, is_lost) = (self.address(), left.address(), Arc::clone(is_lost));
+        Stub::http(move |request| {
+            Question::of(request)?;
+            let address = if is_lost.load(Ordering::SeqCst) {
+                left
+            } else {
+                whole
+            };
+            let answer = pass_on(address, request);
+            Some(Reply::json(answer.status, answer.body.to_string()))
+        })
+    }
+
     /// Starts a server that passes everything on to this Prometheus, and says that it keeps samples for so long, as in
     /// `15d`.
     pub fn said_to_keep(&self, retention: &str) -> Stub {
@@ -82,7 +100,12 @@ fn pass_on(address: SocketAddr, request: &Request) -> Answer {
         .collect();
     let target = format!("{}?{}", request.path(), parameters.join("&"));
     let (status, body) = http::get(address, &target).expect("Prometheus answers");
-    let body = serde_json::from_slice(&body).expect("Prometheus answers with JSON");
+    // A path that Prometheus does not have is answered in words.
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    assert!(
+        status != 200 || body.is_object(),
+        "Prometheus answers {target} without JSON"
+    );
     Answer { status, body }
 }
 
