@@ -15,6 +15,7 @@ mod scratch;
 mod secrets;
 #[cfg(feature = "ssh")]
 mod ssh;
+mod texts;
 mod transport;
 mod walk;
 

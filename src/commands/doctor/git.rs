@@ -2,6 +2,7 @@
 
 use super::super::service::Service;
 use super::finding::Finding;
+use super::overlay;
 use crate::clients::git::{Access, Git, GitError, GitFault, Snapshot};
 use crate::observe;
 
@@ -37,7 +38,17 @@ pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapsho
         Err(error) => not_there(git, error),
     };
     findings.extend(access.map(|access| push(git, access)));
-    (findings, read.ok())
+    let Ok(snapshot) = read else {
+        return (findings, None);
+    };
+    // Reading files may ask the remote, which blocks.
+    let (snapshot, outside) = crate::blocking(move || {
+        let outside = overlay::look(&snapshot);
+        (snapshot, outside)
+    })
+    .await;
+    findings.extend(outside);
+    (findings, Some(snapshot))
 }
 
 fn reached(git: &Git) -> Finding {

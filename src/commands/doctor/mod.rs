@@ -7,6 +7,7 @@ mod argocd;
 mod finding;
 mod git;
 mod github;
+mod overlay;
 mod prometheus;
 mod rights;
 mod settings;

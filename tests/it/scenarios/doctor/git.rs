@@ -152,3 +152,45 @@ fn rules_of_the_branch_decide_between_push_and_pull_request() {
     );
     only_asked(&github);
 }
+
+#[test]
+fn what_an_overlay_is_built_from_outside_the_path_is_named() {
+    let world = world();
+    let overlay = format!("{}/kustomization.yaml", world.path());
+    let files = [
+        (
+            overlay.as_str(),
+            "resources:\n- deployment.yaml\n- ../../base\ncomponents:\n- ../../components/tls\n",
+        ),
+        ("base/kustomization.yaml", "resources: [deployment.yaml]\n"),
+        ("base/deployment.yaml", "kind: Deployment\n"),
+    ];
+    let files = files.map(|(path, text)| (path, Some(text)));
+    world
+        .repo()
+        .commit("healthy: build from a base", Utc::now(), &files);
+    for contents_are_left_out in [false, true] {
+        world
+            .repo()
+            .configure("uploadpack.allowFilter", contents_are_left_out);
+        let ran = world.nothing_changed_by(&program(&world)).exits(1);
+        ran.finds(
+            "git outside",
+            "warning",
+            &["base, components/tls", "add to GITOPS_PATH"],
+        )
+        .finds_only(&["git outside"]);
+    }
+    let paths = format!("{},base,components", world.path());
+    world.repo().commit(
+        "add the component",
+        Utc::now(),
+        &[(
+            "components/tls/kustomization.yaml",
+            Some("kind: Component\n"),
+        )],
+    );
+    let whole = program(&world).env("GITOPS_PATH", &paths);
+    let ran = world.nothing_changed_by(&whole).exits(0);
+    ran.finds("git outside", "ok", &["nothing lies outside"]);
+}
