@@ -7,6 +7,7 @@ use crate::journal;
 use crate::observe::Offender;
 use crate::policy::{
     self, Action, Attribution, Blame, Decision, GateState, Reason, Source, Timeline, Undone,
+    Witness,
 };
 use crate::slo::{Assessment, Events, Level, Objective, Signal, Unknown, Verdict, ViolationState};
 
@@ -32,6 +33,8 @@ pub struct Record {
     pub burn_rates: BurnRatesPart,
     pub violations: Vec<ViolationPart>,
     pub deployment: Option<DeploymentPart>,
+    /// What is known to run, and from whom.
+    pub live: Option<LivePart>,
     pub attribution: Option<AttributionPart>,
     pub verdict: &'static str,
     pub decision: DecisionPart,
@@ -93,6 +96,13 @@ pub struct DeploymentPart {
     pub revision: String,
     #[serde(serialize_with = "rfc3339")]
     pub deployed_at: DateTime<Utc>,
+    pub source: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract")]
+pub struct LivePart {
+    pub revision: String,
     pub source: &'static str,
 }
 
@@ -219,6 +229,7 @@ impl Record {
             burn_rates: BurnRatesPart::default(),
             violations: Vec::new(),
             deployment: None,
+            live: None,
             attribution: None,
             verdict: "unknown",
             decision: DecisionPart {
@@ -297,6 +308,24 @@ impl Record {
                     Source::Argocd => "argocd",
                 }),
             });
+        self
+    }
+
+    /// Adds what is known to run. A tip is the whole commit, which may leave the watched paths as they were.
+    pub fn with_live(mut self, timeline: Option<&Timeline>, tip: Option<&str>) -> Self {
+        let newest = timeline.and_then(|timeline| {
+            let newest = timeline.changes.first()?;
+            let revision = match timeline.witness {
+                Witness::CommitDate | Witness::Argocd => &newest.revision,
+                Witness::Tip => &timeline.tip,
+            };
+            Some((revision.clone(), timeline.witness))
+        });
+        let live = newest.or_else(|| Some((tip?.to_owned(), Witness::Tip)));
+        self.live = live.map(|(revision, witness)| LivePart {
+            revision,
+            source: witness.as_str(),
+        });
         self
     }
 

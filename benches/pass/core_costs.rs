@@ -9,8 +9,8 @@ use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::config::MetricsFamily;
 use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{
-    BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Settings, Source,
-    Timeline, decide, questions,
+    BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Lived, Settings,
+    Source, Timeline, Witness, decide, questions,
 };
 use error_budget_monitor::slo::{
     ErrorBudget, LevelThresholds, Objective, assess_slices, binomial_tail,
@@ -147,6 +147,7 @@ fn settings() -> Result<Settings, Failure> {
         by_pull_request: false,
         require_active_burn: true,
         require_attribution: true,
+        require_seen_live: false,
         attribution_window: TimeDelta::minutes(60),
         violation_for: TimeDelta::minutes(5),
         max_revisions_back: 3,
@@ -167,6 +168,8 @@ fn timeline(deployed_at: DateTime<Utc>) -> Timeline {
         .map(|age| Change {
             revision: format!("{age:040x}"),
             deployed_at: deployed_at - TimeDelta::days(age),
+            not_before: Some(deployed_at - TimeDelta::days(age)),
+            lived: Lived::Yes,
             state: format!("{:040x}", 1000 + age),
             rollback: None,
             subject: format!("checkout: release v{}", 8 - age),
@@ -174,6 +177,7 @@ fn timeline(deployed_at: DateTime<Utc>) -> Timeline {
         .collect();
     Timeline {
         source: Source::Git,
+        witness: Witness::CommitDate,
         unsettled: None,
         tip: changes[0].revision.clone(),
         tip_state: changes[0].state.clone(),

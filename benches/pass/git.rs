@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use error_budget_monitor::clients::git::{Git, GitSettings, Push, Want};
+use error_budget_monitor::clients::git::{Git, GitSettings, Ignore, Push, Want};
 use testkit::git::{GitRepo, GitServer};
 use tokio::runtime::Handle;
 use url::Url;
@@ -273,6 +273,7 @@ fn rolled_back(url: Url, runtime: Handle) -> Result<(), Box<dyn Error>> {
         token: None,
         branch: "main".to_owned(),
         paths: vec![PATH.to_owned()],
+        ignore: Ignore::default(),
         ca_file: None,
         timeout: Duration::from_secs(60),
         max_bytes: 256 << 20,

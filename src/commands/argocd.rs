@@ -80,6 +80,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
     );
     let record = record
         .with_deployment(Some(&timeline))
+        .with_live(Some(&timeline), None)
         .with_decision(&decision);
     let manual = &service.config.manual;
     let wish = Wish {

@@ -4,7 +4,7 @@ use super::Ended;
 use super::journey::Outage;
 use super::ledger::{NotWhole, whole};
 use super::pass::{
-    Known, Memory, NotEvaluated, evaluate, measure, refused_instead_of, without_state,
+    Known, Memory, NotEvaluated, evaluate, measure, refused_instead_of, seen, without_state,
 };
 use super::service::{Service, history, with_sources};
 use crate::config::OnUnknown;
@@ -36,7 +36,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
     if let (Some(git), Some(_), None) = (&service.git, commit, &known.snapshot) {
         match observe::branch(git, service.settings.max_revisions_back, None).await {
             Ok(snapshot) => {
-                known.branch = BranchReading::Known(observe::timeline(&snapshot));
+                known.branch = BranchReading::Known(seen(&snapshot, state.watch.as_ref(), git));
                 known.snapshot = Some(snapshot);
             }
             Err(error) => {
@@ -126,6 +126,7 @@ fn record_of(
     Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())
+        .with_live(known.branch.timeline(), None)
         .with_decision(&decision)
         .with_signals(&known.signals)
         .with_offenders(&known.offenders)

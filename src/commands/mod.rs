@@ -328,6 +328,9 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
     }
     if let Some(Memory::Writable(mut journal)) = shared {
         tell::hand_on(&mut journal, numbers).await;
+        if let Err(error) = journal.write_what_is_due() {
+            tracing::warn!(error = %error, "what was seen of the branch is not written down; the next run sees it anew");
+        }
     }
     Pass::of(all)
 }

@@ -1,5 +1,7 @@
 //! One pass: read, decide, act, prove, write down.
 
+use std::time::Duration;
+
 use chrono::Utc;
 
 use super::Ended;
@@ -9,16 +11,16 @@ use super::journey::Outage;
 use super::ledger::{Found, NotWhole, whole};
 use super::pending::{Fate, end, fate, waits};
 use super::resume::resume;
-use super::service::{Service, history, with_sources};
+use super::service::{Service, history, sightings, watched_place, with_sources};
 use crate::clients::argocd::Application;
-use crate::clients::git::Snapshot;
+use crate::clients::git::{Git, Snapshot};
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
-use crate::journal::{self, Glimpse, Journal, JournalError, Origin, ServiceState};
+use crate::journal::{self, Glimpse, Journal, JournalError, Origin, ServiceState, Watch};
 use crate::observe::{self, Observation, Offender, Sighting};
 use crate::policy::{
-    Action, BranchReading, Evidence, GateName, History, Inputs, Reason, decide, needs_branch,
-    questions, wants_doings,
+    Action, BranchReading, Evidence, GateName, History, Inputs, Reason, Timeline, decide,
+    needs_branch, questions, wants_doings,
 };
 use crate::record::{Heading, Record};
 use crate::slo::{
@@ -284,7 +286,8 @@ fn remember_sighting(
     }
 }
 
-/// Asks Prometheus and, where the decision needs it, the repository and Prometheus again.
+/// Asks Prometheus and, where the decision needs it, the repository and Prometheus again. `state` says what earlier passes
+/// saw of the back end and of the branch.
 pub(super) async fn evaluate(
     service: &Service<'_>,
     heading: &Heading,
@@ -293,16 +296,17 @@ pub(super) async fn evaluate(
     let (observation, mut assessment) =
         measure_since(service, heading, state.sighting.as_ref()).await?;
     let offenders = fails_most(service, &observation, &mut assessment).await;
-    let (branch, snapshot, app) = match deployments(service, &assessment).await {
-        Ok(known) => known,
-        Err(Outage { source, why }) => {
-            let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
-                .with_assessment(&assessment);
-            let mut not_evaluated = NotEvaluated::new(record, source, why);
-            not_evaluated.assessment = Some(assessment);
-            return Err(not_evaluated);
-        }
-    };
+    let (branch, snapshot, app) =
+        match deployments(service, &assessment, state.watch.as_ref()).await {
+            Ok(known) => known,
+            Err(Outage { source, why }) => {
+                let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
+                    .with_assessment(&assessment);
+                let mut not_evaluated = NotEvaluated::new(record, source, why);
+                not_evaluated.assessment = Some(assessment);
+                return Err(not_evaluated);
+            }
+        };
     let mut known = Known {
         observation,
         assessment,
@@ -349,6 +353,7 @@ async fn fails_most(
 async fn deployments(
     service: &Service<'_>,
     assessment: &Assessment,
+    watch: Option<&Watch>,
 ) -> Result<(BranchReading, Option<Snapshot>, Option<Application>), Outage> {
     if service.git.is_none() && service.argo.is_none() {
         return Ok((BranchReading::NotConfigured, None, None));
@@ -377,12 +382,44 @@ async fn deployments(
             source: "git",
             why: with_sources(&error),
         })?;
-    let timeline = observe::timeline(&snapshot);
+    let timeline = seen(&snapshot, watch, git);
     let timeline = match &app {
         Some(app) => observe::joined(timeline, &snapshot, app),
         None => timeline,
     };
     Ok((BranchReading::Known(timeline), Some(snapshot), app))
+}
+
+/// Returns what was deployed when: as earlier passes saw it where they did, and this one sees the tip too.
+pub(super) fn seen(snapshot: &Snapshot, watch: Option<&Watch>, git: &Git) -> Timeline {
+    let watch = Watch::seeing(watch, &watched_place(git), &snapshot.tip, Utc::now());
+    observe::timeline(snapshot).as_seen(&sightings(snapshot, &watch))
+}
+
+/// Longest wait for the tip of the branch in a pass that needs nothing else of it. Protects the pass from a repository that
+/// hangs; past it the tip counts as not seen by this pass.
+const TIP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Looks where the branch is now, and remembers it: what was seen live decides later. A repository that cannot be asked fails
+/// no pass. Returns the tip.
+async fn watch(service: &Service<'_>, memory: &mut Memory, known: &Known) -> Option<String> {
+    let (Some(git), Memory::Writable(journal)) = (&service.git, memory) else {
+        return None;
+    };
+    let tip = match &known.snapshot {
+        Some(snapshot) => snapshot.tip.clone(),
+        None => match observe::tip(git, TIP_WITHIN).await {
+            Ok(tip) => tip,
+            Err(error) => {
+                tracing::warn!(error = %with_sources(&error), "what is at the tip of the branch is not seen by this pass");
+                return None;
+            }
+        },
+    };
+    let watch = journal.service(&service.key).watch;
+    let watch = Watch::seeing(watch.as_ref(), &watched_place(git), &tip, Utc::now());
+    journal.watched(&service.key, watch);
+    Some(tip)
 }
 
 /// Asks what the decision wants to know of the past, until it knows all that can help.
@@ -420,8 +457,9 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
         Err(not_evaluated) => return not_evaluated.ended(),
     };
     remember_sighting(service, memory, &state, &known.observation);
+    let tip = watch(service, memory, &known).await;
     let holds = watched(service, &state, known.branch.timeline()).await;
-    let ended = follow(service, heading, memory, &state, known).await;
+    let ended = follow(service, heading, memory, &state, known, tip.as_deref()).await;
     Ended { holds, ..ended }
 }
 
@@ -432,6 +470,7 @@ async fn follow(
     memory: &mut Memory,
     state: &ServiceState,
     mut known: Known,
+    tip: Option<&str>,
 ) -> Ended {
     let history = history(state);
     known.looks_what_was_done(service, &history).await;
@@ -439,6 +478,7 @@ async fn follow(
     let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
         .with_assessment(&known.assessment)
         .with_deployment(known.branch.timeline())
+        .with_live(known.branch.timeline(), tip)
         .with_decision(&decision)
         .with_signals(&known.signals)
         .with_offenders(&known.offenders);

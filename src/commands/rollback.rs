@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::Ended;
 use super::carry_out::{Sighted, Wish, carry_out};
 use super::ledger::whole;
-use super::pass::{Memory, measure, not_remembering};
+use super::pass::{Memory, measure, not_remembering, seen};
 use super::service::{Service, history, with_sources};
 use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::exit::Exit;
@@ -148,7 +148,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
             }
         },
     };
-    let timeline = observe::timeline(&snapshot);
+    let timeline = seen(&snapshot, state.watch.as_ref(), git);
     // Limits go by the clock that wrote the journal: no gate compares it with that of Prometheus here.
     let at = Utc::now();
     let history = history(&state);
@@ -164,6 +164,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
     }
     let record = record
         .with_deployment(Some(&timeline))
+        .with_live(Some(&timeline), None)
         .with_decision(&decision);
     let seen = Sighted {
         snapshot: Some(snapshot),

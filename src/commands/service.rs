@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clients::argocd::{Argo, ArgoAuth, ArgoSettings};
+use crate::clients::git::Snapshot;
 #[cfg(feature = "ssh")]
 use crate::clients::git::SshRemote;
 use crate::clients::git::{Git, GitSettings};
@@ -14,10 +15,10 @@ use crate::config::{
     self, ArgocdAuth, ArgocdConfig, Config, GitopsConfig, GitopsMode, GitopsRepo, Histograms,
     PrometheusConfig, SliSource,
 };
-use crate::journal::{Answer, Phase, ServiceState};
+use crate::journal::{Answer, Phase, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
-use crate::policy::{History, PastOutcome, PastRollback, Settings};
+use crate::policy::{History, PastOutcome, PastRollback, Settings, Sighting};
 use crate::slo::{LevelThresholds, Objective};
 use crate::stop::{Signals, Stop};
 pub(super) use crate::with_sources;
@@ -149,6 +150,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
             .is_some_and(|gitops| gitops.mode == GitopsMode::PullRequest),
         require_active_burn: policy.require_active_burn,
         require_attribution: policy.require_attribution,
+        require_seen_live: policy.require_seen_live,
         attribution_window: calendar("ATTRIBUTION_WINDOW", policy.attribution_window)?,
         violation_for: calendar("VIOLATION_FOR", config.thresholds.violation_for)?,
         max_revisions_back: policy.max_revisions_back,
@@ -203,6 +205,7 @@ fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettin
             .iter()
             .map(|path| path.as_str().to_owned())
             .collect(),
+        ignore: config.ignore.clone(),
         ca_file: config.ca_file.clone(),
         timeout: config.timeout,
         max_bytes: config.max_bytes,
@@ -300,6 +303,24 @@ fn queries(config: &Config) -> Queries {
         (Histograms::Native, _) => Buckets::Native,
     };
     Queries::family(workload, family, sli.selector.as_deref(), buckets)
+}
+
+/// Translates what passes saw at the tip into the changes that were in effect there.
+pub(super) fn sightings(snapshot: &Snapshot, watch: &Watch) -> Vec<Sighting> {
+    let tips: Vec<&str> = watch.tips.iter().map(|tip| &*tip.revision).collect();
+    let changes = snapshot.changes_at(&tips);
+    let seen = watch.tips.iter().zip(changes);
+    seen.map(|(tip, change)| Sighting {
+        change,
+        first_seen: tip.first_seen,
+        last_seen: tip.last_seen,
+    })
+    .collect()
+}
+
+/// Returns what is watched: the branch of a repository. The paths do not matter, because a tip is a commit.
+pub(super) fn watched_place(git: &Git) -> String {
+    format!("{} of {}", git.branch(), git.name())
 }
 
 /// Translates the journal's memory for the policy.

@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::clients::git::Ignore;
+
 use super::{
     address::{PlainHttp, base_url},
     duration::MINUTE,
@@ -15,9 +17,10 @@ use super::{
     secret,
     variables::{
         GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID, GITHUB_APP_PRIVATE_KEY, GITOPS_API_URL,
-        GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_MAX_BYTES,
-        GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO, GITOPS_SSH_KEY_FILE,
-        GITOPS_SSH_KNOWN_HOSTS_FILE, GITOPS_TIMEOUT, GITOPS_TOKEN, GITOPS_USERNAME, INCIDENT_REPO,
+        GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_IGNORE,
+        GITOPS_MAX_BYTES, GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO,
+        GITOPS_SSH_KEY_FILE, GITOPS_SSH_KNOWN_HOSTS_FILE, GITOPS_TIMEOUT, GITOPS_TOKEN,
+        GITOPS_USERNAME, INCIDENT_REPO,
     },
 };
 
@@ -37,6 +40,8 @@ pub struct GitopsConfig {
     pub branch: BranchName,
     /// `GITOPS_PATH`: at least one path; none lies inside another.
     pub paths: Vec<RepoPath>,
+    /// `GITOPS_IGNORE` (`**/*.md`): files in the paths that change nothing that is deployed; `none` for no file.
+    pub ignore: Ignore,
     /// `GITOPS_MODE` (push): how a rollback reaches the branch.
     pub mode: GitopsMode,
     /// `GITOPS_PLAINTEXT` (false): whether `http://` is accepted beyond loopback.
@@ -192,6 +197,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let username = reader.required(&GITOPS_USERNAME, parse_username);
     let branch = reader.required(&GITOPS_BRANCH, str::parse);
     let paths = reader.optional(&GITOPS_PATH, parse_paths);
+    let ignore = reader.required(&GITOPS_IGNORE, parse_ignore);
     let mode = reader.required(&GITOPS_MODE, parse_mode);
     let ca_file = reader.file(&GITOPS_CA_FILE);
     let ssh_key_file = reader.optional(&GITOPS_SSH_KEY_FILE, parse_ssh_file);
@@ -214,6 +220,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
         github_app: credentials.github_app,
         branch: branch?,
         paths,
+        ignore: ignore?,
         mode,
         plaintext: forge.plaintext?,
         ca_file: ca_file?,
@@ -330,6 +337,17 @@ fn parse_max_bytes(text: &str) -> Result<u64, Invalid> {
                 quoted(text)
             ))
         })
+}
+
+fn parse_ignore(text: &str) -> Result<Ignore, Invalid> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Ignore::default());
+    }
+    Ignore::parse(text).map_err(|why| {
+        Invalid::because(format!(
+            "{why}; write patterns such as **/*.md,**/CODEOWNERS, or none"
+        ))
+    })
 }
 
 fn parse_mode(text: &str) -> Result<GitopsMode, Invalid> {

@@ -13,7 +13,8 @@ use super::{
         BLACKOUT_WINDOWS, COOLDOWN, DRY_RUN, EMERGENCY_OVERRIDES_BLACKOUT, MAX_REVISIONS_BACK,
         MAX_ROLLBACKS_PER_DAY, MAX_ROLLBACKS_PER_HOUR, MIN_BAD_EVENTS, MIN_EVENTS,
         OUTAGE_DETECTION, REQUIRE_ACTIVE_BURN, REQUIRE_APPROVAL, REQUIRE_ATTRIBUTION,
-        RESUME_MAX_AGE, ROLLBACK_ENABLED, STABILIZATION, VERIFY_DEADLINE, VERIFY_TIMEOUT,
+        REQUIRE_SEEN_LIVE, RESUME_MAX_AGE, ROLLBACK_ENABLED, STABILIZATION, VERIFY_DEADLINE,
+        VERIFY_TIMEOUT,
     },
 };
 
@@ -36,6 +37,8 @@ pub struct PolicyConfig {
     pub require_active_burn: bool,
     /// `REQUIRE_ATTRIBUTION` (true): whether the burn must follow a deployment.
     pub require_attribution: bool,
+    /// `REQUIRE_SEEN_LIVE` (false): whether a rollback waits until the program has seen for an hour what is live.
+    pub require_seen_live: bool,
     /// `ATTRIBUTION_WINDOW` (60m), from 1s to 30d: how long after a deployment a burn is blamed on it.
     pub attribution_window: Duration,
     /// `OUTAGE_DETECTION` (true): whether a service counts as gone where its traffic ended and no pod is ready.
@@ -85,6 +88,7 @@ pub(super) fn read_policy(reader: &mut Reader) -> Checked<PolicyConfig> {
     let dry_run = reader.flag(&DRY_RUN);
     let require_active_burn = reader.flag(&REQUIRE_ACTIVE_BURN);
     let require_attribution = reader.flag(&REQUIRE_ATTRIBUTION);
+    let require_seen_live = reader.flag(&REQUIRE_SEEN_LIVE);
     let attribution_window = reader.duration(&ATTRIBUTION_WINDOW, SECOND..=30 * DAY);
     let outage_detection = reader.flag(&OUTAGE_DETECTION);
     let max_revisions_back = reader.count(&MAX_REVISIONS_BACK, 1..=100);
@@ -100,6 +104,7 @@ pub(super) fn read_policy(reader: &mut Reader) -> Checked<PolicyConfig> {
         dry_run: dry_run?,
         require_active_burn: require_active_burn?,
         require_attribution: require_attribution?,
+        require_seen_live: require_seen_live?,
         attribution_window: attribution_window?,
         outage_detection: outage_detection?,
         max_revisions_back: max_revisions_back?,

@@ -112,6 +112,7 @@ variables! {
         GITHUB_APP_PRIVATE_KEY github_app_private_key or github_app_private_key_file, "The App's private key, PEM.";
         GITOPS_BRANCH gitops_branch = "main", "Branch that is deployed.";
         GITOPS_PATH gitops_path, "Paths that belong to the service, separated by commas; nothing outside them is touched.";
+        GITOPS_IGNORE gitops_ignore = "**/*.md", "Files in GITOPS_PATH that change nothing that is deployed, as patterns separated by commas; a commit of nothing else is no deployment; none for no file.";
         GITOPS_MODE gitops_mode = "push", "How a rollback reaches the branch: push or pull-request.";
         GITOPS_API_URL gitops_api_url = "https://api.github.com", "Base URL of the GitHub API.";
         GITOPS_PLAINTEXT gitops_plaintext = "false", "Whether http:// is accepted beyond loopback; the token then travels in the clear.";
@@ -144,6 +145,7 @@ variables! {
         DRY_RUN dry_run = "false", "Decide as if enabled, act on nothing, tell nobody, remember nothing.";
         REQUIRE_ACTIVE_BURN require_active_burn = "true", "Whether the budget must be burning now.";
         REQUIRE_ATTRIBUTION require_attribution = "true", "Whether the burn must follow a deployment.";
+        REQUIRE_SEEN_LIVE require_seen_live = "false", "Whether a rollback waits until the program has seen for an hour what is live, instead of going by commit dates.";
         ATTRIBUTION_WINDOW attribution_window = "60m", "How long after a deployment a burn is blamed on it.";
         OUTAGE_DETECTION outage_detection = "true", "Whether a service counts as gone where its traffic ended and kube-state-metrics show no ready pods.";
         MAX_REVISIONS_BACK max_revisions_back = "3", "How many deployments a rollback may go back.";

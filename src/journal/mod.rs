@@ -14,6 +14,7 @@ mod probe;
 mod record;
 mod store;
 mod transition;
+mod watch;
 
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
@@ -26,3 +27,4 @@ pub use record::{
 };
 pub use store::{Glimpse, Journal, read};
 pub use transition::{Event, IllegalEvent, Phase, next};
+pub use watch::{SeenTip, Watch};

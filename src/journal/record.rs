@@ -9,6 +9,7 @@ use super::approval::{Answer, Approval, Signature};
 use super::news::NewsKind;
 use super::outbox::Telling;
 use super::transition::{Event, IllegalEvent, Phase, next};
+use super::watch::Watch;
 use crate::policy::{Plan, Undone};
 
 /// How many ended rollbacks of a service are kept.
@@ -48,6 +49,10 @@ pub struct ServiceState {
     /// What Prometheus held of it when it was last seen whole. Files of schema 2 from before this field are still read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sighting: Option<Sighting>,
+    /// What passes saw at the tip of the branch; nothing before the first one that looked. Files of earlier versions lack it
+    /// and are read as such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 }
 
 /// What a metrics back end held of a service at a moment: what it kept of that moment it still has to hold later.
@@ -381,7 +386,11 @@ impl State {
     pub(super) fn forget(&mut self) {
         let share = MAX_TOTAL / self.services.len().max(1);
         let most = share.clamp(MIN_KEPT, MAX_KEPT);
+        let services = self.services.len();
         for service in self.services.values_mut() {
+            if let Some(watch) = &mut service.watch {
+                watch.thin_out(services);
+            }
             let count = service.rollbacks.len();
             let newest = service.rollbacks.iter().map(|past| past.begun_at).max();
             let is_old = |past: &Rollback| newest.is_some_and(|at| at - past.begun_at > MAX_AGE);

@@ -9,6 +9,7 @@ use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::load::{Loaded, encode, load};
 use super::record::{Ledger, Rollback, ServiceState, State};
+use super::watch::Watch;
 
 /// The state of this run: locked for as long as it lives. Copies share it, so that one run can serve several services.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ struct Open {
     state: State,
     /// What is wrong with the file on disk, until another has taken its place.
     damage: Option<String>,
+    /// Whether something is remembered that is not on disk and should be.
+    is_due: bool,
     /// Held, never read. The kernel frees it when the process ends, however it ends.
     lock: File,
 }
@@ -84,6 +87,7 @@ impl Journal {
             generation,
             state,
             damage,
+            is_due: false,
             lock,
         };
         Ok(Self {
@@ -158,6 +162,32 @@ impl Journal {
         open.save()
     }
 
+    /// Remembers what this pass saw of a service's branch. It goes to disk with the next record, else with
+    /// [`Self::write_what_is_due`]: one write for all services.
+    pub fn watched(&mut self, service: &str, watch: Watch) {
+        let mut open = self.open_file();
+        let written = &mut open.of(service).watch;
+        let is_due = written
+            .as_ref()
+            .is_none_or(|written| written.is_outdated_by(&watch));
+        if is_due {
+            *written = Some(watch);
+            open.is_due = true;
+        }
+    }
+
+    /// Writes what is remembered and not on disk, where that is worth a write.
+    ///
+    /// # Errors
+    /// As for [`Journal::put`].
+    pub fn write_what_is_due(&mut self) -> Result<(), JournalError> {
+        let mut open = self.open_file();
+        match open.is_due {
+            true => open.save(),
+            false => Ok(()),
+        }
+    }
+
     fn open_file(&self) -> MutexGuard<'_, Open> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,6 +214,7 @@ impl Open {
         self.writer.replace(text.as_bytes(), was).map_err(failed)?;
         self.generation = generation;
         self.damage = None;
+        self.is_due = false;
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Asks the GitOps repository what was deployed when.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::clients::git::{self, Git, GitError, Snapshot, Want};
-use crate::policy::{Change, CommitDone, Doings, FileEdit, RollbackMark, Timeline};
+use crate::policy::{Change, CommitDone, Doings, FileEdit, Lived, RollbackMark, Timeline, Witness};
 
 /// Trailer with the rollback's id.
 pub const TRAILER_ID: &str = "Error-Budget-Rollback";
@@ -71,6 +72,7 @@ async fn read(git: &Git, want: Want) -> Result<Snapshot, GitError> {
 pub fn timeline(snapshot: &Snapshot) -> Timeline {
     Timeline {
         source: crate::policy::Source::Git,
+        witness: Witness::CommitDate,
         unsettled: None,
         tip: snapshot.tip.clone(),
         tip_state: snapshot.tip_state.clone(),
@@ -80,6 +82,8 @@ pub fn timeline(snapshot: &Snapshot) -> Timeline {
             .map(|change| Change {
                 revision: change.revision.clone(),
                 deployed_at: change.committed_at,
+                not_before: Some(change.committed_at),
+                lived: Lived::Yes,
                 state: change.state.clone(),
                 rollback: mark(snapshot, change),
                 subject: change.subject.clone(),
@@ -91,6 +95,15 @@ pub fn timeline(snapshot: &Snapshot) -> Timeline {
             git::End::DepthLimit => crate::policy::End::DepthLimit,
         },
     }
+}
+
+/// Asks for the tip of the branch alone: one small request, which ends at the latest after `within`.
+///
+/// # Errors
+/// Fails when the remote cannot be reached or refuses, or when the branch is not there.
+pub async fn tip(git: &Git, within: Duration) -> Result<String, GitError> {
+    let git = git.clone();
+    crate::blocking(move || git.tip(within)).await
 }
 
 /// Reads our trailers, and believes them when the content agrees: a commit that quotes them and restores something else

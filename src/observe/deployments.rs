@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clients::argocd::{Application, Deployment, HealthStatus, Initiator};
 use crate::clients::git::{PathChange, Snapshot};
-use crate::policy::{Change, End, Source, Timeline, short};
+use crate::policy::{Change, End, Lived, Source, Timeline, Witness, short};
 
 /// What Argo CD ran for a while: deployments of the same content, one after the other.
 struct Run<'a> {
@@ -27,6 +27,7 @@ impl Run<'_> {
 /// is live, the timeline is unsettled.
 pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) -> Timeline {
     timeline.source = Source::Argocd;
+    timeline.witness = Witness::Argocd;
     timeline.unsettled = under_way(app);
     let Some(deployments) = app.deployments() else {
         timeline.unsettled = Some("Argo CD's history cannot be read".to_owned());
@@ -80,7 +81,9 @@ fn date(changes: &mut Vec<Change>, runs: &[Run<'_>]) {
         }
         if let Some(began) = left[found].began {
             change.deployed_at = began;
+            change.not_before = Some(began);
         }
+        change.lived = Lived::Yes;
         left = &left[..found];
         true
     });
@@ -95,6 +98,8 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
         changes.push(Change {
             revision: deployment.revisions.join("+"),
             deployed_at: began(deployment)?,
+            not_before: began(deployment),
+            lived: Lived::Yes,
             state: deployment_state(deployment),
             rollback: None,
             subject: String::new(),
@@ -109,6 +114,7 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
             Some(_) | None => End::DepthLimit,
         },
         source: Source::Argocd,
+        witness: Witness::Argocd,
         unsettled: under_way(app),
         changes,
     })

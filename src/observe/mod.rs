@@ -18,6 +18,7 @@ mod unjudged;
 
 pub use branch::{
     TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO, branch, branch_back_to, doings, timeline,
+    tip,
 };
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};

@@ -4,8 +4,8 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 
 use super::{
     Answer, BlackoutWindows, BranchReading, Change, Decision, End, Evidence, Gate, GateName,
-    GateState, History, Inputs, PastOutcome, PastRollback, PodEvents, Question, RollbackMark,
-    Settings, Source, Span, Timeline, decide, questions,
+    GateState, History, Inputs, Lived, PastOutcome, PastRollback, PodEvents, Question,
+    RollbackMark, Settings, Source, Span, Timeline, Witness, decide, questions,
 };
 use crate::slo::fixture::{World, world};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
@@ -65,6 +65,7 @@ pub(super) fn case() -> Case {
             by_pull_request: false,
             require_active_burn: true,
             require_attribution: true,
+            require_seen_live: false,
             attribution_window: Duration::minutes(60),
             violation_for: Duration::minutes(5),
             max_revisions_back: 3,
@@ -326,6 +327,8 @@ pub(super) fn change(revision: &str, before: Duration) -> Change {
     Change {
         revision: revision.to_owned(),
         deployed_at: ago(before),
+        not_before: Some(ago(before)),
+        lived: Lived::Yes,
         state: format!("state of {revision}"),
         rollback: None,
         subject: format!("release {revision}"),
@@ -353,6 +356,7 @@ impl Change {
 pub(super) fn timeline(changes: Vec<Change>) -> Timeline {
     Timeline {
         source: Source::Git,
+        witness: Witness::CommitDate,
         unsettled: None,
         tip: "tip".to_owned(),
         tip_state: changes

@@ -32,5 +32,7 @@ pub use reason::Reason;
 pub use settings::Settings;
 pub use target::Wanted;
 pub(crate) use target::short;
-pub use timeline::{BranchReading, Change, End, RollbackMark, Source, Timeline};
+pub use timeline::{
+    BranchReading, Change, End, Lived, RollbackMark, Sighting, Source, Timeline, Witness,
+};
 pub use undo::{CommitDone, Doings, FileEdit, Undone};

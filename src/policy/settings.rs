@@ -25,6 +25,8 @@ pub struct Settings {
     pub require_active_burn: bool,
     /// `REQUIRE_ATTRIBUTION`.
     pub require_attribution: bool,
+    /// `REQUIRE_SEEN_LIVE`: whether a commit's date is never enough to say what was live.
+    pub require_seen_live: bool,
     /// `ATTRIBUTION_WINDOW`.
     pub attribution_window: Duration,
     /// `VIOLATION_FOR`: how long after a deployment its pods may still be those of the revision before it.

@@ -7,12 +7,8 @@ use super::evidence::{Question, Span};
 use super::plan::Blame;
 use super::target::short;
 use super::text::span;
-use super::timeline::{Change, Timeline};
+use super::timeline::{CLOCK_GRACE, Change, NARROW, Timeline};
 use crate::slo::{Beginning, Reading, Signal, SignalName, Sli, Trail};
-
-/// How far a deployment may seem to lie after the burn that it caused: clocks of committers are not ours, and a slice that
-/// holds some of the first errors is over the limit as a whole. Source: facts, section 7.
-const CLOCK_GRACE: Duration = Duration::seconds(60);
 
 /// How long before a deployment the service is compared with afterwards. Source: facts, section 7.
 const BEFORE: Duration = Duration::hours(1);
@@ -92,7 +88,12 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
     let ago = Duration::from_std(first.ago).unwrap_or(Duration::MAX);
     let onset = inputs.now - ago;
     // Clocks of committers are not ours, and a slice that holds some of the first errors is over the limit as a whole.
-    let is_before = |change: &Change| change.deployed_at <= onset + CLOCK_GRACE;
+    let is_before = |change: &Change| {
+        let is_old = change
+            .not_before
+            .is_none_or(|from| from <= onset + CLOCK_GRACE);
+        change.is_live() && is_old
+    };
     let began = format!("{} began to burn {} ago", first.sli.as_str(), span(ago));
     let Some(index) = timeline.changes.iter().position(is_before) else {
         let why = format!("{began}, before the oldest deployment that is known");
@@ -109,11 +110,37 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
         );
         return Some(nobody(Some(onset), Blame::NotDeployment, why));
     }
-    let against = late(inputs, &trail, suspect).map(|why| (Blame::NotDeployment, why));
+    let late = late(inputs, &trail, suspect).map(|why| (Blame::NotDeployment, why));
+    let against = undated(inputs, suspect, onset).or(late);
     Some(Suspicion {
         index,
         onset: Some(onset),
         against,
+    })
+}
+
+/// Says so when it is not known well enough when a deployment happened.
+fn undated(inputs: &Inputs<'_>, suspect: &Change, onset: DateTime<Utc>) -> Option<(Blame, String)> {
+    let name = short(&suspect.revision);
+    let Some(from) = suspect.not_before else {
+        let why = format!(
+            "{name} was live already when it was first looked at, {} ago: when it was deployed is not known",
+            span(inputs.now - suspect.deployed_at)
+        );
+        return Some((Blame::Unknown, why));
+    };
+    let range = suspect.deployed_at - from;
+    let window = inputs.settings.attribution_window;
+    let may_be_later = onset + CLOCK_GRACE < suspect.deployed_at && range > NARROW;
+    let may_be_too_old = onset - from > window;
+    (may_be_later || may_be_too_old).then(|| {
+        let why = format!(
+            "{name} was deployed at some time in the {} until {} ago, in which nobody looked; the burn began {} ago",
+            span(range),
+            span(inputs.now - suspect.deployed_at),
+            span(inputs.now - onset)
+        );
+        (Blame::Unknown, why)
     })
 }
 
@@ -174,11 +201,8 @@ fn beginnings(inputs: &Inputs<'_>, trail: &Trail<'_>) -> Result<Vec<Began>, (Bla
 
 fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]) -> Trail<'a> {
     let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);
-    let oldest = timeline
-        .changes
-        .iter()
-        .take(back.saturating_add(2))
-        .next_back();
+    let live = timeline.changes.iter().filter(|change| change.is_live());
+    let oldest = live.take(back.saturating_add(2)).last();
     let since = oldest.map_or_else(Duration::zero, |oldest| inputs.now - oldest.deployed_at);
     Trail {
         objective: inputs.objective,
@@ -199,7 +223,7 @@ fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]
 /// Returns the newest moment at which a change was surely not deployed yet: a committer's clock may run ahead, and what it
 /// did in that time must not count for the revision before it.
 pub(super) fn not_yet(change: &Change) -> DateTime<Utc> {
-    change.deployed_at - CLOCK_GRACE
+    change.earliest() - CLOCK_GRACE
 }
 
 /// Returns the hour before a deployment and the time since.
@@ -274,8 +298,8 @@ const CLOSE_LOOK: i32 = 2;
 pub(super) fn life(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Option<Span> {
     let settling = inputs.settings.violation_for;
     let change = timeline.changes.get(index)?;
-    let next = timeline.changes.get(index.checked_sub(1)?)?;
-    if next.deployed_at - change.deployed_at < settling * SHORTEST_LIFE {
+    let next = timeline.successor(index)?;
+    if next.earliest() - change.deployed_at < settling * SHORTEST_LIFE {
         return None;
     }
     let to = not_yet(next);
@@ -328,7 +352,8 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
         spans.extend(cure(inputs, &timeline.changes[0]).map(|span| (span, by_latency)));
     }
     let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);
-    let candidates = index + 1..timeline.changes.len().min(back.saturating_add(1));
+    let candidates = (index + 1..timeline.changes.len())
+        .filter(|index| timeline.changes[*index].is_live() && timeline.back(*index) <= back);
     for life in candidates.filter_map(|index| life(inputs, timeline, index)) {
         spans.extend([life, end_of(inputs, life)].map(|span| (span, by_latency)));
     }

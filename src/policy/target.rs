@@ -92,9 +92,12 @@ fn search(
         )));
     }
     let mut passed_over = Vec::new();
-    let candidates = (0_u32..).zip(&timeline.changes).enumerate();
-    for (index, (back, candidate)) in candidates.skip(suspect + 1) {
+    for (index, candidate) in timeline.changes.iter().enumerate().skip(suspect + 1) {
         let name = short(&candidate.revision);
+        if !candidate.is_live() {
+            passed_over.push(format!("{name} was never seen live"));
+            continue;
+        }
         if history.holds(timeline, candidate) {
             passed_over.push(format!("{name} was rolled back before"));
             continue;
@@ -103,6 +106,7 @@ fn search(
             passed_over.push(format!("{name} equals what is there now"));
             continue;
         }
+        let back = u32::try_from(timeline.back(index)).unwrap_or(u32::MAX);
         if back > max_back {
             return Err(NoTarget {
                 reason: Reason::TooManyRevisions,

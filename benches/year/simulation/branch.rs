@@ -1,6 +1,6 @@
 //! The GitOps branch: what was deployed when, and what is wrong with it.
 
-use error_budget_monitor::policy::{Change, End, RollbackMark, Source, Timeline};
+use error_budget_monitor::policy::{Change, End, Lived, RollbackMark, Source, Timeline, Witness};
 
 use super::counts::moment;
 
@@ -85,6 +85,8 @@ impl Branch {
             change: Change {
                 revision: format!("{number:08x}{:032x}", 0),
                 deployed_at: moment(at),
+                not_before: Some(moment(at)),
+                lived: Lived::Yes,
                 state: self.state(content),
                 rollback: None,
                 subject: format!("release {number}"),
@@ -128,6 +130,7 @@ impl Branch {
         let changes: Vec<Change> = newest_first.map(|commit| commit.change.clone()).collect();
         Timeline {
             source: Source::Git,
+            witness: Witness::CommitDate,
             unsettled: None,
             tip: changes[0].revision.clone(),
             tip_state: changes[0].state.clone(),

@@ -30,6 +30,7 @@ pub(super) fn settings() -> Settings {
         by_pull_request: false,
         require_active_burn: true,
         require_attribution: true,
+        require_seen_live: false,
         attribution_window: TimeDelta::minutes(60),
         violation_for: TimeDelta::minutes(5),
         max_revisions_back: 3,

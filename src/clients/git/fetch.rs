@@ -163,7 +163,7 @@ pub(super) fn fetch_contents(
 }
 
 /// Tells what a server may answer that offers something and then does not do it.
-fn is_refusal(fault: &GitFault) -> bool {
+pub(super) fn is_refusal(fault: &GitFault) -> bool {
     match fault {
         GitFault::Protocol { .. } | GitFault::Cut | GitFault::Library(_) => true,
         GitFault::Status(status) => !matches!(status, 401 | 403 | 404 | 408 | 429),

@@ -7,6 +7,7 @@ mod access;
 mod deeds;
 mod error;
 mod fetch;
+mod ignore;
 mod packets;
 mod push;
 mod restore;
@@ -16,12 +17,14 @@ mod secrets;
 #[cfg(feature = "ssh")]
 mod ssh;
 mod texts;
+mod tip;
 mod transport;
 mod walk;
 
 pub use access::Access;
 pub use deeds::{Deed, Deeds, Edit};
 pub use error::{GitError, GitFault, RevisionFault, SshFault};
+pub use ignore::Ignore;
 pub use push::Push;
 pub use restore::{Draft, PathEntry};
 pub use revision::Resolved;
@@ -72,6 +75,8 @@ pub struct GitSettings {
     pub branch: String,
     /// The watched paths.
     pub paths: Vec<String>,
+    /// Files in them that change nothing that is deployed: a commit of nothing else is no change.
+    pub ignore: Ignore,
     /// File with further root certificates.
     pub ca_file: Option<PathBuf>,
     /// Total time of one exchange with the remote.

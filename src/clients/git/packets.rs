@@ -232,6 +232,11 @@ pub(super) fn write_packet(out: &mut Vec<u8>, line: &str) {
     out.extend_from_slice(format!("{:04x}{line}", line.len() + 4).as_bytes());
 }
 
+/// Ends what says which command is given; its arguments follow. Only version 2 of the protocol knows it.
+pub(super) fn write_delimiter(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0001");
+}
+
 /// Ends a section.
 pub(super) fn write_flush(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0000");

@@ -114,6 +114,26 @@ impl Session {
         }
     }
 
+    /// Gives a command of version 2 of git's protocol, which needs no round before it; nothing where the way to the remote
+    /// does not know it.
+    pub(super) fn command(&mut self, body: Vec<u8>) -> Option<Result<Packets<'_>, GitFault>> {
+        match &self.remote {
+            Remote::Http(client) => {
+                let name = Service::UploadPack.name();
+                let wanted = format!("application/x-{name}-result");
+                let request = client
+                    .request(Method::POST, [name])
+                    .header("content-type", format!("application/x-{name}-request"))
+                    .header("accept", &wanted)
+                    .header("git-protocol", "version=2")
+                    .body(body);
+                Some(self.send(&Arc::clone(client), Purpose::Ask, request, &wanted))
+            }
+            #[cfg(feature = "ssh")]
+            Remote::Ssh(_) => None,
+        }
+    }
+
     /// A connection takes one request, after it said what the remote has.
     #[cfg(feature = "ssh")]
     fn ask_over_ssh(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {

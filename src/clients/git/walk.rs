@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use git2::{Commit, ErrorCode, Oid, Repository, Tree};
 
 use super::error::GitFault;
+use super::ignore::Contents;
 use super::revision::{Resolved, Search};
 use super::{GitSettings, Snapshot, Want, library};
 
@@ -21,7 +22,7 @@ pub struct PathChange {
     pub revision: String,
     /// Committer time.
     pub committed_at: DateTime<Utc>,
-    /// Content of the watched paths after it.
+    /// What is deployed of the watched paths after it.
     pub state: String,
     /// First line of the message.
     pub subject: String,
@@ -66,7 +67,10 @@ pub(super) fn walk(
     is_deepest: bool,
 ) -> Result<Walked, GitFault> {
     let tip = tip(repo, &settings.branch)?;
-    let tip_state = state(&tip, &settings.paths)?;
+    let mut contents = Contents::new(repo, &settings.ignore);
+    let mut content =
+        |commit: &Commit<'_>| contents.of(&settings.paths, state(commit, &settings.paths)?);
+    let tip_state = content(&tip)?;
     let Some(complete_tip) = complete(&tip_state) else {
         return Err(missing_path(&tip_state, settings));
     };
@@ -98,7 +102,7 @@ pub(super) fn walk(
             Older::Boundary if is_deepest => break End::DepthLimit,
             Older::Boundary => return Ok(Walked::NeedsDepth),
             Older::Parent(parent) => {
-                let before = state(&parent, &settings.paths)?;
+                let before = content(&parent)?;
                 if before != here {
                     seen.change(&commit, &here)?;
                 }
@@ -193,7 +197,18 @@ impl Snapshot {
     /// known, or lacks one of the paths.
     pub fn state_at(&self, revision: &str) -> Option<String> {
         let commit = self.find(revision)?;
-        complete(&state(&commit, &self.git.settings.paths).ok()?)
+        let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
+        complete(&self.deployed(&mut contents, &commit).ok()?)
+    }
+
+    /// Returns what is deployed of the watched paths at a commit.
+    fn deployed(
+        &self,
+        contents: &mut Contents<'_>,
+        commit: &Commit<'_>,
+    ) -> Result<Vec<Option<Entry>>, GitFault> {
+        let paths = &self.git.settings.paths;
+        contents.of(paths, state(commit, paths)?)
     }
 
     /// Returns the id of the change that was in effect at a commit of the branch's first-parent line: the newest one at or
@@ -211,6 +226,38 @@ impl Snapshot {
             match older(&self.repo, &commit).ok()? {
                 Older::Parent(parent) => id = parent.id().to_string(),
                 Older::Root | Older::Boundary => return None,
+            }
+        }
+    }
+
+    /// Returns for each of the commits what [`Self::change_at`] does, by one walk for all of them.
+    pub fn changes_at(&self, revisions: &[&str]) -> Vec<Option<String>> {
+        let mut found = vec![None; revisions.len()];
+        let mut met: Vec<usize> = Vec::new();
+        let mut id = self.tip.clone();
+        loop {
+            let here = |(_, revision): &(usize, &&str)| **revision == id;
+            met.extend(
+                revisions
+                    .iter()
+                    .enumerate()
+                    .filter(here)
+                    .map(|(place, _)| place),
+            );
+            if let Some(change) = self.changes.iter().find(|change| change.revision == id) {
+                for place in met.drain(..) {
+                    found[place] = Some(change.revision.clone());
+                }
+                if Some(change) == self.changes.last() {
+                    return found;
+                }
+            }
+            let parent = self
+                .find(&id)
+                .and_then(|commit| older(&self.repo, &commit).ok());
+            match parent {
+                Some(Older::Parent(parent)) => id = parent.id().to_string(),
+                Some(Older::Root | Older::Boundary) | None => return found,
             }
         }
     }
@@ -258,6 +305,7 @@ impl Snapshot {
     pub fn moved_since(&self, older_tip: &str) -> Moved {
         let mut id = self.tip.clone();
         let mut newer_state: Option<Option<String>> = None;
+        let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
         loop {
             let Some(commit) = Oid::from_str(&id)
                 .ok()
@@ -265,7 +313,7 @@ impl Snapshot {
             else {
                 return Moved::Rewritten;
             };
-            let Ok(entries) = state(&commit, &self.git.settings.paths) else {
+            let Ok(entries) = self.deployed(&mut contents, &commit) else {
                 return Moved::Rewritten;
             };
             let here = complete(&entries);

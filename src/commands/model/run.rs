@@ -100,6 +100,7 @@ impl Driver {
             by_pull_request: rules.by_pull_request,
             require_active_burn: true,
             require_attribution: rules.require_attribution,
+            require_seen_live: false,
             attribution_window: TimeDelta::minutes(60),
             violation_for: TimeDelta::minutes(5),
             max_revisions_back: rules.revisions_back,

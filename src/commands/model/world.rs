@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
-use crate::policy::{Answer, Change, End, Question, RollbackMark, Source, Span, Timeline};
+use crate::policy::{
+    Answer, Change, End, Lived, Question, RollbackMark, Source, Span, Timeline, Witness,
+};
 use crate::slo::fixture::{World as Measured, world};
 use crate::slo::{Course, Events, Look, Reading, Stretch};
 
@@ -145,6 +147,7 @@ impl World {
         let newest = self.commits.iter().rev().take(changes);
         Timeline {
             source: Source::Git,
+            witness: Witness::CommitDate,
             unsettled: None,
             tip: self.tip().revision.clone(),
             tip_state: state(self.tip().content),
@@ -152,6 +155,8 @@ impl World {
                 .map(|commit| Change {
                     revision: commit.revision.clone(),
                     deployed_at: commit.at,
+                    not_before: Some(commit.at),
+                    lived: Lived::Yes,
                     state: state(commit.content),
                     rollback: commit.mark.clone(),
                     subject: "release".to_owned(),

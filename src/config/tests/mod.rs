@@ -148,6 +148,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     GITHUB_APP_PRIVATE_KEY (secret)
     GITOPS_BRANCH = main
     GITOPS_PATH
+    GITOPS_IGNORE = **/*.md
     GITOPS_MODE = push
     GITOPS_API_URL = https://api.github.com
     GITOPS_PLAINTEXT = false
@@ -176,6 +177,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     DRY_RUN = false
     REQUIRE_ACTIVE_BURN = true
     REQUIRE_ATTRIBUTION = true
+    REQUIRE_SEEN_LIVE = false
     ATTRIBUTION_WINDOW = 60m
     OUTAGE_DETECTION = true
     MAX_REVISIONS_BACK = 3
@@ -268,6 +270,7 @@ fn defaults_reach_the_fields_they_belong_to() {
             dry_run: false,
             require_active_burn: true,
             require_attribution: true,
+            require_seen_live: false,
             attribution_window: 3600s,
             outage_detection: true,
             max_revisions_back: 3,

@@ -48,6 +48,7 @@ mod doubts;
 mod evidence;
 mod gates;
 mod limits;
+mod live;
 mod manual;
 mod outage;
 mod properties;

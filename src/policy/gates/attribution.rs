@@ -7,7 +7,7 @@ use super::super::rollout::{self, Rollout};
 use super::super::suspicion::{Suspicion, just_before, not_yet, sides, slis, soon_after};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
-use super::super::timeline::{BranchReading, Change, Timeline};
+use super::super::timeline::{BranchReading, Change, Timeline, Witness};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
 use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
 
@@ -43,7 +43,15 @@ pub(in crate::policy) fn attribution(
         return (Gate::fail(name, Reason::NotAttributable, why), None);
     };
     let attribution = blame(inputs, timeline, suspicion);
-    let gate = if !inputs.settings.require_attribution {
+    let is_seen = match timeline.witness {
+        Witness::CommitDate => false,
+        Witness::Tip | Witness::Argocd => true,
+    };
+    let gate = if inputs.settings.require_seen_live && !is_seen {
+        let why = "what is live is known from the dates of commits only, and REQUIRE_SEEN_LIVE is true: it is seen once \
+                   passes have looked at the branch for an hour";
+        Gate::fail(name, Reason::NotAttributable, why)
+    } else if !inputs.settings.require_attribution {
         Gate::off(name)
     } else {
         let why = attribution.why.clone();
@@ -87,7 +95,7 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         Some((*before, *after))
     };
     let deployed = || {
-        let newer = suspicion.index;
+        let newer = timeline.back(suspicion.index);
         format!(
             "{} was deployed {} ago{}",
             short(&suspect.revision),

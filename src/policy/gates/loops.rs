@@ -185,7 +185,7 @@ fn opened_by(past: &PastRollback, timeline: &Timeline, now: DateTime<Utc>) -> Op
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
         newest.rollback.is_none()
-            && newest.deployed_at > past.begun_at
+            && newest.not_before.is_some_and(|from| from > past.begun_at)
             && newest.revision != past.from
             && past.from_state.as_ref() != Some(&newest.state)
     });

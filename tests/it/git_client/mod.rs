@@ -19,6 +19,7 @@ mod scratch;
 mod secrets;
 #[cfg(feature = "ssh")]
 mod ssh;
+mod tip;
 mod tls;
 
 use std::sync::LazyLock;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::git::{
-    Git, GitError, GitFault, GitSettings, PathChange, Push, Snapshot, Want,
+    Git, GitError, GitFault, GitSettings, Ignore, PathChange, Push, Snapshot, Want,
 };
 use testkit::git::{GitRepo, GitServer, TOKEN_USER};
 use tokio::runtime::Handle;
@@ -128,6 +129,7 @@ fn settings(url: &str) -> GitSettings {
         token: Some(TOKEN.into()),
         branch: "main".to_owned(),
         paths: vec![PATH.to_owned()],
+        ignore: Ignore::default(),
         ca_file: None,
         timeout: Duration::from_secs(60),
         max_bytes: 64 << 20,

@@ -12,7 +12,7 @@ mod trees;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use error_budget_monitor::clients::git::{Git, GitSettings, Snapshot, Want};
+use error_budget_monitor::clients::git::{Git, GitSettings, Ignore, Snapshot, Want};
 use error_budget_monitor::clients::github::{
     Author, Entry, Github, GithubAuth, GithubSettings, NewCommit, Written,
 };
@@ -129,6 +129,7 @@ async fn read(github: &GithubServer, paths: Vec<String>) -> Snapshot {
         token: Some(GithubServer::TOKEN.into()),
         branch: "main".to_owned(),
         paths,
+        ignore: Ignore::default(),
         ca_file: None,
         timeout: Duration::from_secs(60),
         max_bytes: 64 << 20,

@@ -157,7 +157,7 @@ fn a_service_that_nobody_asks_since_its_deployment_is_left_alone() {
     let ran = ran.exits(0).decides("hold", "unknown_data");
     assert!(unknown(&ran, "burn_rate_5m").contains("no event"), "{ran}");
     assert_eq!(ran.record["burn_rates"]["5m"], Value::Null, "{ran}");
-    assert_eq!(world.server.requests(), [], "git was asked");
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn an_own_query_that_does_not_parse_is_quoted_and_named() {
         let status = world.nothing_changed_by(&program.arguments(&["status"]));
         status.exits(69).complains_of(&words);
     }
-    assert_eq!(world.server.requests(), [], "git was asked");
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 #[test]
@@ -516,7 +516,7 @@ impl Edited {
 
     #[track_caller]
     fn git_is_not_asked(&self) {
-        assert_eq!(self.world.server.requests(), [], "git was asked");
+        assert_eq!(self.world.reads_of_the_branch(), 0, "git was asked");
     }
 }
 

@@ -54,7 +54,7 @@ fn a_refused_token_is_named_and_never_shown() {
         assert!(!request.target.contains(CANARY));
     }
     assert_eq!(requests.len(), COMMANDS.len(), "a refusal is not repeated");
-    assert_eq!(world.server.requests(), []);
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_service_that_nobody_measures_is_unknown_and_not_healthy() {
 
     let told = check.clone().env("GATE_ON_UNKNOWN", "allow");
     is_unknown(world.nothing_changed_by(&told).exits(0));
-    assert_eq!(world.server.requests(), []);
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 /// The commands that evaluate.
@@ -84,7 +84,7 @@ fn refused(stub: &Stub, words: &[&str]) {
         let ran = world.nothing_changed_but_the_lock_by(&program.arguments(arguments));
         is_unknown(ran.exits(69).complains_of(words));
     }
-    assert_eq!(world.server.requests(), [], "git was asked");
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 #[track_caller]

@@ -38,7 +38,7 @@ fn a_folder_that_takes_no_file_stops_what_would_need_it() {
                 .complains_of(&["the state folder", "make it writable", "STATE_FILE"]);
         }
     }
-    assert_eq!(world.server.requests(), [], "git was asked");
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_held_lock_sends_the_second_run_away_and_lets_those_pass_who_only_look() {
         let ran = world.nothing_changed_by(&program).exits(75);
         ran.complains_of(&["another run holds", "state.json.lock", "next run"]);
     }
-    assert_eq!(world.server.requests(), [], "git was asked");
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
     let looking: [(&[&str], i32); 3] = [
         (&["run", "--dry-run"], 0),
         (&["check"], 2),

@@ -18,6 +18,7 @@ mod done_when;
 mod evidence;
 mod gate;
 mod github_app;
+mod live;
 mod log_file;
 mod lost_memory;
 mod lost_store;

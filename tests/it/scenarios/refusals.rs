@@ -192,7 +192,7 @@ fn without_a_repository_no_deployment_is_known() {
         ran.text("/decision/detail").contains("GITOPS_REPO"),
         "{ran}"
     );
-    assert_eq!(world.server.requests(), []);
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_service_that_nobody_asks_or_that_went_silent_is_unknown() {
             let rate = ran.record.pointer(window);
             assert!(rate.is_some_and(serde_json::Value::is_null), "{ran}");
         }
-        assert_eq!(world.server.requests(), [], "git was asked");
+        assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
     }
 }
 

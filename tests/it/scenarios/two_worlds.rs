@@ -64,7 +64,7 @@ fn unknown(world: &World, words: &[&str]) -> Ran {
     for violation in ran.record["violations"].as_array().into_iter().flatten() {
         assert_eq!(violation["state"], "unknown", "{ran}");
     }
-    assert_eq!(world.server.requests(), [], "git was asked");
+    assert_eq!(world.reads_of_the_branch(), 0, "git was asked");
     ran
 }
 

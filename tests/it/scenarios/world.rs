@@ -237,6 +237,16 @@ impl World {
         commit
     }
 
+    /// Counts how often the branch was read, or asked to be: that begins with the list of references. Where the tip is is
+    /// another question, which every pass may ask.
+    pub(crate) fn reads_of_the_branch(&self) -> usize {
+        let requests = self.server.requests();
+        requests
+            .iter()
+            .filter(|request| request.method == "GET")
+            .count()
+    }
+
     /// Counts the commits on the branch that carry a rollback's id.
     pub(crate) fn rollback_commits(&self) -> usize {
         let log = self.repo().log();
