@@ -55,21 +55,7 @@ impl Course {
     ///
     /// Pearson's statistic of overdispersion: Σ (bad − expected)² ÷ variance, divided by the slices less one.
     pub fn dispersion(&self, sli: Sli, ended_ago: Duration) -> f64 {
-        let slices = self.of(sli);
-        let slices = slices.value().map_or(&[][..], Vec::as_slice);
-        let stride = self
-            .covering
-            .as_millis()
-            .div_ceil(self.step.as_millis().max(1));
-        let skipped = ended_ago.saturating_sub(self.ends_ago).as_millis();
-        let skipped = skipped.div_ceil(self.step.as_millis().max(1));
-        let calm: Vec<Events> = slices
-            .iter()
-            .rev()
-            .skip(usize::try_from(skipped).unwrap_or(usize::MAX))
-            .step_by(usize::try_from(stride).unwrap_or(1).max(1))
-            .filter_map(|slice| *slice)
-            .collect();
+        let calm: Vec<Events> = self.apart(sli, ended_ago).into_iter().flatten().collect();
         let all = calm.iter().copied().reduce(|left, right| left + right);
         let ratio = all.map_or(0.0, Events::error_ratio);
         if calm.len() < FEWEST_SLICES || ratio <= 0.0 || ratio >= 1.0 {
@@ -81,6 +67,34 @@ impl Course {
         };
         let sum: f64 = calm.iter().map(surprise).sum();
         (sum / (calm.len() - 1) as f64).clamp(1.0, MOST_DISPERSED)
+    }
+
+    /// Returns the events of one SLI in so long a time that ended at least so long ago, as whole slices and at least one; nothing
+    /// where none of them holds any.
+    pub fn within(&self, sli: Sli, ended_ago: Duration, span: Duration) -> Option<Events> {
+        let count = span.as_millis().div_ceil(self.covering.as_millis().max(1));
+        self.apart(sli, ended_ago)
+            .into_iter()
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .flatten()
+            .reduce(|left, right| left + right)
+    }
+
+    /// Returns the slices of one SLI that ended at least so long ago and hold no event twice, newest first.
+    fn apart(&self, sli: Sli, ended_ago: Duration) -> Vec<Option<Events>> {
+        let slices = self.of(sli);
+        let slices = slices.value().map_or(&[][..], Vec::as_slice);
+        let steps = |span: Duration| {
+            let steps = span.as_millis().div_ceil(self.step.as_millis().max(1));
+            usize::try_from(steps).unwrap_or(usize::MAX)
+        };
+        slices
+            .iter()
+            .rev()
+            .skip(steps(ended_ago.saturating_sub(self.ends_ago)))
+            .step_by(steps(self.covering).max(1))
+            .copied()
+            .collect()
     }
 
     /// Returns how long before the evaluation time the oldest slice begins, if it is as long as the step.
@@ -217,5 +231,18 @@ mod tests {
             ..course(&bad)
         };
         assert_eq!(overlapping.dispersion(Sli::Errors, Duration::ZERO), 1.0);
+    }
+
+    #[test]
+    fn counts_the_last_slices_before_a_moment() {
+        let course = course(&[1.0, 2.0, 4.0, 8.0]);
+        let within = |ago: u32, span: u32| {
+            let events = course.within(Sli::Errors, ago * MINUTE, span * MINUTE)?;
+            Some((events.bad(), events.total()))
+        };
+        assert_eq!(within(0, 1), Some((8.0, 200.0)));
+        assert_eq!(within(1, 2), Some((6.0, 400.0)));
+        assert_eq!(within(2, 9), Some((3.0, 400.0)));
+        assert_eq!(within(4, 1), None);
     }
 }

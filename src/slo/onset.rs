@@ -229,12 +229,16 @@ impl Trail<'_> {
             .as_millis()
             .div_ceil(course.step.as_millis().max(1));
         let stride = usize::try_from(stride).unwrap_or(1).max(1);
-        let recent = in_span(self.objective.violation_for);
-        let begin = proven_since(slices, limit, stride, recent, begin);
-        let back = u32::try_from(slices.len() - begin).unwrap_or(u32::MAX);
+        let proof = Proof {
+            limit,
+            stride,
+            recent: in_span(self.objective.violation_for),
+            dispersion: course.dispersion(sli, ago_of(course, slices.len() - begin)),
+        };
+        let begin = proof.since(slices, begin);
         Some(Traced {
             // The slice before it was still within the limit, so it began after that one ended.
-            ago: course.ends_ago + course.step * back,
+            ago: ago_of(course, slices.len() - begin),
             after_calm: calm_at.is_some(),
             was_measured_before: slices[..begin].iter().any(Option::is_some),
         })
@@ -295,41 +299,64 @@ fn newest_calm(
     None
 }
 
-/// Returns the slice, not before `begin`, since which it provably burns. What lies between may be chance: neither as a whole
-/// nor in its last `recent` slices does it prove more than the limit, and it is provably less than half as bad as what
-/// follows. A few errors before a deployment that fails are then no part of its burn, while errors that are as bad before
-/// it as after it are.
-fn proven_since(
-    slices: &[Option<Events>],
+/// Returns how long before the evaluation time so many of the newest slices began.
+fn ago_of(course: &Course, slices: usize) -> Duration {
+    course.ends_ago + course.step * u32::try_from(slices).unwrap_or(u32::MAX)
+}
+
+/// What counts as proof that it burns.
+struct Proof {
+    /// Ratio of bad events above which it burns.
     limit: f64,
+    /// How many steps a slice covers.
     stride: usize,
+    /// How many slices just before a moment are looked at by themselves.
     recent: usize,
-    begin: usize,
-) -> usize {
-    let (bad, total) = sums(slices);
-    let last = slices.len();
-    // Slices overlap, and no event may count twice as evidence.
-    let events = |from: usize, to: usize| {
-        let weight = stride as f64;
-        Events::new(
-            (bad[to] - bad[from]) / weight,
-            (total[to] - total[from]) / weight,
-        )
-    };
-    let proves = |events: Events| {
-        let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
-        binomial_tail(bad, total, limit) <= MAX_P_VALUE
-    };
-    let is_chance = |split: &usize| {
-        let (Some(before), Some(after)) = (events(begin, *split), events(*split, last)) else {
-            return false;
+    /// How many bad events of a cluster count as one (1..=3), as they came before the burn: one burst of a client's retries
+    /// is no beginning.
+    dispersion: f64,
+}
+
+impl Proof {
+    /// Returns the slice, not before `begin`, since which it provably burns. What lies between may be chance: neither as a whole
+    /// nor in its last slices does it prove more than the limit, and it is provably less than half as bad as what follows. A
+    /// few errors before a deployment that fails are then no part of its burn, while errors that are as bad before it as
+    /// after it are.
+    fn since(&self, slices: &[Option<Events>], begin: usize) -> usize {
+        let (bad, total) = sums(slices);
+        let last = slices.len();
+        // Slices overlap, and no event may count twice as evidence.
+        let events = |from: usize, to: usize| {
+            let weight = self.stride as f64;
+            Events::new(
+                (bad[to] - bad[from]) / weight,
+                (total[to] - total[from]) / weight,
+            )
         };
-        let lately = events(begin.max(split.saturating_sub(recent)), *split);
-        conditional_binomial(after, before, AT_LEAST) <= MAX_P_VALUE
-            && !proves(before)
-            && !lately.is_some_and(proves)
-    };
-    (begin + 1..last).rev().find(is_chance).unwrap_or(begin)
+        let is_chance = |split: &usize| {
+            // What stands alone in a calm minute is no more than it is among the calm around it.
+            let recent = split.saturating_sub(self.recent);
+            let (Some(before), Some(after)) =
+                (events(begin.min(recent), *split), events(*split, last))
+            else {
+                return false;
+            };
+            let lately = events(recent, *split);
+            after.error_ratio() > AT_LEAST * before.error_ratio()
+                && !self.is_given_by(before)
+                && conditional_binomial(after, before, AT_LEAST) <= MAX_P_VALUE
+                && !lately.is_some_and(|lately| self.is_given_by(lately))
+        };
+        (begin + 1..last).rev().find(is_chance).unwrap_or(begin)
+    }
+
+    fn is_given_by(&self, events: Events) -> bool {
+        let events = events.worth(self.dispersion);
+        let (bad, total) = (events.bad().floor() as u64, events.total().ceil() as u64);
+        // Up to the mean the tail is above a quarter, so most slices need no sum.
+        bad as f64 > self.limit * total as f64
+            && binomial_tail(bad, total, self.limit) <= MAX_P_VALUE
+    }
 }
 
 /// Returns the bad and the total events before each slice, and before the end.

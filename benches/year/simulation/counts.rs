@@ -76,6 +76,14 @@ impl Counts {
         self.requests(from, to) * 300.0 / (to - from).max(1) as f64
     }
 
+    /// Tells whether no more than a share of the last five and of the last thirty minutes failed.
+    pub(super) fn is_calm(&self, now: i64, most: f64) -> bool {
+        [300, 1800].into_iter().all(|length| {
+            let events = self.between((now - length) as f64, now as f64);
+            events.is_none_or(|events| events.error_ratio() <= most)
+        })
+    }
+
     /// Returns what a pass at a time reads.
     pub(super) fn measurement(&self, now: i64, objective: &Objective) -> Measurement {
         let window = |length: i64| self.reading((now - length) as f64, now as f64);
@@ -100,6 +108,26 @@ impl Counts {
             latency: Reading::NoSeries,
             clock_skew: Duration::ZERO,
         }
+    }
+
+    /// Makes a measurement one that holds a fifth of failures which are not the service's own, and says so as the observation does:
+    /// one of the windows is unknown, another one in every pass.
+    pub(super) fn mix_in(&self, measurement: &mut Measurement, now: i64, what: &str) {
+        let foreign = Events::new(200.0, 1_000.0).expect("there are events");
+        let Measurement {
+            m5, m30, h1, h6, ..
+        } = measurement;
+        let mut windows = [m5, m30, h1, h6];
+        for window in &mut windows {
+            **window = Reading::Measured(foreign);
+        }
+        *windows[(now / SLOT % 4) as usize] = Reading::Invalid {
+            why: what.to_owned(),
+        };
+        measurement.slices = measurement
+            .slices
+            .clone()
+            .map(|slices| vec![Some(foreign); slices.len()]);
     }
 
     /// Answers a question of a pass at a time.

@@ -54,19 +54,30 @@ impl Random {
         -self.unit().ln()
     }
 
+    /// Returns a number of the normal distribution, to within what many coins give.
+    fn normal(&mut self) -> f64 {
+        const COINS: f64 = 256.0;
+        let heads: u32 = (0..4).map(|_| self.next().count_ones()).sum();
+        // Between two numbers of heads all are as likely.
+        let between = self.unit() - 0.5;
+        (f64::from(heads) - COINS / 2.0 + between) / (COINS / 4.0).sqrt()
+    }
+
     pub(super) fn poisson(&mut self, mean: f64) -> f64 {
         if mean <= 0.0 {
             return 0.0;
         }
         if mean >= MANY {
-            let normal = (2.0 * self.gap()).sqrt() * (std::f64::consts::TAU * self.unit()).cos();
-            return (mean + mean.sqrt() * normal).round().max(0.0);
+            return (mean + mean.sqrt() * self.normal()).round().max(0.0);
         }
-        let least = (-mean).exp();
-        let (mut product, mut count) = (self.unit(), 0.0);
-        while product > least {
-            product *= self.unit();
+        // The first count whose chance, with those of all below it, reaches a number between 0 and 1.
+        let reached = self.unit();
+        let (mut chance, mut count) = ((-mean).exp(), 0.0);
+        let mut sum = chance;
+        while sum < reached && chance > 0.0 {
             count += 1.0;
+            chance *= mean / count;
+            sum += chance;
         }
         count
     }

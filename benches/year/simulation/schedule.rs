@@ -1,5 +1,8 @@
 //! What happens to a service in the course of time, whatever anybody decides.
 
+use std::sync::LazyLock;
+
+use super::counts::SLOT;
 use super::random::Random;
 
 pub(super) const MINUTE: i64 = 60;
@@ -85,6 +88,67 @@ impl Incident {
     }
 }
 
+/// Why an observation is unknown for a while: what was counted is not the service's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Foreign {
+    /// The series of a second world, a failing staging, stand beside the service's own, apart by a label that names a place.
+    SecondWorld,
+    /// Pods warm up after a good release and answer probes with 503, which nobody can tell from requests.
+    Probes,
+}
+
+impl Foreign {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::SecondWorld => "a second world's events are mixed in",
+            Self::Probes => "probes answer 503 while pods warm up",
+        }
+    }
+}
+
+/// A time in which the observation is unknown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mixture {
+    pub what: Foreign,
+    pub begins: i64,
+    pub ends: i64,
+}
+
+/// How often a year a second world is mixed in.
+const SECOND_WORLDS: f64 = 4.0;
+
+/// Share of good releases after which pods warm up for some minutes.
+const WARM_UPS: f64 = 0.1;
+
+/// Returns the times between two moments in which an observation is unknown.
+pub(super) fn mixtures(
+    random: &mut Random,
+    from: i64,
+    to: i64,
+    releases: &[(i64, Release)],
+) -> Vec<Mixture> {
+    let years = (to - from) as f64 / (365 * DAY) as f64;
+    let mut list = Vec::new();
+    for _ in 0..random.poisson(SECOND_WORLDS * years) as usize {
+        let begins = random.seconds(from, to);
+        list.push(Mixture {
+            what: Foreign::SecondWorld,
+            begins,
+            ends: begins + random.seconds(10 * MINUTE, 180 * MINUTE),
+        });
+    }
+    for (at, release) in releases {
+        if matches!(release, Release::Good) && random.chance(WARM_UPS) {
+            list.push(Mixture {
+                what: Foreign::Probes,
+                begins: *at,
+                ends: at + random.seconds(5 * MINUTE, 20 * MINUTE),
+            });
+        }
+    }
+    list
+}
+
 /// What somebody deploys.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Release {
@@ -125,6 +189,9 @@ pub(super) struct Rates {
     pub incidents: f64,
 }
 
+/// Share of bad releases after which another team changes the same path, innocently and within minutes.
+const SHARED: f64 = 0.1;
+
 /// Returns the deployments between two times, in order.
 pub(super) fn releases(
     random: &mut Random,
@@ -145,6 +212,9 @@ pub(super) fn releases(
             0
         };
         list.push((at, Release::Bad(flaw(random, delay, false))));
+        if random.chance(SHARED) {
+            list.push((at + random.seconds(2 * MINUTE, 20 * MINUTE), Release::Good));
+        }
         if random.chance(0.15) {
             let later = at + random.seconds(10 * MINUTE, 30 * MINUTE);
             list.push((later, Release::Bad(flaw(random, 0, true))));
@@ -222,11 +292,16 @@ pub(super) fn incidents(random: &mut Random, from: i64, to: i64, rates: Rates) -
     list
 }
 
-/// Returns the traffic at a time, as a multiple of the mean of a weekday: a quarter at night, little on week-ends.
+/// Returns the traffic in the slot around a time, as a multiple of the mean of a weekday: a quarter at night, little on week-ends.
 pub(super) fn season(at: i64) -> f64 {
-    let phase = (at % DAY) as f64 / DAY as f64;
-    // The most at 15 o'clock.
-    let day = 1.0 + 0.75 * (std::f64::consts::TAU * (phase - 0.625)).cos();
+    // One cosine for every slot of a day, and not for every slot of a year.
+    static DAY_LONG: LazyLock<Vec<f64>> = LazyLock::new(|| {
+        let phases = (0..DAY / SLOT).map(|slot| (slot * SLOT + SLOT / 2) as f64 / DAY as f64);
+        // The most at 15 o'clock.
+        let busy = |phase: f64| 1.0 + 0.75 * (std::f64::consts::TAU * (phase - 0.625)).cos();
+        phases.map(busy).collect()
+    });
+    let day = DAY_LONG[(at % DAY / SLOT) as usize];
     if is_weekend(at) { 0.6 * day } else { day }
 }
 

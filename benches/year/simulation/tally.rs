@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use super::schedule::{Cause, FLAWS};
+use super::schedule::{Cause, FLAWS, Foreign};
 use super::service::{HEALTHY, TRAFFIC};
 
 /// Requests in five minutes at which a row of bad releases begins.
@@ -32,6 +32,12 @@ pub(super) enum Finding {
     OfARollback,
     /// A rollback within the cooldown of another one.
     WithinCooldown,
+    /// A rollback while the observation was unknown.
+    OnTheUnknown,
+    /// A rollback after one that had made it worse, before a person repaired it.
+    AfterAWorseOne,
+    /// A rollback that named a newer deployment than the one which had brought what failed for six minutes when the newest came.
+    NotTheGuilty,
     /// A rollback to a revision that had failed enough to be seen while it was live.
     ToABadRevision,
     /// A rollback to a revision that had failed less than that while it was live, or not yet.
@@ -41,10 +47,13 @@ pub(super) enum Finding {
 }
 
 impl Finding {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::False,
         Self::OfARollback,
         Self::WithinCooldown,
+        Self::OnTheUnknown,
+        Self::AfterAWorseOne,
+        Self::NotTheGuilty,
         Self::ToABadRevision,
         Self::ToALatentlyBadRevision,
         Self::NotCaught,
@@ -55,6 +64,11 @@ impl Finding {
             Self::False => "false rollbacks, but for coincidences",
             Self::OfARollback => "rollbacks of a rollback",
             Self::WithinCooldown => "second rollbacks within the cooldown",
+            Self::OnTheUnknown => "rollbacks while the observation was unknown",
+            Self::AfterAWorseOne => "rollbacks after one that had made it worse",
+            Self::NotTheGuilty => {
+                "rollbacks that named an innocent deployment after the guilty one had failed for 6 min"
+            }
             Self::ToABadRevision => "rollbacks to a revision that had failed, 10 requests or more",
             Self::ToALatentlyBadRevision => {
                 "rollbacks to a revision that had failed less, or at most 1 %, or failed later"
@@ -66,7 +80,13 @@ impl Finding {
     /// Tells whether it must never be.
     fn is_forbidden(self) -> bool {
         match self {
-            Self::False | Self::OfARollback | Self::WithinCooldown | Self::ToABadRevision => true,
+            Self::False
+            | Self::OfARollback
+            | Self::WithinCooldown
+            | Self::OnTheUnknown
+            | Self::AfterAWorseOne
+            | Self::NotTheGuilty
+            | Self::ToABadRevision => true,
             // No data could have told; a share of misses is judged as a whole.
             Self::ToALatentlyBadRevision | Self::NotCaught => false,
         }
@@ -195,6 +215,12 @@ pub(crate) struct Tally {
     pub(super) right: u64,
     pub(super) committed_again: u64,
     pub(super) gone_before_a_pass: u64,
+    /// Rollbacks that made it worse.
+    pub(super) made_worse: u64,
+    /// Right rollbacks where the newest deployment came after the first errors, and those of them that named the guilty one.
+    pub(super) shared: (u64, u64),
+    /// Passes whose observation was unknown.
+    foreign: BTreeMap<Foreign, u64>,
     cells: BTreeMap<(usize, usize), Cell>,
     causes: BTreeMap<Cause, Incidents>,
     /// Incidents after a deployment, and those of them that were taken for its doing.
@@ -254,6 +280,11 @@ impl Tally {
         must
     }
 
+    /// Counts a pass whose observation was unknown.
+    pub(super) fn foreign(&mut self, what: Foreign) {
+        *self.foreign.entry(what).or_default() += 1;
+    }
+
     pub(super) fn find(&mut self, finding: Finding, text: String) {
         let (count, told) = self.findings.entry(finding).or_default();
         *count += 1;
@@ -270,6 +301,12 @@ impl Tally {
         self.right += other.right;
         self.committed_again += other.committed_again;
         self.gone_before_a_pass += other.gone_before_a_pass;
+        self.made_worse += other.made_worse;
+        self.shared.0 += other.shared.0;
+        self.shared.1 += other.shared.1;
+        for (what, passes) in other.foreign {
+            *self.foreign.entry(what).or_default() += passes;
+        }
         self.noise += other.noise;
         self.after_the_cure += other.after_the_cure;
         for (key, more) in other.cells {
@@ -451,6 +488,16 @@ impl Tally {
         for (beside, catch) in &self.beside {
             writeln!(out, "{beside:<42} {catch}")?;
         }
+        writeln!(out, "\nother kinds")?;
+        for (what, passes) in &self.foreign {
+            writeln!(out, "{passes:>7}  passes in which {}", what.as_str())?;
+        }
+        writeln!(out, "{:>7}  rollbacks made it worse", self.made_worse)?;
+        writeln!(
+            out,
+            "{:>7}  right rollbacks where another team deployed after the first errors; {} named the guilty one",
+            self.shared.0, self.shared.1
+        )?;
         writeln!(
             out,
             "\n{} bad releases were mended before a pass could be sure, {} rolled back ones were committed again",

@@ -63,6 +63,12 @@ pub(in crate::policy) fn attribution(
     (gate, Some(attribution))
 }
 
+/// How many fifths of a violation window right before a deployment are looked at by themselves, each with the chance at which
+/// it counts as better than what came after: what began in them, and not with the deployment, was as bad already. Two minutes
+/// and five by default. The shorter time holds too few events for a low bar, and less can begin in it. Source: our rule, chosen
+/// with `benches/year`.
+const MOMENTS: [(i32, f64); 2] = [(2, 0.05), (5, CHANCE)];
+
 /// Tells whether the suspect is to blame: nothing was wrong before it, something is since, and no pod of the revision before
 /// it fails alike.
 fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Attribution {
@@ -75,6 +81,10 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         // The level alone decides, and a deployment that made nothing worse did not spend the budget.
         compared = slis(inputs);
     }
+    // What began later than that had not begun before the deployment.
+    let is_at_once = suspicion
+        .onset
+        .is_none_or(|onset| onset - suspect.deployed_at < inputs.settings.violation_for);
     let comparisons: Vec<Comparison> = compared
         .into_iter()
         .map(|(sli, limit)| Comparison {
@@ -87,6 +97,11 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             }),
             after: counted(evidence.stretch(after), |stretch| stretch.at_least(sli)),
             soon: counted(evidence.stretch(soon), |stretch| stretch.at_least(sli)),
+            moments: if is_at_once {
+                moments(inputs, suspect, sli)
+            } else {
+                Vec::new()
+            },
         })
         .collect();
     let shown = comparisons.first();
@@ -195,6 +210,8 @@ struct Comparison {
     after: Reading<Events>,
     /// The first minutes of the burn. Only what is proven to be bad counts.
     soon: Reading<Events>,
+    /// The last moments before, each with the chance that is small enough.
+    moments: Vec<(Events, f64)>,
 }
 
 impl Comparison {
@@ -227,7 +244,7 @@ impl Comparison {
             percent(Some(after.error_ratio())),
             after.total()
         );
-        if has_burned(*before, self.limit) {
+        if has_burned(before.worth(self.dispersion), self.limit) {
             let why = format!("{counts}: the service was not healthy before it");
             return (Blame::NotDeployment, why);
         }
@@ -249,11 +266,39 @@ impl Comparison {
             );
             return (Blame::Unknown, why);
         }
+        let as_bad = self.soon.value().and_then(|soon| {
+            let mut moments = self.moments.iter();
+            moments.find_map(|(before, most)| {
+                let chance = conditional_binomial(*soon, *before, 1.0);
+                (chance > *most).then_some((before, chance))
+            })
+        });
+        if let Some((before, chance)) = as_bad {
+            let why = format!(
+                "{counts}: {} bad of the last {} events before it do not exclude that it began earlier ({})",
+                before.bad(),
+                before.total(),
+                text::chance(chance)
+            );
+            return (Blame::Unknown, why);
+        }
         (
             Blame::Deployment,
             format!("{counts} ({})", text::chance(chance)),
         )
     }
+}
+
+/// Returns the events of the last moments before a deployment, as the course shows them, each with the chance that is small
+/// enough; nothing where the course says nothing of them.
+fn moments(inputs: &Inputs<'_>, suspect: &Change, sli: Sli) -> Vec<(Events, f64)> {
+    let ago = (inputs.now - not_yet(suspect)).to_std().unwrap_or_default();
+    let course = inputs.evidence.courses().first();
+    let moment = |(fifths, most): (i32, f64)| {
+        let span = (inputs.settings.violation_for * fifths / 5).to_std().ok()?;
+        Some((course?.within(sli, ago, span)?, most))
+    };
+    MOMENTS.into_iter().filter_map(moment).collect()
 }
 
 /// Returns how clustered the bad events of an SLI are: as they were before a deployment.

@@ -132,6 +132,25 @@ fn a_few_errors_before_a_burn_are_no_part_of_it() {
 }
 
 #[test]
+fn a_burst_right_before_a_burn_is_judged_by_the_calm_around_it() {
+    // Six of thirty requests in a minute prove much, and nothing among the 300 of five minutes.
+    let once = course(&[(218, 0.0, 60.0), (2, 0.1, 60.0), (20, 0.5, 60.0)]);
+    assert_eq!(began(&[once]), seen(10));
+    // Twelve prove it where errors come alone, and not where they always come like this.
+    let burst = |before: f64| {
+        course(&[
+            (98, 0.0, 60.0),
+            (2, before, 60.0),
+            (118, 0.0, 60.0),
+            (2, 0.2, 60.0),
+            (20, 0.5, 60.0),
+        ])
+    };
+    assert_eq!(began(&[burst(0.0)]), seen(11));
+    assert_eq!(began(&[burst(0.2)]), seen(10));
+}
+
+#[test]
 fn what_was_not_counted_is_not_known() {
     let lately = of([vec![None; 220], vec![Events::new(120.0, 600.0); 20]].concat());
     assert!(matches!(began(&[lately]), Beginning::NotMeasured { .. }));

@@ -277,6 +277,25 @@ fn what_was_growing_already_is_not_blamed_on_a_deployment() {
 }
 
 #[test]
+fn so_few_requests_that_it_may_have_begun_earlier_blame_nobody() {
+    // 12 a minute, and 12 % of them fail since the deployment: two minutes without an error before it are usual then.
+    let since = |ratio: f64| {
+        let mut case = case()
+            .deployed(minutes(12))
+            .errors_since(&[(days(40), 0.0), (minutes(12), ratio)]);
+        case.story.rate = 0.2;
+        verdict(&case)
+    };
+    let (blame, why) = since(0.12);
+    assert_eq!(blame, Blame::Unknown, "{why}");
+    assert!(
+        why.contains("do not exclude that it began earlier"),
+        "{why}"
+    );
+    assert_eq!(since(0.5).0, Blame::Deployment);
+}
+
+#[test]
 fn what_grows_for_hours_is_not_blamed_on_a_deployment_early_in_it() {
     let began = 270;
     let mut errors = vec![(days(40), CALM)];
