@@ -20,7 +20,7 @@ use simulation::{Subject, Tally, simulate};
 const SERVICE_YEARS: u64 = 72;
 
 /// Share of the bad releases that has to be caught by the first or the second pass that can (0..1).
-const CAUGHT_SOON: f64 = 0.95;
+const CAUGHT_SOON: f64 = 0.97;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (mut years, mut seed, mut told, mut trouble) = (SERVICE_YEARS, 1, 3, 1);
