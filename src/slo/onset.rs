@@ -38,6 +38,10 @@ const MAX_COARSE_SLICES: u32 = 1_500;
 const LEAST_CAP: f64 = 2.0;
 const MOST_CAP: f64 = 3.0;
 
+/// Most bad events that may be one burst, as many as clustered errors are worth. Source: our rule, the same number that is too
+/// few for a proof by default.
+const ONE_BURST: f64 = 5.0;
+
 /// When a burn began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Beginning {
@@ -334,14 +338,19 @@ impl Proof {
             )
         };
         let is_chance = |split: &usize| {
-            // What stands alone in a calm minute is no more than it is among the calm around it.
             let recent = split.saturating_sub(self.recent);
-            let (Some(before), Some(after)) =
-                (events(begin.min(recent), *split), events(*split, last))
-            else {
+            let alone = events(begin, *split);
+            let is_burst =
+                alone.is_some_and(|alone| alone.worth(self.dispersion).bad() <= ONE_BURST);
+            // A burst that stands alone in a calm minute is no more than it is among the calm around it.
+            let (before, lately) = if is_burst {
+                (events(begin.min(recent), *split), events(recent, *split))
+            } else {
+                (alone, events(begin.max(recent), *split))
+            };
+            let (Some(before), Some(after)) = (before, events(*split, last)) else {
                 return false;
             };
-            let lately = events(recent, *split);
             after.error_ratio() > AT_LEAST * before.error_ratio()
                 && !self.is_given_by(before)
                 && conditional_binomial(after, before, AT_LEAST) <= MAX_P_VALUE
