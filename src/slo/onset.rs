@@ -11,6 +11,7 @@ use super::assessment::Sli;
 use super::course::Course;
 use super::events::Events;
 use super::measurement::Objective;
+use super::reading::Reading;
 use super::{binomial_tail, conditional_binomial};
 
 /// How many violation windows a service must be calm as a whole for what came before to be another burn: 30 minutes by
@@ -237,7 +238,7 @@ impl Trail<'_> {
             limit,
             stride,
             recent: in_span(self.objective.violation_for),
-            dispersion: course.dispersion(sli, ago_of(course, slices.len() - begin)),
+            dispersion: calm_dispersion(course, &slices[calm_at.unwrap_or(0).min(begin)..begin]),
         };
         let begin = proof.since(slices, begin);
         Some(Traced {
@@ -301,6 +302,18 @@ fn newest_calm(
         }
     }
     None
+}
+
+/// Returns how clustered the bad events of the calm slices before a burn are (1..=3). An earlier incident is no habit.
+fn calm_dispersion(course: &Course, calm: &[Option<Events>]) -> f64 {
+    let alone = Course {
+        step: course.step,
+        covering: course.covering,
+        ends_ago: Duration::ZERO,
+        events: Reading::Measured(calm.to_vec()),
+        latency: Reading::NoSeries,
+    };
+    alone.dispersion(Sli::Errors, Duration::ZERO)
 }
 
 /// Returns how long before the evaluation time so many of the newest slices began.

@@ -139,9 +139,9 @@ fn a_burst_right_before_a_burn_is_judged_by_the_calm_around_it() {
     // Twelve prove it where errors come alone, and not where they always come like this.
     let burst = |before: f64| {
         course(&[
-            (98, 0.0, 60.0),
+            (188, 0.0, 60.0),
             (2, before, 60.0),
-            (118, 0.0, 60.0),
+            (28, 0.0, 60.0),
             (2, 0.2, 60.0),
             (20, 0.5, 60.0),
         ])
