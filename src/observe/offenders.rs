@@ -273,8 +273,11 @@ mod tests {
         )
     }
 
-    fn of(samples: &[(&str, &[(&str, &str)], f64)]) -> Breakdown {
-        let sample = |(part, labels, value): &(&str, &[(&str, &str)], f64)| Sample {
+    /// A part of the answer, its labels and its value.
+    type Found<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
+    fn of(samples: &[Found<'_>]) -> Breakdown {
+        let sample = |(part, labels, value): &Found<'_>| Sample {
             at: chrono::DateTime::UNIX_EPOCH,
             labels: labels
                 .iter()
@@ -344,7 +347,7 @@ mod tests {
         let paths: Vec<String> = (0..9).map(|number| format!("/{number}")).collect();
         let labels: Vec<[(&str, &str); 1]> =
             paths.iter().map(|path| [("path", path.as_str())]).collect();
-        let samples: Vec<(&str, &[(&str, &str)], f64)> = labels
+        let samples: Vec<Found<'_>> = labels
             .iter()
             .map(|labels| ("bad", &labels[..], 1.0))
             .collect();

@@ -132,7 +132,7 @@ pub(super) fn share(doings: &Doings) -> Result<Share, Clash> {
         .filter(|(_, file)| {
             file.is_changed()
                 && file.commits.iter().any(is_blamed)
-                && !file.commits.iter().all(|commit| is_blamed(&commit))
+                && !file.commits.iter().all(is_blamed)
         })
         .map(|(path, _)| *path)
         .collect();

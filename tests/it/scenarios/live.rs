@@ -144,25 +144,6 @@ fn what_passes_saw_for_an_hour_is_enough_where_it_is_required() {
 }
 
 #[test]
-fn what_was_at_the_tip_before_anybody_looked_is_no_target() {
-    let world = World::of("bad-release");
-    let v2 = world.release("v2", before(1440));
-    let v3 = world.release("v3", went_out());
-    // It ran for a day; all that was seen of it is too short to be judged, and what came before it was not seen at all.
-    world.passes_saw(&[(&v2, before(40), before(2)), (&v3, before(-2), before(-24))]);
-    let world_of_dates = world.program().arguments(&["run", "--dry-run"]).run();
-    // 64 minutes of watching are enough for what was seen to decide.
-    let ran = world_of_dates.exits(0);
-    let target = ran.gate("target")["detail"].to_string();
-    assert!(
-        target.contains(&format!("{} was never seen live", &world.v1[..10]))
-            || ran.record["rollback"]["to"] == *v2,
-        "{ran}"
-    );
-    assert_ne!(ran.record["rollback"]["to"], *world.v1, "{ran}");
-}
-
-#[test]
 fn a_healthy_pass_sees_the_tip_by_one_request_and_remembers_it() {
     let world = World::of("healthy");
     let ran = world.runs(&["run"]).exits(0).decides("none", "healthy");
