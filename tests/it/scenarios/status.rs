@@ -118,6 +118,7 @@ fn a_dry_run_that_would_roll_back_in_words() {
     deployed       <bad-release: release v2> at #-#-# #:#:# UTC (git)
     suspect        <bad-release: release v2> is to blame; the burn began at #-#-# #:#:# UTC, # s after it
     bad events     # of # (# %) in the hour before it, # of # (# %) since
+    fails most     status #: # of # bad in # min
 
       pass         data          newest sample # s old, # % of the SLO window covered, clocks # s apart
       pass         burning       burn rate 1h #, 5m #; burn rate 6h #, 30m #; availability violated; error rate violated
@@ -129,6 +130,8 @@ fn a_dry_run_that_would_roll_back_in_words() {
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off
       pass         enabled       rollbacks are switched on
+
+    goes back      <bad-release: release v2> (bad-release: release v2) by Team bad-release: apps/bad-release/deployment.yaml
 
     rollback       <id>: <bad-release: release v2> → <Set up the platform repository>, would_roll_back
       planned      gitops_revert  one commit on main of <git>/platform/gitops.git restores apps/bad-release
