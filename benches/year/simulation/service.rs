@@ -563,20 +563,31 @@ impl Service {
             let brought = (1..self.branch.commits.len())
                 .rev()
                 .find(|index| flaws(*index).contains(flaw) && !flaws(index - 1).contains(flaw))?;
-            (began + GRACE < newest).then_some((brought, newest - began))
+            let failed = self.counts.requests(began, newest) * self.deployed[*flaw].flaw.ratio;
+            let showed = self.deployed[*flaw].flaw.ratio > 0.01 && failed >= SHOWN_BY;
+            (began + GRACE < newest).then_some((brought, newest - began, showed))
         });
-        let guilty: Vec<(usize, i64)> = guilty.collect();
-        let Some(failed_for) = guilty.iter().map(|(_, since)| *since).max() else {
+        let guilty: Vec<(usize, i64, bool)> = guilty.collect();
+        if guilty.is_empty() {
             return;
-        };
+        }
+        let showed = guilty
+            .iter()
+            .any(|(_, since, showed)| *showed && *since >= SURE_AFTER);
         let named = decision
             .attribution
             .as_ref()
             .and_then(|attribution| self.branch.find(&attribution.suspect));
-        let is_named = guilty.iter().any(|(brought, _)| Some(*brought) == named);
+        let is_named = guilty.iter().any(|(brought, ..)| Some(*brought) == named);
+        // One that brought a flaw of its own, on top of another's, is not innocent either.
+        let is_innocent = named.is_none_or(|named| {
+            let before = named.checked_sub(1).map(flaws);
+            let brings = |flaw| !before.is_some_and(|before| before.contains(flaw));
+            !flaws(named).iter().any(brings)
+        });
         self.tally.shared.0 += 1;
         self.tally.shared.1 += u64::from(is_named);
-        if !is_named && failed_for >= SURE_AFTER {
+        if is_innocent && showed {
             self.find(Finding::NotTheGuilty, now, "", decision);
         }
     }

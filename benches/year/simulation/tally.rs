@@ -67,7 +67,7 @@ impl Finding {
             Self::OnTheUnknown => "rollbacks while the observation was unknown",
             Self::AfterAWorseOne => "rollbacks after one that had made it worse",
             Self::NotTheGuilty => {
-                "rollbacks that named an innocent deployment after the guilty one had failed for 6 min"
+                "rollbacks that named an innocent deployment after the guilty one had failed 10 requests or more for 6 min"
             }
             Self::ToABadRevision => "rollbacks to a revision that had failed, 10 requests or more",
             Self::ToALatentlyBadRevision => {
