@@ -239,7 +239,7 @@ mod tests {
         world().objective
     }
 
-    fn proof() -> Proof {
+    pub(super) fn proof() -> Proof {
         Proof {
             begun_at: DateTime::UNIX_EPOCH,
             effective_at: DateTime::UNIX_EPOCH,

@@ -110,8 +110,8 @@ fn judge((newest, all): &(Vec<Events>, Events), before: Events, proof: &Proof) -
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
 
+    use super::super::tests::proof;
     use super::*;
     use crate::slo::Reading;
     use crate::slo::fixture::world;
@@ -130,19 +130,6 @@ mod tests {
             latency: Reading::NoSeries,
         };
         since(&recent, &world().objective, &proof)
-    }
-
-    fn proof() -> Proof {
-        Proof {
-            begun_at: DateTime::UNIX_EPOCH,
-            effective_at: DateTime::UNIX_EPOCH,
-            recovery_ratio: 0.01,
-            outage: false,
-            stabilization: Duration::from_secs(120),
-            min_events: 50,
-            min_bad_events: 5,
-            deadline: Duration::from_secs(900),
-        }
     }
 
     #[test]
