@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::clients::argocd::{Argo, ArgoAuth, ArgoSettings};
 use crate::clients::git::Snapshot;
-#[cfg(feature = "ssh")]
 use crate::clients::git::SshRemote;
 use crate::clients::git::{Git, GitSettings};
 use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
@@ -213,7 +212,6 @@ fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettin
         author_email: config.author_email.clone(),
     };
     let git = Git::new(settings, tokio::runtime::Handle::current())?;
-    #[cfg(feature = "ssh")]
     let git = match &config.repo {
         GitopsRepo::Ssh(address) => git.over_ssh(ssh(address, config))?,
         GitopsRepo::Github { .. } | GitopsRepo::Url(_) => git,
@@ -224,7 +222,6 @@ fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettin
     })
 }
 
-#[cfg(feature = "ssh")]
 fn ssh(address: &config::SshAddress, config: &GitopsConfig) -> SshRemote {
     let config::SshAddress {
         user,

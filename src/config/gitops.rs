@@ -27,8 +27,7 @@ use super::{
 /// The GitOps repository and what in it belongs to the service.
 #[derive(Debug, Clone)]
 pub struct GitopsConfig {
-    /// `GITOPS_REPO`: `owner/name` on GitHub, or the URL of any repository that git can push to over HTTPS, or over SSH where
-    /// the feature `ssh` is built in.
+    /// `GITOPS_REPO`: `owner/name` on GitHub, or the URL of any repository that git can push to over HTTPS or SSH.
     pub repo: GitopsRepo,
     /// `GITOPS_USERNAME` (x-access-token): the user that goes with the token.
     pub username: String,

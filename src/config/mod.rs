@@ -23,7 +23,6 @@ mod service;
 mod services;
 mod shown;
 mod sli;
-#[cfg(feature = "ssh")]
 mod ssh;
 mod state;
 mod template;
@@ -45,7 +44,6 @@ pub use remote::GitopsRepo;
 pub use service::{Namespace, ServiceConfig, ServiceName, SloConfig};
 pub use shown::{Setting, SettingOrigin};
 pub use sli::{Histograms, MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
-#[cfg(feature = "ssh")]
 pub use ssh::SshAddress;
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
 pub use variables::{VARIABLES, Variable};

@@ -4,7 +4,6 @@ use std::fmt;
 
 use url::Url;
 
-#[cfg(feature = "ssh")]
 use super::ssh::SshAddress;
 use super::{
     address::{self, PlainHttp},
@@ -26,7 +25,6 @@ pub enum GitopsRepo {
     /// Anywhere else: `https`, or `http` where that is accepted; no user info, query or fragment.
     Url(Url),
     /// Anywhere, reached over SSH.
-    #[cfg(feature = "ssh")]
     Ssh(SshAddress),
 }
 
@@ -47,7 +45,6 @@ impl GitopsRepo {
                 Some(page)
             }
             Self::Url(_) => None,
-            #[cfg(feature = "ssh")]
             Self::Ssh(_) => None,
         }
     }
@@ -65,7 +62,6 @@ impl GitopsRepo {
                 url
             }
             Self::Url(url) => url.clone(),
-            #[cfg(feature = "ssh")]
             Self::Ssh(address) => address.url(),
         }
     }
@@ -75,7 +71,6 @@ impl GitopsRepo {
         match self {
             Self::Github { .. } => true,
             Self::Url(_) => false,
-            #[cfg(feature = "ssh")]
             Self::Ssh(_) => false,
         }
     }
@@ -84,7 +79,6 @@ impl GitopsRepo {
     pub(super) fn is_over_ssh(&self) -> bool {
         match self {
             Self::Github { .. } | Self::Url(_) => false,
-            #[cfg(feature = "ssh")]
             Self::Ssh(_) => true,
         }
     }
@@ -95,7 +89,6 @@ impl fmt::Display for GitopsRepo {
         match self {
             Self::Github { owner, name, .. } => write!(f, "{owner}/{name}"),
             Self::Url(url) => write!(f, "{url}"),
-            #[cfg(feature = "ssh")]
             Self::Ssh(address) => write!(f, "{address}"),
         }
     }
@@ -206,7 +199,6 @@ fn parse_without_scheme(text: &str) -> Result<GitopsRepo, Invalid> {
 }
 
 /// Parses `[user@]host:path` and `ssh://[user@]host[:port]/path`.
-#[cfg(feature = "ssh")]
 fn parse_ssh(text: &str) -> Result<GitopsRepo, Invalid> {
     match text.split_once("://") {
         Some((_, rest)) => SshAddress::parse_url(rest),
@@ -215,45 +207,9 @@ fn parse_ssh(text: &str) -> Result<GitopsRepo, Invalid> {
     .map(GitopsRepo::Ssh)
 }
 
-/// Without the feature there is no way to such an address.
-#[cfg(not(feature = "ssh"))]
-fn parse_ssh(text: &str) -> Result<GitopsRepo, Invalid> {
-    Err(refuse_ssh(
-        text.split_once("://").map_or(text, |(_, rest)| rest),
-    ))
-}
-
 fn refuse_local() -> Invalid {
     Invalid::because(
         "is a path on this machine, and a rollback must reach the repository that is deployed; write the URL that git \
          pushes to, such as https://git.example.com/deploy.git",
     )
-}
-
-/// Refuses `[user@]host:path` and `[user@]host[:port]/path`, and names the HTTPS form without the user.
-#[cfg(not(feature = "ssh"))]
-fn refuse_ssh(address: &str) -> Invalid {
-    let address = address.rsplit_once('@').map_or(address, |(_, rest)| rest);
-    let split = address.find([':', '/']).unwrap_or(address.len());
-    let (host, rest) = address.split_at(split);
-    let path = match rest.strip_prefix(':') {
-        Some(rest) => rest
-            .trim_start_matches(|c: char| c.is_ascii_digit())
-            .trim_start_matches('/'),
-        None => rest.trim_start_matches('/'),
-    };
-    let is_plain = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
-    };
-    let form = if is_plain(host) && is_plain(path) {
-        format!("https://{host}/{path}")
-    } else {
-        "https://host.example.com/owner/name.git".to_owned()
-    };
-    Invalid::because(format!(
-        "is an SSH address, which is not supported; write {form} and set GITOPS_TOKEN"
-    ))
 }

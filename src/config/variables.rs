@@ -104,7 +104,7 @@ variables! {
         BURN_RATE_SLOW burn_rate_slow = "6", "Burn rate over 6h and 30m that counts as burning.";
     }
     "GitOps" {
-        GITOPS_REPO gitops_repo, "The GitOps repository: owner/name on GitHub, or an HTTPS URL git can push to; an SSH address where the feature ssh is built in.";
+        GITOPS_REPO gitops_repo, "The GitOps repository: owner/name on GitHub, or an HTTPS URL or SSH address git can push to.";
         GITOPS_USERNAME gitops_username = "x-access-token", "User that goes with the token.";
         GITOPS_TOKEN gitops_token or gitops_token_file, "Token that may push to the repository.";
         GITHUB_APP_ID github_app_id, "Id of a GitHub App, instead of a token.";

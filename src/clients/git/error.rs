@@ -45,7 +45,7 @@ pub enum GitFault {
     /// GitHub's API did not do its part.
     #[error("{0}")]
     Github(Box<GithubError>),
-    /// The `ssh` program did not get through; only with the feature `ssh`.
+    /// The `ssh` program did not get through.
     #[error("{0}")]
     Ssh(SshFault),
     /// The exchange took longer than it may.

@@ -14,7 +14,6 @@ mod restore;
 mod revision;
 mod scratch;
 mod secrets;
-#[cfg(feature = "ssh")]
 mod ssh;
 mod texts;
 mod tip;
@@ -28,7 +27,6 @@ pub use ignore::Ignore;
 pub use push::Push;
 pub use restore::{Draft, PathEntry};
 pub use revision::Resolved;
-#[cfg(feature = "ssh")]
 pub use ssh::SshRemote;
 pub use walk::{End, Moved, PathChange};
 
@@ -96,7 +94,6 @@ pub struct Git {
     /// Whose token is used instead of the one in the settings.
     app: Option<Github>,
     /// The way there where it is not HTTP.
-    #[cfg(feature = "ssh")]
     ssh: Option<Arc<SshRemote>>,
     /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
     /// asks no repository. Built anew when the token is another one.
@@ -157,7 +154,6 @@ impl Git {
         Ok(Self {
             settings: Arc::new(settings),
             app: None,
-            #[cfg(feature = "ssh")]
             ssh: None,
             client: Arc::default(),
             runtime,
@@ -177,7 +173,6 @@ impl Git {
     ///
     /// # Errors
     /// Fails when a file that it names cannot be read.
-    #[cfg(feature = "ssh")]
     pub fn over_ssh(self, remote: SshRemote) -> Result<Self, HttpSettingsError> {
         for path in [&remote.key_file, &remote.known_hosts_file]
             .into_iter()
@@ -195,7 +190,6 @@ impl Git {
     }
 
     fn remote(&self) -> Result<Remote, GitFault> {
-        #[cfg(feature = "ssh")]
         if let Some(remote) = &self.ssh {
             return Ok(Remote::Ssh(Arc::clone(remote)));
         }

@@ -1,4 +1,4 @@
-//! Smart HTTP, version 0 of git's protocol, over the program's own HTTP client; with the feature `ssh` also over SSH.
+//! Smart HTTP, version 0 of git's protocol, over the program's own HTTP client, or over the OpenSSH client.
 //!
 //! libgit2 never talks to the network: its own HTTP has no total deadline, asks for every blob, and would bring a second
 //! TLS stack. It sees neither the URL nor the token, so neither can end up in its errors.
@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::error::GitFault;
 use super::packets::Packets;
-#[cfg(feature = "ssh")]
 use super::{
     packets::Advertisement,
     ssh::{Connection, SshRemote},
@@ -32,14 +31,12 @@ pub(super) enum Remote {
     /// Each request is one of HTTP's.
     Http(Arc<HttpClient>),
     /// What the remote has and one request travel over one connection.
-    #[cfg(feature = "ssh")]
     Ssh(Arc<SshRemote>),
 }
 
 /// What an answer comes from.
 enum Source {
     Http(Streaming),
-    #[cfg(feature = "ssh")]
     Ssh(Connection),
 }
 
@@ -81,7 +78,6 @@ impl Session {
                 let wanted = format!("application/x-{name}-advertisement");
                 self.send(&Arc::clone(client), Purpose::Ask, request, &wanted)
             }
-            #[cfg(feature = "ssh")]
             Remote::Ssh(remote) => {
                 let remote = Arc::clone(remote);
                 // The connection before ends first.
@@ -109,7 +105,6 @@ impl Session {
                     .body(body);
                 self.send(&Arc::clone(client), service.purpose(), request, &wanted)
             }
-            #[cfg(feature = "ssh")]
             Remote::Ssh(_) => self.ask_over_ssh(service, body),
         }
     }
@@ -129,13 +124,11 @@ impl Session {
                     .body(body);
                 Some(self.send(&Arc::clone(client), Purpose::Ask, request, &wanted))
             }
-            #[cfg(feature = "ssh")]
             Remote::Ssh(_) => None,
         }
     }
 
     /// A connection takes one request, after it said what the remote has.
-    #[cfg(feature = "ssh")]
     fn ask_over_ssh(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {
         let waits =
             matches!(&self.source, Some(Source::Ssh(connection)) if connection.waits_for(service));
@@ -187,7 +180,6 @@ impl Session {
                 .runtime
                 .block_on(answer.chunk_within(left))
                 .map_err(in_transit),
-            #[cfg(feature = "ssh")]
             Some(Source::Ssh(connection)) => connection.receive(left),
         }
     }
@@ -196,7 +188,6 @@ impl Session {
     pub(super) fn quote(&self, words: &[u8]) -> String {
         match &self.remote {
             Remote::Http(client) => client.quote(words),
-            #[cfg(feature = "ssh")]
             Remote::Ssh(_) => crate::clients::http::quote(words),
         }
     }
@@ -283,7 +274,6 @@ impl<'session> Body<'session> {
     pub(super) fn goes_on(&self) -> bool {
         match &self.session.remote {
             Remote::Http(_) => false,
-            #[cfg(feature = "ssh")]
             Remote::Ssh(_) => true,
         }
     }
@@ -292,7 +282,6 @@ impl<'session> Body<'session> {
     pub(super) fn cut(&mut self) -> GitFault {
         match &mut self.session.source {
             None | Some(Source::Http(_)) => GitFault::Cut,
-            #[cfg(feature = "ssh")]
             Some(Source::Ssh(connection)) => match time_left(self.session.deadline) {
                 Ok(left) => connection.end(left),
                 Err(deadline) => deadline,
@@ -304,7 +293,6 @@ impl<'session> Body<'session> {
     pub(super) fn hang_up(&mut self) {
         match &mut self.session.source {
             None | Some(Source::Http(_)) => {}
-            #[cfg(feature = "ssh")]
             Some(Source::Ssh(connection)) => connection.hang_up(),
         }
     }

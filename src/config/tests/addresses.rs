@@ -74,40 +74,6 @@ fn a_repository_has_an_address_for_git() {
     }
 }
 
-#[cfg(not(feature = "ssh"))]
-#[test]
-fn an_ssh_address_is_answered_with_its_https_form() {
-    for (text, form) in [
-        (
-            "git@github.com:acme/deploy.git",
-            "https://github.com/acme/deploy.git",
-        ),
-        (
-            "ssh://git@github.com/acme/deploy.git",
-            "https://github.com/acme/deploy.git",
-        ),
-        (
-            "ssh://git:hunter2@git.example.com:2222/acme/deploy.git",
-            "https://git.example.com/acme/deploy.git",
-        ),
-        (
-            "git.example.com:acme/deploy.git",
-            "https://git.example.com/acme/deploy.git",
-        ),
-        (
-            "git@[::1]:acme/deploy.git",
-            "https://host.example.com/owner/name.git",
-        ),
-    ] {
-        let problem = repo_problem(text);
-        assert!(
-            problem.contains("SSH") && problem.contains(&format!("write {form} and")),
-            "{problem}"
-        );
-        assert!(!problem.contains("hunter2"), "{problem}");
-    }
-}
-
 #[test]
 fn a_repository_on_this_machine_is_refused() {
     for text in [
@@ -124,12 +90,9 @@ fn a_repository_on_this_machine_is_refused() {
     }
 }
 
-#[cfg(not(feature = "ssh"))]
 #[test]
-fn every_transport_but_https_is_refused_in_one_sentence() {
+fn every_other_transport_is_refused_in_one_sentence() {
     let problems: Vec<String> = [
-        "git@git.example.com:acme/deploy.git",
-        "git+ssh://git@git.example.com/acme/deploy.git",
         "git://git.example.com/acme/deploy.git",
         "ftp://git.example.com/acme/deploy.git",
         "file:///srv/deploy.git",
@@ -138,8 +101,6 @@ fn every_transport_but_https_is_refused_in_one_sentence() {
     .map(repo_problem)
     .to_vec();
     insta::assert_snapshot!(problems.join("\n"), @r"
-    GITOPS_REPO is an SSH address, which is not supported; write https://git.example.com/acme/deploy.git and set GITOPS_TOKEN
-    GITOPS_REPO is an SSH address, which is not supported; write https://git.example.com/acme/deploy.git and set GITOPS_TOKEN
     GITOPS_REPO does not begin with https:// or http://; write one of them
     GITOPS_REPO does not begin with https:// or http://; write one of them
     GITOPS_REPO is a path on this machine, and a rollback must reach the repository that is deployed; write the URL that git pushes to, such as https://git.example.com/deploy.git

@@ -17,7 +17,6 @@ fn required_variables_are_asked_for_together() {
     "#);
 }
 
-#[cfg(not(feature = "ssh"))]
 #[test]
 fn every_problem_is_reported_at_once() {
     let error = text_error(&[
@@ -31,7 +30,7 @@ fn every_problem_is_reported_at_once() {
         ("PROMETHEUS_CLIENT_CERT_FILE", "/tls/client.pem"),
         ("MIN_AVAILABILITY", "99.9"),
         ("BUDGET_WARNING", "0.9"),
-        ("GITOPS_REPO", "git@github.com:acme/deploy.git"),
+        ("GITOPS_REPO", "git://github.com/acme/deploy.git"),
         ("GITOPS_PATH", "apps/checkout,apps"),
         ("GITOPS_BRANCH", "refs/heads/main"),
         ("GITOPS_TOKEN_FILE", "/nowhere/token"),
@@ -61,7 +60,7 @@ fn every_problem_is_reported_at_once() {
     - BUDGET_WARNING (0.9), BUDGET_CRITICAL (0.8) and BUDGET_EMERGENCY (0.95) are not in ascending order; make each larger than the one before
     - GITOPS_TOKEN_FILE names /nowhere/token, which cannot be opened (No such file or directory (os error 2)); check the path and the mount
     - GITHUB_APP_ID is set but GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY are not; set all three or none
-    - GITOPS_REPO is an SSH address, which is not supported; write https://github.com/acme/deploy.git and set GITOPS_TOKEN
+    - GITOPS_REPO does not begin with https:// or http://; write one of them
     - GITOPS_BRANCH begins with refs/heads/; write "main" alone
     - GITOPS_PATH names "apps/checkout" and "apps", one inside the other; keep the one that belongs to the service
     - ARGOCD_TOKEN is set but ARGOCD_SERVER is not; set both or neither
@@ -76,7 +75,6 @@ fn every_problem_is_reported_at_once() {
     "#);
 }
 
-#[cfg(not(feature = "ssh"))]
 fn text_error(changes: &[(&str, &str)]) -> String {
     parse(changes)
         .expect_err("the changes are wrong")

@@ -2,7 +2,6 @@
 
 use super::problem;
 
-#[cfg(feature = "ssh")]
 mod addresses {
     use super::super::accepted;
     use super::problem;

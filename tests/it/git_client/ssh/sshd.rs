@@ -26,7 +26,19 @@ pub(super) struct SshHost {
 }
 
 impl SshHost {
-    pub(super) fn start() -> Self {
+    /// Starts one. Nothing where no `sshd` is installed, which standard error then says.
+    ///
+    /// # Panics
+    /// If it does not start, or is not installed and `CI` is `true`.
+    pub(super) fn start() -> Option<Self> {
+        if !Path::new(SSHD).is_file() {
+            let whole = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            let missing = format!("NOT RUN: {SSHD} is missing: install openssh-server");
+            assert!(!whole, "{missing}");
+            // Not by a macro, whose words the test runner hides where a test passes.
+            writeln!(std::io::stderr(), "{missing}").expect("standard error is open");
+            return None;
+        }
         let folder = tempfile::tempdir().expect("a temporary folder");
         for key in ["host_key", "user_key"] {
             let made = Command::new("ssh-keygen")
@@ -53,7 +65,7 @@ impl SshHost {
         host.server = Some(thread::spawn(move || {
             serve(&listener, &folder, &connections)
         }));
-        host
+        Some(host)
     }
 
     pub(super) fn folder(&self) -> &Path {
