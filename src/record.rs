@@ -316,7 +316,7 @@ impl Record {
         let newest = timeline.and_then(|timeline| {
             let newest = timeline.changes.first()?;
             let revision = match timeline.witness {
-                Witness::CommitDate | Witness::Argocd => &newest.revision,
+                Witness::CommitDate | Witness::Pods | Witness::Argocd => &newest.revision,
                 Witness::Tip => &timeline.tip,
             };
             Some((revision.clone(), timeline.witness))
@@ -332,6 +332,11 @@ impl Record {
     /// Adds what was decided.
     pub fn with_decision(mut self, decision: &Decision) -> Self {
         self.attribution = decision.attribution.as_ref().map(attribution);
+        if let (Some(live), Some(attribution)) = (&mut self.live, &decision.attribution)
+            && live.revision == attribution.suspect
+        {
+            live.source = attribution.witness.as_str();
+        }
         self.decision = DecisionPart {
             action: match decision.action {
                 Action::Nothing => "none",

@@ -1,13 +1,13 @@
 //! Answers what a decision wants to know of the past of a burning service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::try_join;
 
 use super::metrics::{Metrics, Observation};
 use super::parts::{Grid, Refusal, asked, cumulative};
-use super::queries::PART;
+use super::queries::{IMAGE, PART};
 use crate::clients::prometheus::{Answer as Told, NativeHistogram, PrometheusError, Sample};
 use crate::policy::{Answer, PodEvents, Question, Span};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
@@ -109,9 +109,7 @@ impl Metrics<'_> {
     }
 
     async fn pods(&self, at: DateTime<Utc>) -> Result<Reading<Vec<PodEvents>>, PrometheusError> {
-        let Some(query) = self.queries.pods(SIDE_BY_SIDE) else {
-            return Ok(Reading::NoSeries);
-        };
+        let query = self.queries.pods(SIDE_BY_SIDE);
         let answer = asked(self.prometheus.instant(&query, at).await)?;
         Ok(answer.map_or_else(Refusal::reading, pods))
     }
@@ -157,33 +155,34 @@ fn counted(histogram: Option<Histogram>) -> Reading<Histogram> {
     }
 }
 
-/// Reads the events of each pod. Series without the label `pod` say nothing of pods.
+/// Reads the events and the images of each pod. Series without the label `pod` say nothing of pods.
 fn pods(answer: Told<Vec<Sample>>) -> Reading<Vec<PodEvents>> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
     }
-    let mut counts: BTreeMap<String, (Option<f64>, Option<f64>)> = BTreeMap::new();
+    let mut pods: BTreeMap<String, (Option<f64>, Option<f64>, BTreeSet<String>)> = BTreeMap::new();
     for sample in answer.value {
         let (Some(pod), Some(part)) = (sample.labels.get("pod"), sample.labels.get(PART)) else {
             continue;
         };
-        let (bad, total) = counts.entry(pod.clone()).or_default();
+        let (bad, total, images) = pods.entry(pod.clone()).or_default();
         match part.as_str() {
             "bad" => *bad = Some(sample.value),
             "total" => *total = Some(sample.value),
+            IMAGE => images.extend(sample.labels.get(IMAGE).cloned()),
             _ => {}
         }
     }
-    if counts.is_empty() {
+    if pods.is_empty() {
         return Reading::NoSeries;
     }
     let events = |bad, total: Option<f64>| Events::from_increase(bad, total?);
     Reading::Measured(
-        counts
-            .into_iter()
-            .map(|(pod, (bad, total))| PodEvents {
+        pods.into_iter()
+            .map(|(pod, (bad, total, images))| PodEvents {
                 pod,
                 events: events(bad, total),
+                images,
             })
             .collect(),
     )

@@ -55,10 +55,7 @@ fn queries(workload: &Workload, window: Duration) -> Vec<(&'static str, String)>
         )
     };
     let (deployment, stateful) = (of("deployment"), of("statefulset"));
-    let name = regex_escape(&workload.service);
-    // Of a Deployment, or of a StatefulSet; those of a service whose name merely begins alike are others.
-    let pod_name = format!("{name}-({SAFE}{{1,10}}-{SAFE}{{5}}|[0-9]+)");
-    let pods = format!("namespace={namespace},pod=~{}", string_literal(&pod_name));
+    let pods = matchers(workload);
     let ready = format!("kube_pod_status_ready{{{pods},condition=\"true\"}}");
     let restarts = format!("kube_pod_container_status_restarts_total{{{pods}}}");
     let waiting = format!("kube_pod_container_status_waiting_reason{{{pods}}}");
@@ -123,6 +120,24 @@ fn queries(workload: &Workload, window: Duration) -> Vec<(&'static str, String)>
             format!("max by (reason) (max_over_time({waiting}[{range}]) > 0)"),
         ),
     ]
+}
+
+/// Returns the matchers of the pods that are named after a service: of a Deployment, or of a StatefulSet. Those of a service whose
+/// name merely begins alike are others.
+fn matchers(workload: &Workload) -> String {
+    let namespace = string_literal(&workload.namespace);
+    let name = regex_escape(&workload.service);
+    let pod_name = format!("{name}-({SAFE}{{1,10}}-{SAFE}{{5}}|[0-9]+)");
+    format!("namespace={namespace},pod=~{}", string_literal(&pod_name))
+}
+
+/// Returns the question which images the pods of a service ran in a window, by the labels `pod` and `image`.
+pub(super) fn images(workload: &Workload, window: Duration) -> String {
+    format!(
+        "max by (pod,image) (max_over_time(kube_pod_container_info{{{}}}[{}]))",
+        matchers(workload),
+        range_seconds(window)
+    )
 }
 
 fn pods(answer: Answer<Vec<Sample>>) -> Reading<Pods> {

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use super::identity::Identity;
 use super::parts::{Parts, Quantity};
+use super::pods::images;
 use super::series::{Buckets, SeenForm, Series};
 use crate::clients::prometheus::promql::{range_seconds, string_literal};
 use crate::config::MetricsFamily;
 
 /// Label that tells which quantity of a combined answer a series is.
 pub(super) const PART: &str = "error_budget_part";
+
+/// Label and part that tell which image a container runs.
+pub(super) const IMAGE: &str = "image";
 
 /// How far back the newest sample is looked for. A service that has been silent for longer has no series.
 const FRESHNESS_RANGE: Duration = Duration::from_secs(3600);
@@ -235,16 +239,18 @@ impl Queries {
         }
     }
 
-    /// The bad and all events of a window that ends now, by the label `pod` and by [`PART`] (`bad` or `total`). Nothing where
-    /// that label does not name the service's own pods.
-    pub(super) fn pods(&self, window: Duration) -> Option<String> {
-        match &self.events {
-            EventQueries::Family { series, .. } if series.has_own_pods() => Some(combine([
+    /// The pods of a window that ends now, by the label `pod` and by [`PART`]: their images as kube-state-metrics name them,
+    /// by the label [`IMAGE`], and their bad and all events (`bad`, `total`) where the service's own pods are told apart.
+    pub(super) fn pods(&self, window: Duration) -> String {
+        let mut parts = match &self.events {
+            EventQueries::Family { series, .. } if series.has_own_pods() => vec![
                 ("bad", format!("sum by (pod) ({})", series.bad(window))),
                 ("total", format!("sum by (pod) ({})", series.all(window))),
-            ])),
-            EventQueries::Family { .. } | EventQueries::Own { .. } => None,
-        }
+            ],
+            EventQueries::Family { .. } | EventQueries::Own { .. } => Vec::new(),
+        };
+        parts.push((IMAGE, images(&self.workload, window)));
+        combine(parts)
     }
 
     /// What shows that all series are of one service, and each event in one of them. Own queries are taken at their word.

@@ -1,5 +1,7 @@
 //! What is known of the past of a burning service, and what a decision still wants to know.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::undo::Doings;
@@ -30,13 +32,15 @@ pub enum Question {
     Pods(DateTime<Utc>),
 }
 
-/// What one pod counted.
+/// What one pod counted, and what it ran.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodEvents {
     /// Its name.
     pub pod: String,
-    /// Its events; nothing when it got no request.
+    /// Its events; nothing when it got no request, or when the requests do not tell pods apart.
     pub events: Option<Events>,
+    /// The images of its containers, as kube-state-metrics name them; empty where nobody says.
+    pub images: BTreeSet<String>,
 }
 
 /// The answers so far. Whatever was not asked is not there.

@@ -1,5 +1,7 @@
 //! One decision for tests: a bad release 20 minutes ago, every gate open, and whatever a test changes.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, TimeZone, Utc};
 
 use super::{
@@ -136,6 +138,7 @@ impl Case {
         let pods = |list: &[(&str, f64, f64)]| {
             list.iter()
                 .map(|(pod, bad, total)| PodEvents {
+                    images: BTreeSet::new(),
                     pod: (*pod).to_owned(),
                     events: Events::new(*bad, *total),
                 })

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::reason::Reason;
+use super::timeline::Witness;
 use super::undo::Undone;
 use crate::slo::{Events, Signal};
 
@@ -153,6 +154,8 @@ impl GateName {
 pub struct Attribution {
     /// The deployment in question.
     pub suspect: String,
+    /// From whom it is known that it is live.
+    pub witness: Witness,
     /// When what burns now went over its threshold, where that was seen.
     pub onset: Option<DateTime<Utc>>,
     /// How long after the deployment that was; negative when it was before.

@@ -1,4 +1,4 @@
-//! Old and new pods of a rollout that serve side by side.
+//! The pods before and after a deployment: whether others serve since, and how both fare side by side.
 
 use std::collections::BTreeSet;
 
@@ -41,6 +41,42 @@ pub(super) fn side_by_side(then: &[PodEvents], now: &[PodEvents]) -> Option<Roll
     })
 }
 
+/// What the pods say of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turnover {
+    /// Pods serve that were not there before: of another replica set, or with other images.
+    New,
+    /// All that serve are of replica sets that were there before.
+    None,
+}
+
+/// Tells whether others serve now than before; nothing where that cannot be known. A pod that keeps its name (of a stateful set,
+/// or made by hand) is told by its images, and the same images may run with other settings, so they are no proof of sameness.
+pub(super) fn turnover(then: &[PodEvents], now: &[PodEvents]) -> Option<Turnover> {
+    let sets = |pods: &'_ [PodEvents]| -> BTreeSet<String> {
+        let sets = pods.iter().filter_map(|pod| replica_set(&pod.pod));
+        sets.map(str::to_owned).collect()
+    };
+    let images = |pods: &[PodEvents]| -> BTreeSet<BTreeSet<String>> {
+        let kept = pods.iter().filter(|pod| replica_set(&pod.pod).is_none());
+        let images = kept.map(|pod| pod.images.clone());
+        images.filter(|images| !images.is_empty()).collect()
+    };
+    let has_new = |before: bool, new: bool| before.then_some(new);
+    let (sets_then, sets_now) = (sets(then), sets(now));
+    let by_sets = has_new(
+        !sets_then.is_empty() && !sets_now.is_empty(),
+        !sets_now.is_subset(&sets_then),
+    );
+    let (images_then, images_now) = (images(then), images(now));
+    let by_images = has_new(!images_then.is_empty(), !images_now.is_subset(&images_then));
+    match (by_sets, by_images) {
+        (Some(true), _) | (_, Some(true)) => Some(Turnover::New),
+        (Some(false), None) => Some(Turnover::None),
+        (Some(false), Some(false)) | (None, None | Some(false)) => None,
+    }
+}
+
 /// Returns the replica set in the name of a pod of a deployment: `checkout-5d9f7c6b8-x2x4z` is of `checkout-5d9f7c6b8`.
 fn replica_set(pod: &str) -> Option<&str> {
     let (set, suffix) = pod.rsplit_once('-')?;
@@ -58,6 +94,40 @@ mod tests {
         PodEvents {
             pod: name.to_owned(),
             events: Events::new(bad, total),
+            images: BTreeSet::new(),
+        }
+    }
+
+    fn running(name: &str, image: &str) -> PodEvents {
+        PodEvents {
+            images: [image.to_owned()].into(),
+            ..pod(name, 0.0, 1.0)
+        }
+    }
+
+    #[test]
+    fn new_pods_are_of_a_new_replica_set_or_run_new_images() {
+        let (old, new) = ("a-bbbbbb-bbbbb", "a-cccccc-bbbbb");
+        let scaled = "a-bbbbbb-ccccc";
+        let one = |name| vec![running(name, "a:1")];
+        let table = [
+            (one(old), one(new), Some(Turnover::New)),
+            (
+                one(old),
+                vec![pod(new, 0.0, 1.0), pod(old, 0.0, 1.0)],
+                Some(Turnover::New),
+            ),
+            (one(old), one(scaled), Some(Turnover::None)),
+            (one("a-0"), vec![running("a-0", "a:2")], Some(Turnover::New)),
+            // The same image may run with other settings.
+            (one("a-0"), one("a-0"), None),
+            (vec![pod("a-0", 0.0, 1.0)], vec![pod("a-0", 0.0, 1.0)], None),
+            (Vec::new(), one(new), None),
+            // Nothing serves: that is no sign that nothing was deployed.
+            (one(old), Vec::new(), None),
+        ];
+        for (then, now, expected) in table {
+            assert_eq!(turnover(&then, &now), expected, "{then:?} {now:?}");
         }
     }
 

@@ -58,6 +58,8 @@ pub struct Sighting {
 pub enum Witness {
     /// The dates of commits.
     CommitDate,
+    /// The pods: others serve since the commit's date than before it.
+    Pods,
     /// The tip of the branch, as passes saw it for an hour or longer.
     Tip,
     /// Argo CD's history.
@@ -69,6 +71,7 @@ impl Witness {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CommitDate => "commit_date",
+            Self::Pods => "pods",
             Self::Tip => "tip",
             Self::Argocd => "argocd",
         }

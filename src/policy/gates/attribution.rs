@@ -3,7 +3,7 @@
 use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
-use super::super::rollout::{self, Rollout};
+use super::super::rollout::{self, Rollout, Turnover};
 use super::super::suspicion::{Suspicion, just_before, not_yet, sides, slis, soon_after};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
@@ -43,13 +43,13 @@ pub(in crate::policy) fn attribution(
         return (Gate::fail(name, Reason::NotAttributable, why), None);
     };
     let attribution = blame(inputs, timeline, suspicion);
-    let is_seen = match timeline.witness {
+    let is_seen = match attribution.witness {
         Witness::CommitDate => false,
-        Witness::Tip | Witness::Argocd => true,
+        Witness::Pods | Witness::Tip | Witness::Argocd => true,
     };
     let gate = if inputs.settings.require_seen_live && !is_seen {
         let why = "what is live is known from the dates of commits only, and REQUIRE_SEEN_LIVE is true: it is seen once \
-                   passes have looked at the branch for an hour";
+                   passes have looked at the branch for an hour, or where new pods serve since the commit";
         Gate::fail(name, Reason::NotAttributable, why)
     } else if !inputs.settings.require_attribution {
         Gate::off(name)
@@ -73,6 +73,7 @@ const MOMENTS: [(i32, f64); 2] = [(2, 0.05), (5, CHANCE)];
 /// it fails alike.
 fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Attribution {
     let suspect = &timeline.changes[suspicion.index];
+    let turnover = turnover(inputs, suspect);
     let (before, after) = sides(inputs, suspect);
     let soon = soon_after(inputs, suspect, suspicion.onset);
     let evidence = inputs.evidence;
@@ -136,12 +137,14 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             let gap = gap(inputs, suspect);
             let judged = comparisons.iter().map(Comparison::judge);
             let rollout = rollout(inputs, timeline, suspicion);
+            let same_pods = same_pods(timeline, turnover);
             let mut verdict = Blame::Deployment;
             let mut reasons = vec![deployed()];
             // The first that does not blame the deployment decides.
             let too_young = too_young(inputs, suspect);
             for (blame, why) in too_young
                 .into_iter()
+                .chain(same_pods)
                 .chain(failed_before(inputs, suspect))
                 .chain(gap)
                 .chain(judged)
@@ -159,6 +162,10 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     };
     Attribution {
         suspect: suspect.revision.clone(),
+        witness: match (timeline.witness, turnover) {
+            (Witness::CommitDate, Some(Turnover::New)) => Witness::Pods,
+            (witness, _) => witness,
+        },
         onset: suspicion.onset,
         lag: suspicion.onset.map(|onset| onset - suspect.deployed_at),
         sides: shown.and_then(both),
@@ -356,6 +363,24 @@ fn gap(inputs: &Inputs<'_>, suspect: &Change) -> Option<(Blame, String)> {
         span(minutes.to - minutes.from)
     );
     Some((Blame::Unknown, why))
+}
+
+/// Tells whether other pods serve now than before a deployment; nothing where that cannot be known.
+fn turnover(inputs: &Inputs<'_>, suspect: &Change) -> Option<Turnover> {
+    let then = inputs.evidence.pods(not_yet(suspect))?.value()?;
+    let now = inputs.evidence.pods(inputs.now)?.value()?;
+    rollout::turnover(then, now)
+}
+
+/// Says so when only a commit's date tells of the deployment, and the pods contradict it.
+fn same_pods(timeline: &Timeline, turnover: Option<Turnover>) -> Option<(Blame, String)> {
+    let is_contradicted =
+        timeline.witness == Witness::CommitDate && turnover == Some(Turnover::None);
+    is_contradicted.then(|| {
+        let why = "the pods that serve now are of replica sets that were there before it, so the date of the commit does not \
+                   say when it was deployed";
+        (Blame::Unknown, why.to_owned())
+    })
 }
 
 /// Compares the pods of the suspect with those of the revision before it that still serve beside them; nothing where there

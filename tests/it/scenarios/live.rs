@@ -5,7 +5,9 @@ use std::fs;
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::journal::{self, Journal, SeenTip, Watch};
 use testkit::git::Fault;
-use testkit::prometheus::shared_month;
+use testkit::prometheus::{
+    Backfill, History, Month, Prometheus, ServiceLabels, Traffic, shared_month,
+};
 
 use super::program::Ran;
 use super::world::{REPOSITORY, World};
@@ -229,4 +231,68 @@ fn commits_of_readmes_do_not_count_as_deployments_on_the_way_back() {
     assert_eq!(ran.record["rollback"]["from"], *v2, "{ran}");
     assert_eq!(ran.record["rollback"]["to"], *world.v1, "{ran}");
     assert_eq!(world.repo().tip(), tip);
+}
+
+/// Some hours of two services that fail since [`went_out`]: the pod of `same-pods` is the one of before, and that of `new-image` is
+/// called as before and runs another image.
+fn pods_without_a_rollout() -> Prometheus {
+    let now = shared_month().now;
+    let begin = now - TimeDelta::hours(9);
+    let end = now + TimeDelta::minutes(Month::FUTURE_MINUTES);
+    let failing = |service: &str, pod: &str| {
+        History::new(ServiceLabels::new(Month::NAMESPACE, service))
+            .label("pod", pod)
+            .segment(begin, went_out(), Traffic::healthy(20.0))
+            .segment(went_out(), end, Traffic::healthy(20.0).errors(0.2))
+    };
+    let image = |version: &str| {
+        let namespace = Month::NAMESPACE;
+        format!(
+            "kube_pod_container_info{{namespace=\"{namespace}\",pod=\"new-image-0\",container=\"app\",image=\"shop/app:{version}\"}}"
+        )
+    };
+    let backfill = Backfill::new(now)
+        .service(failing("same-pods", "same-pods-5d9f7c6b8-x2x4z"))
+        .service(failing("new-image", "new-image-0"))
+        .gauge(&image("1"), begin, went_out(), 1.0)
+        .gauge(&image("2"), went_out() + TimeDelta::seconds(15), end, 1.0);
+    Prometheus::start(&backfill)
+}
+
+#[test]
+fn where_only_dates_are_known_the_pods_say_whether_the_release_is_live() {
+    let prometheus = pods_without_a_rollout();
+    let strict = |world: &World| {
+        let program = world.program().env("REQUIRE_SEEN_LIVE", "true");
+        program.arguments(&["--dry-run"]).run().exits(0)
+    };
+
+    // Pods of a new replica set serve since the commit.
+    let world = World::of("bad-rollout");
+    let v2 = world.release("v2", went_out());
+    let ran = strict(&world).decides("rollback", "trigger");
+    assert_eq!(live(&ran), (v2, "pods".to_owned()));
+
+    // The pod of a stateful set keeps its name, and runs another image.
+    let world = World::at(&prometheus.url(), "new-image");
+    let v2 = world.release("v2", went_out());
+    let ran = strict(&world).decides("rollback", "trigger");
+    assert_eq!(live(&ran), (v2, "pods".to_owned()));
+
+    // Whatever began to fail, it was not brought by new pods; the commit may not be deployed at all.
+    let world = World::at(&prometheus.url(), "same-pods");
+    world.release("v2", went_out());
+    let ran = world.nothing_changed_but_the_lock_by(&world.program());
+    let ran = ran.exits(0).decides("hold", "not_attributable");
+    let why = ran.text("/decision/detail");
+    assert!(why.contains("replica sets that were there before"), "{ran}");
+
+    // What passes saw at the tip for an hour needs no pods: settings can change without them.
+    world.passes_saw(&[
+        (&world.v1, before(120), before(2)),
+        (&world.repo().tip(), before(-2), before(-20)),
+    ]);
+    let ran = world.program().arguments(&["--dry-run"]).run().exits(0);
+    let ran = ran.decides("rollback", "trigger");
+    assert_eq!(ran.text("/live/source"), "tip");
 }
