@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Ended;
 use super::carry_out::now;
+use super::pass::from_memory;
 use super::service::Service;
 use crate::act::{Restoration, Restored, Way, restore};
 use crate::clients::git::{Git, GitError, Snapshot};
@@ -245,7 +246,10 @@ impl<'a> Journey<'a> {
             deadline: verify.deadline,
         };
         let (metrics, stop) = (self.service.metrics(), &self.stop);
-        match watch(&metrics, &self.service.objective, &proof, stop).await {
+        let held = self.journal.service(&self.service.key).sighting;
+        let held = held.map(from_memory);
+        let objective = &self.service.objective;
+        match watch(&metrics, objective, &proof, held.as_ref(), stop).await {
             Seen::BurnStopped(what) => {
                 self.ends(StepName::Verify, StepState::Done, Event::BurnStopped, what)
             }

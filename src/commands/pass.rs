@@ -243,7 +243,7 @@ fn unreachable_prometheus(
     )
 }
 
-fn from_memory(seen: journal::Sighting) -> Sighting {
+pub(super) fn from_memory(seen: journal::Sighting) -> Sighting {
     let journal::Sighting {
         at,
         series,

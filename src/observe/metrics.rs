@@ -261,11 +261,35 @@ impl Metrics<'_> {
         let (slices, latency) = try_join!(seen.slices(slice, grid), seen.latency(slice, grid))?;
         let (slices, slice) = seen.widened(slices, slice, grid).await?;
         Ok(RecentSlices {
+            seen: clock.seen,
             evaluated_at: clock.now,
             slice_window: slice,
             slices,
             latency,
         })
+    }
+
+    /// Says why no number of the service may be believed at the time of a look at its slices, where something shows it: the same
+    /// that would make a pass hold. One request, for what a proof rests on.
+    ///
+    /// # Errors
+    /// Fails when Prometheus cannot be asked or refuses.
+    pub async fn doubt(
+        &self,
+        recent: &RecentSlices,
+        seen: Option<&Sighting>,
+    ) -> Result<Option<String>, PrometheusError> {
+        let queries = self.queries.seen(recent.seen);
+        let counted = Metrics {
+            queries: &queries,
+            ..*self
+        };
+        let recall = counted.recall(seen, recent.evaluated_at);
+        let found = counted.recent(recent.evaluated_at, &recall).await?;
+        Ok(found
+            .why_doubtful()
+            .or_else(|| recall.lost(&found))
+            .or_else(|| counted.trouble(&found)))
     }
 
     /// Reads the slices of a span of the past, as long as those of a look at the present.
@@ -547,6 +571,8 @@ impl Doubt {
 /// The newest slices of a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecentSlices {
+    /// In which form the service is counted.
+    pub seen: SeenForm,
     /// The back end's time.
     pub evaluated_at: DateTime<Utc>,
     /// What each slice covers.

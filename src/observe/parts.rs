@@ -106,6 +106,11 @@ impl Parts {
         }
     }
 
+    /// Says why the answer as a whole may not be believed, where it was refused or is partial.
+    pub(super) fn why_doubtful(&self) -> Option<String> {
+        self.doubt.as_ref()?.reading::<()>().why_unknown()
+    }
+
     /// Returns how the question was refused, if it was.
     pub(super) fn refusal(&self) -> Option<&Refusal> {
         match &self.doubt {

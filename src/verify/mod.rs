@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::clients::prometheus::PrometheusError;
-use crate::observe::{Metrics, RecentSlices};
+use crate::observe::{Metrics, RecentSlices, Sighting};
 use crate::slo::{
     Events, LatencyState, MAX_SAMPLE_AGE, Objective, Pods, Reading, Slo, is_calm, latency_rule,
 };
@@ -67,16 +67,18 @@ enum Sight {
 
 /// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's time, it looks
 /// once and leaves the rest to the next run.
+/// `held` is what the back end was seen to hold of the service: where it holds less, nothing is proven.
 pub async fn watch(
     metrics: &Metrics<'_>,
     objective: &Objective,
     proof: &Proof,
+    held: Option<&Sighting>,
     stop: &Stop,
 ) -> Seen {
     let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
     let mut before = Before::default();
     loop {
-        let not_yet = match look(metrics, objective, proof, &mut before).await {
+        let not_yet = match look(metrics, objective, proof, held, &mut before).await {
             Ok(Sight::Calm(calm)) => return Seen::BurnStopped(calm),
             Ok(Sight::Worse(worse)) => return Seen::Worse(worse),
             Ok(Sight::NotYet(why)) => why,
@@ -113,6 +115,7 @@ async fn look(
     metrics: &Metrics<'_>,
     objective: &Objective,
     proof: &Proof,
+    held: Option<&Sighting>,
     before: &mut Before,
 ) -> Result<Sight, PrometheusError> {
     let elapsed = (Utc::now() - proof.effective_at)
@@ -126,19 +129,28 @@ async fn look(
         )));
     };
     let recent = metrics.recent_slices(objective, span).await?;
-    let why = match judge(&recent, objective, proof) {
-        Ok(calm) if !proof.outage => return Ok(Sight::Calm(calm)),
+    let found = match judge(&recent, objective, proof) {
+        Ok(calm) if !proof.outage => Sight::Calm(calm),
         Ok(calm) => {
             let pods = metrics.pods_there(objective, recent.evaluated_at).await;
-            return Ok(match back(&pods) {
+            match back(&pods) {
                 Ok(pods) => Sight::Calm(format!("{calm}; {pods}")),
                 Err(why) => Sight::NotYet(format!("{calm}, but {why}")),
-            });
+            }
         }
-        Err(why) => why,
+        Err(why) => {
+            let worse = worse(metrics, &recent, objective, proof, before).await?;
+            worse.map_or(Sight::NotYet(why), Sight::Worse)
+        }
     };
-    let worse = worse(metrics, &recent, objective, proof, before).await?;
-    Ok(worse.map_or(Sight::NotYet(why), Sight::Worse))
+    let (Sight::Calm(what) | Sight::Worse(what)) = &found else {
+        return Ok(found);
+    };
+    let doubt = metrics.doubt(&recent, held).await?;
+    Ok(match doubt {
+        Some(doubt) => Sight::NotYet(format!("{what}, but that proves nothing: {doubt}")),
+        None => found,
+    })
 }
 
 /// Returns the span to look at, or nothing while too little time has passed. Its oldest slice lies wholly after the effect,
@@ -233,6 +245,7 @@ fn slow(recent: &RecentSlices, objective: &Objective, needed: usize) -> Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::SeenForm;
     use crate::slo::fixture::world;
 
     fn objective() -> Objective {
@@ -258,6 +271,7 @@ mod tests {
             .map(|bad| bad.and_then(|bad| Events::new(bad, 100.0)))
             .collect();
         let recent = RecentSlices {
+            seen: SeenForm::default(),
             evaluated_at: DateTime::UNIX_EPOCH,
             slice_window: Duration::from_secs(60),
             slices: Reading::Measured(slices),
@@ -307,6 +321,7 @@ mod tests {
     fn a_handful_of_events_is_no_proof() {
         let slices = vec![Events::new(0.0, 5.0); 5];
         let recent = RecentSlices {
+            seen: SeenForm::default(),
             evaluated_at: DateTime::UNIX_EPOCH,
             slice_window: Duration::from_secs(60),
             slices: Reading::Measured(slices),

@@ -113,6 +113,7 @@ mod tests {
 
     use super::super::tests::proof;
     use super::*;
+    use crate::observe::SeenForm;
     use crate::slo::Reading;
     use crate::slo::fixture::world;
 
@@ -120,6 +121,7 @@ mod tests {
     fn look(minutes_since: i64, bad: &[Option<f64>]) -> Option<(Vec<Events>, Events)> {
         let proof = proof();
         let recent = RecentSlices {
+            seen: SeenForm::default(),
             evaluated_at: proof.effective_at + TimeDelta::minutes(minutes_since),
             slice_window: Duration::from_secs(60),
             slices: Reading::Measured(

@@ -93,3 +93,42 @@ fn a_server_that_began_anew_lost_everything_and_is_believed_from_then_on() {
     let detail = ran.text("/decision/detail");
     assert!(detail.contains("no series matches"), "{detail}");
 }
+
+#[test]
+fn what_is_left_after_a_store_died_does_not_prove_that_the_burn_stopped() {
+    let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).expect("a time");
+    let effect = now - TimeDelta::minutes(10);
+    let deployed = effect - TimeDelta::minutes(20);
+    // The rollback reached the pod of one store, and not that of the other.
+    let pod = |name: &str, since: f64| {
+        let healthy = Traffic::healthy(20.0);
+        History::new(ServiceLabels::new(Month::NAMESPACE, SERVICE))
+            .label("pod", name)
+            .segment(now - TimeDelta::hours(8), deployed, healthy)
+            .segment(deployed, effect, healthy.errors(0.2))
+            .segment(effect, now + TimeDelta::hours(1), healthy.errors(since))
+    };
+    let whole = prometheus(now, [pod("a", 0.0), pod("b", 0.4)]);
+    let left = prometheus(now, [pod("a", 0.0)]);
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let querier = whole.until_lost(&left, &is_lost);
+    let world = World::at(&querier.url(), SERVICE);
+    world.release("v2", deployed);
+    let begun = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
+    begun.has_outcome("verifying");
+    let mut rollback = world.in_flight().expect("a rollback is in flight");
+    rollback.begun_at = effect;
+    rollback.effective_at = Some(effect);
+    world.remembers(&[rollback]);
+
+    is_lost.store(true, Ordering::SeqCst);
+    let next = || world.program().env("STABILIZATION", "2m").run();
+    let ran = next().exits(0).has_outcome("verifying");
+    let said = ran.record["rollback"]["steps"].to_string();
+    for words in ["0 bad of", "proves nothing", "--endpoint-strict"] {
+        assert!(said.contains(words), "{words:?} is missing in {ran}");
+    }
+
+    is_lost.store(false, Ordering::SeqCst);
+    next().exits(0).has_outcome("verifying");
+}
