@@ -5,22 +5,28 @@
 //! ([`notify`]), carry it out ([`act`]), prove it ([`verify`]), write it down ([`journal`]), tell people. [`commands`]
 //! joins these; [`clients`] know one outside system each; [`config`] is the only reader of the environment.
 
-pub mod act;
 pub mod cli;
 pub mod clients;
 pub mod commands;
 pub mod config;
+pub mod doctor;
+mod evaluation;
 pub mod exit;
 pub mod fail_point;
 pub mod journal;
 pub mod log_file;
+pub mod metrics;
+mod notifications;
 pub mod notify;
 pub mod observe;
+mod outcome;
 pub mod policy;
 pub mod record;
+pub mod report;
+pub mod rollback;
+pub mod service;
 pub mod slo;
 pub mod stop;
-pub mod verify;
 
 /// Runs a function that blocks on a thread of its own.
 async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {

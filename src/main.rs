@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use error_budget_monitor::cli::{Cli, Command, Output};
 use error_budget_monitor::commands::{Pass, Report, Served, execute, hand_over};
 use error_budget_monitor::config::{CiConfig, Config};
+use error_budget_monitor::doctor::diagnosis as diagnosis_text;
 use error_budget_monitor::exit::Exit;
 use error_budget_monitor::log_file::{AUDIT, LogFile};
 use error_budget_monitor::notify;
@@ -160,7 +161,7 @@ fn print(report: &Report, output: Output, shown: Shown, between: &str) -> io::Re
         },
         (Output::Text, Report::Status(status)) => notify::status(status).into_bytes(),
         (Output::Text, Report::Said(said)) => notify::said(said).into_bytes(),
-        (Output::Text, Report::Diagnosis(diagnosis)) => notify::diagnosis(diagnosis).into_bytes(),
+        (Output::Text, Report::Diagnosis(diagnosis)) => diagnosis_text(diagnosis).into_bytes(),
     };
     let mut out = io::stdout().lock();
     if output == Output::Text {

@@ -20,7 +20,7 @@ use crate::observe::{Buckets, Metrics, Queries, Workload};
 use crate::policy::{History, PastOutcome, PastRollback, Settings, Sighting};
 use crate::slo::{LevelThresholds, Objective};
 use crate::stop::{Signals, Stop};
-pub(super) use crate::with_sources;
+use crate::with_sources;
 
 /// Why a service cannot be watched with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,7 @@ impl<'a> Service<'a> {
 }
 
 /// Returns the key of a service in the state: `namespace/service`.
-pub(super) fn key(config: &Config) -> String {
+pub(crate) fn key(config: &Config) -> String {
     format!("{}/{}", config.service.namespace, config.service.name)
 }
 
@@ -269,7 +269,7 @@ fn github(config: &GitopsConfig) -> Result<Option<Github>, GithubError> {
 }
 
 /// Prepares to talk about the application; sends nothing.
-pub(super) fn argo(config: &ArgocdConfig) -> Argo {
+pub(crate) fn argo(config: &ArgocdConfig) -> Argo {
     let auth = match &config.auth {
         ArgocdAuth::Token(token) => ArgoAuth::Token(token.clone()),
         ArgocdAuth::Password { username, password } => ArgoAuth::Password {
@@ -303,7 +303,7 @@ fn queries(config: &Config) -> Queries {
 }
 
 /// Translates what passes saw at the tip into the changes that were in effect there.
-pub(super) fn sightings(snapshot: &Snapshot, watch: &Watch) -> Vec<Sighting> {
+pub(crate) fn sightings(snapshot: &Snapshot, watch: &Watch) -> Vec<Sighting> {
     let tips: Vec<&str> = watch.tips.iter().map(|tip| &*tip.revision).collect();
     let changes = snapshot.changes_at(&tips);
     let seen = watch.tips.iter().zip(changes);
@@ -316,12 +316,12 @@ pub(super) fn sightings(snapshot: &Snapshot, watch: &Watch) -> Vec<Sighting> {
 }
 
 /// Returns what is watched: the branch of a repository. The paths do not matter, because a tip is a commit.
-pub(super) fn watched_place(git: &Git) -> String {
+pub(crate) fn watched_place(git: &Git) -> String {
     format!("{} of {}", git.branch(), git.name())
 }
 
 /// Translates the journal's memory for the policy.
-pub(super) fn history(state: &ServiceState) -> History {
+pub(crate) fn history(state: &ServiceState) -> History {
     History::new(
         state
             .rollbacks

@@ -1,32 +1,31 @@
 //! The gate: the same evaluation, no change, and an exit code for the pipeline.
 
-use super::Ended;
-use super::journey::Outage;
-use super::ledger::{NotWhole, whole};
-use super::pass::{
-    Known, Memory, NotEvaluated, evaluate, measure, refused_instead_of, seen, without_state,
-};
-use super::service::{Service, history, with_sources};
 use crate::config::OnUnknown;
+use crate::evaluation::{Known, NotEvaluated, evaluate, measure, refused_instead_of, seen};
 use crate::exit::Exit;
-use crate::journal::ServiceState;
+use crate::journal::{Memory, ServiceState};
 use crate::observe;
+use crate::outcome::Ended;
+use crate::outcome::Outage;
 use crate::policy::{BranchReading, Reason, decide};
 use crate::record::{Heading, Record};
+use crate::rollback::{NotWhole, whole};
+use crate::service::{Service, history};
 use crate::slo::{Assessment, Level, Weight};
+use crate::with_sources;
 
 /// Says whether a deploy may go ahead. The state is read without its lock and nothing is written.
 pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Option<&str>) -> Ended {
-    let mut memory = match Memory::looking(service) {
+    let mut memory = match Memory::looking(&service.config.state.state_file) {
         Ok(memory) => memory,
-        Err(error) => return without_state(&error),
+        Err(error) => return Ended::without_state(&error),
     };
     let state = match whole(service, &mut memory).await {
         Ok(state) => state,
-        Err(NotWhole::Unwritten(error)) => return without_state(&error),
+        Err(NotWhole::Unwritten(error)) => return Ended::without_state(&error),
         Err(NotWhole::Outage(Outage { source, why })) => {
             let not_evaluated = unremembered(service, heading, source, why).await;
-            return half_blind(service, &memory.of(service), not_evaluated, commit);
+            return half_blind(service, &memory.of(&service.key), not_evaluated, commit);
         }
     };
     let mut known = match evaluate(service, heading, &state).await {
@@ -40,11 +39,8 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
                 known.snapshot = Some(snapshot);
             }
             Err(error) => {
-                let why = with_sources(&error);
-                let record = record_of(service, heading, &known, &state)
-                    .holding(Reason::UnknownData, why.clone())
-                    .not_knowing("git", why.clone());
-                return Ended::with(Exit::Unavailable, record).complaining(why);
+                let record = record_of(service, heading, &known, &state);
+                return Ended::unavailable(record, "git", with_sources(&error));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Which of the services a command serves.
 
-use super::service::key;
 use crate::cli::Command;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::journal;
+use crate::service::key;
 
 /// How many services a complaint lists.
 const LISTED: usize = 20;

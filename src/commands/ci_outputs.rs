@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::Served;
+use super::finished::Served;
 use crate::config::CiConfig;
 use crate::exit::Exit;
 use crate::notify::ci::{self, Gate, GateOf};

@@ -1,158 +1,35 @@
 //! The commands: each joins observing, deciding and acting for a list of services.
 
-mod answer;
-mod argocd;
-mod carry_out;
 mod check;
 mod choose;
-mod deploy;
-mod doctor;
-mod hand_over;
-mod holds;
-mod journey;
-mod ledger;
-#[cfg(test)]
-mod model;
-mod names;
-mod pass;
-mod pending;
-mod propose;
-mod resume;
+mod ci_outputs;
+mod finished;
 mod rollback;
-mod service;
+mod run;
 mod status;
-mod tell;
 mod together;
 mod watch;
 
-pub use answer::{Said, Word};
-pub use doctor::{Diagnosis, Finding, FindingState};
-pub use hand_over::hand_over;
-pub use service::{Service, SetupError};
-pub use status::{Hold, Limits, PastPart, Pending, Status};
+pub use ci_outputs::hand_over;
+pub use finished::{Finished, Pass, Report, Served};
 
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
 use self::choose::choose;
-use self::pass::Memory;
-use self::tell::Holds;
 use self::together::together;
 use crate::cli::{Cli, Command, Run, Way};
 use crate::config::Config;
+use crate::doctor::{self, Diagnosis, FindingState};
 use crate::exit::Exit;
-use crate::notify::metrics::Numbers;
-use crate::record::{Heading, Record};
+use crate::journal::Memory;
+use crate::metrics::Numbers;
+use crate::notifications;
+use crate::outcome::Ended;
+use crate::record::Heading;
+use crate::rollback::{ApprovalCommand, answer};
+use crate::service::{self, Service};
 use crate::stop::Signals;
-
-/// What a command prints.
-#[derive(Debug, Clone)]
-pub enum Report {
-    /// A decision record.
-    Record(Box<Record>),
-    /// A status.
-    Status(Box<Status>),
-    /// What a person said.
-    Said(Box<Said>),
-    /// What would stop a rollback.
-    Diagnosis(Box<Diagnosis>),
-}
-
-/// How a command ended.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// The exit code.
-    pub exit: Exit,
-    /// What is printed; nothing where there is nothing but the error.
-    pub report: Option<Report>,
-    /// One sentence for a person, where something is wrong.
-    pub complaint: Option<String>,
-    /// Whether what was rolled back stays away, as far as this run looked.
-    pub(crate) holds: Holds,
-}
-
-impl Ended {
-    pub(crate) fn with(exit: Exit, record: Record) -> Self {
-        Self {
-            exit,
-            report: Some(Report::Record(Box::new(record))),
-            complaint: None,
-            holds: Holds::NotLookedAt,
-        }
-    }
-
-    /// Returns the decision record, where there is one.
-    pub fn record(&self) -> Option<&Record> {
-        match &self.report {
-            Some(Report::Record(record)) => Some(record),
-            Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
-        }
-    }
-
-    /// Adds what the commit of a rollback changes to the record.
-    pub(crate) fn with_diff(mut self, diff: Option<String>) -> Self {
-        if let Some(Report::Record(record)) = self.report {
-            let record = record.with_diff(diff);
-            self.report = Some(Report::Record(Box::new(record)));
-        }
-        self
-    }
-
-    pub(crate) fn complaining(mut self, complaint: impl Into<String>) -> Self {
-        self.complaint = Some(complaint.into());
-        self
-    }
-
-    pub(crate) fn only(exit: Exit, complaint: impl Into<String>) -> Self {
-        Self {
-            exit,
-            report: None,
-            complaint: Some(complaint.into()),
-            holds: Holds::NotLookedAt,
-        }
-    }
-}
-
-/// How a command ended for one service.
-#[derive(Debug, Clone)]
-pub struct Served {
-    /// `namespace/service`.
-    pub service: String,
-    /// How it ended.
-    pub ended: Ended,
-}
-
-/// How a command ended for all services.
-#[derive(Debug, Clone)]
-pub struct Pass {
-    /// The exit code: the worst one of all services.
-    pub exit: Exit,
-    /// How it ended for each service, in their order.
-    pub served: Vec<Served>,
-    /// Why no service was served; nothing where any was.
-    pub complaint: Option<String>,
-}
-
-impl Pass {
-    fn of(served: Vec<Served>) -> Self {
-        let exits = served.iter().map(|served| served.ended.exit);
-        Self {
-            exit: exits
-                .max_by_key(|exit| exit.rank())
-                .unwrap_or(Exit::Complete),
-            served,
-            complaint: None,
-        }
-    }
-
-    fn refused(exit: Exit, why: String) -> Self {
-        Self {
-            exit,
-            served: Vec::new(),
-            complaint: Some(why),
-        }
-    }
-}
 
 /// What may change something outside.
 #[derive(Debug, Clone, Copy)]
@@ -207,13 +84,15 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
         Command::Check(check) => {
             let commit = check.commit.as_deref();
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
-                unless_told(service, check::check(service, heading, commit)).await
+                unless_told(service, check::check(service, heading, commit))
+                    .await
+                    .into()
             };
             each(&prepared, look).await
         }
-        Command::Approve(word) => say(&prepared, Word::Approve, word).await,
-        Command::Reject(word) => say(&prepared, Word::Reject, word).await,
-        Command::Release(word) => say(&prepared, Word::Release, word).await,
+        Command::Approve(word) => say(&prepared, ApprovalCommand::Approve, word).await,
+        Command::Reject(word) => say(&prepared, ApprovalCommand::Reject, word).await,
+        Command::Release(word) => say(&prepared, ApprovalCommand::Release, word).await,
         Command::Status => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, status::status(service, heading)).await
@@ -222,22 +101,30 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
         }
         Command::Doctor(wanted) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
-                unless_told(service, doctor::doctor(service, heading, wanted.send_test)).await
+                let looking = doctor::doctor(service, heading, wanted.send_test);
+                unless_told(service, async { diagnosed(looking.await) }).await
             };
             each(&prepared, look).await
         }
     }
 }
 
-async fn say(prepared: &[Prepared<'_>], word: Word, said: &crate::cli::Word) -> Pass {
+async fn say(prepared: &[Prepared<'_>], word: ApprovalCommand, said: &crate::cli::Word) -> Pass {
     each(prepared, async |it: &Prepared<'_>| {
-        answer::say(&it.service, word, &said.id, &said.by)
+        match answer(&it.service, word, &said.id, &said.by) {
+            Ok(said) => Finished {
+                exit: Exit::Complete,
+                report: Some(Report::Said(Box::new(said))),
+                complaint: None,
+            },
+            Err(ended) => (*ended).into(),
+        }
     })
     .await
 }
 
 /// Does the same for every service.
-async fn each(prepared: &[Prepared<'_>], look: impl AsyncFn(&Prepared<'_>) -> Ended) -> Pass {
+async fn each(prepared: &[Prepared<'_>], look: impl AsyncFn(&Prepared<'_>) -> Finished) -> Pass {
     let looks = prepared
         .iter()
         .map(|it| async { served(it, look(it).instrument(span(it)).await) });
@@ -284,10 +171,10 @@ fn span(prepared: &Prepared<'_>) -> tracing::Span {
     tracing::info_span!("run", run.id = %heading.run_id, slo.name = %service.key)
 }
 
-fn served(prepared: &Prepared<'_>, ended: Ended) -> Served {
+fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
     Served {
         service: prepared.service.key.clone(),
-        ended,
+        ended: ended.into(),
     }
 }
 
@@ -299,14 +186,17 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
     for Prepared { service, .. } in prepared {
         let memory = match &shared {
             Some(memory) if !service.config.policy.dry_run => Ok(memory.clone()),
-            Some(_) | None => Memory::open(service),
+            Some(_) | None => Memory::open(
+                &service.config.state.state_file,
+                service.config.policy.dry_run,
+            ),
         };
         let memory = match memory {
             Ok(memory) => memory,
             Err(error) => {
                 let Ended {
                     exit, complaint, ..
-                } = pass::without_state(&error);
+                } = Ended::without_state(&error);
                 return Pass::refused(exit, complaint.unwrap_or_default());
             }
         };
@@ -327,7 +217,7 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
         numbers.extend(told.map(|told| (&it.service, told)));
     }
     if let Some(Memory::Writable(mut journal)) = shared {
-        tell::hand_on(&mut journal, numbers).await;
+        notifications::hand_on(&mut journal, numbers).await;
         if let Err(error) = journal.write_what_is_due() {
             tracing::warn!(error = %error, "what was seen of the branch is not written down; the next run sees it anew");
         }
@@ -342,16 +232,16 @@ async fn act(
     damage: Option<String>,
 ) -> (Ended, Option<Numbers>) {
     if service.stop.is_over() {
-        return (pass::out_of_time(), None);
+        return (run::out_of_time(), None);
     }
     let ended = match deed {
-        Deed::Pass => pass::run(service, heading, &mut memory).await,
+        Deed::Pass => run::run(service, heading, &mut memory).await,
         Deed::Rollback(Way::Gitops) => rollback::gitops(service, heading, &mut memory).await,
-        Deed::Rollback(Way::Argocd) => argocd::argocd(service, heading, &mut memory).await,
+        Deed::Rollback(Way::Argocd) => rollback::argocd(service, heading, &mut memory).await,
     };
     let numbers = match &mut memory {
         Memory::Writable(journal) => {
-            tell::at_the_end(service, journal, &ended, damage.as_deref()).await
+            notifications::at_the_end(service, journal, &ended, damage.as_deref()).await
         }
         Memory::ReadOnly(_) => None,
     };
@@ -359,10 +249,22 @@ async fn act(
 }
 
 /// Ends what only looks as soon as it is told to.
-async fn unless_told(service: &Service<'_>, looking: impl Future<Output = Ended>) -> Ended {
+async fn unless_told<T: From<Ended>>(service: &Service<'_>, looking: impl Future<Output = T>) -> T {
     tokio::select! {
         ended = looking => ended,
-        () = service.stop.told() => pass::told_to_end(),
+        () = service.stop.told() => run::told_to_end().into(),
+    }
+}
+
+fn diagnosed(diagnosis: Diagnosis) -> Finished {
+    Finished {
+        exit: match diagnosis.worst {
+            FindingState::Ok => Exit::Complete,
+            FindingState::Warning => Exit::DoctorWarns,
+            FindingState::Problem => Exit::DoctorObjects,
+        },
+        complaint: diagnosis.complaint(),
+        report: Some(Report::Diagnosis(Box::new(diagnosis))),
     }
 }
 

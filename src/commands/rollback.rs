@@ -2,17 +2,18 @@
 
 use chrono::Utc;
 
-use super::Ended;
-use super::carry_out::{Sighted, Wish, carry_out};
-use super::ledger::whole;
-use super::pass::{Memory, measure, not_remembering, seen};
-use super::service::{Service, history, with_sources};
+use crate::clients::argocd::Application;
 use crate::clients::git::{GitError, GitFault, Resolved};
+use crate::evaluation::{measure, seen};
 use crate::exit::Exit;
-use crate::journal::{Origin, ServiceState};
+use crate::journal::{Memory, Origin, ServiceState};
 use crate::observe;
-use crate::policy::{Doings, Reason, Wanted, decide_manual, short};
+use crate::outcome::Ended;
+use crate::policy::{Action, Doings, Reason, Timeline, Wanted, decide_manual, short};
 use crate::record::{Heading, Record};
+use crate::rollback::{Judged, Request, alone, carry_out, not_remembering, whole};
+use crate::service::{Service, history};
+use crate::with_sources;
 
 /// With what a person's rollback begins.
 pub(super) struct Opening {
@@ -89,14 +90,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
             .complaining(why);
         }
         Err(error) => {
-            let why = with_sources(&error);
-            return Ended::with(
-                Exit::Unavailable,
-                record
-                    .holding(Reason::UnknownData, why.clone())
-                    .not_knowing("git", why.clone()),
-            )
-            .complaining(why);
+            return Ended::unavailable(record, "git", with_sources(&error));
         }
     };
     let wanted = match &snapshot.revision {
@@ -166,11 +160,11 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         .with_deployment(Some(&timeline))
         .with_live(Some(&timeline), None)
         .with_decision(&decision);
-    let seen = Sighted {
+    let seen = Judged {
         snapshot: Some(snapshot),
         app,
     };
-    let wish = Wish {
+    let request = Request {
         origin: Origin::Manual,
         why: manual
             .reason
@@ -183,7 +177,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         when_held: Exit::PersonNeeded,
         pending: None,
     };
-    carry_out(service, memory, seen, &decision, record, &wish).await
+    carry_out(service, memory, seen, &decision, record, &request).await
 }
 
 /// Says what a person named, where that is more than a part of the restored change's id.
@@ -204,4 +198,120 @@ fn named((text, resolved): (&str, &Resolved)) -> Option<String> {
 /// Tells whether git answered, and the revision that a person named is not there.
 fn is_about_the_revision(error: &GitError) -> bool {
     matches!(error.fault, GitFault::Revision(_))
+}
+
+/// Fewest digits of a shortened revision, as for git.
+const SHORTEST: usize = 4;
+
+/// Rolls the application back to a revision or history entry that a person named, or to the deployment before.
+pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
+    let Some(argo) = &service.argo else {
+        return Ended::only(
+            Exit::Configuration,
+            "there is no application to roll back: set ARGOCD_SERVER, ARGOCD_APP_NAME and ARGOCD_TOKEN",
+        );
+    };
+    let Opening { state, record } = match open(service, heading, memory).await {
+        Ok(opening) => opening,
+        Err(ended) => return *ended,
+    };
+    let refused = |record: Record, reason, why: String| {
+        let record = record.holding(reason, why.clone());
+        Ended::with(Exit::PersonNeeded, record).complaining(why)
+    };
+    let app = match argo.application().await {
+        Ok(app) => app,
+        Err(error) => {
+            return Ended::unavailable(record, "argocd", with_sources(&error));
+        }
+    };
+    let Some(timeline) = observe::of_application(&app) else {
+        let why = format!(
+            "the history of application {} cannot be read, or is empty",
+            argo.name()
+        );
+        return refused(record, Reason::NoTarget, why);
+    };
+    let named = service.config.manual.target_revision.as_deref();
+    let wanted = match named
+        .map(|named| named_entry(&app, &timeline, named))
+        .transpose()
+    {
+        Ok(wanted) => wanted,
+        Err(why) => return refused(record, Reason::NoTarget, why),
+    };
+    let decision = decide_manual(
+        Utc::now(),
+        &timeline,
+        &history(&state),
+        &service.settings,
+        wanted.as_ref(),
+        None,
+    );
+    let record = record
+        .with_deployment(Some(&timeline))
+        .with_live(Some(&timeline), None)
+        .with_decision(&decision);
+    let manual = &service.config.manual;
+    let request = Request {
+        origin: Origin::Manual,
+        why: manual
+            .reason
+            .clone()
+            .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
+        named: None,
+        by: "error-budget-monitor for a person",
+        recovery_ratio: service.objective.max_bad_ratio(),
+        outage: false,
+        when_held: Exit::PersonNeeded,
+        pending: None,
+    };
+    match &decision.action {
+        Action::RollBack(plan) => {
+            alone(service, argo, memory, &app, plan, false, record, &request).await
+        }
+        Action::Hold | Action::Nothing | Action::AwaitApproval(_) => {
+            let why = format!("held: {}", record.decision.detail);
+            Ended::with(Exit::PersonNeeded, record).complaining(why)
+        }
+    }
+}
+
+/// Finds what a person named among the deployments: the id of a history entry, or a revision.
+fn named_entry(app: &Application, timeline: &Timeline, named: &str) -> Result<Wanted, String> {
+    let deployments = app.deployments().unwrap_or_default();
+    let by_id = named.parse::<i64>().ok().and_then(|id| {
+        deployments
+            .iter()
+            .find(|deployment| deployment.ids.contains(&id))
+            .map(|deployment| deployment.revisions.join("+"))
+    });
+    let lower = named.to_ascii_lowercase();
+    let found: Vec<&str> = timeline
+        .changes
+        .iter()
+        .map(|change| change.revision.as_str())
+        .filter(|revision| match &by_id {
+            Some(wanted) => wanted == revision,
+            None => lower.len() >= SHORTEST && revision.starts_with(&lower),
+        })
+        .collect();
+    let Some((newest, others)) = found.split_first() else {
+        return Err(format!(
+            "the history of the application holds no entry or revision {named:?}; check --to against `argocd app history`"
+        ));
+    };
+    if others.iter().any(|other| other != newest) {
+        return Err(format!(
+            "{named:?} fits more than one revision; give --to more digits, or the id of the entry"
+        ));
+    }
+    let change = timeline
+        .changes
+        .iter()
+        .find(|change| change.revision == *newest);
+    Ok(Wanted {
+        revision: (*newest).to_owned(),
+        state: change.map_or_else(String::new, |change| change.state.clone()),
+    })
 }

@@ -1,134 +1,34 @@
 //! Budget, burn, limits left, what is in flight, holds and the last rollbacks.
 
-use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use chrono::{Duration, Utc};
 
-use super::journey::Outage;
-use super::ledger::{NotWhole, whole};
-use super::pass::{Memory, measure_since, without_state};
-use super::service::{Service, history};
-use super::tell::Holds;
-use super::{Ended, Report};
+use super::finished::{Finished, Report};
+use crate::evaluation::measure_since;
 use crate::exit::Exit;
-use crate::journal::{self, Phase};
+use crate::journal::{self, Memory, Phase};
+use crate::outcome::Ended;
+use crate::outcome::Outage;
 use crate::policy::{GateState, limits};
-use crate::record::{
-    BudgetPart, BurnRatesPart, Heading, Record, RollbackPart, UnknownPart, ViolationPart, rfc3339,
-};
+use crate::record::{Heading, Record, RollbackPart};
+use crate::report::{Hold, Limits, PastPart, Pending, Status};
+use crate::rollback::{NotWhole, whole};
+use crate::service::{Service, history};
 
 /// How many ended rollbacks are shown.
 const SHOWN: usize = 10;
 
-/// How a service stands and what is remembered of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Status {
-    /// Version of the layout.
-    pub schema: u32,
-    /// The service.
-    pub service: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// When it was asked.
-    #[serde(serialize_with = "rfc3339")]
-    pub at: DateTime<Utc>,
-    /// As in the decision record.
-    pub verdict: &'static str,
-    /// As in the decision record.
-    pub budget: BudgetPart,
-    /// As in the decision record.
-    pub burn_rates: BurnRatesPart,
-    /// As in the decision record.
-    pub violations: Vec<ViolationPart>,
-    /// What is left of the limits.
-    pub limits: Limits,
-    /// The rollback that is not finished.
-    pub in_flight: Option<RollbackPart>,
-    /// The plan that waits for approval.
-    pub pending: Option<Pending>,
-    /// Revisions that were rolled back and must not come back.
-    pub holds: Vec<Hold>,
-    /// The last rollbacks, newest first.
-    pub rollbacks: Vec<PastPart>,
-    /// Where the memory comes from.
-    pub source: String,
-    /// As in the decision record.
-    pub unknowns: Vec<UnknownPart>,
-}
-
-/// What is left of the limits.
-#[derive(Debug, Clone, Serialize)]
-pub struct Limits {
-    /// Rollbacks begun in the last hour.
-    pub hour_used: usize,
-    /// `MAX_ROLLBACKS_PER_HOUR`.
-    pub hour_max: u32,
-    /// Rollbacks begun in the last 24 hours.
-    pub day_used: usize,
-    /// `MAX_ROLLBACKS_PER_DAY`.
-    pub day_max: u32,
-    /// Whether a rollback would be let through now.
-    pub open: bool,
-    /// Which limit holds, or that none does.
-    pub detail: String,
-}
-
-/// A plan that waits for a person.
-#[derive(Debug, Clone, Serialize)]
-pub struct Pending {
-    /// As in the decision record.
-    #[serde(flatten)]
-    pub rollback: RollbackPart,
-    /// When a person was asked.
-    #[serde(serialize_with = "rfc3339")]
-    pub asked_at: DateTime<Utc>,
-    /// Until when they may agree.
-    #[serde(serialize_with = "rfc3339")]
-    pub expires_at: DateTime<Utc>,
-    /// Who agreed, where somebody did.
-    pub approved_by: Option<String>,
-    /// The pull request to merge, where there is one.
-    pub pull_request: Option<String>,
-}
-
-/// A revision on hold.
-#[derive(Debug, Clone, Serialize)]
-pub struct Hold {
-    /// The revision.
-    pub revision: String,
-    /// The rollback that put it on hold.
-    pub rollback: String,
-}
-
-/// A rollback that was begun.
-#[derive(Debug, Clone, Serialize)]
-pub struct PastPart {
-    /// Its id.
-    pub id: String,
-    /// When it was begun.
-    #[serde(serialize_with = "rfc3339")]
-    pub begun_at: DateTime<Utc>,
-    /// The bad revision.
-    pub from: String,
-    /// The restored revision.
-    pub to: String,
-    /// How it ended.
-    pub outcome: &'static str,
-    /// Why it was begun.
-    pub why: String,
-}
-
 /// Shows how a service stands. The state is read without its lock and nothing is written.
-pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
-    let mut memory = match Memory::looking(service) {
+pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished {
+    let mut memory = match Memory::looking(&service.config.state.state_file) {
         Ok(memory) => memory,
-        Err(error) => return without_state(&error),
+        Err(error) => return Ended::without_state(&error).into(),
     };
     let damage = memory.damage();
-    let is_whole = memory.of(service).ledger.is_some();
+    let is_whole = memory.of(&service.key).ledger.is_some();
     let (state, outage) = match whole(service, &mut memory).await {
         Ok(state) => (state, None),
-        Err(NotWhole::Unwritten(error)) => return without_state(&error),
-        Err(NotWhole::Outage(outage)) => (memory.of(service), Some(outage)),
+        Err(NotWhole::Unwritten(error)) => return Ended::without_state(&error).into(),
+        Err(NotWhole::Outage(outage)) => (memory.of(&service.key), Some(outage)),
     };
     let (record, level, exit, complaint) =
         match measure_since(service, heading, state.sighting.as_ref()).await {
@@ -244,10 +144,9 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Ended {
         },
         unknowns: record.unknowns,
     };
-    Ended {
+    Finished {
         exit,
         report: Some(Report::Status(Box::new(status))),
         complaint,
-        holds: Holds::NotLookedAt,
     }
 }

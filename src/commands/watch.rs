@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Ended, Pass};
+use super::finished::{Finished, Pass};
 use crate::exit::Exit;
 use crate::stop::Signals;
 
@@ -37,7 +37,7 @@ pub(super) async fn watch(
 
 /// Tells whether another pass may see something new: it does for as long as no rollback is decided, or one is not proven yet.
 fn goes_on(pass: &Pass) -> bool {
-    let may_change = |ended: &Ended| {
+    let may_change = |ended: &Finished| {
         let is_usable = ended.exit != Exit::Configuration;
         let rollback = ended.record().and_then(|record| record.rollback.as_ref());
         is_usable && rollback.is_none_or(|rollback| rollback.outcome == "verifying")

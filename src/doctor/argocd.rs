@@ -3,12 +3,12 @@
 use chrono::Utc;
 use url::Url;
 
-use super::super::service::argo;
 use super::application;
 use super::finding::Finding;
 use super::rights;
 use crate::clients::argocd::{Account, Argo, ArgoError, ArgoFault, SyncWindows, Version};
 use crate::config::{ArgocdAuth, ArgocdConfig, Config};
+use crate::service::argo;
 
 const REACH: &str = "argocd";
 const LOGIN: &str = "argocd login";

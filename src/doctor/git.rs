@@ -1,10 +1,10 @@
 //! The GitOps repository: whether it can be read, holds branch and paths, and would take a push.
 
-use super::super::service::Service;
 use super::finding::Finding;
 use super::overlay;
 use crate::clients::git::{Access, Git, GitError, GitFault, Snapshot};
 use crate::observe;
+use crate::service::Service;
 
 const REACH: &str = "git";
 const BRANCH: &str = "git branch";

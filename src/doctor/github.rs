@@ -1,10 +1,10 @@
 //! GitHub: what the App was granted, and which rules hold for the branches that a rollback writes.
 
-use super::super::propose::BRANCHES;
-use super::super::service::Service;
 use super::finding::{Finding, FindingState};
 use crate::clients::github::{Github, GithubError};
 use crate::config::{GitopsConfig, GitopsMode};
+use crate::observe::BRANCHES;
+use crate::service::Service;
 
 const APP: &str = "github app";
 const CONTENTS: &str = "github contents";

@@ -14,20 +14,19 @@ mod settings;
 mod source;
 mod state;
 mod telling;
+mod text;
 
 pub use finding::{Diagnosis, Finding, FindingState};
+pub use text::diagnosis;
 
 use chrono::Utc;
 
-use super::service::Service;
-use super::tell::Holds;
-use super::{Ended, Report};
-use crate::exit::Exit;
 use crate::observe;
 use crate::record::Heading;
+use crate::service::Service;
 
 /// Looks at everything that a rollback of the service needs, and sends test messages where that is wanted.
-pub(super) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: bool) -> Ended {
+pub(crate) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: bool) -> Diagnosis {
     let config = service.config;
     let (prometheus, (git, branch), github, argocd, telling) = tokio::join!(
         prometheus::look(service),
@@ -48,30 +47,23 @@ pub(super) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: 
         state,
     ]
     .concat();
-    let diagnosis = Diagnosis::new(
+    Diagnosis::new(
         heading.service.clone(),
         heading.namespace.clone(),
         config.settings.clone(),
         findings,
-    );
-    let (exit, complaint) = match diagnosis.worst {
-        FindingState::Ok => (Exit::Complete, None),
-        FindingState::Warning => (Exit::DoctorWarns, None),
-        FindingState::Problem => (Exit::DoctorObjects, Some(complaint(&diagnosis))),
-    };
-    Ended {
-        exit,
-        report: Some(Report::Diagnosis(Box::new(diagnosis))),
-        complaint,
-        holds: Holds::NotLookedAt,
-    }
+    )
 }
 
-fn complaint(diagnosis: &Diagnosis) -> String {
-    let problems = diagnosis.findings.iter();
-    let subjects: Vec<&str> = problems
-        .filter(|finding| finding.state == FindingState::Problem)
-        .map(|finding| finding.subject)
-        .collect();
-    format!("a rollback would fail today: {}", subjects.join(", "))
+impl Diagnosis {
+    /// Says what would fail, where something would.
+    pub fn complaint(&self) -> Option<String> {
+        let problems = self.findings.iter();
+        let subjects: Vec<&str> = problems
+            .filter(|finding| finding.state == FindingState::Problem)
+            .map(|finding| finding.subject)
+            .collect();
+        (!subjects.is_empty())
+            .then(|| format!("a rollback would fail today: {}", subjects.join(", ")))
+    }
 }

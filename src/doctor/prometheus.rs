@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::service::Service;
 use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError, Stores};
 use crate::config::{Histograms, SliSource};
 use crate::observe::{Observation, Probes};
+use crate::service::Service;
 use crate::slo::{Assessment, Reading, Unknown, Weight, assess_slices};
 
 const REACH: &str = "prometheus";

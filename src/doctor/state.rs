@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::super::service::{Service, history};
 use super::finding::Finding;
 use crate::journal::{
     self, FolderState, LockState, ServiceState, probe_folder, probe_lock, state_folder,
 };
 use crate::policy::{GateState, PastOutcome, Reason, Timeline, limits};
+use crate::service::{Service, history};
 
 const FOLDER: &str = "state folder";
 const FILE: &str = "state file";

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::super::service::Service;
 use super::finding::Finding;
 use crate::config::Config;
 use crate::journal::{FolderState, probe_folder, state_folder};
 use crate::notify::{TestMessage, Tried, try_pushgateway};
+use crate::service::Service;
 
 const TELLING: &str = "telling";
 const LOG_FILE: &str = "log file";

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::text::printable;
-use crate::commands::{Diagnosis, Finding, FindingState};
+use super::finding::{Diagnosis, Finding, FindingState};
 use crate::config::{Setting, SettingOrigin};
+use crate::notify::printable;
 
 /// Writes the configuration as it was read, one line for each finding, and the sum at the end.
 pub fn diagnosis(diagnosis: &Diagnosis) -> String {

@@ -8,6 +8,7 @@ mod approval;
 mod disk;
 mod error;
 mod load;
+mod memory;
 mod news;
 mod outbox;
 mod probe;
@@ -18,13 +19,20 @@ mod watch;
 
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
+pub use memory::Memory;
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Standing};
 pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    Closing, Entry, Errand, GoesBack, Ledger, Order, Origin, Proposal, Rollback, ServiceState,
-    Sighting, State, Step, StepName, StepState,
+    ArgoOperation, Closing, Entry, GoesBack, Ledger, Order, Origin, Proposal, Rollback,
+    ServiceState, Sighting, State, Step, StepName, StepState,
 };
 pub use store::{Glimpse, Journal, read};
 pub use transition::{Event, IllegalEvent, Phase, next};
 pub use watch::{SeenTip, Watch};
+
+/// The time in whole seconds: what a commit can carry.
+pub fn now() -> chrono::DateTime<chrono::Utc> {
+    let now = chrono::Utc::now();
+    chrono::DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+}

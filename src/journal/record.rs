@@ -67,6 +67,19 @@ pub struct Sighting {
     pub question: String,
 }
 
+/// Age at which a sighting is replaced by a newer one: the state need not be written in every pass.
+const RENEWED_AFTER: TimeDelta = TimeDelta::minutes(30);
+
+impl Sighting {
+    /// Tells whether a newer sighting is worth to be remembered in the place of this one.
+    pub fn is_superseded_by(&self, newer: &Self) -> bool {
+        self.question != newer.question
+            || newer.series > self.series
+            || newer.at - self.at >= RENEWED_AFTER
+            || newer.at < self.at
+    }
+}
+
 /// What a memory was filled from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,7 +154,7 @@ pub struct Rollback {
     pub proposal: Option<Proposal>,
     /// What is asked of Argo CD, where the service has an application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub argocd: Option<Errand>,
+    pub argocd: Option<ArgoOperation>,
     /// The settings of auto-sync, where it was switched off for this: what a person may put back once git is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_sync_before: Option<serde_json::Value>,
@@ -224,7 +237,7 @@ pub enum Closing {
 /// What is asked of Argo CD. All that a later run needs to know the operation again, so that nothing is asked for twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Errand {
+pub struct ArgoOperation {
     /// The application.
     pub application: String,
     /// What is asked for, and when.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{NewsKind, Phase, Rollback, ServiceState, Told};
+use crate::outcome::Holds;
 use crate::record::Record;
 use crate::slo::LevelThresholds;
 
@@ -31,27 +32,6 @@ pub(super) struct Seen<'a> {
     pub(super) holds: &'a Holds,
     /// Whether the run ended with a person being needed.
     pub(super) is_person_needed: bool,
-}
-
-/// What was seen of the revisions on hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// The branch was not read.
-    #[default]
-    NotLookedAt,
-    /// None of them is the newest change of the branch.
-    Kept,
-    /// One of them is.
-    Violated(Back),
-}
-
-/// A revision that was rolled back and is on the branch again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Back {
-    /// The commit that brought it back.
-    pub(crate) revision: String,
-    /// The rollback that had taken it away.
-    pub(crate) rollback: String,
 }
 
 /// One change that is told.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use crate::commands::service::{Service, history, with_sources};
 use crate::exit::Exit;
 use crate::journal::{Journal, Phase, ServiceState, count};
-use crate::notify::metrics::{Numbers, Remembered, Run, Telling, Thresholds, publish};
+use crate::metrics::{Numbers, Remembered, Run, Telling, Thresholds, publish};
 use crate::policy::PastOutcome;
 use crate::record::Record;
+use crate::service::{Service, history};
+use crate::with_sources;
 
 /// How long a push to the Pushgateway may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,10 +33,7 @@ pub(super) fn of_the_run(
 
 /// Hands on the numbers of all services of a run: those that go to the same place in one go, because a file is replaced as a
 /// whole.
-pub(in crate::commands) async fn hand_on(
-    journal: &mut Journal,
-    mut services: Vec<(&Service<'_>, Numbers)>,
-) {
+pub(crate) async fn hand_on(journal: &mut Journal, mut services: Vec<(&Service<'_>, Numbers)>) {
     while let Some((first, _)) = services.first() {
         let notify = &first.config.notify;
         let (url, file) = (&notify.pushgateway_url, &notify.metrics_textfile);

@@ -13,26 +13,25 @@ use tokio::task::{JoinError, JoinHandle};
 
 use self::changes::{Seen, changes};
 use self::post::{Bag, Receipt, note};
-use super::service::Service;
-use super::{Ended, Report};
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::log_file::AUDIT;
-use crate::notify::metrics::Numbers;
+use crate::metrics::Numbers;
 use crate::notify::{Channel, channels};
+use crate::outcome::{Ended, Holds};
 use crate::record::Record;
+use crate::service::Service;
 
-pub(crate) use changes::{Back, Holds};
-pub(super) use metrics::hand_on;
+pub(crate) use metrics::hand_on;
 
 /// How long a run waits for its messages before it waits for its proof. Everything is done by then, and nothing is held up.
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// Messages that are on their way while a run goes on.
-pub(super) struct Underway(Option<JoinHandle<Vec<Receipt>>>);
+pub(crate) struct Underway(Option<JoinHandle<Vec<Receipt>>>);
 
 /// Tells what is new right after something was done, and does not wait for anybody to take it.
-pub(super) async fn at_once(
+pub(crate) async fn at_once(
     service: &Service<'_>,
     journal: &mut Journal,
     record: &Record,
@@ -54,7 +53,7 @@ pub(super) async fn at_once(
 
 /// Gives the messages a moment to arrive and notes what became of them, before a run waits long for its proof: were it killed
 /// then, a bot would post again what it has posted. Messages that need longer go on beside the run.
-pub(super) async fn collect_soon(
+pub(crate) async fn collect_soon(
     service: &Service<'_>,
     journal: &mut Journal,
     underway: &mut Underway,
@@ -69,7 +68,7 @@ pub(super) async fn collect_soon(
 }
 
 /// Notes what became of the messages that were on their way.
-pub(super) async fn collect(service: &Service<'_>, journal: &mut Journal, underway: Underway) {
+pub(crate) async fn collect(service: &Service<'_>, journal: &mut Journal, underway: Underway) {
     if let Some(delivery) = underway.0 {
         settle(service, journal, delivery.await);
     }
@@ -89,17 +88,14 @@ fn settle(
 }
 
 /// Tells what is new at the end of a run, and returns the numbers, where somebody wants them.
-pub(super) async fn at_the_end(
+pub(crate) async fn at_the_end(
     service: &Service<'_>,
     journal: &mut Journal,
     ended: &Ended,
     damage: Option<&str>,
 ) -> Option<Numbers> {
     // Without a record nothing was looked at.
-    let record = match &ended.report {
-        Some(Report::Record(record)) => &**record,
-        Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => return None,
-    };
+    let record = ended.record.as_deref()?;
     let seen = Seen {
         record,
         is_unavailable: ended.exit == Exit::Unavailable,

@@ -3,13 +3,13 @@
 use chrono::{Duration, Utc};
 
 use super::changes::Change;
-use crate::commands::service::{Service, history};
 use crate::journal::{
     LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Origin, Proposal, Rollback,
     ServiceState, Standing,
 };
 use crate::policy::short;
 use crate::record::Record;
+use crate::service::{Service, history};
 
 /// How far back the course of the error ratio goes that messages show.
 const COURSE: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -167,7 +167,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
     let application = rollback
         .argocd
         .as_ref()
-        .map(|errand| errand.application.clone());
+        .map(|argo_operation| argo_operation.application.clone());
     let asked = rollback
         .approval
         .as_ref()

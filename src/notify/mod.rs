@@ -1,6 +1,6 @@
 //! All human text in one place, and the way from a change to the people who are told.
 //!
-//! Pure: what the program prints (`text`, `doctor`, `ci` for pipelines), writes into commits and pull requests (`commit`, `pull`), and says to
+//! Pure: what the program prints (`text`, `ci` for pipelines), writes into commits and pull requests (`commit`, `pull`), and says to
 //! each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`). [`channels`] says who is told what;
 //! [`Tellers`] delivers it.
 
@@ -9,12 +9,10 @@ mod channels;
 pub mod ci;
 mod commit;
 mod deliver;
-mod doctor;
 mod event;
 #[cfg(test)]
 mod fixture;
 mod handles;
-pub mod metrics;
 mod pagerduty;
 mod piece;
 mod pull;
@@ -27,8 +25,8 @@ mod ticket;
 pub use channels::{Channel, channels};
 pub use commit::{CommitStory, commit_message};
 pub use deliver::{Slack, Tellers, TellersError, Tickets, Told, Tried, try_pushgateway};
-pub use doctor::diagnosis;
 pub use handles::{Handle, Handles, Thread};
 pub use pull::{expired, overtaken, pull_request};
 pub use test_message::TestMessage;
+pub(crate) use text::printable;
 pub use text::{brief, record, said, status};

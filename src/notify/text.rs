@@ -5,12 +5,12 @@ use std::fmt::Write;
 use super::advice::next_step;
 use super::commit::one_line;
 use super::story::offence;
-use crate::commands::{Pending, Said, Status};
 use crate::policy::{Undone, short};
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
     ViolationPart,
 };
+use crate::report::{Pending, Said, Status};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
 pub fn record(record: &Record) -> String {
@@ -431,7 +431,7 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 /// Replaces what could move the cursor or hide text of a terminal; manifests are untrusted.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() && c != '\n' && c != '\t' {

@@ -16,6 +16,9 @@ pub const TRAILER_TO: &str = "Restores";
 /// Trailer with a later change that stays, once for each.
 pub const TRAILER_KEEPS: &str = "Keeps";
 
+/// What the branches of these pull requests begin with; the rollback's id follows.
+pub const BRANCHES: &str = "rollback/";
+
 /// Longest title or name that is taken from a commit (characters).
 const MAX_TITLE: usize = 100;
 

@@ -11,9 +11,10 @@ use super::parts::{
 };
 use super::queries::{LatencyQuery, Queries, SCRAPE_RANGE, combine};
 use super::series::SeenForm;
-use super::sighting::{Recall, Sighting};
+use super::sighting::Recall;
 use super::unjudged::{self, unjudged};
 use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
+use crate::journal::Sighting;
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
 };

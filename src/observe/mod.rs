@@ -17,12 +17,11 @@ mod signals;
 mod unjudged;
 
 pub use branch::{
-    TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO, branch, branch_back_to, doings, timeline,
-    tip,
+    BRANCHES, TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO, branch, branch_back_to, doings,
+    timeline, tip,
 };
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload};
 pub use series::{Buckets, SeenForm};
-pub use sighting::Sighting;

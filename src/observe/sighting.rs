@@ -11,34 +11,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::metrics::Metrics;
 use super::parts::{Parts, Quantity};
+use crate::journal::Sighting;
 
 /// For how long an earlier sighting is held against the back end: long enough for people to bring a store back, and then
 /// what is there is taken as all there is, as after a store was taken away on purpose.
 const HELD_FOR: TimeDelta = TimeDelta::hours(24);
-
-/// Age at which a sighting is replaced by a newer one: the state need not be written in every pass.
-const RENEWED_AFTER: TimeDelta = TimeDelta::minutes(30);
-
-/// What a back end held of a service at a moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
-    /// The moment, by the back end's clock.
-    pub at: DateTime<Utc>,
-    /// How many series counted the service's events.
-    pub series: u32,
-    /// Which back end was asked, and what.
-    pub question: String,
-}
-
-impl Sighting {
-    /// Tells whether a newer sighting is worth to be remembered in the place of this one.
-    pub fn is_superseded_by(&self, newer: &Self) -> bool {
-        self.question != newer.question
-            || newer.series > self.series
-            || newer.at - self.at >= RENEWED_AFTER
-            || newer.at < self.at
-    }
-}
 
 /// What is asked to learn whether anything was lost.
 #[derive(Debug, Clone, Default)]

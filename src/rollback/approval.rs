@@ -1,20 +1,14 @@
 //! A person's word: yes or no to a plan that waits, or that a revision may come back.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
-use super::carry_out::now;
-use super::pass::{Memory, without_state};
-use super::service::Service;
-use super::tell::Holds;
-use super::{Ended, Report};
 use crate::exit::Exit;
-use crate::journal::{Answer, Event, Phase, Rollback, ServiceState, Signature};
-use crate::record::rfc3339;
+use crate::journal::{Answer, Event, Memory, Phase, Rollback, ServiceState, Signature, now};
+use crate::outcome::Ended;
+use crate::report::Said;
+use crate::service::Service;
 
 /// What a person says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum ApprovalCommand {
     /// Yes to a plan.
     Approve,
     /// No to a plan.
@@ -23,7 +17,7 @@ pub enum Word {
     Release,
 }
 
-impl Word {
+impl ApprovalCommand {
     /// Returns the command.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,55 +28,35 @@ impl Word {
     }
 }
 
-/// What was written down.
-#[derive(Debug, Clone, Serialize)]
-pub struct Said {
-    /// Version of the layout.
-    pub schema: u32,
-    /// The command.
-    pub command: &'static str,
-    /// The service.
-    pub service: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// The rollback's id.
-    pub id: String,
-    /// The bad revision.
-    pub from: String,
-    /// The revision that is or would be restored.
-    pub to: String,
-    /// Who said it.
-    pub by: String,
-    /// When.
-    #[serde(serialize_with = "rfc3339")]
-    pub at: DateTime<Utc>,
-    /// Whether nothing was written down.
-    pub dry_run: bool,
-    /// What happens now, in words.
-    pub effect: String,
-}
-
 /// What a person's word does to a rollback.
-pub(super) struct Effect {
-    pub(super) rollback: Rollback,
-    pub(super) is_new: bool,
+pub(crate) struct Effect {
+    pub(crate) rollback: Rollback,
+    pub(crate) is_new: bool,
     words: &'static str,
 }
 
 /// Writes down what a person says. Nothing outside is asked or changed.
-pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ended {
-    let mut memory = match Memory::open(service) {
-        Ok(memory) => memory,
-        Err(error) => return without_state(&error),
-    };
+///
+/// # Errors
+/// Ends where the state cannot be used, or nothing is known under this id that it could be said of.
+pub(crate) fn answer(
+    service: &Service<'_>,
+    word: ApprovalCommand,
+    id: &str,
+    by: &str,
+) -> Result<Said, Box<Ended>> {
+    let state = &service.config.state;
+    let is_dry_run = service.config.policy.dry_run;
+    let without_state = |error| Box::new(Ended::without_state(&error));
+    let mut memory = Memory::open(&state.state_file, is_dry_run).map_err(without_state)?;
     let signature = Signature {
         by: by.to_owned(),
         at: now(),
     };
     let said = match word {
-        Word::Approve => approve(&memory.of(service), id, signature),
-        Word::Reject => reject(&memory.of(service), id, signature),
-        Word::Release => release(&memory.of(service), id, signature),
+        ApprovalCommand::Approve => approve(&memory.of(&service.key), id, signature),
+        ApprovalCommand::Reject => reject(&memory.of(&service.key), id, signature),
+        ApprovalCommand::Release => release(&memory.of(&service.key), id, signature),
     };
     let Effect {
         rollback,
@@ -90,20 +64,23 @@ pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ende
         words,
     } = match said {
         Ok(effect) => effect,
-        Err(why) => return Ended::only(Exit::PersonNeeded, why),
+        Err(why) => return Err(Box::new(Ended::only(Exit::PersonNeeded, why))),
     };
     if let (Memory::Writable(journal), true) = (&mut memory, is_new) {
-        if let Err(error) = journal.put(&service.key, &rollback) {
-            return without_state(&error);
-        }
+        journal
+            .put(&service.key, &rollback)
+            .map_err(without_state)?;
         tracing::info!(rollback.id = %rollback.id, word = word.as_str(), by, "a person has spoken");
     }
-    let signed = rollback.released.as_ref().filter(|_| word == Word::Release);
+    let signed = rollback
+        .released
+        .as_ref()
+        .filter(|_| word == ApprovalCommand::Release);
     let signed = signed.or(rollback
         .approval
         .as_ref()
         .and_then(|approval| approval.signed.as_ref()));
-    let said = Said {
+    Ok(Said {
         schema: 1,
         command: word.as_str(),
         service: service.config.service.name.to_string(),
@@ -115,16 +92,10 @@ pub(super) fn say(service: &Service<'_>, word: Word, id: &str, by: &str) -> Ende
         at: signed.map_or_else(now, |it| it.at),
         dry_run: service.config.policy.dry_run,
         effect: words.to_owned(),
-    };
-    Ended {
-        exit: Exit::Complete,
-        report: Some(Report::Said(Box::new(said))),
-        complaint: None,
-        holds: Holds::NotLookedAt,
-    }
+    })
 }
 
-pub(super) fn approve(
+pub(crate) fn approve(
     state: &ServiceState,
     id: &str,
     signature: Signature,
@@ -156,7 +127,7 @@ pub(super) fn approve(
     })
 }
 
-pub(super) fn reject(
+pub(crate) fn reject(
     state: &ServiceState,
     id: &str,
     signature: Signature,
@@ -187,7 +158,7 @@ pub(super) fn reject(
     })
 }
 
-pub(super) fn release(
+pub(crate) fn release(
     state: &ServiceState,
     id: &str,
     signature: Signature,

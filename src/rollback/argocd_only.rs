@@ -3,152 +3,29 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
-
-use super::Ended;
-use super::carry_out::{Wish, first_record, held, now};
-use super::deploy::{Stopped, may_act};
-use super::journey::Journey;
-use super::pass::Memory;
+use super::execution::Execution;
+use super::intent::{Request, application_place};
 use super::pending::ask;
-use super::rollback::{Opening, open};
-use super::service::{Service, history, with_sources};
+use super::preflight::{Stopped, may_act};
 use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
-    Entry, Errand, GoesBack, Journal, Order, Origin, Phase, Rollback, StepName, StepState,
+    ArgoOperation, Entry, GoesBack, Journal, Memory, Order, Origin, Phase, Rollback, StepName,
+    StepState, now,
 };
-use crate::observe;
-use crate::policy::{Action, Plan, Reason, Timeline, Wanted, decide_manual, short};
-use crate::record::{Heading, Record, StepPart};
+use crate::outcome::Ended;
+use crate::policy::{Plan, Reason, short};
+use crate::record::{Record, StepPart};
+use crate::service::Service;
+use crate::with_sources;
 
 /// How long after auto-sync was switched off it is looked at again: an owner puts it back within seconds. Source: facts,
 /// section 8.
 const OWNERS_NEED: Duration = Duration::from_secs(3);
 
-/// Fewest digits of a shortened revision, as for git.
-const SHORTEST: usize = 4;
-
-/// Rolls the application back to a revision or history entry that a person named, or to the deployment before.
-pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
-    let Some(argo) = &service.argo else {
-        return Ended::only(
-            Exit::Configuration,
-            "there is no application to roll back: set ARGOCD_SERVER, ARGOCD_APP_NAME and ARGOCD_TOKEN",
-        );
-    };
-    let Opening { state, record } = match open(service, heading, memory).await {
-        Ok(opening) => opening,
-        Err(ended) => return *ended,
-    };
-    let refused = |record: Record, reason, why: String| {
-        let record = record.holding(reason, why.clone());
-        Ended::with(Exit::PersonNeeded, record).complaining(why)
-    };
-    let app = match argo.application().await {
-        Ok(app) => app,
-        Err(error) => {
-            let why = with_sources(&error);
-            let record = record
-                .holding(Reason::UnknownData, why.clone())
-                .not_knowing("argocd", why.clone());
-            return Ended::with(Exit::Unavailable, record).complaining(why);
-        }
-    };
-    let Some(timeline) = observe::of_application(&app) else {
-        let why = format!(
-            "the history of application {} cannot be read, or is empty",
-            argo.name()
-        );
-        return refused(record, Reason::NoTarget, why);
-    };
-    let named = service.config.manual.target_revision.as_deref();
-    let wanted = match named
-        .map(|named| named_entry(&app, &timeline, named))
-        .transpose()
-    {
-        Ok(wanted) => wanted,
-        Err(why) => return refused(record, Reason::NoTarget, why),
-    };
-    let decision = decide_manual(
-        Utc::now(),
-        &timeline,
-        &history(&state),
-        &service.settings,
-        wanted.as_ref(),
-        None,
-    );
-    let record = record
-        .with_deployment(Some(&timeline))
-        .with_live(Some(&timeline), None)
-        .with_decision(&decision);
-    let manual = &service.config.manual;
-    let wish = Wish {
-        origin: Origin::Manual,
-        why: manual
-            .reason
-            .clone()
-            .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
-        named: None,
-        by: "error-budget-monitor for a person",
-        recovery_ratio: service.objective.max_bad_ratio(),
-        outage: false,
-        when_held: Exit::PersonNeeded,
-        pending: None,
-    };
-    match &decision.action {
-        Action::RollBack(plan) => {
-            alone(service, argo, memory, &app, plan, false, record, &wish).await
-        }
-        Action::Hold | Action::Nothing | Action::AwaitApproval(_) => {
-            let why = format!("held: {}", record.decision.detail);
-            Ended::with(Exit::PersonNeeded, record).complaining(why)
-        }
-    }
-}
-
-/// Finds what a person named among the deployments: the id of a history entry, or a revision.
-fn named_entry(app: &Application, timeline: &Timeline, named: &str) -> Result<Wanted, String> {
-    let deployments = app.deployments().unwrap_or_default();
-    let by_id = named.parse::<i64>().ok().and_then(|id| {
-        deployments
-            .iter()
-            .find(|deployment| deployment.ids.contains(&id))
-            .map(|deployment| deployment.revisions.join("+"))
-    });
-    let lower = named.to_ascii_lowercase();
-    let found: Vec<&str> = timeline
-        .changes
-        .iter()
-        .map(|change| change.revision.as_str())
-        .filter(|revision| match &by_id {
-            Some(wanted) => wanted == revision,
-            None => lower.len() >= SHORTEST && revision.starts_with(&lower),
-        })
-        .collect();
-    let Some((newest, others)) = found.split_first() else {
-        return Err(format!(
-            "the history of the application holds no entry or revision {named:?}; check --to against `argocd app history`"
-        ));
-    };
-    if others.iter().any(|other| other != newest) {
-        return Err(format!(
-            "{named:?} fits more than one revision; give --to more digits, or the id of the entry"
-        ));
-    }
-    let change = timeline
-        .changes
-        .iter()
-        .find(|change| change.revision == *newest);
-    Ok(Wanted {
-        revision: (*newest).to_owned(),
-        state: change.map_or_else(String::new, |change| change.state.clone()),
-    })
-}
-
 /// Does it, or asks for a person's word, whoever wants it.
 #[expect(clippy::too_many_arguments, reason = "each is another thing")]
-pub(super) async fn alone(
+pub(crate) async fn alone(
     service: &Service<'_>,
     argo: &Argo,
     memory: &mut Memory,
@@ -156,15 +33,16 @@ pub(super) async fn alone(
     plan: &Plan,
     asks: bool,
     record: Record,
-    wish: &Wish,
+    request: &Request,
 ) -> Ended {
-    let stop =
-        |record: Record, reason, why: String| held(record.holding(reason, why), wish.when_held);
+    let stop = |record: Record, reason, why: String| {
+        Ended::held(record.holding(reason, why), request.when_held)
+    };
     // What later deployments did is not known here, and an entry of the history takes all of them back.
-    if wish.origin == Origin::Automatic
+    if request.origin == Origin::Automatic
         && plan.suspect != plan.from
         && !asks
-        && wish.pending.is_none()
+        && request.pending.is_none()
     {
         let why = format!(
             "{} is suspected, and {} was deployed after it: Argo CD would take back both; repair it forward, set GITOPS_REPO \
@@ -178,10 +56,7 @@ pub(super) async fn alone(
         Ok(user) => user,
         Err(Stopped::Held { reason, why }) => return stop(record, reason, why),
         Err(Stopped::Unavailable { why }) => {
-            let record = record
-                .holding(Reason::UnknownData, why.clone())
-                .not_knowing("argocd", why.clone());
-            return Ended::with(Exit::Unavailable, record).complaining(why);
+            return Ended::unavailable(record, "argocd", why);
         }
     };
     let deployments = app.deployments().unwrap_or_default();
@@ -213,11 +88,11 @@ pub(super) async fn alone(
         return stop(record, Reason::NoTarget, why);
     }
     let at = now();
-    let id_of_rollback = wish.id(&service.key, &plan.from, at, &memory.of(service));
+    let id_of_rollback = request.id(&service.key, &plan.from, at, &memory.of(&service.key));
     let rollback = Rollback {
         id: id_of_rollback,
-        origin: wish.origin,
-        why: wish.why.clone(),
+        origin: request.origin,
+        why: request.why.clone(),
         subject: String::new(),
         from: plan.from.clone(),
         from_state: plan.from_state.clone(),
@@ -225,18 +100,18 @@ pub(super) async fn alone(
         to: plan.to.clone(),
         to_state: plan.to_state.clone(),
         tip: plan.tip.clone(),
-        place: place(argo),
+        place: application_place(argo),
         message: String::new(),
         begun_at: at,
-        recovery_ratio: wish.recovery_ratio,
+        recovery_ratio: request.recovery_ratio,
         phase: Phase::Begun,
-        approval: wish.pending.as_ref().and_then(|it| it.approval.clone()),
+        approval: request.pending.as_ref().and_then(|it| it.approval.clone()),
         told: Vec::new(),
         released: None,
         attempted: false,
         commit: None,
         proposal: None,
-        argocd: Some(Errand {
+        argocd: Some(ArgoOperation {
             application: argo.name(),
             order: Order::RollBackOnly,
             user,
@@ -251,7 +126,7 @@ pub(super) async fn alone(
             _ => None,
         },
         effective_at: None,
-        outage: wish.outage,
+        outage: request.outage,
         worse: false,
         ended_at: None,
         steps: Vec::new(),
@@ -280,11 +155,6 @@ pub(super) async fn alone(
     }
 }
 
-/// Says where it is done.
-pub(super) fn place(argo: &Argo) -> String {
-    format!("application {} of Argo CD", argo.name())
-}
-
 async fn begin(
     service: &Service<'_>,
     argo: &Argo,
@@ -292,20 +162,22 @@ async fn begin(
     rollback: Rollback,
     record: Record,
 ) -> Ended {
-    if let Err(error) = first_record(&service.key, journal, &rollback) {
-        let record = record.holding(Reason::UnknownData, error.to_string());
-        return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
+    let mut execution = match Execution::begin(service, journal, rollback) {
+        Ok(execution) => execution,
+        Err(error) => {
+            let record = record.holding(Reason::UnknownData, error.to_string());
+            return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
+        }
+    };
+    if let Err(why) = execution.switch_off(argo).await {
+        execution.fails_at_argocd(why);
+        return execution.ended(record, None);
     }
-    let mut journey = Journey::new(service, journal, rollback);
-    if let Err(why) = journey.switch_off(argo).await {
-        journey.fails_at_argocd(why);
-        return journey.ended(record, None);
-    }
-    let outage = journey.act(None, None, true).await;
-    journey.finish(None, record, outage).await
+    let outage = execution.act(None, None, true).await;
+    execution.finish(None, record, outage).await
 }
 
-impl Journey<'_> {
+impl Execution<'_> {
     /// Switches auto-sync off where it is on, and looks whether it stays so. Its settings are in the journal already.
     async fn switch_off(&mut self, argo: &Argo) -> Result<(), String> {
         if self.rollback.auto_sync_before.is_none() {

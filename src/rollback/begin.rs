@@ -1,94 +1,32 @@
 //! From a decision to its outcome. From the recorded intent on, every failure is an outcome: recorded and told.
 
-use chrono::{DateTime, Utc};
-
-use super::Ended;
-use super::argocd::alone;
-use super::deploy::{Stopped, prepare};
-use super::journey::Journey;
-use super::names::{rollback_id, unlike};
-use super::pass::Memory;
+use super::argocd_only::alone;
+use super::execution::Execution;
+use super::intent::{Intent, Judged, Request};
 use super::pending::ask;
-use super::service::Service;
-use crate::clients::argocd::Application;
+use super::preflight::{Stopped, prepare};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{
-    Errand, Event, GoesBack, Journal, JournalError, Order, Origin, Phase, Rollback, ServiceState,
-    StepName,
-};
+use crate::journal::{ArgoOperation, Memory, Order, StepName, now};
 use crate::log_file::AUDIT;
-use crate::notify::{CommitStory, commit_message};
+use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason};
 use crate::record::{Record, StepPart};
-
-/// How many characters of a commit's first line are remembered.
-const MAX_SUBJECT: usize = 200;
-
-/// Who wants a rollback, and why.
-pub(super) struct Wish {
-    pub(super) origin: Origin,
-    pub(super) why: String,
-    /// What a person named, where what is restored is the change before it.
-    pub(super) named: Option<String>,
-    pub(super) by: &'static str,
-    /// Error ratio under which the burn has stopped (0..1).
-    pub(super) recovery_ratio: f64,
-    /// Whether the service is gone, so that its pods have to come back.
-    pub(super) outage: bool,
-    /// How the program ends when the decision is to hold.
-    pub(super) when_held: Exit,
-    /// The plan that waited for a person's word, where it is carried out now.
-    pub(super) pending: Option<Rollback>,
-}
-
-impl Wish {
-    /// Names the rollback: as the plan that a person agreed to, else anew.
-    pub(super) fn id(
-        &self,
-        key: &str,
-        from: &str,
-        at: DateTime<Utc>,
-        known: &ServiceState,
-    ) -> String {
-        match &self.pending {
-            Some(pending) => pending.id.clone(),
-            None => unlike(rollback_id(key, from, at), known),
-        }
-    }
-
-    /// Says who wanted it, in words.
-    pub(super) fn by(&self) -> String {
-        let approval = self.pending.as_ref().and_then(|it| it.approval.as_ref());
-        match approval.and_then(|approval| approval.signed.as_ref()) {
-            Some(signature) => format!("{} and approved by {}", self.by, signature.by),
-            None => self.by.to_owned(),
-        }
-    }
-}
-
-/// What is acted on, as it was judged.
-#[derive(Default)]
-pub(super) struct Sighted {
-    /// The branch.
-    pub(super) snapshot: Option<Snapshot>,
-    /// The application.
-    pub(super) app: Option<Application>,
-}
+use crate::service::Service;
 
 /// Does what was decided: nothing, a plan shown, or a rollback begun and followed to its outcome.
-pub(super) async fn carry_out(
+pub(crate) async fn carry_out(
     service: &Service<'_>,
     memory: &mut Memory,
-    seen: Sighted,
+    seen: Judged,
     decision: &Decision,
     record: Record,
-    wish: &Wish,
+    request: &Request,
 ) -> Ended {
     decided(&record);
     let (plan, asks) = match &decision.action {
         Action::Nothing => return Ended::with(Exit::Complete, record),
-        Action::Hold => return held(record, wish.when_held),
+        Action::Hold => return Ended::held(record, request.when_held),
         Action::AwaitApproval(plan) => (plan, true),
         Action::RollBack(plan) => (plan, false),
     };
@@ -97,14 +35,14 @@ pub(super) async fn carry_out(
         let record = record.holding(Reason::UnknownData, why.clone());
         return Ended::with(Exit::TryAgain, record).complaining(why);
     }
-    let Sighted { snapshot, app } = seen;
+    let Judged { snapshot, app } = seen;
     if let (None, Some(argo), Some(app)) = (&service.git, &service.argo, &app) {
-        return alone(service, argo, memory, app, plan, asks, record, wish).await;
+        return alone(service, argo, memory, app, plan, asks, record, request).await;
     }
     let (Some(git), Some(snapshot)) = (&service.git, snapshot) else {
-        return held(
+        return Ended::held(
             record.holding(Reason::NoTarget, "no GitOps repository is configured"),
-            wish.when_held,
+            request.when_held,
         );
     };
     let drafted = snapshot.draft_keeping(&plan.to, &plan.keeps);
@@ -112,36 +50,29 @@ pub(super) async fn carry_out(
     let (draft, to_state) = match drafted {
         Ok(drafted) => drafted,
         Err(error) if matches!(error.fault, GitFault::Refused { .. }) => {
-            return held(
+            return Ended::held(
                 record.holding(Reason::NoTarget, error.to_string()),
-                wish.when_held,
+                request.when_held,
             );
         }
         Err(error) => {
-            let why = error.to_string();
-            let record = record
-                .holding(Reason::UnknownData, why.clone())
-                .not_knowing("git", why.clone());
-            return Ended::with(Exit::Unavailable, record).complaining(why);
+            return Ended::unavailable(record, "git", error.to_string());
         }
     };
-    let errand = match prepare(service, &snapshot, plan, wish, app.as_ref()).await {
-        Ok(errand) => errand,
+    let argo_operation = match prepare(service, &snapshot, plan, request, app.as_ref()).await {
+        Ok(argo_operation) => argo_operation,
         Err(Stopped::Held { reason, why }) => {
-            return held(record.holding(reason, why), wish.when_held);
+            return Ended::held(record.holding(reason, why), request.when_held);
         }
         Err(Stopped::Unavailable { why }) => {
-            let record = record
-                .holding(Reason::UnknownData, why.clone())
-                .not_knowing("argocd", why.clone());
-            return Ended::with(Exit::Unavailable, record).complaining(why);
+            return Ended::unavailable(record, "argocd", why);
         }
     };
     let at = now();
-    let id = wish.id(&service.key, &plan.from, at, &memory.of(service));
+    let id = request.id(&service.key, &plan.from, at, &memory.of(&service.key));
     match memory {
         Memory::ReadOnly(_) => {
-            let steps = planned(service, git, errand.as_ref());
+            let steps = planned(service, git, argo_operation.as_ref());
             show(snapshot, draft, plan, &id, record, steps).await
         }
         Memory::Writable(journal) => {
@@ -149,9 +80,9 @@ pub(super) async fn carry_out(
                 service,
                 git,
                 plan,
-                wish,
+                request,
                 record: &record,
-                errand,
+                argo_operation,
                 to_state,
             };
             let rollback = intent.write(&snapshot, id, at);
@@ -159,16 +90,17 @@ pub(super) async fn carry_out(
             if asks {
                 return ask(service, journal, rollback, record).with_diff(diff);
             }
-            let mut journey = match begin(service, journal, rollback) {
-                Ok(journey) => journey,
-                Err(why) => {
+            let mut execution = match Execution::begin(service, journal, rollback) {
+                Ok(execution) => execution,
+                Err(error) => {
+                    let why = error.to_string();
                     let record = record.holding(Reason::UnknownData, why.clone());
                     return Ended::with(Exit::PersonNeeded, record).complaining(why);
                 }
             };
-            journey.diff = diff;
-            let outage = journey.act(Some(git), Some(snapshot), true).await;
-            journey.finish(Some(git), record, outage).await
+            execution.diff = diff;
+            let outage = execution.act(Some(git), Some(snapshot), true).await;
+            execution.finish(Some(git), record, outage).await
         }
     }
 }
@@ -184,17 +116,12 @@ fn decided(record: &Record) {
     }
 }
 
-pub(super) fn held(record: Record, exit: Exit) -> Ended {
-    let complaint = (exit != Exit::Complete).then(|| format!("held: {}", record.decision.detail));
-    let ended = Ended::with(exit, record);
-    match complaint {
-        Some(complaint) => ended.complaining(complaint),
-        None => ended,
-    }
-}
-
 /// Says what would be done, in its order.
-fn planned(service: &Service<'_>, git: &Git, errand: Option<&Errand>) -> Vec<StepPart> {
+fn planned(
+    service: &Service<'_>,
+    git: &Git,
+    argo_operation: Option<&ArgoOperation>,
+) -> Vec<StepPart> {
     let how = if service.settings.by_pull_request {
         "a pull request to"
     } else {
@@ -206,9 +133,9 @@ fn planned(service: &Service<'_>, git: &Git, errand: Option<&Errand>) -> Vec<Ste
         format!("{how} {branch} of {repo} restores {paths}"),
     );
     let mut steps = vec![revert];
-    if let Some(errand) = errand {
-        let app = &errand.application;
-        match (&errand.order, &errand.entry) {
+    if let Some(argo_operation) = argo_operation {
+        let app = &argo_operation.application;
+        match (&argo_operation.order, &argo_operation.entry) {
             (Order::RollBackFirst | Order::RollBackOnly, Some(entry)) => steps.insert(
                 0,
                 (
@@ -266,131 +193,4 @@ async fn seen_diff(snapshot: Snapshot, draft: Draft) -> (Snapshot, Option<String
             (snapshot, None)
         }
     }
-}
-
-/// All that the first record of a rollback is made of.
-struct Intent<'a> {
-    service: &'a Service<'a>,
-    git: &'a Git,
-    plan: &'a Plan,
-    wish: &'a Wish,
-    record: &'a Record,
-    errand: Option<Errand>,
-    /// Content of the watched paths that is put in place.
-    to_state: String,
-}
-
-impl Intent<'_> {
-    fn write(&self, snapshot: &Snapshot, id: String, at: DateTime<Utc>) -> Rollback {
-        let Self {
-            service,
-            git,
-            plan,
-            wish,
-            record,
-            errand,
-            to_state,
-        } = self;
-        let by = wish.by();
-        let subject = snapshot
-            .changes
-            .iter()
-            .find(|change| change.revision == plan.from)
-            .map_or("", |change| change.subject.as_str());
-        let message = commit_message(&CommitStory {
-            service: &service.key,
-            id: &id,
-            from: &plan.from,
-            from_subject: subject,
-            to: &plan.to,
-            undone: &plan.undone,
-            keeps: &plan.keeps,
-            named: wish.named.as_deref(),
-            paths: git.paths(),
-            why: &wish.why,
-            by: &by,
-            record,
-        });
-        Rollback {
-            id,
-            origin: wish.origin,
-            why: wish.why.clone(),
-            subject: subject.chars().take(MAX_SUBJECT).collect(),
-            from: plan.from.clone(),
-            from_state: plan.from_state.clone(),
-            to: plan.to.clone(),
-            to_state: to_state.clone(),
-            goes_back: GoesBack::of(plan),
-            tip: plan.tip.clone(),
-            place: place(git),
-            message,
-            begun_at: at,
-            recovery_ratio: wish.recovery_ratio,
-            phase: Phase::Begun,
-            approval: wish.pending.as_ref().and_then(|it| it.approval.clone()),
-            told: Vec::new(),
-            released: None,
-            attempted: false,
-            commit: None,
-            proposal: None,
-            argocd: errand.clone(),
-            auto_sync_before: None,
-            outage: wish.outage,
-            worse: false,
-            effective_at: None,
-            ended_at: None,
-            steps: Vec::new(),
-        }
-    }
-}
-
-/// Says where a rollback is done.
-pub(super) fn place(git: &Git) -> String {
-    format!(
-        "{} of {} at {}",
-        git.branch(),
-        git.name(),
-        git.paths().join(", ")
-    )
-}
-
-/// Writes the intent down.
-///
-/// # Errors
-/// Says why it could not be: then nothing may be done.
-fn begin<'a>(
-    service: &'a Service<'a>,
-    journal: &'a mut Journal,
-    rollback: Rollback,
-) -> Result<Journey<'a>, String> {
-    first_record(&service.key, journal, &rollback).map_err(|error| error.to_string())?;
-    Ok(Journey::new(service, journal, rollback))
-}
-
-/// Writes down that a rollback begins. Another plan that waits for a person's word is overtaken by it.
-pub(super) fn first_record(
-    key: &str,
-    journal: &mut Journal,
-    rollback: &Rollback,
-) -> Result<(), JournalError> {
-    let state = journal.state().service(key);
-    let overtaken = state.pending().filter(|pending| pending.id != rollback.id);
-    if let Some(mut overtaken) = overtaken.cloned() {
-        match overtaken.see(Event::MovedOn, rollback.begun_at) {
-            Ok(()) => journal.put(key, &overtaken)?,
-            Err(illegal) => tracing::warn!(error = %illegal, "a plan stays as it is"),
-        }
-    }
-    if let Err(error) = journal.put(key, rollback) {
-        journal.was_not_begun(key, &rollback.id);
-        return Err(error);
-    }
-    tracing::info!(target: AUDIT, { rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to }, "rollback begun");
-    Ok(())
-}
-
-/// The time in whole seconds: what a commit can carry.
-pub(super) fn now() -> DateTime<Utc> {
-    let now = Utc::now();
-    DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }

@@ -3,18 +3,19 @@
 
 use chrono::{TimeDelta, Utc};
 
-use super::service::{Service, history, with_sources};
-use super::tell::{Back, Holds};
 use crate::journal::{Phase, ServiceState};
 use crate::observe;
+use crate::outcome::{Back, Holds};
 use crate::policy::Timeline;
+use crate::service::{Service, history};
+use crate::with_sources;
 
 /// How long after a rollback a calm service's branch is looked at. Later it is seen when something burns, and by the gate.
 const WATCHED_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// Looks whether the newest change of the branch brings back what is on hold. `timeline` is the branch, where it was read
 /// already. A branch that cannot be read now is looked at by the next run.
-pub(super) async fn watched(
+pub(crate) async fn watched(
     service: &Service<'_>,
     state: &ServiceState,
     timeline: Option<&Timeline>,

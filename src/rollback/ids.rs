@@ -17,7 +17,7 @@ const HASH_BYTES_IN_ID: usize = 4;
 /// Names a rollback: the service, the moment, the bad revision, and a hash of the service's key, because the start of a
 /// name may be that of another service too, which a bad commit hits in the same second. Lower case, digits and `-`, at
 /// most 64 characters, so that it may be a branch name too.
-pub(super) fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
+pub(crate) fn rollback_id(key: &str, from: &str, at: DateTime<Utc>) -> String {
     let name: String = key
         .rsplit('/')
         .next()
@@ -50,7 +50,7 @@ fn hash_of(key: &str) -> String {
 }
 
 /// Returns when a rollback of a service was named; nothing where the id is another's.
-pub(super) fn named_at(key: &str, id: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn named_at(key: &str, id: &str) -> Option<DateTime<Utc>> {
     let mut parts: Vec<&str> = id.split('-').collect();
     if let Some(at) = parts.iter().rposition(|part| *part == hash_of(key)) {
         parts.truncate(at);
@@ -63,7 +63,7 @@ pub(super) fn named_at(key: &str, id: &str) -> Option<DateTime<Utc>> {
 }
 
 /// Makes an id of its own of one that is remembered already: the same revision, judged again in the same second.
-pub(super) fn unlike(id: String, remembered: &ServiceState) -> String {
+pub(crate) fn unlike(id: String, remembered: &ServiceState) -> String {
     let is_new = |id: &String| remembered.rollbacks.iter().all(|past| past.id != *id);
     let another = (2_u32..).map(|number| format!("{id}-{number}"));
     std::iter::once(id.clone())

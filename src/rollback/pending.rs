@@ -4,17 +4,15 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::Ended;
-use super::carry_out::now;
-use super::pass::without_state;
-use super::service::Service;
 use crate::exit::Exit;
-use crate::journal::{Answer, Approval, Event, Journal, Phase, Rollback};
+use crate::journal::{Answer, Approval, Event, Journal, Phase, Rollback, now};
+use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason, short};
 use crate::record::Record;
+use crate::service::Service;
 
 /// What becomes of a plan that waits.
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// Nobody has answered yet, or what was agreed to must wait: nothing changes.
     Waits,
     /// It is carried out now.
@@ -28,7 +26,7 @@ pub(super) enum Fate {
 }
 
 /// Decides what becomes of a plan, by what the evidence says at this time.
-pub(super) fn fate(
+pub(crate) fn fate(
     pending: &Rollback,
     decision: &Decision,
     burning: Option<bool>,
@@ -97,7 +95,7 @@ fn is_same(pending: &Rollback, plan: &Plan) -> bool {
 }
 
 /// Ends a plan that nobody will carry out.
-pub(super) fn end(
+pub(crate) fn end(
     service: &Service<'_>,
     journal: &mut Journal,
     pending: &mut Rollback,
@@ -112,11 +110,11 @@ pub(super) fn end(
     tracing::info!(rollback.id = %pending.id, phase = ?pending.phase, "a plan that waited for a person is over");
     journal
         .put(&service.key, pending)
-        .map_err(|error| Box::new(without_state(&error)))
+        .map_err(|error| Box::new(Ended::without_state(&error)))
 }
 
 /// Stores a plan and asks for a person's word.
-pub(super) fn ask(
+pub(crate) fn ask(
     service: &Service<'_>,
     journal: &mut Journal,
     mut rollback: Rollback,
@@ -144,7 +142,7 @@ pub(super) fn ask(
 }
 
 /// Says that a plan still waits, and for what.
-pub(super) fn waits(record: Record, pending: &Rollback, decision: &Decision) -> Ended {
+pub(crate) fn waits(record: Record, pending: &Rollback, decision: &Decision) -> Ended {
     let Some(approval) = &pending.approval else {
         return Ended::with(Exit::Complete, record.with_rollback(pending));
     };

@@ -5,43 +5,45 @@ mod proposals;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::argocd;
-use super::carry_out::{now, place};
-use super::deploy::bad_commits;
-use super::journey::Outage;
-use super::pass::Memory;
-use super::service::{Service, with_sources};
+use super::intent::{application_place, place};
+use super::preflight::bad_commits;
 use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
+use crate::evaluation::measure;
 use crate::journal::{
-    Entry, Errand, GoesBack, JournalError, Ledger, NewsKind, Order, Origin, Phase, Rollback,
-    ServiceState, Step, StepName, StepState,
+    ArgoOperation, Entry, GoesBack, JournalError, Ledger, Memory, NewsKind, Order, Origin, Phase,
+    Rollback, ServiceState, Step, StepName, StepState, now,
 };
 use crate::observe;
+use crate::outcome::Ended;
+use crate::outcome::Outage;
 use crate::policy::Timeline;
+use crate::record::{Heading, Record};
+use crate::service::Service;
+use crate::with_sources;
 
 /// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
-pub(super) const CHANGES: u32 = 50;
+pub(crate) const CHANGES: u32 = 50;
 
 /// How far apart the two halves of one rollback are at most: what Argo CD does, and the commit. Source: `RESUME_MAX_AGE`'s
 /// default, after which neither is done any more.
 const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 
 /// What was found outside.
-pub(super) struct Found {
+pub(crate) struct Found {
     rollbacks: Vec<Rollback>,
     ledger: Ledger,
 }
 
 /// By what a rollback that was found outside is judged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// The time of the look.
-    pub(super) now: DateTime<Utc>,
+    pub(crate) now: DateTime<Utc>,
     /// How old a rollback is that counts as proven (`VERIFY_DEADLINE`).
-    pub(super) verify_deadline: TimeDelta,
+    pub(crate) verify_deadline: TimeDelta,
     /// Error ratio under which the burn of a younger one has stopped (0..1).
-    pub(super) recovery_ratio: f64,
+    pub(crate) recovery_ratio: f64,
 }
 
 impl Terms {
@@ -55,7 +57,7 @@ impl Terms {
 }
 
 /// Why a memory could not be made whole.
-pub(super) enum NotWhole {
+pub(crate) enum NotWhole {
     /// What has to be asked did not answer.
     Outage(Outage),
     /// What was found could not be written down.
@@ -66,11 +68,11 @@ pub(super) enum NotWhole {
 ///
 /// # Errors
 /// Fails when branch or Argo CD cannot be read, or when what was found cannot be written down.
-pub(super) async fn whole(
+pub(crate) async fn whole(
     service: &Service<'_>,
     memory: &mut Memory,
 ) -> Result<ServiceState, NotWhole> {
-    let state = memory.of(service);
+    let state = memory.of(&service.key);
     if state.ledger.is_some() {
         return Ok(state);
     }
@@ -87,20 +89,31 @@ pub(super) async fn whole(
         source = %found.ledger.source,
         "the memory was filled"
     );
-    memory.adopt(service, &found).map_err(NotWhole::Unwritten)?;
-    Ok(memory.of(service))
+    memory
+        .adopt(&service.key, &found.rollbacks, found.ledger)
+        .map_err(NotWhole::Unwritten)?;
+    Ok(memory.of(&service.key))
 }
 
-impl Found {
-    /// Adds what was found to a memory that is not written.
-    pub(super) fn add_to(&self, state: &mut ServiceState) {
-        state.adopt(&self.rollbacks, self.ledger.clone());
-    }
-
-    /// Returns it as it is written down.
-    pub(super) fn parts(&self) -> (&[Rollback], Ledger) {
-        (&self.rollbacks, self.ledger.clone())
-    }
+/// Ends a run whose memory could not be made whole: it shows how the service stands, and does nothing.
+pub(crate) async fn not_remembering(
+    service: &Service<'_>,
+    heading: &Heading,
+    not_whole: NotWhole,
+) -> Ended {
+    let Outage { source, why } = match not_whole {
+        NotWhole::Unwritten(error) => return Ended::without_state(&error),
+        NotWhole::Outage(outage) => outage,
+    };
+    let why = format!("what was rolled back before is not known, and cannot be looked up: {why}");
+    let record = match measure(service, heading).await {
+        Ok((observation, assessment)) => {
+            Record::unknown(heading, &service.objective, observation.evaluated_at)
+                .with_assessment(&assessment)
+        }
+        Err(not_evaluated) => not_evaluated.record,
+    };
+    Ended::unavailable(record, source, why)
 }
 
 /// Reads what is remembered outside.
@@ -174,7 +187,7 @@ fn is_still_to_be_deployed(
         return;
     }
     rollback.effective_at = None;
-    rollback.argocd = Some(Errand {
+    rollback.argocd = Some(ArgoOperation {
         application: application.to_owned(),
         order: Order::RevertFirst,
         user: user.to_owned(),
@@ -206,7 +219,7 @@ fn without_the_branch(found: Vec<Rollback>, known: &[Rollback]) -> Vec<Rollback>
 }
 
 /// Finds our commits by their trailers.
-pub(super) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> Vec<Rollback> {
+pub(crate) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> Vec<Rollback> {
     let marked = timeline
         .changes
         .iter()
@@ -276,9 +289,9 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
         rollback.to = deployment.revisions.join("+");
         rollback.to_state = observe::deployment_state(deployment);
         rollback.tip.clone_from(&rollback.from);
-        rollback.place = argocd::place(argo);
+        rollback.place = application_place(argo);
         // What is to be looked at while it is proven: the application alone.
-        rollback.argocd = Some(Errand {
+        rollback.argocd = Some(ArgoOperation {
             application: argo.name(),
             order: Order::RollBackOnly,
             user: user.to_owned(),

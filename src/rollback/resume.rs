@@ -2,22 +2,23 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Ended;
-use super::carry_out::place;
-use super::journey::{Journey, Outage};
-use super::pass::measure;
-use super::service::Service;
+use super::execution::Execution;
+use super::intent::{application_place, place};
 use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
+use crate::evaluation::measure;
 use crate::exit::Exit;
 use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
 use crate::observe::{self, TRAILER_ID};
+use crate::outcome::Ended;
+use crate::outcome::Outage;
 use crate::policy::{GateState, History, Reason, Settings, limits};
 use crate::record::{Heading, Record};
+use crate::service::Service;
 use crate::slo::Assessment;
 
 /// Goes on with an unfinished rollback. Its push is repeated only while its evidence is fresh and the service still burns.
-pub(super) async fn resume(
+pub(crate) async fn resume(
     service: &Service<'_>,
     heading: &Heading,
     journal: &mut Journal,
@@ -47,35 +48,35 @@ pub(super) async fn resume(
             "rollback {} was begun by an earlier run",
             unfinished.id
         ));
-    let mut journey = Journey::new(service, journal, unfinished);
+    let mut execution = Execution::new(service, journal, unfinished);
     let outage = match git {
-        Some(git) => go_on(service, git, &mut journey, &assessment).await,
-        None => go_on_alone(service, &mut journey, &assessment).await,
+        Some(git) => go_on(service, git, &mut execution, &assessment).await,
+        None => go_on_alone(service, &mut execution, &assessment).await,
     };
-    journey.finish(git, record, outage).await
+    execution.finish(git, record, outage).await
 }
 
 /// Finds out how far it has come, and takes the next step with the branch.
 async fn go_on(
     service: &Service<'_>,
     git: &Git,
-    journey: &mut Journey<'_>,
+    execution: &mut Execution<'_>,
     assessment: &Assessment,
 ) -> Option<Outage> {
     let github = service
         .github
         .as_ref()
-        .filter(|_| journey.rollback.proposal.is_some());
-    match (journey.rollback.phase, github) {
+        .filter(|_| execution.rollback.proposal.is_some());
+    match (execution.rollback.phase, github) {
         (Phase::Proposed, Some(github)) => {
-            journey.follow(git, github).await.err().map(Outage::from)
+            execution.follow(git, github).await.err().map(Outage::from)
         }
-        (Phase::Begun, Some(github)) => match journey.find_and_follow(git, github).await {
+        (Phase::Begun, Some(github)) => match execution.find_and_follow(git, github).await {
             Ok(true) => None,
-            Ok(false) => settle(service, git, journey, assessment).await,
+            Ok(false) => settle(service, git, execution, assessment).await,
             Err(error) => Some(error.into()),
         },
-        (Phase::Begun, None) => settle(service, git, journey, assessment).await,
+        (Phase::Begun, None) => settle(service, git, execution, assessment).await,
         (
             Phase::Awaiting
             | Phase::Proposed
@@ -94,16 +95,16 @@ async fn go_on(
 /// The same, for a rollback of the application alone.
 async fn go_on_alone(
     service: &Service<'_>,
-    journey: &mut Journey<'_>,
+    execution: &mut Execution<'_>,
     assessment: &Assessment,
 ) -> Option<Outage> {
-    if journey.rollback.phase != Phase::Begun {
+    if execution.rollback.phase != Phase::Begun {
         return None;
     }
-    let age = (Utc::now() - journey.rollback.begun_at).to_std();
+    let age = (Utc::now() - execution.rollback.begun_at).to_std();
     if age.is_ok_and(|age| age > service.config.policy.resume_max_age) {
         let why = "its intent is older than RESUME_MAX_AGE; whether Argo CD did it is to be seen in the application's history";
-        journey.ends(
+        execution.ends(
             StepName::ArgocdRollback,
             StepState::Failed,
             Event::TooOld,
@@ -111,10 +112,15 @@ async fn go_on_alone(
         );
         return None;
     }
-    let is_right = held_back(&service.settings, &journey.rollback, assessment, Utc::now())
-        .is_none()
-        && (journey.rollback.origin == Origin::Manual || assessment.burning == Some(true));
-    journey.act(None, None, is_right).await
+    let is_right = held_back(
+        &service.settings,
+        &execution.rollback,
+        assessment,
+        Utc::now(),
+    )
+    .is_none()
+        && (execution.rollback.origin == Origin::Manual || assessment.burning == Some(true));
+    execution.act(None, None, is_right).await
 }
 
 /// Returns the repository in which to look for it, none where only the application is rolled back, or why the settings do not
@@ -123,19 +129,19 @@ fn where_it_was_begun<'a>(
     service: &'a Service<'_>,
     unfinished: &Rollback,
 ) -> Result<Option<&'a Git>, String> {
-    let errand = unfinished.argocd.as_ref();
+    let argo_operation = unfinished.argocd.as_ref();
     let here = service.argo.as_ref().map(Argo::name);
-    if let Some((errand, here)) = errand
+    if let Some((argo_operation, here)) = argo_operation
         .zip(here)
-        .filter(|(errand, here)| errand.application != *here)
+        .filter(|(argo_operation, here)| argo_operation.application != *here)
     {
         return Err(format!(
             "rollback {} was begun on application {}, and ARGOCD_APP_NAME names {here}; set it back until it is finished",
-            unfinished.id, errand.application
+            unfinished.id, argo_operation.application
         ));
     }
-    if errand.is_some_and(|errand| errand.order == Order::RollBackOnly) {
-        let here = service.argo.as_ref().map(super::argocd::place);
+    if argo_operation.is_some_and(|argo_operation| argo_operation.order == Order::RollBackOnly) {
+        let here = service.argo.as_ref().map(application_place);
         return match here {
             Some(here) if here == unfinished.place => Ok(None),
             Some(_) | None => Err(format!(
@@ -168,47 +174,53 @@ fn where_it_was_begun<'a>(
 async fn settle(
     service: &Service<'_>,
     git: &Git,
-    journey: &mut Journey<'_>,
+    execution: &mut Execution<'_>,
     assessment: &Assessment,
 ) -> Option<Outage> {
     // Others may have pushed on top of it since: what was the tip then is older than all that run can have pushed.
-    let judged = &journey.rollback.tip;
+    let judged = &execution.rollback.tip;
     let back = service.settings.max_revisions_back;
     let snapshot: Snapshot = match observe::branch_back_to(git, back, judged).await {
         Ok(snapshot) => snapshot,
         Err(error) => return Some(error.into()),
     };
-    if let Some(commit) = snapshot.find_trailer(TRAILER_ID, &journey.rollback.id) {
+    if let Some(commit) = snapshot.find_trailer(TRAILER_ID, &execution.rollback.id) {
         // When it landed is not known; it was not before it was begun.
-        let begun_at = journey.rollback.begun_at;
-        journey.landed(git, commit, None, begun_at);
+        let begun_at = execution.rollback.begun_at;
+        execution.landed(git, commit, None, begun_at);
         return None;
     }
-    let age = (Utc::now() - journey.rollback.begun_at)
+    let age = (Utc::now() - execution.rollback.begun_at)
         .to_std()
         .unwrap_or_default();
     let is_old = age > service.config.policy.resume_max_age;
-    if let Some(errand) = &journey.rollback.argocd {
+    if let Some(argo_operation) = &execution.rollback.argocd {
         // Once the application is rolled back the service is calm, and git must agree with it all the same.
-        let is_begun = errand.asked_at.is_some() && errand.order != Order::RevertFirst;
+        let is_begun =
+            argo_operation.asked_at.is_some() && argo_operation.order != Order::RevertFirst;
         if is_begun && !is_old {
-            let is_right = held_back(&service.settings, &journey.rollback, assessment, Utc::now())
-                .is_none()
+            let is_right = held_back(
+                &service.settings,
+                &execution.rollback,
+                assessment,
+                Utc::now(),
+            )
+            .is_none()
                 && assessment.burning == Some(true);
-            return journey.act(Some(git), None, is_right).await;
+            return execution.act(Some(git), None, is_right).await;
         }
     }
     if is_old {
-        let errand = journey.rollback.argocd.as_ref();
-        let asked = match errand.and_then(|errand| errand.asked_at) {
+        let argo_operation = execution.rollback.argocd.as_ref();
+        let asked = match argo_operation.and_then(|argo_operation| argo_operation.asked_at) {
             Some(_) => "; Argo CD was asked to roll the application back: look at its history",
             None => "",
         };
-        let as_far_as = match snapshot.state_at(&journey.rollback.tip) {
+        let as_far_as = match snapshot.state_at(&execution.rollback.tip) {
             Some(_) => "",
             None => " as far as that was read",
         };
-        journey.ends(
+        execution.ends(
             StepName::GitopsRevert,
             StepState::Failed,
             Event::TooOld,
@@ -219,22 +231,27 @@ async fn settle(
         );
         return None;
     }
-    if let Some(why) = held_back(&service.settings, &journey.rollback, assessment, Utc::now()) {
-        journey.rollback.note(
+    if let Some(why) = held_back(
+        &service.settings,
+        &execution.rollback,
+        assessment,
+        Utc::now(),
+    ) {
+        execution.rollback.note(
             StepName::GitopsRevert,
             StepState::Pending,
             Utc::now(),
             format!("its push is not repeated: {why}"),
         );
-        journey.write_down();
+        execution.write_down();
         return None;
     }
     // A person needs no trigger.
-    if assessment.burning == Some(true) || journey.rollback.origin == Origin::Manual {
+    if assessment.burning == Some(true) || execution.rollback.origin == Origin::Manual {
         // The branch is read again with the target in sight; the snapshot here may be too shallow for it.
-        return journey.act(Some(git), None, true).await;
+        return execution.act(Some(git), None, true).await;
     }
-    journey.ends(
+    execution.ends(
         StepName::GitopsRevert,
         StepState::Failed,
         Event::BurnOver,
@@ -245,7 +262,7 @@ async fn settle(
 
 /// Says why the push of an earlier run must wait, although its intent is fresh: what that run was allowed may not be
 /// allowed any more, and what it knew may not be known now.
-pub(super) fn held_back(
+pub(crate) fn held_back(
     settings: &Settings,
     rollback: &Rollback,
     assessment: &Assessment,

@@ -77,6 +77,114 @@ const JOURNAL: Rule = Rule {
     is_pure: false,
 };
 
+/// Every module from the lowest floor to the highest, with the others that it may name: each of them stands below it.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("exit", &[]),
+    ("fail_point", &[]),
+    ("log_file", &[]),
+    ("slo", &[]),
+    ("stop", &[]),
+    ("clients", &["fail_point"]),
+    ("policy", &["slo"]),
+    ("config", &["clients", "policy", "slo"]),
+    ("cli", &["config"]),
+    ("journal", &["fail_point", "policy"]),
+    (
+        "observe",
+        &["clients", "config", "journal", "policy", "slo"],
+    ),
+    ("record", &["journal", "observe", "policy", "slo"]),
+    ("report", &["record"]),
+    (
+        "notify",
+        &[
+            "clients", "config", "exit", "journal", "observe", "policy", "record", "report",
+        ],
+    ),
+    ("metrics", &["clients", "record"]),
+    (
+        "outcome",
+        &["clients", "exit", "journal", "policy", "record"],
+    ),
+    (
+        "service",
+        &[
+            "clients", "config", "journal", "notify", "observe", "policy", "slo", "stop",
+        ],
+    ),
+    (
+        "evaluation",
+        &[
+            "clients", "exit", "journal", "observe", "outcome", "policy", "record", "service",
+            "slo",
+        ],
+    ),
+    (
+        "notifications",
+        &[
+            "exit", "journal", "log_file", "metrics", "notify", "outcome", "policy", "record",
+            "service", "slo",
+        ],
+    ),
+    (
+        "rollback",
+        &[
+            "clients",
+            "evaluation",
+            "exit",
+            "journal",
+            "log_file",
+            "notifications",
+            "notify",
+            "observe",
+            "outcome",
+            "policy",
+            "record",
+            "report",
+            "service",
+            "slo",
+            "stop",
+        ],
+    ),
+    (
+        "doctor",
+        &[
+            "clients", "config", "journal", "notify", "observe", "policy", "record", "service",
+            "slo",
+        ],
+    ),
+    (
+        "commands",
+        &[
+            "cli",
+            "clients",
+            "config",
+            "doctor",
+            "evaluation",
+            "exit",
+            "journal",
+            "metrics",
+            "notifications",
+            "notify",
+            "observe",
+            "outcome",
+            "policy",
+            "record",
+            "report",
+            "rollback",
+            "service",
+            "slo",
+            "stop",
+        ],
+    ),
+];
+
+/// What the root of the crate holds beside modules: an error with its causes, and a thread for what blocks.
+const ROOT: [&str; 2] = ["with_sources", "blocking"];
+
+/// The modules whose files form no circle. A file and the `mod.rs` of its folder are two files.
+const WITHOUT_CIRCLES: [&str; 5] = ["commands", "notifications", "rollback", "config", "metrics"];
+
 /// Macros that make a value or state what cannot be.
 const VALUE_MACROS: &[&str] = &[
     "assert",
@@ -119,6 +227,132 @@ fn clients_name_no_other_module() {
 #[test]
 fn the_journal_never_names_the_network() {
     assert_eq!(offences_of(&JOURNAL), Vec::<String>::new());
+}
+
+#[test]
+fn every_arrow_between_modules_points_down() {
+    let mut below: Vec<&str> = Vec::new();
+    for (module, ours) in FLOORS {
+        for named in *ours {
+            assert!(below.contains(named), "{module} may not stand on {named}");
+        }
+        assert_eq!(offences_of(&floor(module, ours)), Vec::<String>::new());
+        below.push(module);
+    }
+    let lib = fs::read_to_string(source().join("lib.rs")).expect("a readable source");
+    let lib = syn::parse_file(&lib).expect("a source that compiles");
+    let declared = lib.items.iter().filter_map(|item| match item {
+        Item::Mod(module) => Some(module.ident.to_string()),
+        _ => None,
+    });
+    let declared: BTreeSet<String> = declared.collect();
+    let known: BTreeSet<String> = below.into_iter().map(str::to_owned).collect();
+    assert_eq!(declared, known, "every module has its floor");
+}
+
+/// The rule of a module that only its floor binds.
+fn floor(module: &'static str, ours: &[&'static str]) -> Rule {
+    let ours: Vec<&'static str> = ours.iter().chain(&ROOT).copied().collect();
+    Rule {
+        module,
+        // A handful for each run of the tests.
+        ours: ours.leak(),
+        crates: None,
+        never: &[],
+        is_pure: false,
+    }
+}
+
+#[test]
+fn an_arrow_that_points_up_is_found() {
+    for (module, ours) in FLOORS {
+        let above = FLOORS.iter().map(|(other, _)| other);
+        for other in above.filter(|other| *other != module && !ours.contains(other)) {
+            let code = format!("fn f() {{ crate::{other}::g(); }}");
+            let found = offences_in(&floor(module, ours), &code);
+            assert!(!found.is_empty(), "{module} may name {other}");
+        }
+    }
+}
+
+#[test]
+fn the_files_of_a_module_form_no_circle() {
+    for module in WITHOUT_CIRCLES {
+        let files = files_of(module);
+        let known: BTreeSet<Vec<String>> = files.iter().map(|(path, _)| path.clone()).collect();
+        let arrows = files.iter().map(|(path, file)| {
+            let named = named_files(path, file, &known);
+            (path.clone(), named)
+        });
+        assert_eq!(circle(&arrows.collect()), None, "in {module}");
+    }
+}
+
+#[test]
+fn a_circle_of_files_is_found() {
+    let paths = ["a", "b", "c"].map(|name| vec!["m".to_owned(), name.to_owned()]);
+    let known: BTreeSet<Vec<String>> = paths.iter().cloned().collect();
+    let arrows = |code: [&str; 3]| {
+        let files = paths.iter().zip(code).map(|(path, code)| {
+            let file = syn::parse_file(code).expect("code that parses");
+            (path.clone(), named_files(path, &file, &known))
+        });
+        circle(&files.collect())
+    };
+    let c = "fn f() {}";
+    assert_eq!(arrows(["use super::b::f;", "use super::c::f;", c]), None);
+    for back in [
+        "use super::a::f;",
+        "use crate::m::a;",
+        "fn f() { super::a::g(); }",
+        "fn f() { format!(\"{}\", crate::m::a::g()); }",
+        "use super::{b::f, a::g};",
+    ] {
+        let found = arrows(["use super::b::f;", "use super::c::f;", back]);
+        assert!(found.is_some(), "{back}");
+    }
+    // A test may use whatever it tests with.
+    let tests = "#[cfg(test)] mod tests { use super::super::a::f; }";
+    assert_eq!(
+        arrows(["use super::b::f;", "use super::c::f;", tests]),
+        None
+    );
+}
+
+/// Returns which of the known files some code names, itself left out.
+fn named_files(
+    path: &[String],
+    file: &syn::File,
+    known: &BTreeSet<Vec<String>>,
+) -> BTreeSet<Vec<String>> {
+    let everything = Rule {
+        module: "no module",
+        ours: &[],
+        crates: None,
+        never: &[],
+        is_pure: false,
+    };
+    let offences = offences_at(&everything, path.to_vec(), file);
+    let named = offences.iter().filter_map(|offence| {
+        let full: Vec<String> = offence.split("::").skip(1).map(str::to_owned).collect();
+        let files = (1..=full.len()).rev().map(|length| full[..length].to_vec());
+        files.into_iter().find(|file| known.contains(file))
+    });
+    named.filter(|file| file != path).collect()
+}
+
+/// Returns the files of a circle, if there is one.
+fn circle(arrows: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>) -> Option<Vec<String>> {
+    let mut left = arrows.clone();
+    // What names nothing that is left is in no circle.
+    while let Some(file) = left
+        .iter()
+        .find(|(_, named)| named.iter().all(|file| !left.contains_key(file)))
+        .map(|(file, _)| file.clone())
+    {
+        left.remove(&file);
+    }
+    (!left.is_empty()).then(|| left.keys().map(|path| path.join("/")).collect())
 }
 
 #[test]
@@ -242,17 +476,33 @@ fn what_is_allowed_is_not_found() {
 }
 
 /// Returns everything in the files of a module that its rule forbids.
-///
-/// Panics when it finds no file: then it would check nothing.
 fn offences_of(rule: &Rule) -> Vec<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut offences = Vec::new();
+    for (path, file) in files_of(rule.module) {
+        for offence in offences_at(rule, path.clone(), &file) {
+            offences.push(format!("{}: {offence}", path.join("/")));
+        }
+    }
+    offences
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Returns the files of a module by their paths as modules, those left out that are for tests only.
+///
+/// # Panics
+/// If it finds none: then it would check nothing.
+fn files_of(module: &str) -> Vec<(Vec<String>, syn::File)> {
+    let source = source();
     let mut files = Vec::new();
-    let single = source.join(rule.module).with_extension("rs");
+    let single = source.join(module).with_extension("rs");
     if single.is_file() {
         files.push(single);
     }
-    collect(&source.join(rule.module), &mut files);
-    assert!(!files.is_empty(), "src/{} holds no source", rule.module);
+    collect(&source.join(module), &mut files);
+    assert!(!files.is_empty(), "src/{module} holds no source");
 
     let parsed: Vec<(PathBuf, syn::File)> = files
         .into_iter()
@@ -266,21 +516,18 @@ fn offences_of(rule: &Rule) -> Vec<String> {
         .iter()
         .flat_map(|(path, file)| test_modules(path, file))
         .collect();
-    let mut offences = Vec::new();
-    let mut checked = 0;
-    for (path, file) in &parsed {
+    let checked = parsed.into_iter().filter(|(path, _)| {
         let stem = path.with_extension("");
-        if only_tests.iter().any(|module| stem.starts_with(module)) {
-            continue;
-        }
-        checked += 1;
-        let inside = path.strip_prefix(&source).expect("a file of src");
-        for offence in offences_at(rule, module_path(inside), file) {
-            offences.push(format!("{}: {offence}", inside.display()));
-        }
-    }
-    assert!(checked > 0, "src/{} holds nothing but tests", rule.module);
-    offences
+        !only_tests.iter().any(|module| stem.starts_with(module))
+    });
+    let checked: Vec<(Vec<String>, syn::File)> = checked
+        .map(|(path, file)| {
+            let inside = path.strip_prefix(&source).expect("a file of src");
+            (module_path(inside), file)
+        })
+        .collect();
+    assert!(!checked.is_empty(), "src/{module} holds nothing but tests");
+    checked
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

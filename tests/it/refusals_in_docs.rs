@@ -174,7 +174,7 @@ const REFUSALS: [(&str, &str, &[&str]); 7] = [
 /// What becomes of a push, by source file.
 const ENDS: [(&str, &[&str]); 5] = [
     (
-        "src/act/gitops.rs",
+        "src/rollback/steps/restore.rs",
         &[
             "refused the commit on",
             "the branch kept moving",
@@ -183,9 +183,12 @@ const ENDS: [(&str, &[&str]); 5] = [
             "its history was rewritten",
         ],
     ),
-    ("src/commands/journey.rs", &["the push may have landed"]),
     (
-        "src/act/proposal.rs",
+        "src/rollback/steps/gitops_revert.rs",
+        &["the push may have landed"],
+    ),
+    (
+        "src/rollback/steps/proposal.rs",
         &[
             "which is not ours",
             "refused to make branch",
@@ -193,7 +196,7 @@ const ENDS: [(&str, &[&str]); 5] = [
         ],
     ),
     (
-        "src/commands/propose.rs",
+        "src/rollback/steps/pull_request.rs",
         &[
             "waits to be merged",
             "a person closed pull request",
@@ -202,7 +205,7 @@ const ENDS: [(&str, &[&str]); 5] = [
         ],
     ),
     (
-        "src/commands/resume.rs",
+        "src/rollback/resume.rs",
         &["nothing of it is on the branch", "its push is not repeated"],
     ),
 ];

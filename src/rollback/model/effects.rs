@@ -8,9 +8,9 @@ use super::promises::Broken;
 use super::run::{Driver, Went};
 use super::steps::Fault;
 use super::world::{Content, Pull, PullState};
-use crate::commands::resume::held_back;
 use crate::journal::{Event, Journal, Origin, Phase, Proposal, Rollback, StepName, StepState};
 use crate::policy::RollbackMark;
+use crate::rollback::resume::held_back;
 use crate::slo::Assessment;
 
 /// `RESUME_MAX_AGE`.
@@ -34,7 +34,7 @@ fn mark(rollback: &Rollback) -> RollbackMark {
 
 impl Driver {
     /// Goes on with what an earlier run began.
-    pub(super) fn resume(
+    pub(crate) fn resume(
         &mut self,
         journal: &mut Journal,
         mut rollback: Rollback,
@@ -112,7 +112,7 @@ impl Driver {
     }
 
     /// Puts the watched paths back, or proposes to.
-    pub(super) fn put_back(
+    pub(crate) fn put_back(
         &mut self,
         journal: &mut Journal,
         rollback: &mut Rollback,
@@ -262,7 +262,7 @@ impl Driver {
     }
 
     /// Looks whether the burn stopped, once, as `verify` judges it.
-    pub(super) fn prove(
+    pub(crate) fn prove(
         &mut self,
         journal: &mut Journal,
         rollback: &mut Rollback,

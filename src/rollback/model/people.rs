@@ -9,13 +9,13 @@ use super::promises::{Act, Broken};
 use super::run::{Driver, SERVICE};
 use super::steps::{Deployment, Fault, Loss, Step};
 use super::world::PullState;
-use crate::commands::answer::{Effect, approve, reject, release};
 use crate::journal::{Rollback, ServiceState, Signature};
+use crate::rollback::approval::{Effect, approve, reject, release};
 
 type Say = fn(&ServiceState, &str, Signature) -> Result<Effect, String>;
 
 impl Driver {
-    pub(super) fn take(&mut self, step: Step) -> Result<(), Broken> {
+    pub(crate) fn take(&mut self, step: Step) -> Result<(), Broken> {
         match step {
             Step::Deploy(deployment) => self.deploy(deployment),
             Step::Outage(is_out) => self.world.set_outage(is_out),
@@ -59,7 +59,7 @@ impl Driver {
     }
 
     /// Lets everything come to its end: nothing goes wrong any more, and the clock has passed all that was written down.
-    pub(super) fn settle_down(&mut self) -> Result<(), Broken> {
+    pub(crate) fn settle_down(&mut self) -> Result<(), Broken> {
         // What burns on would be rolled back again and again.
         self.world.set_outage(false);
         self.deploy(Deployment::Good);

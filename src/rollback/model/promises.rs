@@ -7,31 +7,31 @@ use super::world::{Content, World};
 use crate::journal::{Phase, ServiceState};
 
 /// A promise that was broken, in words.
-pub(super) type Broken = String;
+pub(crate) type Broken = String;
 
 /// What the operator allows now.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
-    pub(super) enabled: bool,
-    pub(super) require_approval: bool,
-    pub(super) by_pull_request: bool,
-    pub(super) cooldown: TimeDelta,
-    pub(super) per_hour: usize,
-    pub(super) per_day: usize,
-    pub(super) blackout: Blackout,
-    pub(super) revisions_back: u32,
-    pub(super) require_attribution: bool,
-    pub(super) verify_deadline: TimeDelta,
-    pub(super) approval_timeout: TimeDelta,
+pub(crate) struct Rules {
+    pub(crate) enabled: bool,
+    pub(crate) require_approval: bool,
+    pub(crate) by_pull_request: bool,
+    pub(crate) cooldown: TimeDelta,
+    pub(crate) per_hour: usize,
+    pub(crate) per_day: usize,
+    pub(crate) blackout: Blackout,
+    pub(crate) revisions_back: u32,
+    pub(crate) require_attribution: bool,
+    pub(crate) verify_deadline: TimeDelta,
+    pub(crate) approval_timeout: TimeDelta,
 }
 
 /// A rollback that the program wants.
 #[derive(Debug, Clone)]
-pub(super) struct Act {
-    pub(super) id: String,
-    pub(super) is_manual: bool,
-    pub(super) from: Content,
-    pub(super) to: Content,
+pub(crate) struct Act {
+    pub(crate) id: String,
+    pub(crate) is_manual: bool,
+    pub(crate) from: Content,
+    pub(crate) to: Content,
 }
 
 /// A rollback that was begun, as it truly went.
@@ -61,7 +61,7 @@ struct Question {
 }
 
 #[derive(Default)]
-pub(super) struct Promises {
+pub(crate) struct Promises {
     effects: Vec<Effect>,
     questions: Vec<Question>,
     /// The content that a person does not want to be rolled back, under which id.
@@ -85,7 +85,7 @@ impl Blackout {
 }
 
 impl Promises {
-    pub(super) fn asks(&mut self, act: Act, world: &World) {
+    pub(crate) fn asks(&mut self, act: Act, world: &World) {
         self.questions.push(Question {
             act,
             clock: world.clock(),
@@ -93,7 +93,7 @@ impl Promises {
         });
     }
 
-    pub(super) fn agrees(&mut self, id: &str, world: &World, rules: &Rules) -> Result<(), Broken> {
+    pub(crate) fn agrees(&mut self, id: &str, world: &World, rules: &Rules) -> Result<(), Broken> {
         let asked = self.questions.iter_mut().find(|it| it.act.id == id);
         let Some(asked) = asked else {
             return Err(format!("a person agreed to {id}, and nobody was asked"));
@@ -104,7 +104,7 @@ impl Promises {
         })
     }
 
-    pub(super) fn rejects(&mut self, id: &str, content: Content) {
+    pub(crate) fn rejects(&mut self, id: &str, content: Content) {
         // The no to a pull request that is not remembered never arrives.
         let is_forgotten = |it: &Effect| it.act.id == id && it.memory != self.losses;
         if !self.effects.iter().any(is_forgotten) {
@@ -112,7 +112,7 @@ impl Promises {
         }
     }
 
-    pub(super) fn releases(&mut self, id: &str) {
+    pub(crate) fn releases(&mut self, id: &str) {
         self.rejected.retain(|(rejected, _)| rejected != id);
         for effect in self.effects.iter_mut().filter(|it| it.act.id == id) {
             effect.is_released = true;
@@ -120,13 +120,13 @@ impl Promises {
     }
 
     /// What only the memory knew is not known any more.
-    pub(super) fn forgets(&mut self) {
+    pub(crate) fn forgets(&mut self) {
         self.losses += 1;
         self.rejected.clear();
     }
 
     /// The program begins a rollback.
-    pub(super) fn begins(&mut self, act: &Act, world: &World, rules: &Rules) -> Result<(), Broken> {
+    pub(crate) fn begins(&mut self, act: &Act, world: &World, rules: &Rules) -> Result<(), Broken> {
         let id = &act.id;
         // What the memory lost before anything came of it may be begun anew, in the same second under the same id.
         self.effects
@@ -231,7 +231,7 @@ impl Promises {
     }
 
     /// The program is about to push a commit, or to open a pull request.
-    pub(super) fn sends(
+    pub(crate) fn sends(
         &mut self,
         act: &Act,
         is_proposal: bool,
@@ -279,7 +279,7 @@ impl Promises {
     }
 
     /// A commit of ours is on the branch.
-    pub(super) fn lands(&mut self, act: &Act, world: &World) -> Result<(), Broken> {
+    pub(crate) fn lands(&mut self, act: &Act, world: &World) -> Result<(), Broken> {
         let is_pair = |it: &&Effect| it.act.from == act.from && it.act.to == act.to;
         let pair = self.standing().filter(is_pair).find(|it| !it.act.is_manual);
         promise(act.is_manual || pair.is_none(), || {
@@ -297,14 +297,14 @@ impl Promises {
     }
 
     /// The program says how it ended.
-    pub(super) fn ends(&mut self, id: &str, phase: Phase) {
+    pub(crate) fn ends(&mut self, id: &str, phase: Phase) {
         for effect in self.effects.iter_mut().filter(|it| it.act.id == id) {
             effect.ended = Some(phase);
         }
     }
 
     /// Nothing is lost: whatever was begun has ended, or was forgotten with the memory and is on the branch.
-    pub(super) fn nothing_is_lost(&self, state: &ServiceState) -> Result<(), Broken> {
+    pub(crate) fn nothing_is_lost(&self, state: &ServiceState) -> Result<(), Broken> {
         for effect in &self.effects {
             let id = &effect.act.id;
             let known = state.rollbacks.iter().find(|it| it.id == *id);

@@ -10,11 +10,6 @@ use tempfile::TempDir;
 use super::promises::{Act, Broken, Promises, Rules};
 use super::steps::{Blackout, Fault};
 use super::world::World;
-use crate::commands::carry_out::first_record;
-use crate::commands::ledger::{CHANGES, Terms, on_the_branch};
-use crate::commands::names::{rollback_id, unlike};
-use crate::commands::pending::{Fate, fate};
-use crate::commands::service::history;
 use crate::journal::{
     Answer, Approval, Event, GoesBack, Journal, Ledger, Origin, Phase, Rollback, ServiceState,
 };
@@ -22,36 +17,41 @@ use crate::policy::{
     Action, BlackoutWindows, BranchReading, Decision, Evidence, History, Inputs, Plan, Reason,
     Settings, decide, decide_manual, needs_branch, questions,
 };
+use crate::rollback::ids::{rollback_id, unlike};
+use crate::rollback::intent::first_record;
+use crate::rollback::pending::{Fate, fate};
+use crate::rollback::recover::{CHANGES, Terms, on_the_branch};
+use crate::service::history;
 use crate::slo::{Assessment, Objective};
 
-pub(super) const SERVICE: &str = "shop/checkout";
-pub(super) const PLACE: &str = "main of platform/gitops at apps/checkout";
+pub(crate) const SERVICE: &str = "shop/checkout";
+pub(crate) const PLACE: &str = "main of platform/gitops at apps/checkout";
 
 /// Changes that are read of the branch beyond `MAX_REVISIONS_BACK`, as `observe::branch` does.
 const MORE_CHANGES: u32 = 5;
 
 /// How the run went on.
-pub(super) enum Went {
+pub(crate) enum Went {
     On,
     /// It died.
     Died,
 }
 
 /// The program, its file and its settings, and the world around it.
-pub(super) struct Driver {
+pub(crate) struct Driver {
     _folder: TempDir,
-    pub(super) file: PathBuf,
-    pub(super) world: World,
-    pub(super) promises: Promises,
-    pub(super) rules: Rules,
+    pub(crate) file: PathBuf,
+    pub(crate) world: World,
+    pub(crate) promises: Promises,
+    pub(crate) rules: Rules,
     /// How often each thing happened.
-    pub(super) counts: BTreeMap<&'static str, u64>,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
     /// What the file held, oldest first.
-    pub(super) generations: Vec<Vec<u8>>,
+    pub(crate) generations: Vec<Vec<u8>>,
 }
 
 impl Driver {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir_in(Path::new("/dev/shm")).or_else(|_| tempfile::tempdir());
         let folder = folder.expect("a folder");
         Self {
@@ -77,15 +77,15 @@ impl Driver {
         }
     }
 
-    pub(super) fn count(&mut self, what: &'static str) {
+    pub(crate) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
 
-    pub(super) fn open(&self) -> Result<Journal, Broken> {
+    pub(crate) fn open(&self) -> Result<Journal, Broken> {
         Journal::open(&self.file).map_err(|error| format!("the state is refused: {error}"))
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let rules = &self.rules;
         let windows = match rules.blackout {
             Blackout::None => Ok(BlackoutWindows::default()),
@@ -120,7 +120,7 @@ impl Driver {
     }
 
     /// One run of the program, as `pass::run` goes about it.
-    pub(super) fn run(&mut self, fault: Fault) -> Result<(), Broken> {
+    pub(crate) fn run(&mut self, fault: Fault) -> Result<(), Broken> {
         self.count("runs");
         let mut journal = self.open()?;
         let state = self.whole(&mut journal)?;
@@ -162,7 +162,7 @@ impl Driver {
     }
 
     /// A person's rollback, as `rollback::gitops` goes about it.
-    pub(super) fn manual(&mut self, fault: Fault) -> Result<(), Broken> {
+    pub(crate) fn manual(&mut self, fault: Fault) -> Result<(), Broken> {
         let mut journal = self.open()?;
         let state = self.whole(&mut journal)?;
         if state.unfinished().is_some() {
@@ -327,7 +327,7 @@ impl Driver {
         Ok(Went::On)
     }
 
-    pub(super) fn act_of(&self, rollback: &Rollback) -> Result<Act, Broken> {
+    pub(crate) fn act_of(&self, rollback: &Rollback) -> Result<Act, Broken> {
         let content = |revision: &str| {
             let known = self.world.content_of(revision);
             known.ok_or_else(|| format!("{revision} is not on the branch"))
@@ -340,13 +340,13 @@ impl Driver {
         })
     }
 
-    pub(super) fn writes(&self, journal: &mut Journal, rollback: &Rollback) -> Result<(), Broken> {
+    pub(crate) fn writes(&self, journal: &mut Journal, rollback: &Rollback) -> Result<(), Broken> {
         let written = journal.put(SERVICE, rollback);
         written.map_err(|error| error.to_string())
     }
 
     /// Moves on and writes it down.
-    pub(super) fn sees(
+    pub(crate) fn sees(
         &mut self,
         journal: &mut Journal,
         rollback: &mut Rollback,
@@ -372,7 +372,7 @@ impl Driver {
     }
 
     /// Keeps what the file holds now, for a person who puts it back.
-    pub(super) fn keep_generation(&mut self) {
+    pub(crate) fn keep_generation(&mut self) {
         let Ok(text) = fs::read(&self.file) else {
             return;
         };

@@ -2,7 +2,7 @@
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Deploy(Deployment),
     /// It begins or stops to fail whatever is deployed.
     Outage(bool),
@@ -36,7 +36,7 @@ pub(super) enum Step {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deployment {
+pub(crate) enum Deployment {
     Good,
     Bad,
     /// The content of the commit that is so many places before the tip.
@@ -47,7 +47,7 @@ pub(super) enum Deployment {
 
 /// What goes wrong in a run, where it comes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// It dies before the intent is written.
     BeforeIntent,
@@ -69,7 +69,7 @@ pub(super) enum Fault {
 
 /// What becomes of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     /// The volume is gone.
     All,
     /// The file is gone, the generation before it is there.
@@ -83,7 +83,7 @@ pub(super) enum Loss {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blackout {
+pub(crate) enum Blackout {
     None,
     /// From 22:00 to 06:00 UTC.
     Nights,
@@ -130,7 +130,7 @@ const FAULTS: [Fault; 9] = [
 ];
 
 /// Draws the sequence of a seed.
-pub(super) fn sequence(seed: u64) -> Vec<Step> {
+pub(crate) fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice(seed);
     let mut steps = Vec::new();
     for _ in 0..dice.between(0, 3) {

@@ -16,42 +16,42 @@ const CALM: f64 = 0.0002;
 const BURNING: f64 = 0.2;
 
 /// What lies at the watched paths, by number.
-pub(super) type Content = u32;
+pub(crate) type Content = u32;
 
 /// A commit of the branch that changes the watched paths.
-pub(super) struct Commit {
-    pub(super) revision: String,
-    pub(super) content: Content,
+pub(crate) struct Commit {
+    pub(crate) revision: String,
+    pub(crate) content: Content,
     /// Its committer's time.
     at: DateTime<Utc>,
-    pub(super) mark: Option<RollbackMark>,
+    pub(crate) mark: Option<RollbackMark>,
 }
 
 /// How a pull request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PullState {
+pub(crate) enum PullState {
     Open,
     Merged(DateTime<Utc>),
     Closed,
 }
 
 /// A pull request with one of our commits.
-pub(super) struct Pull {
-    pub(super) mark: RollbackMark,
-    pub(super) from: Content,
-    pub(super) to: Content,
-    pub(super) state: PullState,
+pub(crate) struct Pull {
+    pub(crate) mark: RollbackMark,
+    pub(crate) from: Content,
+    pub(crate) to: Content,
+    pub(crate) state: PullState,
 }
 
 /// Everything outside the program.
-pub(super) struct World {
+pub(crate) struct World {
     /// The true time.
-    pub(super) time: DateTime<Utc>,
+    pub(crate) time: DateTime<Utc>,
     /// By how much the clock is ahead of it.
-    pub(super) ahead: TimeDelta,
+    pub(crate) ahead: TimeDelta,
     /// Oldest first.
-    pub(super) commits: Vec<Commit>,
-    pub(super) pulls: Vec<Pull>,
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) pulls: Vec<Pull>,
     /// Which contents fail, by number.
     bad: Vec<bool>,
     /// Whether it fails whatever is deployed.
@@ -62,7 +62,7 @@ pub(super) struct World {
 
 impl World {
     /// A good revision since two days, another before it, on a Wednesday at noon.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let noon = Utc.with_ymd_and_hms(2026, 8, 5, 12, 0, 0);
         let time = noon.single().expect("a time");
         let mut world = Self {
@@ -83,21 +83,21 @@ impl World {
     }
 
     /// What every clock shows, in whole seconds.
-    pub(super) fn clock(&self) -> DateTime<Utc> {
+    pub(crate) fn clock(&self) -> DateTime<Utc> {
         self.time + self.ahead
     }
 
-    pub(super) fn tip(&self) -> &Commit {
+    pub(crate) fn tip(&self) -> &Commit {
         self.commits.last().expect("the branch began with two")
     }
 
     /// Makes content that was never there before.
-    pub(super) fn new_content(&mut self, is_bad: bool) -> Content {
+    pub(crate) fn new_content(&mut self, is_bad: bool) -> Content {
         self.bad.push(is_bad);
         Content::try_from(self.bad.len() - 1).expect("a few")
     }
 
-    pub(super) fn commit(&mut self, content: Content, mark: Option<RollbackMark>) -> String {
+    pub(crate) fn commit(&mut self, content: Content, mark: Option<RollbackMark>) -> String {
         let at = self.clock();
         let revision = format!("{:08x}{}", self.commits.len(), "0".repeat(32));
         self.commits.push(Commit {
@@ -111,14 +111,14 @@ impl World {
     }
 
     /// A push of ours carries the time at which it was begun.
-    pub(super) fn push(&mut self, content: Content, mark: RollbackMark, at: DateTime<Utc>) {
+    pub(crate) fn push(&mut self, content: Content, mark: RollbackMark, at: DateTime<Utc>) {
         self.commit(content, Some(mark));
         if let Some(ours) = self.commits.last_mut() {
             ours.at = at;
         }
     }
 
-    pub(super) fn set_outage(&mut self, outage: bool) {
+    pub(crate) fn set_outage(&mut self, outage: bool) {
         self.outage = outage;
         self.serve();
     }
@@ -131,19 +131,19 @@ impl World {
         }
     }
 
-    pub(super) fn content_of(&self, revision: &str) -> Option<Content> {
+    pub(crate) fn content_of(&self, revision: &str) -> Option<Content> {
         let commit = self.commits.iter().find(|it| it.revision == revision)?;
         Some(commit.content)
     }
 
     /// Returns the commit that carries the id of a rollback.
-    pub(super) fn landed(&self, id: &str) -> Option<&Commit> {
+    pub(crate) fn landed(&self, id: &str) -> Option<&Commit> {
         let is_it = |commit: &&Commit| commit.mark.as_ref().is_some_and(|mark| mark.id == id);
         self.commits.iter().find(is_it)
     }
 
     /// Reads so many changes of the branch.
-    pub(super) fn timeline(&self, changes: usize) -> Timeline {
+    pub(crate) fn timeline(&self, changes: usize) -> Timeline {
         let newest = self.commits.iter().rev().take(changes);
         Timeline {
             source: Source::Git,
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// What Prometheus says now of the usual windows.
-    pub(super) fn measured(&self) -> Measured {
+    pub(crate) fn measured(&self) -> Measured {
         let minutes = [5, 30, 60, 360].map(|minutes| {
             let span = TimeDelta::minutes(minutes);
             self.ratio(self.time - span, self.time)
@@ -189,7 +189,7 @@ impl World {
     }
 
     /// What Prometheus says of the past; its clock is everybody's.
-    pub(super) fn answer(&self, question: Question) -> Answer {
+    pub(crate) fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Course(look) => Answer::Course(self.course(look)),
             Question::Stretch { span, .. } => Answer::Stretch(
@@ -207,7 +207,7 @@ impl World {
     }
 
     /// Tells whether the service was calm in the last minutes.
-    pub(super) fn is_calm(&self, span: TimeDelta, at_most: f64) -> bool {
+    pub(crate) fn is_calm(&self, span: TimeDelta, at_most: f64) -> bool {
         self.ratio(self.time - span, self.time) <= at_most
     }
 
@@ -261,6 +261,6 @@ impl World {
 }
 
 /// How the program calls a content.
-pub(super) fn state(content: Content) -> String {
+pub(crate) fn state(content: Content) -> String {
     format!("40000:{content}")
 }

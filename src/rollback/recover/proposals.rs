@@ -1,22 +1,22 @@
 //! Pull requests that an earlier run opened: who does not know of them would open a second one.
 
-use super::super::carry_out::place;
-use super::super::journey::Outage;
-use super::super::names::named_at;
-use super::super::propose::BRANCHES;
-use super::super::service::Service;
+use super::super::ids::named_at;
+use super::super::intent::place;
 use super::{Terms, remembered, state_of};
 use crate::clients::git::Git;
 use crate::clients::github::{Github, Pull, PullState};
 use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepName, StepState};
+use crate::observe::BRANCHES;
 use crate::observe::{TRAILER_FROM, TRAILER_TO};
+use crate::outcome::Outage;
 use crate::policy::Timeline;
+use crate::service::Service;
 
 /// Finds those of this service.
 ///
 /// # Errors
 /// Fails when GitHub cannot be asked.
-pub(super) async fn found(
+pub(crate) async fn found(
     service: &Service<'_>,
     git: &Git,
     github: &Github,

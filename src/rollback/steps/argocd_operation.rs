@@ -3,24 +3,19 @@
 //! Argo CD has no key that makes a request safe to repeat. So what is asked for is written down before it is sent, and
 //! after any doubt the application is read and our operation recognised; only what is surely not there is asked for again.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::live::{by, deployed_since};
+use super::live::{PAUSE, by, deployed_since};
 use crate::clients::argocd::{
     Application, Argo, ArgoError, ArgoFault, Marker, Note, OperationState, Phase, Prune, Requested,
     Sighting,
 };
-use crate::journal::{Errand, JournalError};
+use crate::journal::{ArgoOperation, JournalError};
 use crate::policy::short;
 use crate::stop::Stop;
 
 /// Under which name the rollback's id travels with a sync.
 const NOTE: &str = "error-budget-rollback";
-
-/// Pauses between two looks: the first, and the longest.
-pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
 /// How long something may look stuck before it is called so, and how long after it was asked for an operation that is
 /// nowhere to be seen may still arrive. Source: facts, section 6.
@@ -31,8 +26,8 @@ const SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// What is to be brought about.
 #[derive(Debug, Clone, Copy)]
-pub enum Goal<'a> {
-    /// The application runs the errand's history entry.
+pub(crate) enum Goal<'a> {
+    /// The application runs the argo_operation's history entry.
     RolledBack,
     /// The application runs what the branch holds since our commit.
     Synced {
@@ -45,7 +40,7 @@ pub enum Goal<'a> {
 
 /// What became of it.
 #[derive(Debug)]
-pub enum Operated {
+pub(crate) enum Operated {
     /// It is done, and Argo CD has compared what runs with git since.
     Done {
         /// When the operation ended.
@@ -81,30 +76,30 @@ enum Look {
 }
 
 /// One thing that Argo CD is asked for.
-pub struct Operation<'a> {
+pub(crate) struct Operation<'a> {
     /// The application.
-    pub argo: &'a Argo,
+    pub(crate) argo: &'a Argo,
     /// What is to be brought about.
-    pub goal: Goal<'a>,
+    pub(crate) goal: Goal<'a>,
     /// Whether anything may be asked for; else it is only looked at.
-    pub may_ask: bool,
+    pub(crate) may_ask: bool,
     /// When this run stops looking.
-    pub stop: &'a Stop,
+    pub(crate) stop: &'a Stop,
 }
 
 impl Operation<'_> {
-    /// Looks, asks where that is right, and follows. `intend` is called with the errand before anything is sent; when it
+    /// Looks, asks where that is right, and follows. `intend` is called with the argo_operation before anything is sent; when it
     /// fails nothing is sent.
-    pub async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
-        errand: &mut Errand,
-        mut intend: impl FnMut(&Errand, &str) -> Result<(), JournalError>,
+        argo_operation: &mut ArgoOperation,
+        mut intend: impl FnMut(&ArgoOperation, &str) -> Result<(), JournalError>,
     ) -> Operated {
         let mut pause = PAUSE.0;
         loop {
             let (not_yet, error) = match self.argo.application().await {
                 Err(error) => (error.to_string(), Some(error)),
-                Ok(app) => match self.look(&app, errand) {
+                Ok(app) => match self.look(&app, argo_operation) {
                     Look::Done(at, what) => return Operated::Done { at, what },
                     Look::Failed(why) => return Operated::Failed(why),
                     Look::MovedOn(why) => return Operated::MovedOn(why),
@@ -119,9 +114,9 @@ impl Operation<'_> {
                         return Operated::NotYet(format!("{why}: Argo CD is not asked"));
                     }
                     Look::Terminate => {
-                        errand.terminated = true;
+                        argo_operation.terminated = true;
                         let what = "the operation that deploys the bad revision is told to end";
-                        if let Err(error) = intend(errand, what) {
+                        if let Err(error) = intend(argo_operation, what) {
                             return Operated::Unwritten(error);
                         }
                         match self.argo.terminate().await {
@@ -137,11 +132,11 @@ impl Operation<'_> {
                         }
                     }
                     Look::Ask => {
-                        errand.asked_at = Some(Utc::now());
-                        if let Err(error) = intend(errand, &self.story(errand)) {
+                        argo_operation.asked_at = Some(Utc::now());
+                        if let Err(error) = intend(argo_operation, &self.story(argo_operation)) {
                             return Operated::Unwritten(error);
                         }
-                        match self.ask(errand).await {
+                        match self.ask(argo_operation).await {
                             Ok(()) => {
                                 pause = PAUSE.0;
                                 ("Argo CD has just been asked".to_owned(), None)
@@ -155,7 +150,7 @@ impl Operation<'_> {
                                     };
                                 }
                                 if !error.is_doubtful() {
-                                    errand.asked_at = None;
+                                    argo_operation.asked_at = None;
                                 }
                                 let is_to_be_waited_for = matches!(
                                     error.fault,
@@ -181,8 +176,8 @@ impl Operation<'_> {
         }
     }
 
-    async fn ask(&self, errand: &Errand) -> Result<(), ArgoError> {
-        match (self.goal, &errand.entry) {
+    async fn ask(&self, argo_operation: &ArgoOperation) -> Result<(), ArgoError> {
+        match (self.goal, &argo_operation.entry) {
             (Goal::RolledBack, Some(entry)) => self.argo.roll_back(entry.id, Prune::No).await,
             // With a history entry missing there is only the branch to go by.
             (Goal::RolledBack, None) | (Goal::Synced { .. }, _) => {
@@ -212,41 +207,41 @@ impl Operation<'_> {
         }
     }
 
-    fn story(&self, errand: &Errand) -> String {
-        match (self.goal, &errand.entry) {
+    fn story(&self, argo_operation: &ArgoOperation) -> String {
+        match (self.goal, &argo_operation.entry) {
             (Goal::RolledBack, Some(entry)) => format!(
                 "application {} is rolled back to history entry {}",
-                errand.application, entry.id
+                argo_operation.application, entry.id
             ),
             (Goal::RolledBack, None) | (Goal::Synced { .. }, _) => {
-                format!("application {} is synced", errand.application)
+                format!("application {} is synced", argo_operation.application)
             }
         }
     }
 
-    fn look(&self, app: &Application, errand: &Errand) -> Look {
+    fn look(&self, app: &Application, argo_operation: &ArgoOperation) -> Look {
         if app.deletion.is_some() {
             return Look::Failed(format!(
                 "application {} is being deleted",
-                errand.application
+                argo_operation.application
             ));
         }
         match self.goal {
-            Goal::RolledBack => self.look_for_rollback(app, errand),
-            Goal::Synced { ours, .. } => self.look_for_sync(app, errand, ours),
+            Goal::RolledBack => self.look_for_rollback(app, argo_operation),
+            Goal::Synced { ours, .. } => self.look_for_sync(app, argo_operation, ours),
         }
     }
 
-    fn look_for_rollback(&self, app: &Application, errand: &Errand) -> Look {
-        let Some(asked_at) = errand.asked_at else {
-            return self.before_a_rollback(app, errand);
+    fn look_for_rollback(&self, app: &Application, argo_operation: &ArgoOperation) -> Look {
+        let Some(asked_at) = argo_operation.asked_at else {
+            return self.before_a_rollback(app, argo_operation);
         };
-        let revisions = errand
+        let revisions = argo_operation
             .entry
             .iter()
             .flat_map(|entry| entry.revisions.clone());
         let ours = Marker {
-            user: errand.user.clone(),
+            user: argo_operation.user.clone(),
             revisions: revisions.collect(),
             note: None,
             posted_at: asked_at,
@@ -265,17 +260,17 @@ impl Operation<'_> {
             Sighting::Not if Utc::now() - asked_at < PATIENCE => {
                 Look::Wait("the rollback that was asked for is not to be seen yet".to_owned())
             }
-            Sighting::Not => self.before_a_rollback(app, errand),
+            Sighting::Not => self.before_a_rollback(app, argo_operation),
         }
     }
 
     /// Says whether a rollback is still what is needed: others deploy too, and it may be long since it was decided.
-    fn before_a_rollback(&self, app: &Application, errand: &Errand) -> Look {
-        if let Some(stands) = self.in_the_way(app, errand) {
+    fn before_a_rollback(&self, app: &Application, argo_operation: &ArgoOperation) -> Look {
+        if let Some(stands) = self.in_the_way(app, argo_operation) {
             return stands;
         }
         let history = app.history.as_deref().unwrap_or_default();
-        let (Some(live), Some(entry)) = (history.last(), &errand.entry) else {
+        let (Some(live), Some(entry)) = (history.last(), &argo_operation.entry) else {
             return Look::Ask;
         };
         let is_there = history.iter().any(|other| {
@@ -284,17 +279,25 @@ impl Operation<'_> {
                 && other.sources.is_known()
                 && other.sources == live.sources
         });
-        let is_bad = live.revisions.iter().any(|it| errand.bad.contains(it));
+        let is_bad = live
+            .revisions
+            .iter()
+            .any(|it| argo_operation.bad.contains(it));
         if is_there {
             in_history(app, live.id)
-        } else if is_bad || errand.bad.is_empty() {
+        } else if is_bad || argo_operation.bad.is_empty() {
             Look::Ask
         } else {
             Look::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
         }
     }
 
-    fn look_for_sync(&self, app: &Application, errand: &Errand, ours: &[String]) -> Look {
+    fn look_for_sync(
+        &self,
+        app: &Application,
+        argo_operation: &ArgoOperation,
+        ours: &[String],
+    ) -> Look {
         let state = app.operation_state.as_ref();
         let holds = |revisions: &[String]| revisions.iter().any(|revision| ours.contains(revision));
         let on_ours = state.filter(|state| {
@@ -303,7 +306,7 @@ impl Operation<'_> {
         });
         if let Some(state) = on_ours {
             return match state.is_over() {
-                true => judge(app, state, errand),
+                true => judge(app, state, argo_operation),
                 false => running(state),
             };
         }
@@ -314,10 +317,10 @@ impl Operation<'_> {
         ) {
             return in_history(app, entry.id);
         }
-        if let Some(stands) = self.in_the_way(app, errand) {
+        if let Some(stands) = self.in_the_way(app, argo_operation) {
             return stands;
         }
-        match errand.asked_at {
+        match argo_operation.asked_at {
             Some(asked_at) if Utc::now() - asked_at < PATIENCE => {
                 Look::Wait("the sync that was asked for is not to be seen yet".to_owned())
             }
@@ -326,21 +329,21 @@ impl Operation<'_> {
     }
 
     /// Says what stands in the way of asking.
-    fn in_the_way(&self, app: &Application, errand: &Errand) -> Option<Look> {
+    fn in_the_way(&self, app: &Application, argo_operation: &ArgoOperation) -> Option<Look> {
         let request = app.operation.as_ref()?;
         let Some(state) = &app.operation_state else {
-            let since = errand.asked_at.unwrap_or_else(Utc::now);
+            let since = argo_operation.asked_at.unwrap_or_else(Utc::now);
             return Some(queued(since));
         };
         let revisions = request.revisions.iter().chain(&state.resolved);
         let is_bad = revisions
             .into_iter()
-            .any(|revision| errand.bad.contains(revision));
+            .any(|revision| argo_operation.bad.contains(revision));
         Some(match state.phase {
             Phase::Terminating => Look::Wait(
                 "Argo CD is ending an operation; it may wait for a sync window".to_owned(),
             ),
-            Phase::Running if is_bad && !errand.terminated => Look::Terminate,
+            Phase::Running if is_bad && !argo_operation.terminated => Look::Terminate,
             Phase::Running
             | Phase::Succeeded
             | Phase::Failed
@@ -361,9 +364,9 @@ fn is_deployment(request: &Requested) -> bool {
 
 /// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once; asked for,
 /// it is tried again.
-fn judge(app: &Application, state: &OperationState, errand: &Errand) -> Look {
+fn judge(app: &Application, state: &OperationState, argo_operation: &ArgoOperation) -> Look {
     let has_failed = !matches!(state.phase, Phase::Succeeded);
-    if has_failed && errand.asked_at.is_none() {
+    if has_failed && argo_operation.asked_at.is_none() {
         return Look::Ask;
     }
     finished(app, state)

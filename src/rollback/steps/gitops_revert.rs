@@ -1,375 +1,198 @@
-//! The commit that puts the watched paths back.
-
-use std::time::Duration;
+//! The commit that restores the watched paths: pushed, written through GitHub's API, or proposed where it is refused.
 
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
 
-use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
-use crate::clients::github::{Author, Entry, Github, GithubError, Landing, NewCommit, Written};
-use crate::journal::JournalError;
-use crate::observe::TRAILER_ID;
-use crate::policy::short;
+use super::restore::{Restoration, Restored, Way, restore};
+use crate::clients::git::{Git, GitError, Snapshot};
+use crate::journal::{Event, StepName, StepState, now};
+use crate::rollback::execution::Execution;
+use crate::service::Service;
 
-/// How often a commit is built and pushed before the run gives up. Protects a busy branch and the deadline of the run.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// How many times `GITOPS_TIMEOUT` all attempts together may take before no further one is begun. Protects the deadline of
-/// the run from a slow server; what a push left open is found by the next run.
-const MAX_TIMEOUTS: u32 = 2;
-
-/// Pause before the second attempt; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// What has to be done, as the journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restoration {
-    /// The rollback's id, which the commit carries.
-    pub id: String,
-    /// Content of the watched paths at the tip that was judged.
-    pub from_state: String,
-    /// The revision to restore.
-    pub to: String,
-    /// Later changes that stay.
-    pub keeps: Vec<String>,
-    /// Tip of the branch when it was judged.
-    pub tip: String,
-    /// The commit's message.
-    pub message: String,
-    /// The commit's time.
-    pub at: DateTime<Utc>,
-}
-
-/// How the commit reaches the branch.
-#[derive(Debug, Clone, Copy)]
-pub enum Way<'a> {
-    /// It is written here and pushed with git.
-    Push,
-    /// GitHub writes it and moves the branch, and signs it where an App asks.
-    Api(&'a Github),
-}
-
-/// A commit that is written and not on the branch.
-enum Ready<'a> {
-    Local(String),
-    OnGithub(&'a Github, Written),
-}
-
-/// What became of the attempt to put it on the branch.
-enum Sent {
-    Landed,
-    /// The branch moved first, or somebody forbids it. Nothing landed.
-    Refused(String),
-    /// It may have landed.
-    Doubt(String),
-    /// It did not land, and cannot land later.
-    Failed(GithubError),
-    /// It was not sent, and would not be if it were tried again.
-    Unsent(GitError),
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub enum Restored {
-    /// Our commit is on the branch.
-    Landed {
-        /// Its id.
-        commit: String,
-        /// Whether GitHub signed it; nothing where that was not seen, or is not GitHub's to do.
-        is_signed: Option<bool>,
-    },
-    /// Somebody changed the watched paths first; nothing of ours is on the branch.
-    MovedOn {
-        /// What was found.
-        why: String,
-    },
-    /// It cannot be done; nothing of ours is on the branch.
-    Refused {
-        /// Why, with the server's words.
-        why: String,
-        /// Whether a rule or a hook of the server forbids this commit on this branch: a pull request may do.
-        by_server: bool,
-    },
-    /// A commit was sent and its result could not be learnt. The next run looks.
-    Unknown {
-        /// What went wrong.
-        why: String,
-    },
-    /// The intent to send it could not be written down, so it was not sent; nothing of ours is on the branch.
-    Unwritten(JournalError),
-    /// The branch could not be read or reached, and nothing of ours is on it.
-    Unreachable(GitError),
-}
-
-/// Puts the watched paths back: reads the branch, finds the commit there or writes it, sends it, and after any doubt
-/// reads again. `intend` is called before each time it is sent with what is about to be done; when it fails nothing is
-/// sent.
-///
-/// `snapshot` is the branch as it was judged, where the caller still has it.
-pub async fn restore(
-    git: &Git,
-    way: Way<'_>,
-    work: &Restoration,
-    mut snapshot: Option<Snapshot>,
-    mut intend: impl FnMut(&str) -> Result<(), JournalError>,
-) -> Restored {
-    let mut doubt: Option<String> = None;
-    let mut refused: Option<(String, String)> = None;
-    let started = Instant::now();
-    for attempt in 0..MAX_ATTEMPTS {
-        if started.elapsed() > git.timeout() * MAX_TIMEOUTS {
-            break;
+impl Execution<'_> {
+    /// Puts the watched paths back. Returns why the branch could not be read, when nothing was sent because of that.
+    pub(crate) async fn put_back(
+        &mut self,
+        git: &Git,
+        snapshot: Option<Snapshot>,
+    ) -> Option<GitError> {
+        let proposes = self.service.settings.by_pull_request || self.rollback.proposal.is_some();
+        if let (true, Some(github)) = (proposes, &self.service.github) {
+            return self.propose(git, github, snapshot, None).await;
         }
-        let branch = match snapshot.take() {
-            Some(branch) => branch,
-            None => {
-                if attempt > 0 {
-                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
-                }
-                match read(git, work).await {
-                    Ok(branch) => branch,
-                    // A push may have landed: that must not be forgotten because of a failed look.
-                    Err(_) if doubt.is_some() => continue,
-                    Err(error) => return unreadable(error),
-                }
-            }
+        if let Some(why) = self.service.stop.forbids_an_effect() {
+            let why = format!("{why}: nothing was pushed, the next run goes on");
+            self.rollback
+                .note(StepName::GitopsRevert, StepState::Pending, now(), why);
+            self.write_down();
+            return None;
+        }
+        let work = self.work();
+        let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
+        // GitHub signs what an App has it write; a token pushes with git, which works everywhere.
+        let way = match &self.service.github {
+            Some(github) if github.is_app() => Way::Api(github),
+            Some(_) | None => Way::Push,
         };
-        if let Some(commit) = branch.find_trailer(TRAILER_ID, &work.id) {
-            return Restored::Landed {
-                commit,
-                is_signed: None,
-            };
-        }
-        if let Some((tip, words)) = refused.take().filter(|(tip, _)| *tip == branch.tip) {
-            return Restored::Refused {
-                why: format!(
-                    "{} refused the commit on {} at {}: {words}",
-                    git.name(),
-                    git.branch(),
-                    short(&tip)
-                ),
-                by_server: true,
-            };
-        }
-        if let Some(why) = moved_on(&branch, work) {
-            return Restored::MovedOn { why };
-        }
-        let ready = match write(&branch, way, work).await {
-            Ok(ready) => ready,
-            // What was sent before may have landed: that must not be forgotten because of another commit's fault.
-            Err(_) if doubt.is_some() => continue,
-            Err(error) if error.is_transient() => return Restored::Unreachable(error),
-            Err(error) => {
-                return Restored::Refused {
-                    why: error.to_string(),
-                    by_server: false,
-                };
+        let restored = restore(git, way, &work, snapshot, |what| {
+            rollback.attempted = true;
+            rollback.note(
+                StepName::GitopsRevert,
+                StepState::Intended,
+                now(),
+                what.to_owned(),
+            );
+            journal.put(key, rollback)
+        })
+        .await;
+        match restored {
+            Restored::Landed { commit, is_signed } => {
+                self.landed(git, commit, is_signed, now());
             }
-        };
-        if let Err(error) = intend(&ready.story()) {
-            return Restored::Unwritten(error);
-        }
-        let tip = branch.tip.clone();
-        let commit = ready.commit().to_owned();
-        let is_signed = ready.is_signed();
-        match ready.send(branch).await {
-            Sent::Landed => return Restored::Landed { commit, is_signed },
-            Sent::Refused(words) => {
-                tracing::warn!(commit.sha = %commit, answer = %words, "the commit was refused; reading the branch again");
-                refused = Some((tip, words));
+            Restored::MovedOn { why } => {
+                let (event, why) = self.told_where_half_is_done(Event::MovedOn, why);
+                self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
             }
-            Sent::Doubt(why) => {
-                tracing::warn!(commit.sha = %commit, error = %why, "the commit may have landed; reading the branch again");
-                doubt = Some(why);
+            Restored::Refused { why, by_server } => {
+                let why = explained(self.service, git, why).await;
+                let github = self.service.github.as_ref();
+                if let (true, Some(github)) = (by_server, github.filter(|it| it.may_write())) {
+                    return self.propose(git, github, None, Some(why)).await;
+                }
+                self.ends(
+                    StepName::GitopsRevert,
+                    StepState::Failed,
+                    Event::Refused,
+                    why,
+                );
             }
-            Sent::Failed(_) | Sent::Unsent(_) if doubt.is_some() => {}
-            Sent::Failed(error) if error.is_transient() => {
-                return Restored::Unreachable(git.github_error("move the branch", error));
+            Restored::Unknown { why } => {
+                self.rollback.note(
+                    StepName::GitopsRevert,
+                    StepState::Pending,
+                    now(),
+                    format!("the push may have landed ({why}); the next run looks"),
+                );
+                self.write_down();
             }
-            Sent::Failed(error) => {
-                return Restored::Refused {
-                    why: error.to_string(),
-                    by_server: false,
-                };
+            // On disk the rollback is begun, whatever is said here, so the next run goes on with it.
+            Restored::Unwritten(error) => {
+                self.rollback.note(
+                    StepName::GitopsRevert,
+                    StepState::Pending,
+                    now(),
+                    format!("nothing was pushed ({error}); the next run goes on"),
+                );
+                self.is_in_trouble(format!(
+                    "{error}; nothing was pushed, and the next run goes on"
+                ));
             }
-            Sent::Unsent(error) => {
-                return Restored::Refused {
-                    why: error.to_string(),
-                    by_server: false,
-                };
-            }
+            Restored::Unreachable(error) => return Some(self.waits_for(error)),
         }
-    }
-    match (doubt, refused) {
-        (Some(why), _) => Restored::Unknown { why },
-        (None, Some((_, words))) => Restored::Refused {
-            why: format!("the branch kept moving: {words}"),
-            by_server: false,
-        },
-        (None, None) => Restored::Refused {
-            why: "the branch kept moving".to_owned(),
-            by_server: false,
-        },
-    }
-}
-
-/// Reads the branch with the revision to restore in sight.
-pub(super) async fn read(git: &Git, work: &Restoration) -> Result<Snapshot, GitError> {
-    let git = git.clone();
-    let want = Want {
-        changes: 1,
-        revision: Some(work.to.clone()),
-        ..Want::default()
-    };
-    crate::blocking(move || git.read(&want)).await
-}
-
-/// A branch that answers and lacks what was planned on has moved on; any other failure says nothing about it.
-/// Tells whether a push ended before anything of it left this host, and would end so again.
-fn is_unsent(error: &GitError) -> bool {
-    matches!(
-        error.fault,
-        GitFault::TooLargePush { .. } | GitFault::Refused { .. }
-    )
-}
-
-fn unreadable(error: GitError) -> Restored {
-    match error.fault {
-        GitFault::NoBranch { .. } | GitFault::NoPath { .. } | GitFault::Revision(_) => {
-            Restored::MovedOn {
-                why: error.to_string(),
-            }
-        }
-        GitFault::Transport(_)
-        | GitFault::Settings(_)
-        | GitFault::Github(_)
-        | GitFault::Ssh(_)
-        | GitFault::Status(_)
-        | GitFault::NotGit { .. }
-        | GitFault::Deadline
-        | GitFault::Cut
-        | GitFault::Protocol { .. }
-        | GitFault::TooMuch { .. }
-        | GitFault::TooManyObjects { .. }
-        | GitFault::TooLargePush { .. }
-        | GitFault::Refused { .. }
-        | GitFault::Library(_)
-        | GitFault::Scratch(_) => Restored::Unreachable(error),
-    }
-}
-
-/// Says why the branch is not the one that was judged.
-pub(super) fn moved_on(branch: &Snapshot, work: &Restoration) -> Option<String> {
-    let since = short(&work.tip);
-    match branch.moved_since(&work.tip) {
-        Moved::Not | Moved::Elsewhere if branch.tip_state == work.from_state => None,
-        Moved::Not | Moved::Elsewhere => {
-            Some("the watched paths are not as they were judged".to_owned())
-        }
-        Moved::PathTouched => Some(format!("somebody changed the watched paths after {since}")),
-        Moved::Rewritten => Some(format!(
-            "{since} is not on the branch any more: its history was rewritten"
-        )),
-    }
-}
-
-async fn write<'a>(
-    branch: &Snapshot,
-    way: Way<'a>,
-    work: &Restoration,
-) -> Result<Ready<'a>, GitError> {
-    let draft: Draft = branch.draft_keeping(&work.to, &work.keeps)?;
-    let github = match way {
-        Way::Push => {
-            return branch
-                .commit(draft, &work.message, work.at)
-                .map(Ready::Local);
-        }
-        Way::Api(github) => github,
-    };
-    let new = new_commit(branch, draft, work)?;
-    match github.write_commit(&new).await {
-        Ok(written) => Ok(Ready::OnGithub(github, written)),
-        Err(error) => Err(branch
-            .git()
-            .github_error("write a commit by the API", error)),
-    }
-}
-
-/// Describes the commit for who has GitHub write it.
-pub(super) fn new_commit(
-    branch: &Snapshot,
-    draft: Draft,
-    work: &Restoration,
-) -> Result<NewCommit, GitError> {
-    let git = branch.git();
-    let (name, email) = git.author();
-    let entries = branch.entries(draft)?.into_iter().map(|entry| Entry {
-        path: entry.path,
-        mode: entry.mode,
-        id: entry.id,
-    });
-    Ok(NewCommit {
-        branch: git.branch().to_owned(),
-        tip: branch.tip.clone(),
-        entries: entries.collect(),
-        tree: draft.tree(),
-        message: work.message.clone(),
-        author: Author {
-            name: name.to_owned(),
-            email: email.to_owned(),
-            at: work.at,
-        },
-    })
-}
-
-impl Ready<'_> {
-    fn commit(&self) -> &str {
-        match self {
-            Self::Local(commit) => commit,
-            Self::OnGithub(_, written) => &written.commit,
-        }
+        None
     }
 
-    /// Says what is about to be done, for the journal.
-    fn story(&self) -> String {
-        match self {
-            Self::Local(commit) => format!("commit {commit} is pushed"),
-            Self::OnGithub(_, written) => {
-                format!("the branch is moved to commit {}", written.commit)
-            }
+    /// Makes a failure of what would end quietly where the application is rolled back already: a person has to know, and to
+    /// choose.
+    pub(crate) fn told_where_half_is_done(&self, event: Event, why: String) -> (Event, String) {
+        if !self.rollback.is_done(StepName::ArgocdRollback) {
+            return (event, why);
         }
+        let why = format!("the application was rolled back, and the branch was not: {why}");
+        (Event::Refused, why)
     }
 
-    fn is_signed(&self) -> Option<bool> {
-        match self {
-            Self::Local(_) => None,
-            Self::OnGithub(_, written) => Some(written.is_verified),
-        }
-    }
-
-    async fn send(self, branch: Snapshot) -> Sent {
-        match self {
-            Self::Local(commit) => match crate::blocking(move || branch.push(&commit)).await {
-                Ok(Push::Accepted) => Sent::Landed,
-                Ok(Push::Refused { words }) => Sent::Refused(words),
-                Err(error) if is_unsent(&error) => Sent::Unsent(error),
-                Err(error) => Sent::Doubt(error.to_string()),
+    /// Returns what has to be done, whoever does it.
+    pub(crate) fn work(&self) -> Restoration {
+        let rollback = &self.rollback;
+        Restoration {
+            id: rollback.id.clone(),
+            from_state: match rollback.goes_back.tip_state.as_str() {
+                "" => rollback.from_state.clone(),
+                tip_state => tip_state.to_owned(),
             },
-            Self::OnGithub(github, written) => {
-                match github.land(branch.git().branch(), &written).await {
-                    Ok(Landing::Landed { .. }) => Sent::Landed,
-                    Ok(Landing::Moved { tip: Some(_) }) => {
-                        Sent::Refused("the branch moved first".to_owned())
-                    }
-                    Ok(Landing::Moved { tip: None }) => {
-                        Sent::Refused("the branch is not there any more".to_owned())
-                    }
-                    Ok(Landing::Refused { words, .. }) => Sent::Refused(words),
-                    Ok(Landing::Unknown { why }) => Sent::Doubt(why),
-                    Err(error) => Sent::Failed(error),
-                }
+            to: rollback.to.clone(),
+            keeps: rollback.goes_back.keeps.clone(),
+            tip: rollback.tip.clone(),
+            message: rollback.message.clone(),
+            at: rollback.begun_at,
+        }
+    }
+
+    /// Writes down what is about to be done with the watched paths. Returns false where that cannot be written: then it must
+    /// not be done.
+    pub(crate) fn intends(&mut self, what: String) -> bool {
+        self.rollback
+            .note(StepName::GitopsRevert, StepState::Intended, now(), what);
+        match self.journal.put(&self.service.key, &self.rollback) {
+            Ok(()) => true,
+            Err(error) => {
+                self.is_in_trouble(format!(
+                    "{error}; nothing was sent, and the next run goes on"
+                ));
+                false
             }
+        }
+    }
+
+    /// Notes why the outside could not be reached, and hands the reason on.
+    pub(crate) fn waits_for(&mut self, error: GitError) -> GitError {
+        self.rollback.note(
+            StepName::GitopsRevert,
+            StepState::Pending,
+            now(),
+            error.to_string(),
+        );
+        self.write_down();
+        error
+    }
+
+    /// Notes that the commit is on the branch.
+    pub(crate) fn landed(
+        &mut self,
+        git: &Git,
+        commit: String,
+        is_signed: Option<bool>,
+        effective_at: DateTime<Utc>,
+    ) {
+        let signed = match is_signed {
+            Some(true) => ", signed by GitHub",
+            Some(false) => ", not signed by GitHub",
+            None => "",
+        };
+        let (branch, repo) = (git.branch(), git.name());
+        let detail = format!("commit {commit} is on {branch} of {repo}{signed}");
+        self.rollback.commit = Some(commit);
+        self.rollback.attempted = true;
+        // Where Argo CD deploys it, it takes effect then.
+        if self.rollback.argocd.is_none() {
+            self.rollback.effective_at = Some(effective_at);
+        }
+        self.ends(
+            StepName::GitopsRevert,
+            StepState::Done,
+            Event::Landed,
+            detail,
+        );
+    }
+}
+
+/// Adds what GitHub says about the branch to a refusal, where the repository is there. Rules are often the reason, and the
+/// answer to a push does not always name them.
+async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
+    let Some(github) = &service.github else {
+        return why;
+    };
+    let rules = github.rules(git.branch()).await;
+    match rules {
+        Ok(rules) if rules.is_empty() => why,
+        Ok(rules) => format!(
+            "{why} (GitHub's rules for {}: {}; a person has to merge the rollback, or allow this program to push)",
+            git.branch(),
+            rules.join(", ")
+        ),
+        Err(error) => {
+            tracing::warn!(error = %error, "GitHub does not say why it refused");
+            why
         }
     }
 }

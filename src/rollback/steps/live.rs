@@ -1,18 +1,22 @@
 //! Looks at what runs of an application after it was put back. Nothing is asked for.
 
-use super::argocd::PAUSE;
+use std::time::Duration;
+
 use crate::clients::argocd::{
     Application, Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus,
 };
-use crate::journal::{Errand, Order};
+use crate::journal::{ArgoOperation, Order};
 use crate::policy::short;
 use crate::stop::Stop;
+
+/// Pauses between two looks: the first, and the longest.
+pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
 /// How many looks in a row must find the application healthy.
 const LOOKS: u32 = 3;
 
 /// Says what was deployed after all that is known, and by whom.
-pub(super) fn deployed_since(entry: &HistoryEntry) -> String {
+pub(crate) fn deployed_since(entry: &HistoryEntry) -> String {
     let revisions: Vec<&str> = entry.revisions.iter().map(|it| short(it)).collect();
     format!(
         "{} was deployed {} since",
@@ -22,7 +26,7 @@ pub(super) fn deployed_since(entry: &HistoryEntry) -> String {
 }
 
 /// Says who asked.
-pub(super) fn by(initiator: &Initiator) -> String {
+pub(crate) fn by(initiator: &Initiator) -> String {
     match initiator {
         Initiator::User(user) => format!("by {user}"),
         Initiator::Automated => "by auto-sync".to_owned(),
@@ -32,7 +36,7 @@ pub(super) fn by(initiator: &Initiator) -> String {
 
 /// What is not as it was put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unlike {
+pub(crate) enum Unlike {
     /// It is not healthy, or not for long enough, or something else was deployed since: the next run looks again.
     NotYet(String),
     /// The bad revision is deployed again.
@@ -44,12 +48,16 @@ pub enum Unlike {
 ///
 /// # Errors
 /// Says what was seen instead.
-pub async fn healthy(argo: &Argo, errand: &Errand, stop: &Stop) -> Result<(), Unlike> {
+pub(crate) async fn healthy(
+    argo: &Argo,
+    argo_operation: &ArgoOperation,
+    stop: &Stop,
+) -> Result<(), Unlike> {
     let mut in_a_row = 0;
     let mut pause = PAUSE.0;
     loop {
         let seen = match argo.application().await {
-            Ok(app) => match (replaced(&app, errand), &app.health.status) {
+            Ok(app) => match (replaced(&app, argo_operation), &app.health.status) {
                 (Some(Unlike::Undone(why)), _) => return Err(Unlike::Undone(why)),
                 (Some(Unlike::NotYet(why)), _) => {
                     in_a_row = 0;
@@ -90,13 +98,18 @@ pub async fn healthy(argo: &Argo, errand: &Errand, stop: &Stop) -> Result<(), Un
 }
 
 /// Says what was deployed in the place of what was put back. Without the branch a commit that is not known may be anything.
-fn replaced(app: &Application, errand: &Errand) -> Option<Unlike> {
+fn replaced(app: &Application, argo_operation: &ArgoOperation) -> Option<Unlike> {
     let live = app.history.as_ref()?.last()?;
-    if live.revisions.iter().any(|it| errand.bad.contains(it)) {
+    if live
+        .revisions
+        .iter()
+        .any(|it| argo_operation.bad.contains(it))
+    {
         return Some(Unlike::Undone(deployed_since(live)));
     }
-    let target = errand.entry.as_ref()?;
-    let is_another = errand.order == Order::RollBackOnly && live.revisions != target.revisions;
+    let target = argo_operation.entry.as_ref()?;
+    let is_another =
+        argo_operation.order == Order::RollBackOnly && live.revisions != target.revisions;
     is_another.then(|| {
         let what = deployed_since(live);
         Unlike::NotYet(format!(
@@ -119,7 +132,7 @@ fn health(status: &HealthStatus) -> String {
 }
 
 /// Says how the application compares with the branch after both were put back.
-pub async fn compared(argo: &Argo) -> String {
+pub(crate) async fn compared(argo: &Argo) -> String {
     match argo.refresh().await {
         Err(error) => error.to_string(),
         Ok(refreshed) => {

@@ -1,11 +1,12 @@
-//! Carries out a plan, step by step. Each step looks first whether it is already done.
+//! One file for each kind of step. Each looks first whether it is already done.
 
 mod argocd;
-mod gitops;
+mod argocd_operation;
+mod gitops_revert;
 mod live;
 mod proposal;
+mod pull_request;
+mod restore;
+mod verify;
 
-pub use argocd::{Goal, Operated, Operation};
-pub use gitops::{Restoration, Restored, Way, restore};
-pub use live::{Unlike, compared, healthy};
-pub use proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};
+pub use restore::{Restoration, Restored, Way, restore};

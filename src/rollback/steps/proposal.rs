@@ -1,6 +1,6 @@
 //! The pull request that puts the watched paths back, for a person to merge or to close.
 
-use super::gitops::{Restoration, moved_on, new_commit, read};
+use super::restore::{Restoration, moved_on, new_commit, read};
 use crate::clients::git::{Git, GitError, GitFault, Snapshot};
 use crate::clients::github::{Created, Github, GithubError, NewPull, Opened, Pull, PullState};
 use crate::observe::TRAILER_ID;
@@ -11,7 +11,7 @@ const LABEL: &str = "slo-rollback";
 
 /// What became of the attempt to open it.
 #[derive(Debug)]
-pub enum Proposed {
+pub(crate) enum Proposed {
     /// It is there, from now or from an earlier run, in whatever state.
     There(Pull),
     /// Our commit is on the branch already.
@@ -37,7 +37,7 @@ pub enum Proposed {
 /// rollback's id, and what is there is looked for first.
 ///
 /// `snapshot` is the branch as it was judged, where the caller still has it. `new` is what people see of it.
-pub async fn propose(
+pub(crate) async fn propose(
     git: &Git,
     github: &Github,
     work: &Restoration,
@@ -156,7 +156,7 @@ async fn label(github: &Github, pull: &Pull) {
 
 /// How a pull request stands.
 #[derive(Debug)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It waits for a person.
     Waits,
     /// It was merged, and the branch holds what was proposed.
@@ -175,7 +175,12 @@ pub enum Standing {
 
 /// Looks what became of a pull request. The content of the branch is the proof, not an id: a squash or a rebase makes other
 /// commits. `snapshot` is the branch as it is now, as far back as the tip that was judged.
-pub fn stands(pull: &Pull, work: &Restoration, to_state: &str, snapshot: &Snapshot) -> Standing {
+pub(crate) fn stands(
+    pull: &Pull,
+    work: &Restoration,
+    to_state: &str,
+    snapshot: &Snapshot,
+) -> Standing {
     let landed = snapshot.find_trailer(TRAILER_ID, &work.id).or_else(|| {
         let PullState::Merged {
             commit: Some(commit),
@@ -210,7 +215,7 @@ pub fn stands(pull: &Pull, work: &Restoration, to_state: &str, snapshot: &Snapsh
 ///
 /// # Errors
 /// Fails when it cannot be known how the pull request stands.
-pub async fn withdraw(
+pub(crate) async fn withdraw(
     git: &Git,
     github: &Github,
     pull: &Pull,
@@ -236,7 +241,7 @@ pub async fn withdraw(
 }
 
 /// Tells whether the remote answered, and its branch lacks what was planned on.
-pub fn is_gone(error: &GitError) -> bool {
+pub(crate) fn is_gone(error: &GitError) -> bool {
     matches!(
         error.fault,
         GitFault::NoBranch { .. } | GitFault::NoPath { .. } | GitFault::Revision(_)

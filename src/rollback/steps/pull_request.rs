@@ -2,22 +2,18 @@
 
 use chrono::{DateTime, Utc};
 
-use super::carry_out::now;
-use super::journey::Journey;
-use crate::act::{Proposed, Standing, is_gone, propose, stands, withdraw};
+use super::proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::{Github, NewPull, Pull, PullState};
-use crate::journal::{Closing, Event, Proposal, StepName, StepState};
+use crate::journal::{Closing, Event, Proposal, StepName, StepState, now};
 use crate::notify::{expired, overtaken, pull_request};
-use crate::observe;
+use crate::observe::{self, BRANCHES};
+use crate::rollback::execution::Execution;
 
-/// What the branches of these pull requests begin with; the rollback's id follows.
-pub(super) const BRANCHES: &str = "rollback/";
-
-impl Journey<'_> {
+impl Execution<'_> {
     /// Opens the pull request, or finds it. `because` is why it stands in for a push. Returns why the outside could not be
     /// reached.
-    pub(super) async fn propose(
+    pub(crate) async fn propose(
         &mut self,
         git: &Git,
         github: &Github,
@@ -87,7 +83,7 @@ impl Journey<'_> {
     ///
     /// # Errors
     /// Says why GitHub or the branch could not be reached.
-    pub(super) async fn find_and_follow(
+    pub(crate) async fn find_and_follow(
         &mut self,
         git: &Git,
         github: &Github,
@@ -111,7 +107,7 @@ impl Journey<'_> {
     ///
     /// # Errors
     /// Says why GitHub or the branch could not be reached.
-    pub(super) async fn follow(&mut self, git: &Git, github: &Github) -> Result<(), GitError> {
+    pub(crate) async fn follow(&mut self, git: &Git, github: &Github) -> Result<(), GitError> {
         let number = self.rollback.proposal.as_ref().and_then(|it| it.number);
         let Some(number) = number else {
             return self.find_and_follow(git, github).await.map(drop);

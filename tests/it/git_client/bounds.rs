@@ -1,6 +1,6 @@
 //! What a read and a push may take: bytes, objects and time.
 
-use error_budget_monitor::act::{Restoration, Restored, Way, restore};
+use error_budget_monitor::rollback::{Restoration, Restored, Way, restore};
 use git2::{Buf, Oid, Repository, Signature};
 use testkit::stub::{Reply, Request, Stub};
 

@@ -1,6 +1,6 @@
 //! What a rollback writes.
 
-use error_budget_monitor::act::{Restoration, Restored, Way, restore};
+use error_budget_monitor::rollback::{Restoration, Restored, Way, restore};
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 
-use error_budget_monitor::notify::metrics::FAMILIES;
+use error_budget_monitor::metrics::FAMILIES;
 use testkit::prometheus::Prometheus;
 
 use super::{file, rules};

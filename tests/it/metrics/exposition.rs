@@ -1,6 +1,6 @@
 //! The text that Prometheus reads.
 
-use error_budget_monitor::notify::metrics::{FAMILIES, Numbers, exposition};
+use error_budget_monitor::metrics::{FAMILIES, Numbers, exposition};
 use error_budget_monitor::record::{Heading, Record};
 
 use super::{names, numbers, promtool, promtool_is_content};
@@ -198,7 +198,7 @@ fn what_is_no_number_is_left_out() {
 #[test]
 fn the_first_rollback_is_already_an_increase() {
     let mut fresh = numbers();
-    fresh.memory = Some(error_budget_monitor::notify::metrics::Remembered::default());
+    fresh.memory = Some(error_budget_monitor::metrics::Remembered::default());
     let text = exposition(&[fresh]);
     for outcome in ["recovered", "ineffective", "failed", "superseded"] {
         let line = format!("service=\"checkout\",outcome=\"{outcome}\"}} 0\n");

@@ -15,7 +15,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use error_budget_monitor::notify::metrics::{
+use error_budget_monitor::metrics::{
     Decided, Numbers, Remembered, Run, Standing, Telling, Thresholds, exposition,
 };
 

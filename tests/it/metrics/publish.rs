@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use error_budget_monitor::notify::metrics::{Numbers, Unpublished, exposition, publish};
+use error_budget_monitor::metrics::{Numbers, Unpublished, exposition, publish};
 use testkit::pushgateway::Pushgateway;
 use testkit::stub::{ClosedPort, Reply, Stub};
 use url::Url;

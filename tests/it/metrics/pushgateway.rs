@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use error_budget_monitor::clients::http::HttpSettings;
 use error_budget_monitor::clients::pushgateway::{Group, Pushgateway, PushgatewayError};
-use error_budget_monitor::notify::metrics::{Numbers, exposition};
+use error_budget_monitor::metrics::{Numbers, exposition};
 use testkit::prometheus::Prometheus;
 use testkit::pushgateway as server;
 use testkit::stub::{ClosedPort, Reply, Stub};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use error_budget_monitor::notify::metrics::write_textfile;
+use error_budget_monitor::metrics::write_textfile;
 
 fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("our own folder");

@@ -2,8 +2,10 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `prove.rs` | the step |
 //! | `worse.rs` | whether the service fails more than before |
 
+mod prove;
 mod worse;
 
 use std::time::Duration;
@@ -11,7 +13,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::clients::prometheus::PrometheusError;
-use crate::observe::{Metrics, RecentSlices, Sighting};
+use crate::journal::Sighting;
+use crate::observe::{Metrics, RecentSlices};
 use crate::slo::{
     Events, LatencyState, MAX_SAMPLE_AGE, Objective, Pods, Reading, Slo, is_calm, latency_rule,
 };
@@ -26,28 +29,28 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// What has to be seen before a burn counts as stopped.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// When the rollback was begun: until then what burnt is what it took away.
-    pub begun_at: DateTime<Utc>,
+    pub(crate) begun_at: DateTime<Utc>,
     /// When the rollback took effect.
-    pub effective_at: DateTime<Utc>,
+    pub(crate) effective_at: DateTime<Utc>,
     /// Error ratio that no slice may exceed (0..1).
-    pub recovery_ratio: f64,
+    pub(crate) recovery_ratio: f64,
     /// Whether the service was gone: then its pods have to be ready again too.
-    pub outage: bool,
+    pub(crate) outage: bool,
     /// `STABILIZATION`: for how long.
-    pub stabilization: Duration,
+    pub(crate) stabilization: Duration,
     /// `MIN_EVENTS`: how many events must have been seen in that time.
-    pub min_events: u64,
+    pub(crate) min_events: u64,
     /// `MIN_BAD_EVENTS`: how many of them must fail before it can be worse than it was.
-    pub min_bad_events: u64,
+    pub(crate) min_bad_events: u64,
     /// `VERIFY_DEADLINE`: how long after the effect the burn may go on.
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// The service stayed calm for long enough.
     BurnStopped(String),
     /// Not yet, and the deadline is not over: the next run goes on.
@@ -68,7 +71,7 @@ enum Sight {
 /// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's time, it looks
 /// once and leaves the rest to the next run.
 /// `held` is what the back end was seen to hold of the service: where it holds less, nothing is proven.
-pub async fn watch(
+pub(crate) async fn watch(
     metrics: &Metrics<'_>,
     objective: &Objective,
     proof: &Proof,
@@ -252,7 +255,7 @@ mod tests {
         world().objective
     }
 
-    pub(super) fn proof() -> Proof {
+    pub(crate) fn proof() -> Proof {
         Proof {
             begun_at: DateTime::UNIX_EPOCH,
             effective_at: DateTime::UNIX_EPOCH,

@@ -21,10 +21,10 @@ const MAX_BEFORE: Duration = Duration::from_secs(3600);
 
 /// How bad the burn was at its worst, asked once.
 #[derive(Debug, Default)]
-pub(super) struct Before(Option<Option<Events>>);
+pub(crate) struct Before(Option<Option<Events>>);
 
 /// Says what proves that it got worse; nothing where that is not proven.
-pub(super) async fn worse(
+pub(crate) async fn worse(
     metrics: &Metrics<'_>,
     recent: &RecentSlices,
     objective: &Objective,

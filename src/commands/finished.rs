@@ -1,0 +1,92 @@
+//! How a command ended, for one service and for all, and what it prints.
+
+use crate::doctor::Diagnosis;
+use crate::exit::Exit;
+use crate::outcome::Ended;
+use crate::record::Record;
+use crate::report::{Said, Status};
+
+/// What a command prints.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// A decision record.
+    Record(Box<Record>),
+    /// A status.
+    Status(Box<Status>),
+    /// What a person said.
+    Said(Box<Said>),
+    /// What would stop a rollback.
+    Diagnosis(Box<Diagnosis>),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The exit code.
+    pub exit: Exit,
+    /// What is printed; nothing where there is nothing but the error.
+    pub report: Option<Report>,
+    /// One sentence for a person, where something is wrong.
+    pub complaint: Option<String>,
+}
+
+impl From<Ended> for Finished {
+    fn from(ended: Ended) -> Self {
+        Self {
+            exit: ended.exit,
+            report: ended.record.map(Report::Record),
+            complaint: ended.complaint,
+        }
+    }
+}
+
+impl Finished {
+    /// Returns the decision record, where there is one.
+    pub fn record(&self) -> Option<&Record> {
+        match &self.report {
+            Some(Report::Record(record)) => Some(record),
+            Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
+        }
+    }
+}
+
+/// How a command ended for one service.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// `namespace/service`.
+    pub service: String,
+    /// How it ended.
+    pub ended: Finished,
+}
+
+/// How a command ended for all services.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The exit code: the worst one of all services.
+    pub exit: Exit,
+    /// How it ended for each service, in their order.
+    pub served: Vec<Served>,
+    /// Why no service was served; nothing where any was.
+    pub complaint: Option<String>,
+}
+
+impl Pass {
+    pub(super) fn of(served: Vec<Served>) -> Self {
+        let exits = served.iter().map(|served| served.ended.exit);
+        Self {
+            exit: exits
+                .max_by_key(|exit| exit.rank())
+                .unwrap_or(Exit::Complete),
+            served,
+            complaint: None,
+        }
+    }
+
+    pub(super) fn refused(exit: Exit, why: String) -> Self {
+        Self {
+            exit,
+            served: Vec::new(),
+            complaint: Some(why),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! How a service stands: ask, assess, and ask again what the decision wants to know. Nothing is changed.
+
+use chrono::Utc;
+
+use crate::clients::argocd::Application;
+use crate::clients::git::{Git, Snapshot};
+use crate::clients::prometheus::PrometheusError;
+use crate::exit::Exit;
+use crate::journal::{ServiceState, Sighting, Watch};
+use crate::observe::{self, Observation, Offender};
+use crate::outcome::{Ended, Outage};
+use crate::policy::{
+    BranchReading, Evidence, History, Inputs, Reason, Timeline, needs_branch, questions,
+    wants_doings,
+};
+use crate::record::{Heading, Record};
+use crate::service::{Service, sightings, watched_place};
+use crate::slo::{
+    Assessment, Reading, Signal, Sli, Unknown, Weight, assess_knowing_pods, assess_slices,
+};
+use crate::with_sources;
+
+/// Most rounds of questions about the past; three looks and one round of counts are all that is ever asked.
+const MAX_ROUNDS: usize = 6;
+
+/// Everything that is known of a service at one moment.
+pub(crate) struct Known {
+    pub(crate) observation: Observation,
+    pub(crate) assessment: Assessment,
+    pub(crate) branch: BranchReading,
+    /// What was asked about the past because something burns.
+    pub(crate) evidence: Evidence,
+    /// What the pods say besides, for people; nothing where nothing burns.
+    pub(crate) signals: Vec<Signal>,
+    /// What fails most, for people; nothing where nothing burns.
+    pub(crate) offenders: Vec<Offender>,
+    /// The branch as it was judged, for the one who acts on it.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// The application as it was judged, for the same.
+    pub(crate) app: Option<Application>,
+}
+
+impl Known {
+    /// Returns all that a decision depends on.
+    pub(crate) fn inputs<'a>(
+        &'a self,
+        service: &'a Service<'_>,
+        history: &'a History,
+    ) -> Inputs<'a> {
+        Inputs {
+            now: self.observation.evaluated_at,
+            objective: &service.objective,
+            assessment: &self.assessment,
+            branch: &self.branch,
+            evidence: &self.evidence,
+            history,
+            settings: &service.settings,
+        }
+    }
+}
+
+impl Known {
+    /// Looks what was done to the watched paths since the revision to go back to, where one would be gone back to.
+    pub(crate) async fn looks_what_was_done(&mut self, service: &Service<'_>, history: &History) {
+        let wanted = wants_doings(&self.inputs(service, history));
+        let Some((suspect, target)) = wanted else {
+            return;
+        };
+        let Some(snapshot) = self.snapshot.take() else {
+            return;
+        };
+        let (snapshot, doings) = observe::doings(snapshot, &suspect, &target).await;
+        self.snapshot = Some(snapshot);
+        self.evidence.know(doings);
+    }
+}
+
+/// Why a service could not be evaluated: something did not answer, and nothing was touched.
+pub(crate) struct NotEvaluated {
+    pub(crate) record: Record,
+    pub(crate) why: String,
+    /// How the service stands, where only the repository did not answer.
+    pub(crate) assessment: Option<Assessment>,
+}
+
+impl NotEvaluated {
+    pub(crate) fn new(record: Record, source: &str, why: String) -> Box<Self> {
+        let record = record
+            .holding(Reason::UnknownData, why.clone())
+            .not_knowing(source, why.clone());
+        Box::new(Self {
+            record,
+            why,
+            assessment: None,
+        })
+    }
+
+    pub(crate) fn ended(self) -> Ended {
+        Ended::with(Exit::Unavailable, self.record).complaining(self.why)
+    }
+}
+
+/// Asks Prometheus.
+pub(crate) async fn measure(
+    service: &Service<'_>,
+    heading: &Heading,
+) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
+    measure_since(service, heading, None).await
+}
+
+/// Asks Prometheus, and looks whether it still holds what an earlier run saw.
+pub(crate) async fn measure_since(
+    service: &Service<'_>,
+    heading: &Heading,
+    seen: Option<&Sighting>,
+) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
+    let metrics = service.metrics();
+    let observed = metrics.observe_since(&service.objective, seen);
+    match observed.await {
+        Ok(observation) => {
+            let assessment = judge(service, &observation).await;
+            tracing::info!(
+                verdict = ?assessment.verdict,
+                consumed = assessment.budget.consumed,
+                window = "1h",
+                burn_rate = assessment.burn_rates.h1,
+                requests = service.prometheus_requests(),
+                "evaluated"
+            );
+            Ok((observation, assessment))
+        }
+        Err(error) => Err(unreachable_prometheus(service, heading, &error)),
+    }
+}
+
+/// Judges an observation. Where the traffic fell, the pods are asked for: what is silent may be gone.
+async fn judge(service: &Service<'_>, observation: &Observation) -> Assessment {
+    let (measurement, slice) = (&observation.measurement, observation.slice_window);
+    let assessment = assess_slices(measurement, &service.objective, slice);
+    if assessment.fall.is_none() {
+        return assessment;
+    }
+    let pods = if service.config.policy.outage_detection {
+        let at = observation.evaluated_at;
+        service.metrics().pods_there(&service.objective, at).await
+    } else {
+        Reading::Refused {
+            why: "OUTAGE_DETECTION is false".to_owned(),
+        }
+    };
+    assess_knowing_pods(measurement, &service.objective, slice, Some(&pods))
+}
+
+fn unreachable_prometheus(
+    service: &Service<'_>,
+    heading: &Heading,
+    error: &PrometheusError,
+) -> Box<NotEvaluated> {
+    NotEvaluated::new(
+        Record::unknown(heading, &service.objective, Utc::now()),
+        "prometheus",
+        with_sources(error),
+    )
+}
+
+/// Asks Prometheus and, where the decision needs it, the repository and Prometheus again. `state` says what earlier passes
+/// saw of the back end and of the branch.
+pub(crate) async fn evaluate(
+    service: &Service<'_>,
+    heading: &Heading,
+    state: &ServiceState,
+) -> Result<Known, Box<NotEvaluated>> {
+    let (observation, mut assessment) =
+        measure_since(service, heading, state.sighting.as_ref()).await?;
+    let offenders = fails_most(service, &observation, &mut assessment).await;
+    let (branch, snapshot, app) =
+        match deployments(service, &assessment, state.watch.as_ref()).await {
+            Ok(known) => known,
+            Err(Outage { source, why }) => {
+                let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
+                    .with_assessment(&assessment);
+                let mut not_evaluated = NotEvaluated::new(record, source, why);
+                not_evaluated.assessment = Some(assessment);
+                return Err(not_evaluated);
+            }
+        };
+    let mut known = Known {
+        observation,
+        assessment,
+        branch,
+        evidence: Evidence::default(),
+        signals: Vec::new(),
+        offenders,
+        snapshot,
+        app,
+    };
+    if let Err(error) = gather(service, &mut known).await {
+        return Err(unreachable_prometheus(service, heading, &error));
+    }
+    if known.assessment.burning == Some(true) {
+        let at = known.observation.evaluated_at;
+        known.signals = service.metrics().signals(at).await;
+    }
+    Ok(known)
+}
+
+/// Asks what fails most, once something burns. Where nearly all that fails are probes, nobody knows how callers fare.
+async fn fails_most(
+    service: &Service<'_>,
+    observation: &Observation,
+    assessment: &mut Assessment,
+) -> Vec<Offender> {
+    if assessment.burning != Some(true) {
+        return Vec::new();
+    }
+    let breakdown = service.metrics().breakdown(observation).await;
+    let errors_burn = assessment.burns.iter().any(|burn| burn.sli == Sli::Errors);
+    let probes = breakdown
+        .probes
+        .filter(|probes| errors_burn && probes.is_mostly());
+    assessment.unknowns.extend(probes.map(|probes| Unknown {
+        source: "probes".to_owned(),
+        why: probes.why(),
+        weight: Weight::Acting,
+    }));
+    breakdown.offenders
+}
+
+/// Asks what was deployed when: the branch, and Argo CD where it is configured. A service that does not burn asks neither.
+async fn deployments(
+    service: &Service<'_>,
+    assessment: &Assessment,
+    watch: Option<&Watch>,
+) -> Result<(BranchReading, Option<Snapshot>, Option<Application>), Outage> {
+    if service.git.is_none() && service.argo.is_none() {
+        return Ok((BranchReading::NotConfigured, None, None));
+    }
+    if !needs_branch(assessment, &service.settings) {
+        return Ok((BranchReading::NotAsked, None, None));
+    }
+    let app = match &service.argo {
+        None => None,
+        Some(argo) => Some(argo.application().await.map_err(|error| Outage {
+            source: "argocd",
+            why: with_sources(&error),
+        })?),
+    };
+    let Some(git) = &service.git else {
+        let timeline = app.as_ref().and_then(observe::of_application);
+        let timeline = timeline.ok_or_else(|| Outage {
+            source: "argocd",
+            why: "Argo CD's history cannot be read, or is empty".to_owned(),
+        })?;
+        return Ok((BranchReading::Known(timeline), None, app));
+    };
+    let snapshot = observe::branch(git, service.settings.max_revisions_back, None)
+        .await
+        .map_err(|error| Outage {
+            source: "git",
+            why: with_sources(&error),
+        })?;
+    let timeline = seen(&snapshot, watch, git);
+    let timeline = match &app {
+        Some(app) => observe::joined(timeline, &snapshot, app),
+        None => timeline,
+    };
+    Ok((BranchReading::Known(timeline), Some(snapshot), app))
+}
+
+/// Returns what was deployed when: as earlier passes saw it where they did, and this one sees the tip too.
+pub(crate) fn seen(snapshot: &Snapshot, watch: Option<&Watch>, git: &Git) -> Timeline {
+    let watch = Watch::seeing(watch, &watched_place(git), &snapshot.tip, Utc::now());
+    observe::timeline(snapshot).as_seen(&sightings(snapshot, &watch))
+}
+
+/// Asks what the decision wants to know of the past, until it knows all that can help.
+async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), PrometheusError> {
+    let metrics = service.metrics();
+    let nothing = History::default();
+    for _ in 0..MAX_ROUNDS {
+        let questions = questions(&known.inputs(service, &nothing));
+        if questions.is_empty() {
+            break;
+        }
+        for answer in metrics.answer(&known.observation, &questions).await? {
+            known.evidence.add(answer);
+        }
+    }
+    tracing::debug!(requests = service.prometheus_requests(), "looked back");
+    Ok(())
+}
+
+/// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps all
+/// that was measured.
+pub(crate) fn refused_instead_of(exit: Exit, ended: Ended, known: &Known) -> Ended {
+    let now = known.observation.measurement.refusal();
+    match now.or_else(|| known.evidence.refusal(&known.assessment)) {
+        Some(why) if ended.exit == exit => Ended {
+            exit: Exit::Unavailable,
+            ..ended
+        }
+        .complaining(why),
+        Some(_) | None => ended,
+    }
+}

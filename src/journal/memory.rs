@@ -1,0 +1,75 @@
+//! The state as one run may use it.
+
+use std::path::Path;
+
+use super::error::JournalError;
+use super::record::{Ledger, Rollback, ServiceState};
+use super::store::{Glimpse, Journal, read};
+
+/// What the run remembers of earlier ones, and whether it may add to it. Copies of what is writable share one file.
+#[derive(Clone)]
+pub enum Memory {
+    /// Locked for this run.
+    Writable(Journal),
+    /// Read for a run that writes nothing.
+    ReadOnly(Glimpse),
+}
+
+impl Memory {
+    /// Opens the state and locks it; a dry run only reads it.
+    ///
+    /// # Errors
+    /// Fails when another run holds the lock, or when the file or its folder cannot be used.
+    pub fn open(file: &Path, is_dry_run: bool) -> Result<Self, JournalError> {
+        if is_dry_run {
+            Self::looking(file)
+        } else {
+            Journal::open(file).map(Self::Writable)
+        }
+    }
+
+    /// Reads the state for a command that only looks.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be read, or is of a newer version.
+    pub fn looking(file: &Path) -> Result<Self, JournalError> {
+        read(file).map(Self::ReadOnly)
+    }
+
+    /// Returns what is remembered of a service.
+    pub fn of(&self, key: &str) -> ServiceState {
+        match self {
+            Self::Writable(journal) => journal.service(key),
+            Self::ReadOnly(glimpse) => glimpse.state.service(key),
+        }
+    }
+
+    /// Says what is wrong with the file, where something is.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            Self::Writable(journal) => journal.damage(),
+            Self::ReadOnly(glimpse) => glimpse.damage.clone(),
+        }
+    }
+
+    /// Adds what was found outside; a run that writes nothing remembers it for as long as it lasts.
+    ///
+    /// # Errors
+    /// Fails when it cannot be written down.
+    pub fn adopt(
+        &mut self,
+        key: &str,
+        found: &[Rollback],
+        ledger: Ledger,
+    ) -> Result<(), JournalError> {
+        match self {
+            Self::Writable(journal) => journal.adopt(key, found, ledger),
+            Self::ReadOnly(glimpse) => {
+                let services = &mut glimpse.state.services;
+                let state = services.entry(key.to_owned()).or_default();
+                state.adopt(found, ledger);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What `status`, `approve`, `reject` and `release` print, beside the decision record.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::record::{BudgetPart, BurnRatesPart, RollbackPart, UnknownPart, ViolationPart, rfc3339};
+
+/// How a service stands and what is remembered of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it was asked.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// As in the decision record.
+    pub verdict: &'static str,
+    /// As in the decision record.
+    pub budget: BudgetPart,
+    /// As in the decision record.
+    pub burn_rates: BurnRatesPart,
+    /// As in the decision record.
+    pub violations: Vec<ViolationPart>,
+    /// What is left of the limits.
+    pub limits: Limits,
+    /// The rollback that is not finished.
+    pub in_flight: Option<RollbackPart>,
+    /// The plan that waits for approval.
+    pub pending: Option<Pending>,
+    /// Revisions that were rolled back and must not come back.
+    pub holds: Vec<Hold>,
+    /// The last rollbacks, newest first.
+    pub rollbacks: Vec<PastPart>,
+    /// Where the memory comes from.
+    pub source: String,
+    /// As in the decision record.
+    pub unknowns: Vec<UnknownPart>,
+}
+
+/// What is left of the limits.
+#[derive(Debug, Clone, Serialize)]
+pub struct Limits {
+    /// Rollbacks begun in the last hour.
+    pub hour_used: usize,
+    /// `MAX_ROLLBACKS_PER_HOUR`.
+    pub hour_max: u32,
+    /// Rollbacks begun in the last 24 hours.
+    pub day_used: usize,
+    /// `MAX_ROLLBACKS_PER_DAY`.
+    pub day_max: u32,
+    /// Whether a rollback would be let through now.
+    pub open: bool,
+    /// Which limit holds, or that none does.
+    pub detail: String,
+}
+
+/// A plan that waits for a person.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pending {
+    /// As in the decision record.
+    #[serde(flatten)]
+    pub rollback: RollbackPart,
+    /// When a person was asked.
+    #[serde(serialize_with = "rfc3339")]
+    pub asked_at: DateTime<Utc>,
+    /// Until when they may agree.
+    #[serde(serialize_with = "rfc3339")]
+    pub expires_at: DateTime<Utc>,
+    /// Who agreed, where somebody did.
+    pub approved_by: Option<String>,
+    /// The pull request to merge, where there is one.
+    pub pull_request: Option<String>,
+}
+
+/// A revision on hold.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hold {
+    /// The revision.
+    pub revision: String,
+    /// The rollback that put it on hold.
+    pub rollback: String,
+}
+
+/// A rollback that was begun.
+#[derive(Debug, Clone, Serialize)]
+pub struct PastPart {
+    /// Its id.
+    pub id: String,
+    /// When it was begun.
+    #[serde(serialize_with = "rfc3339")]
+    pub begun_at: DateTime<Utc>,
+    /// The bad revision.
+    pub from: String,
+    /// The restored revision.
+    pub to: String,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Why it was begun.
+    pub why: String,
+}
+
+/// What was written down.
+#[derive(Debug, Clone, Serialize)]
+pub struct Said {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The command.
+    pub command: &'static str,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The rollback's id.
+    pub id: String,
+    /// The bad revision.
+    pub from: String,
+    /// The revision that is or would be restored.
+    pub to: String,
+    /// Who said it.
+    pub by: String,
+    /// When.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// Whether nothing was written down.
+    pub dry_run: bool,
+    /// What happens now, in words.
+    pub effect: String,
+}

@@ -1,0 +1,145 @@
+//! Whether Argo CD will do its part, looked at before anything is begun, and in which order.
+
+use super::intent::Request;
+use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoError, AutoSync};
+use crate::clients::git::Snapshot;
+use crate::journal::{ArgoOperation, Entry, Order, Origin};
+use crate::observe;
+use crate::policy::{Plan, Reason};
+use crate::service::Service;
+use crate::with_sources;
+
+/// How many commits on top of the bad one are remembered. Bounds the state; an operation on an older one is not told to end.
+const MAX_BAD: usize = 50;
+
+/// Why nothing is begun although every gate passed.
+pub(crate) enum Stopped {
+    /// Argo CD would not do it now.
+    Held {
+        /// The reason code.
+        reason: Reason,
+        /// What was found.
+        why: String,
+    },
+    /// Argo CD could not be asked, or lets this program do nothing.
+    Unavailable {
+        /// Why, as a sentence.
+        why: String,
+    },
+}
+
+impl From<ArgoError> for Stopped {
+    fn from(error: ArgoError) -> Self {
+        Self::Unavailable {
+            why: with_sources(&error),
+        }
+    }
+}
+
+/// Looks whether Argo CD will do its part before anything is begun, and in which order. Nothing where no application is
+/// configured, or where a person's rollback goes on without it.
+///
+/// # Errors
+/// Says why nothing can be begun.
+pub(crate) async fn prepare(
+    service: &Service<'_>,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    request: &Request,
+    app: Option<&Application>,
+) -> Result<Option<ArgoOperation>, Stopped> {
+    let (Some(argo), Some(app)) = (&service.argo, app) else {
+        return Ok(None);
+    };
+    let user = may_act(argo, app).await?;
+    let entry = match (&app.auto_sync, request.origin) {
+        (AutoSync::Off(_) | AutoSync::Absent, Origin::Automatic)
+            // An entry of its history is a whole: what stays would go back with it.
+            if !service.settings.by_pull_request && plan.keeps.is_empty() =>
+        {
+            observe::entry_of(app, snapshot, &plan.to)
+        }
+        // A person asked for the branch; a pull request has to be merged first; auto-sync lets nothing be rolled back.
+        _ => None,
+    };
+    Ok(Some(ArgoOperation {
+        application: argo.name(),
+        order: match entry {
+            Some(_) => Order::RollBackFirst,
+            None => Order::RevertFirst,
+        },
+        user,
+        // What is deployed of a change that stays holds the bad one too.
+        bad: std::iter::once(&plan.from)
+            .chain(&plan.keeps)
+            .flat_map(|change| bad_commits(snapshot, change, app))
+            .collect(),
+        entry: entry.map(|(id, revisions)| Entry { id, revisions }),
+        asked_at: None,
+        terminated: false,
+    }))
+}
+
+/// Returns the newest commits at which the bad revision is in effect, because Argo CD deploys the branch's tip, whoever
+/// committed it; and the one of them that is deployed, which may be older.
+pub(crate) fn bad_commits(snapshot: &Snapshot, from: &str, app: &Application) -> Vec<String> {
+    let mut commits = snapshot.commits_with(from);
+    let live = app.history.as_ref().and_then(|history| history.last());
+    let older = commits.split_off(commits.len().min(MAX_BAD));
+    let is_live = |commit: &String| live.is_some_and(|live| live.revisions.contains(commit));
+    commits.extend(older.into_iter().find(is_live));
+    commits
+}
+
+/// Returns under which name this program acts on an application that lets it act now.
+///
+/// # Errors
+/// Says what stands in the way.
+pub(crate) async fn may_act(argo: &Argo, app: &Application) -> Result<String, Stopped> {
+    let name = argo.name();
+    if app.deletion.is_some() {
+        return Err(Stopped::Held {
+            reason: Reason::NoTarget,
+            why: format!("application {name} is being deleted"),
+        });
+    }
+    if let AutoSync::Unknown = app.auto_sync {
+        return Err(Stopped::Held {
+            reason: Reason::UnknownData,
+            why: format!("whether auto-sync of application {name} is on cannot be read"),
+        });
+    }
+    let (account, allowed, windows) = tokio::join!(
+        argo.account(),
+        argo.can_i(Action::Sync),
+        argo.sync_windows()
+    );
+    let user = match account? {
+        Account::Named { name, .. } => name,
+        Account::Nobody => {
+            return Err(Stopped::Unavailable {
+                why: format!(
+                    "Argo CD does not know who asks about application {name}; check ARGOCD_TOKEN"
+                ),
+            });
+        }
+    };
+    if allowed? == Allowed::No {
+        return Err(Stopped::Unavailable {
+            why: format!(
+                "account {user} may not sync application {name}; allow `applications, sync` for it in Argo CD's RBAC policy"
+            ),
+        });
+    }
+    match windows?.can_sync {
+        Some(true) => Ok(user),
+        Some(false) => Err(Stopped::Held {
+            reason: Reason::Blackout,
+            why: format!("a sync window of Argo CD lets no sync of application {name} through now"),
+        }),
+        None => Err(Stopped::Held {
+            reason: Reason::UnknownData,
+            why: format!("whether a sync window holds application {name} is not said"),
+        }),
+    }
+}

@@ -1,0 +1,256 @@
+//! What is asked of Argo CD: a rollback of the application, or a sync of what the branch holds.
+
+use chrono::{TimeDelta, Utc};
+
+use super::argocd_operation::{Goal, Operated, Operation};
+use super::live::{Unlike, compared, healthy};
+use crate::clients::argocd::Argo;
+use crate::clients::git::Git;
+use crate::journal::{Event, Order, Phase, StepName, StepState, now};
+use crate::observe;
+use crate::outcome::Outage;
+use crate::policy::short;
+use crate::rollback::execution::Execution;
+use crate::with_sources;
+
+/// How far the clocks of GitHub and this program may be apart.
+const CLOCKS: TimeDelta = TimeDelta::seconds(60);
+
+impl Execution<'_> {
+    /// Ends a rollback that Argo CD would not do.
+    pub(crate) fn fails_at_argocd(&mut self, why: String) {
+        self.ends(
+            StepName::ArgocdRollback,
+            StepState::Failed,
+            Event::Refused,
+            why,
+        );
+    }
+
+    /// Rolls the application back. Returns whether that is done.
+    pub(crate) async fn roll_application_back(&mut self, may_ask: bool) -> Result<bool, Outage> {
+        let step = StepName::ArgocdRollback;
+        let Some(argo) = &self.service.argo else {
+            return Err(self.without_argocd(step));
+        };
+        match self.operate(argo, step, Goal::RolledBack, may_ask).await {
+            Operated::Done { at, what } => {
+                self.rollback.effective_at = Some(at);
+                self.rollback.note(step, StepState::Done, now(), what);
+                self.write_down();
+                Ok(true)
+            }
+            Operated::Failed(why) => {
+                self.ends(step, StepState::Failed, Event::Refused, why);
+                Ok(false)
+            }
+            Operated::OnlyTheBranch(why) => Ok(self.reverts_first(why)),
+            Operated::MovedOn(why) => {
+                self.ends(step, StepState::Failed, Event::MovedOn, why);
+                Ok(false)
+            }
+            waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
+                self.waits(step, waiting).map(|()| false)
+            }
+        }
+    }
+
+    /// Goes on with the branch where Argo CD rolls nothing back any more. Returns whether there is a branch to go on with.
+    fn reverts_first(&mut self, why: String) -> bool {
+        let step = StepName::ArgocdRollback;
+        let argo_operation = self.rollback.argocd.as_mut();
+        let Some(argo_operation) =
+            argo_operation.filter(|argo_operation| argo_operation.order == Order::RollBackFirst)
+        else {
+            self.ends(step, StepState::Failed, Event::Refused, why);
+            return false;
+        };
+        argo_operation.order = Order::RevertFirst;
+        argo_operation.entry = None;
+        argo_operation.asked_at = None;
+        let why = format!("{why}; the branch is reverted instead");
+        self.rollback.note(step, StepState::Failed, now(), why);
+        self.write_down();
+        true
+    }
+
+    /// Waits until what was put back is live and healthy: with auto-sync by a sync that is asked for, else it is live already.
+    /// Returns whether it is.
+    pub(crate) async fn takes_effect(&mut self, git: Option<&Git>) -> Result<bool, Outage> {
+        let argo_operation = match &self.rollback.argocd {
+            Some(argo_operation) if self.rollback.phase == Phase::Verifying => {
+                argo_operation.clone()
+            }
+            Some(_) | None => return Ok(true),
+        };
+        let step = StepName::ArgocdSync;
+        let Some(argo) = &self.service.argo else {
+            return Err(self.without_argocd(step));
+        };
+        if let (None, Some(git)) = (self.rollback.effective_at, git) {
+            if !self.sync(git, argo).await? {
+                return Ok(false);
+            }
+        } else if argo_operation.order == Order::RollBackFirst && !self.rollback.is_done(step) {
+            let what = compared(argo).await;
+            self.rollback.note(step, StepState::Done, now(), what);
+            self.write_down();
+        }
+        // Health is what Kubernetes thinks of it: needed, and not enough.
+        let step = StepName::Verify;
+        match healthy(argo, &argo_operation, &self.stop).await {
+            Ok(()) => Ok(true),
+            Err(Unlike::NotYet(why)) => {
+                self.rollback.note(step, StepState::Pending, now(), why);
+                self.write_down();
+                self.gives_up(step);
+                Ok(false)
+            }
+            Err(Unlike::Undone(why)) => {
+                self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Syncs the application. Returns whether what was put back is deployed.
+    async fn sync(&mut self, git: &Git, argo: &Argo) -> Result<bool, Outage> {
+        let step = StepName::ArgocdSync;
+        let back = self.service.settings.max_revisions_back;
+        let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
+        let newest = snapshot.changes.first();
+        // A sync deploys the tip, and nobody asked this program to deploy what somebody committed on top.
+        let on_top = newest
+            .filter(|newest| newest.state != self.rollback.to_state)
+            .map(|newest| short(&newest.revision).to_owned());
+        let restored = snapshot.changes.iter().find(|change| {
+            let since = self.rollback.begun_at - CLOCKS;
+            change.state == self.rollback.to_state && change.committed_at >= since
+        });
+        let ours = restored.map_or_else(Vec::new, |change| snapshot.commits_with(&change.revision));
+        drop(snapshot);
+        if let Err(error) = argo.refresh().await {
+            tracing::warn!(error = %error, "Argo CD was not told to look at the branch");
+        }
+        let id = self.rollback.id.clone();
+        let goal = Goal::Synced {
+            id: &id,
+            ours: &ours,
+        };
+        match self.operate(argo, step, goal, on_top.is_none()).await {
+            Operated::Done { at, what } => {
+                self.rollback.effective_at = Some(at.max(self.rollback.begun_at));
+                self.rollback.note(step, StepState::Done, now(), what);
+                self.write_down();
+                Ok(true)
+            }
+            Operated::Failed(why) | Operated::MovedOn(why) | Operated::OnlyTheBranch(why) => {
+                // The branch is right, so a person has to look at Argo CD: nothing of ours is taken back.
+                self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+                Ok(false)
+            }
+            Operated::NotYet(_) if on_top.is_some() => {
+                let why = format!(
+                    "{} was committed on top of the rollback before Argo CD had deployed it",
+                    on_top.unwrap_or_default()
+                );
+                self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+                Ok(false)
+            }
+            waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
+                self.waits(step, waiting)?;
+                self.gives_up(step);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Ends a rollback that Argo CD did not deploy, or not healthily, within `VERIFY_DEADLINE`.
+    fn gives_up(&mut self, step: StepName) {
+        let deadline = self.service.config.verify.deadline;
+        let since = self.rollback.effective_at.unwrap_or(self.rollback.begun_at);
+        let age = (Utc::now() - since).to_std();
+        if age.is_ok_and(|age| age > deadline) {
+            let last = self.rollback.steps.iter().find(|known| known.step == step);
+            let why = format!(
+                "VERIFY_DEADLINE is over: {}",
+                last.map_or("", |known| known.detail.as_str())
+            );
+            self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
+        }
+    }
+
+    async fn operate(
+        &mut self,
+        argo: &Argo,
+        step: StepName,
+        goal: Goal<'_>,
+        may_ask: bool,
+    ) -> Operated {
+        let Some(mut argo_operation) = self.rollback.argocd.clone() else {
+            return Operated::NotYet("nothing was to be asked of Argo CD".to_owned());
+        };
+        let operation = Operation {
+            argo,
+            goal,
+            may_ask,
+            stop: &self.stop.clone(),
+        };
+        let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
+        let operated = operation
+            .carry_out(&mut argo_operation, |argo_operation, what| {
+                rollback.argocd = Some(argo_operation.clone());
+                rollback.attempted = true;
+                rollback.note(step, StepState::Intended, now(), what.to_owned());
+                journal.put(key, rollback)
+            })
+            .await;
+        self.rollback.argocd = Some(argo_operation);
+        operated
+    }
+
+    /// Notes what is waited for.
+    fn waits(&mut self, step: StepName, operated: Operated) -> Result<(), Outage> {
+        let (why, outage) = match operated {
+            Operated::Unreachable(error) => {
+                let why = with_sources(&error);
+                (
+                    why.clone(),
+                    Some(Outage {
+                        source: "argocd",
+                        why,
+                    }),
+                )
+            }
+            Operated::Unwritten(error) => {
+                let why = format!("{error}; Argo CD was not asked, and the next run goes on");
+                self.rollback
+                    .note(step, StepState::Pending, now(), why.clone());
+                self.is_in_trouble(why);
+                return Ok(());
+            }
+            Operated::NotYet(why)
+            | Operated::Failed(why)
+            | Operated::MovedOn(why)
+            | Operated::OnlyTheBranch(why) => (why, None),
+            Operated::Done { what, .. } => (what, None),
+        };
+        self.rollback.note(step, StepState::Pending, now(), why);
+        self.write_down();
+        outage.map_or(Ok(()), Err)
+    }
+
+    fn without_argocd(&mut self, step: StepName) -> Outage {
+        let why = format!(
+            "rollback {} waits for Argo CD, and ARGOCD_SERVER is not set; set it again",
+            self.rollback.id
+        );
+        self.rollback
+            .note(step, StepState::Pending, now(), why.clone());
+        self.write_down();
+        Outage {
+            source: "argocd",
+            why,
+        }
+    }
+}
