@@ -24,9 +24,6 @@ const START_ATTEMPTS: usize = 5;
 /// Time between two looks at a querier that is awaited.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The label that tells the two of a pair apart.
-const REPLICA: &str = "replica";
-
 /// A running Thanos; stopped and removed on drop.
 #[derive(Debug)]
 pub struct Thanos {
@@ -60,23 +57,29 @@ pub struct Shard<'a> {
     pub labels: &'a [(&'a str, &'a str)],
     /// What it saw.
     pub recording: &'a Recording,
+    /// Further flags of its sidecar.
+    pub flags: &'a [&'a str],
 }
 
 /// How a querier treats the stores behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Treatment<'a> {
-    /// The label by which it takes series for copies of each other, and which it takes away.
-    pub replica: Option<&'a str>,
     /// Whether it goes on asking a store that does not answer, and refuses what it cannot answer whole (`--endpoint-strict`).
     /// Otherwise it forgets the store after some seconds (`--endpoint`).
     pub is_strict: bool,
+    /// Further flags.
+    pub flags: &'a [&'a str],
 }
 
 impl Treatment<'_> {
-    /// Takes the label `replica` away and forgets stores that do not answer.
+    /// Counts a pair once that differs in the label `replica`, and forgets stores that do not answer within a second, in the
+    /// place of five: a test waits for it.
     pub const USUAL: Treatment<'static> = Treatment {
-        replica: Some(REPLICA),
         is_strict: false,
+        flags: &[
+            "--query.replica-label=replica",
+            "--endpoint.info-timeout=1s",
+        ],
     };
 }
 
@@ -91,8 +94,12 @@ impl Thanos {
 
     /// Starts a querier over a pair of Prometheus servers that both serve a recording; nothing where Thanos was not built.
     pub(crate) fn start_recorded(recording: &Recording) -> Option<Self> {
-        let pair = [&[(REPLICA, "a")], &[(REPLICA, "b")]];
-        Self::start_shards(&pair.map(|labels| Shard { labels, recording }))
+        let pair = [&[("replica", "a")], &[("replica", "b")]];
+        Self::start_shards(&pair.map(|labels| Shard {
+            labels,
+            recording,
+            flags: &[],
+        }))
     }
 
     /// Starts a [usual](Treatment::USUAL) querier over Prometheus servers of their own; nothing where Thanos was not built.
@@ -102,16 +109,20 @@ impl Thanos {
     pub fn start_shards(shards: &[Shard<'_>]) -> Option<Self> {
         let program = servers::built("thanos", "thanos")?;
         let mut prometheus = Vec::new();
-        for Shard { labels, recording } in shards {
-            let labels = labels.iter().map(|(name, value)| (*name, *value));
+        for shard in shards {
+            let labels = shard.labels.iter();
             let labels: Vec<_> = labels
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect();
             let edition = Edition::Debian;
-            prometheus.push(Prometheus::start_edition(edition, recording, &labels)?);
+            prometheus.push(Prometheus::start_edition(
+                edition,
+                shard.recording,
+                &labels,
+            )?);
         }
         for _ in 0..START_ATTEMPTS {
-            match Self::attempt(&program, prometheus) {
+            match Self::attempt(&program, prometheus, shards) {
                 Ok(thanos) => return Some(thanos),
                 Err(unused) => prometheus = unused,
             }
@@ -148,14 +159,22 @@ impl Thanos {
     }
 
     /// Starts sidecars and querier; gives the servers back when one of them lost its port.
-    fn attempt(program: &Path, prometheus: Vec<Prometheus>) -> Result<Self, Vec<Prometheus>> {
+    fn attempt(
+        program: &Path,
+        prometheus: Vec<Prometheus>,
+        shards: &[Shard<'_>],
+    ) -> Result<Self, Vec<Prometheus>> {
         let folder = tempfile::Builder::new()
             .prefix("testkit-thanos-")
             .tempdir()
             .expect("a temporary folder");
         let mut stores: Vec<_> = prometheus
             .into_iter()
-            .map(|prometheus| Some(Store::start(program, folder.path(), prometheus)))
+            .zip(shards)
+            .map(|(prometheus, shard)| {
+                let flags = shard.flags;
+                Some(Store::start(program, folder.path(), prometheus, flags))
+            })
             .collect();
         match Querier::start(program, folder.path(), &mut stores, Treatment::USUAL) {
             Some(querier) => Ok(Self {
@@ -174,15 +193,16 @@ impl Thanos {
 }
 
 impl Store {
-    fn start(program: &Path, folder: &Path, prometheus: Prometheus) -> Self {
+    fn start(program: &Path, folder: &Path, prometheus: Prometheus, flags: &[&str]) -> Self {
         let (grpc, http) = (free_address(), free_address());
-        let arguments = [
+        let mut arguments = vec![
             "sidecar".to_owned(),
             format!("--prometheus.url={}", prometheus.url()),
             format!("--tsdb.path={}", folder.display()),
             format!("--grpc-address={grpc}"),
             format!("--http-address={http}"),
         ];
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         Self {
             sidecar: spawn(program, &arguments, &log_of(folder, grpc), folder),
             grpc,
@@ -205,8 +225,7 @@ impl Querier {
             format!("--http-address={address}"),
             format!("--grpc-address={grpc}"),
         ];
-        let replica = treatment.replica.into_iter();
-        arguments.extend(replica.map(|label| format!("--query.replica-label={label}")));
+        arguments.extend(treatment.flags.iter().map(|flag| (*flag).to_owned()));
         let flag = if treatment.is_strict {
             "--endpoint-strict"
         } else {
