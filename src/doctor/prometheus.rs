@@ -46,6 +46,8 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
         }
         Err(error) => {
             findings.push(unreached(service, error));
+            // A store that does not answer may be why.
+            findings.extend(about.stores.as_ref().map(stores));
             findings.push(Finding::unchecked(
                 SERIES,
                 "ask for the service",
@@ -62,15 +64,11 @@ fn asked(service: &Service<'_>) -> String {
 }
 
 fn reached(service: &Service<'_>, about: &About) -> Finding {
-    let version = about
-        .version
-        .as_deref()
-        .unwrap_or("of a version it does not say");
-    Finding::ok(
-        REACH,
-        asked(service),
-        format!("it answers, version {version}"),
-    )
+    let found = match &about.version {
+        Some(version) => format!("it answers, version {version}"),
+        None => "it answers, and does not say its version".to_owned(),
+    };
+    Finding::ok(REACH, asked(service), found)
 }
 
 /// Looks whether this version of Prometheus is known to lose data while it answers. Source: its change log, 3.13.1 ("returning
@@ -121,12 +119,15 @@ fn stores(stores: &Stores) -> Finding {
             "bring the store back: after a while the querier answers without it, and without a warning",
         ),
         (true, Some(true)) => Finding::ok(STORES, tried, found),
-        (true, Some(false) | None) => Finding::warning(
+        (true, is_strict) => Finding::warning(
             STORES,
             tried,
-            found,
-            "start the querier with --endpoint-strict for each of them: it forgets others that die within a minute, and \
-             then answers without them and without a warning",
+            match is_strict {
+                Some(_) => found,
+                None => format!("{found}; it does not say whether they are strict"),
+            },
+            "start the querier with --endpoint-strict (or strict: true in --endpoint.sd-config) for each of them: it forgets \
+             others that die within a minute, and then answers without them and without a warning",
         ),
     }
 }

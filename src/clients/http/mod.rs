@@ -13,7 +13,7 @@ mod settings;
 
 pub use error::{Cause, HttpError, HttpSettingsError};
 pub use purpose::Purpose;
-pub use quote::quote;
+pub use quote::{quote, quote_ends};
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, RequestBuilder, StatusCode};
 pub use settings::{Auth, HttpSettings};
@@ -269,11 +269,20 @@ impl HttpClient {
 
     /// Returns a short, one-line piece of a response body with this client's own secrets taken out.
     pub fn quote(&self, body: &[u8]) -> String {
+        quote(self.redacted(body).as_bytes())
+    }
+
+    /// Returns the beginning and the end of a response body like [`quote`](Self::quote).
+    pub fn quote_ends(&self, body: &[u8]) -> String {
+        quote_ends(self.redacted(body).as_bytes())
+    }
+
+    fn redacted(&self, body: &[u8]) -> String {
         let mut text = String::from_utf8_lossy(body).into_owned();
         for secret in &self.secrets {
             text = text.replace(secret.expose_secret(), "[redacted]");
         }
-        quote(text.as_bytes())
+        text
     }
 
     /// Returns how many requests were sent so far.
@@ -464,5 +473,15 @@ mod tests {
         let echoed = b"got canary-password, canary-header and Basic bWU6Y2FuYXJ5LXBhc3N3b3Jk";
         let said = client.quote(echoed);
         assert_eq!(said, "got [redacted], [redacted] and [redacted]");
+        // Neither is a part of one left where a long text is cut.
+        for before in 0..400 {
+            let long = format!(
+                "{}canary-password{}",
+                "x".repeat(before),
+                "y".repeat(400 - before)
+            );
+            let said = client.quote_ends(long.as_bytes());
+            assert!(!said.contains("can") && !said.contains("word"), "{said}");
+        }
     }
 }

@@ -3,6 +3,9 @@
 /// Longest quotation, in characters. Protects log lines and messages; what is beyond is cut and marked with `…`.
 const MAX_CHARS: usize = 200;
 
+/// How many of them come from the beginning where the end is shown too.
+const BEGINNING: usize = 80;
+
 /// Returns at most 200 characters of `body` on one line, without control or invisible formatting characters.
 pub fn quote(body: &[u8]) -> String {
     // Four bytes hold any character; what is beyond cannot be shown.
@@ -26,6 +29,29 @@ pub fn quote(body: &[u8]) -> String {
         }
     }
     quoted
+}
+
+/// Returns at most 200 characters of `body` like [`quote`], but of its beginning and its end where it is longer: an error that
+/// wraps others names what happened at its end.
+pub fn quote_ends(body: &[u8]) -> String {
+    let quoted = quote(body);
+    if quoted.chars().count() < MAX_CHARS {
+        return quoted;
+    }
+    let text = String::from_utf8_lossy(&body[body.len().saturating_sub(MAX_CHARS * 16)..]);
+    let words: Vec<String> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .map(|word| word.chars().filter(|c| !is_invisible(*c)).collect())
+        .filter(|word: &String| !word.is_empty())
+        .collect();
+    let text = words.join(" ");
+    let beginning: String = quoted.chars().take(BEGINNING).collect();
+    let skipped = text
+        .chars()
+        .count()
+        .saturating_sub(MAX_CHARS - BEGINNING - 1);
+    let end: String = text.chars().skip(skipped).collect();
+    format!("{beginning}…{end}")
 }
 
 /// Zero-width characters and those that turn the direction of writing, which could make a log line read otherwise.
@@ -52,6 +78,24 @@ mod tests {
             long.chars().count()
         );
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn shows_how_a_long_text_ends() {
+        let long = format!(
+            "expanding \u{202e}series:\n{} connection\t refused ",
+            "ü ".repeat(5_000)
+        );
+        let ends = quote_ends(long.as_bytes());
+        assert_eq!(ends.chars().count(), MAX_CHARS);
+        assert!(ends.starts_with("expanding series: ü ü"), "{ends}");
+        assert!(ends.ends_with("ü connection refused"), "{ends}");
+        for length in 0..300 {
+            let text: String = "0123456789".chars().cycle().take(length).collect();
+            let ends = quote_ends(text.as_bytes());
+            assert_eq!(ends == text, length < MAX_CHARS, "{ends}");
+            assert!(ends.chars().count() <= MAX_CHARS, "{ends}");
+        }
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub struct About {
 pub struct Stores {
     /// All that it knows now; one that died is forgotten after a while.
     pub known: Vec<Store>,
-    /// Whether any are named with `--endpoint-strict`, so that they are not forgotten; nothing where it does not say it.
+    /// Whether any are named as ones that must answer (`--endpoint-strict`), so that they are not forgotten; nothing where it
+    /// does not say it.
     pub is_strict: Option<bool>,
 }
 
@@ -129,18 +130,24 @@ impl Prometheus {
     }
 }
 
-/// Reads from the flags of a querier whether any store is named as one that must answer.
+/// Reads from the flags of a querier whether any store is named as one that must answer. What stands in a file is not said.
 fn is_strict(flags: &Value) -> Option<bool> {
     let flags = flags.pointer("/data")?.as_object()?;
-    let named = |flag: &str| {
-        let value = flags.get(flag)?.as_str()?;
-        // No value is written as an empty text or an empty list.
-        Some(value.chars().any(char::is_alphanumeric))
-    };
-    let (now, before) = (named("endpoint-strict"), named("store-strict"));
-    match (now, before) {
-        (None, None) => None,
-        (now, before) => Some(now == Some(true) || before == Some(true)),
+    let value = |flag: &str| flags.get(flag)?.as_str();
+    // No value is written as an empty text or an empty list.
+    let named = |flag: &str| Some(value(flag)?.chars().any(char::is_alphanumeric));
+    let strict = ["endpoint-strict", "endpoint-group-strict", "store-strict"].map(named);
+    let in_config = value("endpoint.sd-config").is_some_and(|config| {
+        let mut lines = config
+            .lines()
+            .map(|line| line.trim().trim_start_matches("- "));
+        lines.any(|line| line.replace(' ', "") == "strict:true")
+    });
+    match strict {
+        [None, None, None] => None,
+        _ if in_config || strict.contains(&Some(true)) => Some(true),
+        _ if named("endpoint.sd-config-file") == Some(true) => None,
+        _ => Some(false),
     }
 }
 
@@ -172,6 +179,17 @@ mod tests {
         assert_eq!(flags(r#"{"data":{"endpoint-strict":"[]"}}"#), Some(false));
         let named = r#"{"data":{"endpoint-strict":"[10.0.0.1:10901]","store-strict":""}}"#;
         assert_eq!(flags(named), Some(true));
+        let with = |value: &str| {
+            let flags = serde_json::json!({ "data": { "endpoint-strict": "", "endpoint.sd-config": value } });
+            is_strict(&flags)
+        };
+        assert_eq!(with(""), Some(false));
+        let config = "endpoints:\n- address: store:10901\n  strict: ";
+        assert_eq!(with(&format!("{config}true\n")), Some(true));
+        assert_eq!(with(&format!("{config}false\n")), Some(false));
+        let file =
+            r#"{"data":{"endpoint-strict":"","endpoint.sd-config-file":"/etc/stores.yaml"}}"#;
+        assert_eq!(flags(file), None);
     }
 
     #[test]

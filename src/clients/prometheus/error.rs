@@ -22,6 +22,12 @@ const LIMIT_WORDS: [&str; 11] = [
     "violated (got ",
 ];
 
+/// Words by which Thanos says, with the same status as for anything else that failed, that the time for a query was over.
+const TIME_WORDS: [&str; 2] = ["context deadline exceeded", "code = DeadlineExceeded"];
+
+/// Words by which it says that it waited for a store in vain.
+const CONNECTION_WORDS: &str = "connection error";
+
 /// A question to Prometheus without an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PrometheusError {
@@ -134,7 +140,7 @@ pub enum PrometheusError {
     TooSlow {
         /// Scheme, host and port.
         origin: String,
-        /// The status, usually 503.
+        /// The status, usually 503, or 422 from Thanos.
         status: u16,
         /// What it said.
         said: String,
@@ -311,12 +317,13 @@ impl Refusal<'_> {
         let is_json = words.is_some();
         let words = words.unwrap_or_default();
         let kind = words.kind.unwrap_or_default();
-        let said = match words.error {
-            Some(error) => quote(&error),
-            None => quote(&String::from_utf8_lossy(&response.body)),
-        };
-        let exceeds_limit =
-            is_json && status != 429 && LIMIT_WORDS.iter().any(|limit| said.contains(limit));
+        let error = words.error;
+        let error = error.unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned());
+        let said = quote(&error);
+        // In the whole text: what wraps it may be long.
+        let says = |words: &[&str]| is_json && words.iter().any(|word| error.contains(word));
+        let exceeds_limit = status != 429 && says(&LIMIT_WORDS);
+        let exceeds_time = says(&TIME_WORDS) && !says(&[CONNECTION_WORDS]);
         let not_prometheus = |origin| PrometheusError::NotPrometheus {
             origin,
             status,
@@ -349,6 +356,14 @@ impl Refusal<'_> {
                     said,
                 },
                 Repeat::Never,
+            ),
+            (422, _) | (200, "execution") if exceeds_time => (
+                PrometheusError::TooSlow {
+                    origin,
+                    status,
+                    said,
+                },
+                Repeat::Once,
             ),
             (422, _) | (200, "execution") if is_json => (
                 PrometheusError::NotExecuted {

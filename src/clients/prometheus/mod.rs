@@ -307,7 +307,7 @@ impl Prometheus {
             response,
             words,
         };
-        Err(refusal.classify(|text| self.http.quote(text.as_bytes())))
+        Err(refusal.classify(|text| self.http.quote_ends(text.as_bytes())))
     }
 
     fn unusable(&self, unusable: Unusable) -> PrometheusError {

@@ -92,6 +92,16 @@ async fn reports_a_query_beyond_a_limit_without_repeating_it() {
                 "receive series: exceeded series limit: limit 10 violated (got 20)",
             ),
         ),
+        // The words come last, after a store of which much is said.
+        Reply::json(
+            422,
+            said(
+                "execution",
+                "expanding series: proxy Series(): rpc error: code = Aborted desc = fetch series for a store with labels: \
+                 cluster=production replica=a Addr: 10.0.0.1:10901 MinTime: 1795759168000 MaxTime: 9223372036854775807: \
+                 rpc error: code = ResourceExhausted desc = exceeded series limit: limit 10 violated (got 20)",
+            ),
+        ),
         Reply::json(
             400,
             said(

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use testkit::prometheus::{Backfill, History, Month, Prometheus, ServiceLabels, Traffic};
+use testkit::prometheus::{
+    Backfill, History, Month, Prometheus, Recording, ServiceLabels, Traffic,
+};
+use testkit::thanos::{Shard, Thanos, Treatment};
 
 use super::program::{Program, Ran};
 use super::world::World;
@@ -57,6 +60,86 @@ fn a_store_that_died_is_not_health() {
 
     is_lost.store(false, Ordering::SeqCst);
     is_healthy(world.nothing_changed_but_the_lock_by(&program(&world)));
+}
+
+#[test]
+fn a_store_of_a_real_thanos_that_died_is_not_health_and_one_of_a_pair_is_no_loss() {
+    let now = Utc::now();
+    let end = now + TimeDelta::hours(1);
+    let [eu, us] = ["a", "b"].map(|name| {
+        let pod = pod(name, now, end);
+        Recording::of(&Backfill::new(now).service(pod))
+    });
+    let shard = |labels, recording| Shard {
+        labels,
+        recording,
+        flags: &[],
+    };
+    let shards = [
+        shard(&[("cluster", "eu"), ("replica", "a")], &eu),
+        shard(&[("cluster", "eu"), ("replica", "b")], &eu),
+        shard(&[("cluster", "us"), ("replica", "a")], &us),
+    ];
+    let Some(mut thanos) = Thanos::start_shards(&shards) else {
+        return;
+    };
+    let strict = thanos.another(Treatment {
+        is_strict: true,
+        ..Treatment::USUAL
+    });
+    // One service over two clusters, as the operator says.
+    let selector = format!(
+        r#"namespace="{}",service="{SERVICE}",cluster=~"eu|us""#,
+        Month::NAMESPACE
+    );
+    let program = |world: &World, command: &[&str]| {
+        let program = program(world).env("SLI_SELECTOR", &selector);
+        program.arguments(command)
+    };
+    let world = World::at(&thanos.querier().url(), SERVICE);
+    let whole = World::at(&strict.url(), SERVICE);
+    is_healthy(world.nothing_changed_but_the_lock_by(&program(&world, &[])));
+    is_healthy(whole.nothing_changed_but_the_lock_by(&program(&whole, &[])));
+    let doctor = |world: &World| world.nothing_changed_by(&program(world, &["doctor"]));
+    doctor(&world).finds(
+        "prometheus stores",
+        "warning",
+        &["3 answer", "--endpoint-strict"],
+    );
+    doctor(&whole).finds("prometheus stores", "ok", &["3 answer"]);
+
+    thanos.kill_store(1);
+    thanos.querier().wait_for_stores(2);
+    is_healthy(world.nothing_changed_but_the_lock_by(&program(&world, &[])));
+
+    thanos.kill_store(2);
+    thanos.querier().wait_for_stores(1);
+    for _ in 0..2 {
+        let ran = world.nothing_changed_but_the_lock_by(&program(&world, &[]));
+        let ran = ran.exits(0).decides("hold", "unknown_data");
+        assert_eq!(ran.record["verdict"], "unknown", "{ran}");
+        let detail = ran.text("/decision/detail");
+        let words = "of 4 series that counted events";
+        assert!(detail.contains(words), "{detail}");
+    }
+    let check = program(&world, &["check"]);
+    world.nothing_changed_by(&check).exits(4);
+    let silent = ["not all of them answer", "connection refused", "bring"];
+    doctor(&world).finds("prometheus stores", "warning", &silent);
+
+    // The strict one says itself that it is not whole.
+    let ran = whole.nothing_changed_but_the_lock_by(&program(&whole, &[]));
+    let ran = ran.exits(69).decides("hold", "unknown_data");
+    let detail = ran.text("/decision/detail");
+    for word in ["not executed", "fetch series", "connection refused"] {
+        assert!(detail.contains(word), "{word:?} is missing in {detail:?}");
+    }
+    let check = program(&whole, &["check"]);
+    whole.nothing_changed_by(&check).exits(69);
+    doctor(&whole)
+        .exits(2)
+        .finds("prometheus", "problem", &["connection refused"])
+        .finds("prometheus stores", "warning", &silent);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! One Prometheus holds two services of the same name, or one service twice.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use testkit::prometheus::{Backfill, History, Prometheus, ServiceLabels, Traffic};
+use testkit::prometheus::{Backfill, History, Prometheus, Recording, ServiceLabels, Traffic};
+use testkit::thanos::{Shard, Thanos, Treatment};
 
 use super::missing_data::program;
-use super::program::Ran;
+use super::program::{Program, Ran};
 use super::world::World;
 
 const SERVICE: &str = "checkout";
@@ -37,26 +38,38 @@ fn pods(
     names.map(pod).to_vec()
 }
 
-fn prometheus(now: DateTime<Utc>, histories: impl IntoIterator<Item = Vec<History>>) -> Prometheus {
+fn backfill(now: DateTime<Utc>, histories: impl IntoIterator<Item = Vec<History>>) -> Backfill {
     let histories = histories.into_iter().flatten();
-    Prometheus::start(&histories.fold(Backfill::new(now), Backfill::service))
+    histories.fold(Backfill::new(now), Backfill::service)
 }
 
-/// Of stateful sets: a release does not rename them.
+fn prometheus(now: DateTime<Utc>, histories: impl IntoIterator<Item = Vec<History>>) -> Prometheus {
+    Prometheus::start(&backfill(now, histories))
+}
+
+/// Pods of a stateful set keep their names, so nothing is known from them about a release.
 const PRODUCTION: [&str; 2] = ["checkout-0", "checkout-1"];
-/// As above.
 const STAGING: [&str; 2] = ["checkout-2", "checkout-3"];
 
 /// A world whose newest release was deployed when the errors began.
 fn released(prometheus: &Prometheus, onset: DateTime<Utc>) -> World {
-    let world = World::at(&prometheus.url(), SERVICE);
+    released_at(&prometheus.url(), onset)
+}
+
+fn released_at(prometheus_url: &str, onset: DateTime<Utc>) -> World {
+    let world = World::at(prometheus_url, SERVICE);
     world.release("v2", onset);
     world
 }
 
 #[track_caller]
 fn unknown(world: &World, words: &[&str]) -> Ran {
-    let ran = world.nothing_changed_but_the_lock_by(&program(world));
+    unknown_to(&program(world), world, words)
+}
+
+#[track_caller]
+fn unknown_to(program: &Program, world: &World, words: &[&str]) -> Ran {
+    let ran = world.nothing_changed_but_the_lock_by(program);
     let ran = ran.exits(0).decides("hold", "unknown_data");
     let detail = ran.text("/decision/detail");
     for word in words {
@@ -101,6 +114,79 @@ fn staging_that_fails_does_not_roll_production_back() {
         assert_eq!(ran.record["verdict"], "healthy", "{ran}");
         let ran = selected("staging").arguments(&dry).run();
         assert_eq!(ran.record["verdict"], "burning", "{ran}");
+    }
+}
+
+#[test]
+fn two_clusters_behind_a_real_thanos_are_told_apart_and_a_pair_of_replicas_counts_once() {
+    let now = Utc::now();
+    let onset = now - TimeDelta::minutes(25);
+    let recording = |errors, pods_of| {
+        let pods = pods((now, onset), errors, pods_of, &[]);
+        Recording::of(&backfill(now, [pods]))
+    };
+    let production = recording(0.0002, PRODUCTION);
+    let staging = recording(0.5, STAGING);
+    let shard = |labels, recording| Shard {
+        labels,
+        recording,
+        flags: &[],
+    };
+    let shards = [
+        shard(&[("cluster", "production"), ("replica", "a")], &production),
+        shard(&[("cluster", "staging"), ("replica", "a")], &staging),
+        shard(&[("cluster", "staging"), ("replica", "b")], &staging),
+    ];
+    let Some(mut thanos) = Thanos::start_shards(&shards) else {
+        return;
+    };
+    let cluster = |world: &World, cluster: &str| {
+        let selector = format!(r#"namespace="shop",service="checkout",cluster="{cluster}""#);
+        program(world).env("SLI_SELECTOR", &selector)
+    };
+    let world = released_at(&thanos.querier().url(), onset);
+    let values = r#"cluster ("production", "staging")"#;
+    unknown(&world, &[values, "SLI_SELECTOR"]);
+    let check = program(&world).arguments(&["check"]);
+    world.nothing_changed_by(&check).exits(4);
+    for (name, verdict) in [("production", "healthy"), ("staging", "burning")] {
+        let ran = cluster(&world, name).arguments(&["--dry-run"]).run();
+        assert_eq!(ran.record["verdict"], verdict, "{ran}");
+        // Two pods with ten requests a second each, also where two Prometheus saw them.
+        let total = ran.record["budget"]["total_events"].as_f64();
+        let truth = 2.0 * 10.0 * 7200.0;
+        let is_close = total.is_some_and(|total| (total - truth).abs() < 0.01 * truth);
+        assert!(is_close, "{total:?} instead of {truth}");
+    }
+
+    let plain = thanos.another(Treatment {
+        is_strict: false,
+        flags: &[],
+    });
+    let world = released_at(&plain.url(), onset);
+    let words = [
+        "events are counted 2 times",
+        r#"replica ("a", "b")"#,
+        "deduplicate",
+    ];
+    unknown_to(&cluster(&world, "staging"), &world, &words);
+    let one = r#"namespace="shop",service="checkout",cluster="staging",replica="b""#;
+    let dry = program(&world).arguments(&["--dry-run"]);
+    let ran = dry.env("SLI_SELECTOR", one).run();
+    assert_eq!(ran.record["verdict"], "burning", "{ran}");
+
+    // What a querier gives up because of its time is no fault of a store.
+    let hasty = thanos.another(Treatment {
+        is_strict: false,
+        flags: &["--query.timeout=1ms"],
+    });
+    let world = released_at(&hasty.url(), onset);
+    let ran = world.nothing_changed_but_the_lock_by(&cluster(&world, "staging"));
+    let ran = ran.exits(69).decides("hold", "unknown_data");
+    let detail = ran.text("/decision/detail");
+    let words = ["gave the query up", "query timeout"];
+    for word in words {
+        assert!(detail.contains(word), "{word:?} is missing in {detail:?}");
     }
 }
 

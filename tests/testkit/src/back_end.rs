@@ -68,7 +68,7 @@ impl BackEnd {
             Self::Thanos => {
                 let server = Thanos::start_recorded(recording)?;
                 Some(Running {
-                    api: server.api(),
+                    api: server.querier().api(),
                     _server: Server::Thanos { _server: server },
                 })
             }

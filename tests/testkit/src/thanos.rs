@@ -1,4 +1,4 @@
-//! A real Thanos: a querier over two Prometheus servers with a sidecar each.
+//! A real Thanos: queriers over Prometheus servers with a sidecar each.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -15,43 +15,72 @@ use crate::prometheus::server::free_address;
 use crate::prometheus::{Api, Backfill, Edition, Prometheus, Recording};
 use crate::servers;
 
-/// Protects a test from a Thanos that never gets ready: the start fails with the ends of its logs.
-const START_LIMIT: Duration = Duration::from_secs(90);
+/// Protects a test from a Thanos that never gets ready, or never notices that a store died: it fails with the logs.
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// How often a start that lost a port to another process is repeated before it fails.
 const START_ATTEMPTS: usize = 5;
 
-/// Time between two looks at a server that is starting.
-const READINESS_POLL: Duration = Duration::from_millis(50);
-
-/// The label that tells the two of a pair apart, and that the querier takes away again.
-const REPLICA: &str = "replica";
+/// Time between two looks at a querier that is awaited.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A running Thanos; stopped and removed on drop.
 #[derive(Debug)]
 pub struct Thanos {
     // Fields are dropped in this order: the processes must end before their folder goes.
-    querier: Guarded,
-    stores: Vec<Store>,
-    address: SocketAddr,
+    querier: Querier,
+    stores: Vec<Option<Store>>,
+    program: PathBuf,
     folder: TempDir,
 }
 
-/// A Prometheus with its sidecar.
+/// A Prometheus with its sidecar, which live and die together.
 #[derive(Debug)]
 struct Store {
-    sidecar: Option<Guarded>,
+    sidecar: Guarded,
     grpc: SocketAddr,
-    _prometheus: Prometheus,
+    prometheus: Prometheus,
 }
 
-/// What the querier does about a store that does not answer.
+/// A querier of Thanos; stopped on drop.
+#[derive(Debug)]
+pub struct Querier {
+    process: Guarded,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+/// One Prometheus behind the queriers.
+#[derive(Clone, Copy, Debug)]
+pub struct Shard<'a> {
+    /// The names and values of its external labels.
+    pub labels: &'a [(&'a str, &'a str)],
+    /// What it saw.
+    pub recording: &'a Recording,
+    /// Further flags of its sidecar.
+    pub flags: &'a [&'a str],
+}
+
+/// How a querier treats the stores behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoints {
-    /// It forgets the store after some seconds (`--endpoint`).
-    Forgotten,
-    /// It goes on asking the store, and refuses what it cannot answer whole (`--endpoint-strict`).
-    Strict,
+pub struct Treatment<'a> {
+    /// Whether it goes on asking a store that does not answer, and refuses what it cannot answer whole (`--endpoint-strict`).
+    /// Otherwise it forgets the store after some seconds (`--endpoint`).
+    pub is_strict: bool,
+    /// Further flags.
+    pub flags: &'a [&'a str],
+}
+
+impl Treatment<'_> {
+    /// Counts a pair once that differs in the label `replica`, and forgets stores that do not answer within a second, in the
+    /// place of five: a test waits for it.
+    pub const USUAL: Treatment<'static> = Treatment {
+        is_strict: false,
+        flags: &[
+            "--query.replica-label=replica",
+            "--endpoint.info-timeout=1s",
+        ],
+    };
 }
 
 impl Thanos {
@@ -65,79 +94,35 @@ impl Thanos {
 
     /// Starts a querier over a pair of Prometheus servers that both serve a recording; nothing where Thanos was not built.
     pub(crate) fn start_recorded(recording: &Recording) -> Option<Self> {
-        let stores = [(REPLICA, "a", recording), (REPLICA, "b", recording)];
-        Self::launch(&stores, Endpoints::Forgotten)
+        let pair = [&[("replica", "a")], &[("replica", "b")]];
+        Self::start_shards(&pair.map(|labels| Shard {
+            labels,
+            recording,
+            flags: &[],
+        }))
     }
 
-    /// Starts a querier over Prometheus servers that each saw something else and differ in one external label, such as
-    /// `("cluster", "eu-1", …)`; nothing where Thanos was not built.
+    /// Starts a [usual](Treatment::USUAL) querier over Prometheus servers of their own; nothing where Thanos was not built.
     ///
     /// # Panics
     /// If it does not start, or was not built and `CI` is `true`.
-    pub fn start_shards(shards: &[(&str, &str, &Backfill)], endpoints: Endpoints) -> Option<Self> {
-        let recordings: Vec<Recording> = shards
-            .iter()
-            .map(|(_, _, backfill)| Recording::of(backfill))
-            .collect();
-        let stores: Vec<_> = shards
-            .iter()
-            .zip(&recordings)
-            .map(|((label, value, _), recording)| (*label, *value, recording))
-            .collect();
-        Self::launch(&stores, endpoints)
-    }
-
-    /// Returns where the querier answers.
-    pub fn api(&self) -> Api {
-        Api::at(self.address)
-    }
-
-    /// Returns the base URL of the querier, without a slash at the end.
-    pub fn url(&self) -> String {
-        self.api().url()
-    }
-
-    /// Returns how many stores the querier asks, as `/api/v1/stores` lists those without an error.
-    ///
-    /// # Panics
-    /// If the querier does not answer.
-    pub fn stores(&self) -> usize {
-        healthy_stores(&self.api().get("/api/v1/stores")).len()
-    }
-
-    /// Kills the sidecar of a store, counted from zero, and leaves its Prometheus alone. The querier notices by itself.
-    ///
-    /// # Panics
-    /// If there is no such store.
-    pub fn kill_store(&mut self, index: usize) {
-        self.stores[index].sidecar = None;
-    }
-
-    /// Waits until the querier has forgotten all stores but `count`.
-    ///
-    /// # Panics
-    /// If it keeps more of them for a minute and a half.
-    pub fn wait_for_stores(&self, count: usize) {
-        let deadline = Instant::now() + START_LIMIT;
-        while self.stores() != count {
-            assert!(Instant::now() < deadline, "{} stores", self.stores());
-            std::thread::sleep(READINESS_POLL);
-        }
-    }
-
-    fn launch(shards: &[(&str, &str, &Recording)], endpoints: Endpoints) -> Option<Self> {
+    pub fn start_shards(shards: &[Shard<'_>]) -> Option<Self> {
         let program = servers::built("thanos", "thanos")?;
         let mut prometheus = Vec::new();
-        for (label, value, recording) in shards {
-            let labels = [((*label).to_owned(), (*value).to_owned())];
+        for shard in shards {
+            let labels = shard.labels.iter();
+            let labels: Vec<_> = labels
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            let edition = Edition::Debian;
             prometheus.push(Prometheus::start_edition(
-                Edition::Debian,
-                recording,
+                edition,
+                shard.recording,
                 &labels,
             )?);
         }
         for _ in 0..START_ATTEMPTS {
-            match Self::attempt(&program, prometheus, endpoints) {
+            match Self::attempt(&program, prometheus, shards) {
                 Ok(thanos) => return Some(thanos),
                 Err(unused) => prometheus = unused,
             }
@@ -145,121 +130,186 @@ impl Thanos {
         panic!("{START_ATTEMPTS} times a port was taken before Thanos could listen on it")
     }
 
+    /// Starts one more querier over the same stores.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn another(&mut self, treatment: Treatment<'_>) -> Querier {
+        let folder = self.folder.path();
+        for _ in 0..START_ATTEMPTS {
+            let querier = Querier::start(&self.program, folder, &mut self.stores, treatment);
+            if let Some(querier) = querier {
+                return querier;
+            }
+        }
+        panic!("{START_ATTEMPTS} times a port was taken before Thanos could listen on it")
+    }
+
+    /// Returns the querier that was started first.
+    pub fn querier(&self) -> &Querier {
+        &self.querier
+    }
+
+    /// Kills a store, counted from zero: its sidecar and its Prometheus. The queriers notice by themselves.
+    ///
+    /// # Panics
+    /// If there is no such store.
+    pub fn kill_store(&mut self, index: usize) {
+        assert!(self.stores[index].take().is_some(), "it died before");
+    }
+
     /// Starts sidecars and querier; gives the servers back when one of them lost its port.
     fn attempt(
         program: &Path,
         prometheus: Vec<Prometheus>,
-        endpoints: Endpoints,
+        shards: &[Shard<'_>],
     ) -> Result<Self, Vec<Prometheus>> {
         let folder = tempfile::Builder::new()
             .prefix("testkit-thanos-")
             .tempdir()
             .expect("a temporary folder");
-        let stores: Vec<Store> = prometheus
+        let mut stores: Vec<_> = prometheus
             .into_iter()
-            .enumerate()
-            .map(|(index, prometheus)| {
-                let (grpc, http) = (free_address(), free_address());
-                let arguments = [
-                    "sidecar".to_owned(),
-                    format!("--prometheus.url={}", prometheus.url()),
-                    format!("--tsdb.path={}", folder.path().display()),
-                    format!("--grpc-address={grpc}"),
-                    format!("--http-address={http}"),
-                ];
-                let log = log_file(folder.path(), &format!("sidecar-{index}"));
-                Store {
-                    sidecar: Some(spawn(program, &arguments, &log, folder.path())),
-                    grpc,
-                    _prometheus: prometheus,
-                }
+            .zip(shards)
+            .map(|(prometheus, shard)| {
+                let flags = shard.flags;
+                Some(Store::start(program, folder.path(), prometheus, flags))
             })
             .collect();
+        match Querier::start(program, folder.path(), &mut stores, Treatment::USUAL) {
+            Some(querier) => Ok(Self {
+                querier,
+                stores,
+                program: program.to_owned(),
+                folder,
+            }),
+            None => Err(stores
+                .into_iter()
+                .flatten()
+                .map(|store| store.prometheus)
+                .collect()),
+        }
+    }
+}
+
+impl Store {
+    fn start(program: &Path, folder: &Path, prometheus: Prometheus, flags: &[&str]) -> Self {
+        let (grpc, http) = (free_address(), free_address());
+        let mut arguments = vec![
+            "sidecar".to_owned(),
+            format!("--prometheus.url={}", prometheus.url()),
+            format!("--tsdb.path={}", folder.display()),
+            format!("--grpc-address={grpc}"),
+            format!("--http-address={http}"),
+        ];
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        Self {
+            sidecar: spawn(program, &arguments, &log_of(folder, grpc), folder),
+            grpc,
+            prometheus,
+        }
+    }
+}
+
+impl Querier {
+    /// Starts a querier and waits until it asks every store; nothing when one of the processes lost its port.
+    fn start(
+        program: &Path,
+        folder: &Path,
+        stores: &mut [Option<Store>],
+        treatment: Treatment<'_>,
+    ) -> Option<Self> {
         let (address, grpc) = (free_address(), free_address());
-        let flag = match endpoints {
-            Endpoints::Forgotten => "--endpoint",
-            Endpoints::Strict => "--endpoint-strict",
-        };
         let mut arguments = vec![
             "query".to_owned(),
             format!("--http-address={address}"),
             format!("--grpc-address={grpc}"),
-            format!("--query.replica-label={REPLICA}"),
         ];
-        arguments.extend(stores.iter().map(|store| format!("{flag}={}", store.grpc)));
-        let log = log_file(folder.path(), "querier");
-        let querier = spawn(program, &arguments, &log, folder.path());
-        let mut thanos = Self {
-            querier,
-            stores,
-            address,
-            folder,
-        };
-        if thanos.gets_ready() {
-            Ok(thanos)
+        arguments.extend(treatment.flags.iter().map(|flag| (*flag).to_owned()));
+        let flag = if treatment.is_strict {
+            "--endpoint-strict"
         } else {
-            let stores = thanos.stores.into_iter();
-            Err(stores.map(|store| store._prometheus).collect())
-        }
-    }
-
-    /// Waits until the querier asks every one of our stores; no when one of the processes lost its port.
-    fn gets_ready(&mut self) -> bool {
-        let deadline = Instant::now() + START_LIMIT;
+            "--endpoint"
+        };
+        let there = stores.iter().flatten();
+        arguments.extend(there.map(|store| format!("{flag}={}", store.grpc)));
+        let log = log_of(folder, address);
+        let mut querier = Self {
+            process: spawn(program, &arguments, &log, folder),
+            address,
+            log,
+        };
+        let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
-            let sidecars = self
-                .stores
-                .iter_mut()
-                .filter_map(|store| store.sidecar.as_mut());
-            if sidecars
-                .chain([&mut self.querier])
-                .any(|process| process.ended().is_some())
-            {
-                let logs = self.logs();
-                assert!(
-                    logs.contains("address already in use"),
-                    "Thanos ended: {logs}"
-                );
-                return false;
+            let sidecars = stores.iter_mut().flatten();
+            let processes = sidecars.map(|store| (&mut store.sidecar, log_of(folder, store.grpc)));
+            let ours = (&mut querier.process, querier.log.clone());
+            for (process, log) in processes.chain([ours]) {
+                if process.ended().is_some() {
+                    let said = said(&log);
+                    assert!(said.contains("address already in use"), "ended: {said}");
+                    return None;
+                }
             }
-            let answer = http::get(self.address, "/api/v1/stores");
-            let found = answer
-                .ok()
-                .and_then(|(_, body)| serde_json::from_slice::<Value>(&body).ok())
-                .map(|answer| healthy_stores(&answer["data"]))
-                .unwrap_or_default();
-            if self
-                .stores
-                .iter()
-                .all(|store| found.contains(&store.grpc.to_string()))
-            {
-                return true;
+            let asked = querier.asked();
+            let mut there = stores.iter().flatten();
+            if there.all(|store| asked.contains(&store.grpc.to_string())) {
+                return Some(querier);
             }
-            std::thread::sleep(READINESS_POLL);
+            std::thread::sleep(POLL);
         }
-        panic!("Thanos did not get ready: {}", self.logs())
+        panic!("Thanos did not get ready: {}", said(&querier.log))
     }
 
-    fn logs(&self) -> String {
-        let entries = fs::read_dir(self.folder.path()).expect("our own folder");
-        entries
-            .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
+    /// Returns where it answers.
+    pub fn api(&self) -> Api {
+        Api::at(self.address)
+    }
+
+    /// Returns the base URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        self.api().url()
+    }
+
+    /// Waits until `count` stores answer it, as `/api/v1/stores` says. Of the others it asks only those that are strict.
+    ///
+    /// # Panics
+    /// If that does not come true for a minute and a half.
+    pub fn wait_for_stores(&self, count: usize) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let asked = self.asked();
+            if asked.len() == count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{asked:?}: {}", said(&self.log));
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Returns the addresses of the stores that answered when they were asked last; none while it does not listen.
+    fn asked(&self) -> Vec<String> {
+        let answer = http::get(self.address, "/api/v1/stores").ok();
+        let stores = answer.and_then(|(_, body)| serde_json::from_slice::<Value>(&body).ok());
+        let kinds = stores
+            .as_ref()
+            .and_then(|stores| stores["data"].as_object());
+        kinds
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, stores)| stores.as_array().into_iter().flatten())
+            .filter(|store| store["lastError"].is_null())
+            .filter_map(|store| store["name"].as_str().map(str::to_owned))
             .collect()
     }
 }
 
-/// Returns the addresses of the stores that were asked for what they have, and said it.
-fn healthy_stores(data: &Value) -> Vec<String> {
-    let kinds = data.as_object().into_iter().flatten();
-    kinds
-        .flat_map(|(_, stores)| stores.as_array().into_iter().flatten())
-        .filter(|store| store["lastError"].is_null())
-        .filter_map(|store| store["name"].as_str().map(str::to_owned))
-        .collect()
+fn log_of(folder: &Path, address: SocketAddr) -> PathBuf {
+    folder.join(format!("{}.log", address.port()))
 }
 
-fn log_file(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.log"))
+fn said(log: &Path) -> String {
+    fs::read_to_string(log).unwrap_or_else(|error| error.to_string())
 }
 
 fn spawn(program: &Path, arguments: &[String], log: &Path, folder: &Path) -> Guarded {

@@ -3,7 +3,6 @@
 use chrono::{TimeDelta, Utc};
 use testkit::back_end::BackEnd;
 use testkit::prometheus::{Backfill, History, Recording, ServiceLabels, Traffic};
-use testkit::thanos::{Endpoints, Thanos};
 
 fn history(service: &str) -> Backfill {
     let now = Utc::now();
@@ -48,18 +47,4 @@ fn victoria_metrics_serves_what_it_was_fed_with() {
 #[test]
 fn thanos_counts_a_pair_of_replicas_once() {
     serves_what_it_was_fed_with(BackEnd::Thanos);
-}
-
-#[test]
-fn thanos_forgets_a_store_that_died() {
-    let (eu, us) = (history("eu"), history("us"));
-    let shards = [("cluster", "eu-1", &eu), ("cluster", "us-1", &us)];
-    let Some(mut thanos) = Thanos::start_shards(&shards, Endpoints::Forgotten) else {
-        return;
-    };
-    let clusters = "count(count by (cluster) (http_requests_total))";
-    assert_eq!(thanos.api().number(clusters), Some(2.0));
-    thanos.kill_store(1);
-    thanos.wait_for_stores(1);
-    assert_eq!(thanos.api().number(clusters), Some(1.0));
 }

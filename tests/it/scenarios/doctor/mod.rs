@@ -96,7 +96,7 @@ impl Scene {
 impl Ran {
     /// Checks what was found about a subject: its state, words in what was found, and that all but what is well has a remedy.
     #[track_caller]
-    fn finds(self, subject: &str, state: &str, words: &[&str]) -> Self {
+    pub(super) fn finds(self, subject: &str, state: &str, words: &[&str]) -> Self {
         let finding = self.finding(subject);
         assert_eq!(finding["state"], state, "{finding:#}\n{self}");
         let text = finding.to_string();
