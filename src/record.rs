@@ -2,14 +2,18 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
+use strum::{Display, IntoStaticStr};
 
-use crate::journal;
+use crate::journal::{self, Phase, StepName, StepState};
 use crate::observe::Offender;
 use crate::policy::{
-    self, Action, Attribution, Blame, Decision, GateState, Reason, Source, Timeline, Undone,
-    Witness,
+    self, Action, Attribution, Blame, Decision, GateName, GateState, Reason, Source, Timeline,
+    Undone, Witness,
 };
-use crate::slo::{Assessment, Events, Level, Objective, Signal, Unknown, Verdict, ViolationState};
+use crate::slo::{
+    Assessment, Events, Level, Objective, Signal, SignalName, SignalState, Slo, Unknown, Verdict,
+    ViolationState,
+};
 
 /// Version of the layout.
 const SCHEMA: u32 = 1;
@@ -36,7 +40,7 @@ pub struct Record {
     /// What is known to run, and from whom.
     pub live: Option<LivePart>,
     pub attribution: Option<AttributionPart>,
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     pub decision: DecisionPart,
     pub rollback: Option<RollbackPart>,
     /// Every commit that the rollback takes back, newest first.
@@ -59,7 +63,9 @@ pub struct BudgetPart {
     pub remaining: Option<f64>,
     pub coverage: Option<f64>,
     pub seconds_to_exhaustion: Option<f64>,
-    pub level: &'static str,
+    /// Nothing where it is not known, which is written as `unknown`.
+    #[serde(serialize_with = "or_unknown")]
+    pub level: Option<Level>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -78,8 +84,8 @@ pub struct BurnRatesPart {
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct ViolationPart {
-    pub name: &'static str,
-    pub state: &'static str,
+    pub name: Slo,
+    pub state: ViolationState,
     pub value: Option<f64>,
     pub threshold: f64,
     pub for_seconds: u64,
@@ -96,14 +102,14 @@ pub struct DeploymentPart {
     pub revision: String,
     #[serde(serialize_with = "rfc3339")]
     pub deployed_at: DateTime<Utc>,
-    pub source: &'static str,
+    pub source: Source,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct LivePart {
     pub revision: String,
-    pub source: &'static str,
+    pub source: Witness,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -118,15 +124,15 @@ pub struct AttributionPart {
     pub bad_after: Option<f64>,
     pub total_after: Option<f64>,
     pub p_value: Option<f64>,
-    pub verdict: &'static str,
+    pub verdict: Blame,
     pub why: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct DecisionPart {
-    pub action: &'static str,
-    pub reason: &'static str,
+    pub action: ActionKind,
+    pub reason: Reason,
     pub detail: String,
     pub gates: Vec<GatePart>,
 }
@@ -134,8 +140,8 @@ pub struct DecisionPart {
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct GatePart {
-    pub gate: &'static str,
-    pub state: &'static str,
+    pub gate: GateName,
+    pub state: GateState,
     pub detail: String,
 }
 
@@ -146,7 +152,7 @@ pub struct RollbackPart {
     pub from: String,
     pub to: String,
     pub steps: Vec<StepPart>,
-    pub outcome: &'static str,
+    pub outcome: Outcome,
     /// True where the service is proven to fail more than before, beside the outcome `ineffective`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub worse: bool,
@@ -159,8 +165,8 @@ pub struct RollbackPart {
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct StepPart {
-    pub step: &'static str,
-    pub state: &'static str,
+    pub step: StepName,
+    pub state: StepProgress,
     pub detail: String,
 }
 
@@ -174,8 +180,8 @@ pub struct UnknownPart {
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct SignalPart {
-    pub name: &'static str,
-    pub state: &'static str,
+    pub name: SignalName,
+    pub state: SignalState,
     pub value: Option<f64>,
     pub threshold: f64,
 }
@@ -187,6 +193,117 @@ pub struct OffenderPart {
     pub value: String,
     pub bad: f64,
     pub total: Option<f64>,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum ActionKind {
+    /// Nothing: all is well.
+    None,
+    /// Nothing, although something burns or is not known.
+    Hold,
+    /// A rollback.
+    Rollback,
+    /// It waits for a person.
+    AwaitApproval,
+    /// It goes on with what an earlier run began.
+    Resume,
+}
+
+/// How a rollback ended, or how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Outcome {
+    /// The burn stopped.
+    Recovered,
+    /// It is begun, and not proven.
+    Verifying,
+    /// It did not help.
+    Ineffective,
+    /// It could not be done.
+    Failed,
+    /// Nothing of ours is on the branch; the decision's reason says why.
+    Superseded,
+    /// A person has to agree.
+    AwaitingApproval,
+    /// A dry run: it would be begun.
+    WouldRollBack,
+}
+
+/// How a step of a rollback stands, in a dry run too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum StepProgress {
+    /// It would be done.
+    Planned,
+    /// Recorded before it is done.
+    Intended,
+    /// Done, and seen to be done.
+    Done,
+    /// Not possible.
+    Failed,
+    /// Under way, or its result is not known.
+    Pending,
+}
+
+impl ActionKind {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Outcome {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl StepProgress {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl From<&Action> for ActionKind {
+    fn from(action: &Action) -> Self {
+        match action {
+            Action::Nothing => Self::None,
+            Action::Hold => Self::Hold,
+            Action::AwaitApproval(_) => Self::AwaitApproval,
+            Action::RollBack(_) => Self::Rollback,
+        }
+    }
+}
+
+impl From<Phase> for Outcome {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Begun | Phase::Verifying => Self::Verifying,
+            Phase::Recovered => Self::Recovered,
+            Phase::Ineffective => Self::Ineffective,
+            Phase::Failed => Self::Failed,
+            Phase::Superseded | Phase::Rejected | Phase::Expired => Self::Superseded,
+            Phase::Awaiting | Phase::Proposed => Self::AwaitingApproval,
+        }
+    }
+}
+
+impl From<StepState> for StepProgress {
+    fn from(state: StepState) -> Self {
+        match state {
+            StepState::Intended => Self::Intended,
+            StepState::Done => Self::Done,
+            StepState::Failed => Self::Failed,
+            StepState::Pending => Self::Pending,
+        }
+    }
 }
 
 /// What every record of a run has in common.
@@ -224,17 +341,17 @@ impl Record {
                 remaining: None,
                 coverage: None,
                 seconds_to_exhaustion: None,
-                level: "unknown",
+                level: None,
             },
             burn_rates: BurnRatesPart::default(),
             violations: Vec::new(),
             deployment: None,
             live: None,
             attribution: None,
-            verdict: "unknown",
+            verdict: Verdict::Unknown,
             decision: DecisionPart {
-                action: "hold",
-                reason: Reason::UnknownData.as_str(),
+                action: ActionKind::Hold,
+                reason: Reason::UnknownData,
                 detail: String::new(),
                 gates: Vec::new(),
             },
@@ -256,7 +373,7 @@ impl Record {
             remaining: budget.remaining,
             coverage: budget.coverage,
             seconds_to_exhaustion: budget.to_exhaustion.map(|time| time.as_secs_f64()),
-            level: level(budget.level),
+            level: budget.level,
             ..self.budget
         };
         let rates = assessment.burn_rates;
@@ -270,13 +387,8 @@ impl Record {
             .violations
             .iter()
             .map(|violation| ViolationPart {
-                name: violation.slo.as_str(),
-                state: match violation.state {
-                    ViolationState::Ok => "ok",
-                    ViolationState::Violated => "violated",
-                    ViolationState::Uncertain => "uncertain",
-                    ViolationState::Unknown => "unknown",
-                },
+                name: violation.slo,
+                state: violation.state,
                 value: violation.value,
                 threshold: violation.threshold,
                 for_seconds: violation.lasting.as_secs(),
@@ -285,12 +397,7 @@ impl Record {
                 detail: violation.detail.clone(),
             })
             .collect();
-        self.verdict = match assessment.verdict {
-            Verdict::Healthy => "healthy",
-            Verdict::Burning => "burning",
-            Verdict::Exhausted => "exhausted",
-            Verdict::Unknown => "unknown",
-        };
+        self.verdict = assessment.verdict;
         self.unknowns
             .extend(assessment.unknowns.iter().map(unknown));
         self
@@ -303,10 +410,7 @@ impl Record {
             .map(|newest| DeploymentPart {
                 revision: newest.revision.clone(),
                 deployed_at: newest.deployed_at,
-                source: timeline.map_or("git", |timeline| match timeline.source {
-                    Source::Git => "git",
-                    Source::Argocd => "argocd",
-                }),
+                source: timeline.map_or(Source::Git, |timeline| timeline.source),
             });
         self
     }
@@ -324,7 +428,7 @@ impl Record {
         let live = newest.or_else(|| Some((tip?.to_owned(), Witness::Tip)));
         self.live = live.map(|(revision, witness)| LivePart {
             revision,
-            source: witness.as_str(),
+            source: witness,
         });
         self
     }
@@ -335,16 +439,11 @@ impl Record {
         if let (Some(live), Some(attribution)) = (&mut self.live, &decision.attribution)
             && live.revision == attribution.suspect
         {
-            live.source = attribution.witness.as_str();
+            live.source = attribution.witness;
         }
         self.decision = DecisionPart {
-            action: match decision.action {
-                Action::Nothing => "none",
-                Action::Hold => "hold",
-                Action::AwaitApproval(_) => "await_approval",
-                Action::RollBack(_) => "rollback",
-            },
-            reason: decision.reason.as_str(),
+            action: (&decision.action).into(),
+            reason: decision.reason,
             detail: decision.detail.clone(),
             gates: decision.gates.iter().map(gate).collect(),
         };
@@ -376,8 +475,8 @@ impl Record {
     /// Says that the run goes on with what an earlier one began.
     pub fn with_resumption(mut self, detail: impl Into<String>) -> Self {
         self.decision = DecisionPart {
-            action: "resume",
-            reason: Reason::Resumed.as_str(),
+            action: ActionKind::Resume,
+            reason: Reason::Resumed,
             detail: detail.into(),
             gates: Vec::new(),
         };
@@ -386,8 +485,8 @@ impl Record {
 
     /// Waits for a person, keeping the gates.
     pub fn awaiting(mut self, detail: impl Into<String>) -> Self {
-        self.decision.action = "await_approval";
-        self.decision.reason = Reason::AwaitingApproval.as_str();
+        self.decision.action = ActionKind::AwaitApproval;
+        self.decision.reason = Reason::AwaitingApproval;
         self.decision.detail = detail.into();
         self
     }
@@ -400,8 +499,8 @@ impl Record {
 
     /// Holds for a reason of its own, keeping the gates.
     pub fn holding(mut self, reason: Reason, detail: impl Into<String>) -> Self {
-        self.decision.action = "hold";
-        self.decision.reason = reason.as_str();
+        self.decision.action = ActionKind::Hold;
+        self.decision.reason = reason;
         self.decision.detail = detail.into();
         self
     }
@@ -445,7 +544,7 @@ impl Record {
             from: plan.from.clone(),
             to: plan.to.clone(),
             steps,
-            outcome: "would_roll_back",
+            outcome: Outcome::WouldRollBack,
             worse: false,
             commit: None,
             diff: Some(diff),
@@ -464,12 +563,12 @@ impl From<&journal::Rollback> for RollbackPart {
                 .steps
                 .iter()
                 .map(|step| StepPart {
-                    step: step.step.as_str(),
-                    state: step.state.as_str(),
+                    step: step.step,
+                    state: step.state.into(),
                     detail: step.detail.clone(),
                 })
                 .collect(),
-            outcome: outcome(rollback.phase),
+            outcome: rollback.phase.into(),
             worse: rollback.worse,
             commit: rollback.commit.clone(),
             diff: None,
@@ -477,35 +576,10 @@ impl From<&journal::Rollback> for RollbackPart {
     }
 }
 
-/// Returns the outcome in the words of the contract.
-pub(crate) fn outcome(phase: journal::Phase) -> &'static str {
-    match phase {
-        journal::Phase::Begun | journal::Phase::Verifying => "verifying",
-        journal::Phase::Recovered => "recovered",
-        journal::Phase::Ineffective => "ineffective",
-        journal::Phase::Failed => "failed",
-        // Nothing of ours is on the branch; the decision's reason says why.
-        journal::Phase::Superseded | journal::Phase::Rejected | journal::Phase::Expired => {
-            "superseded"
-        }
-        journal::Phase::Awaiting | journal::Phase::Proposed => "awaiting_approval",
-    }
-}
-
-fn level(level: Option<Level>) -> &'static str {
-    match level {
-        None => "unknown",
-        Some(Level::Ok) => "ok",
-        Some(Level::Warning) => "warning",
-        Some(Level::Critical) => "critical",
-        Some(Level::Emergency) => "emergency",
-    }
-}
-
 fn signal(signal: &Signal) -> SignalPart {
     SignalPart {
-        name: signal.name.as_str(),
-        state: signal.state.as_str(),
+        name: signal.name,
+        state: signal.state,
         value: signal.value,
         threshold: signal.threshold,
     }
@@ -520,12 +594,8 @@ fn unknown(unknown: &Unknown) -> UnknownPart {
 
 fn gate(gate: &policy::Gate) -> GatePart {
     GatePart {
-        gate: gate.name.as_str(),
-        state: match gate.state {
-            GateState::Pass => "pass",
-            GateState::Fail => "fail",
-            GateState::NotChecked => "not_checked",
-        },
+        gate: gate.name,
+        state: gate.state,
         detail: gate.detail.clone(),
     }
 }
@@ -540,11 +610,7 @@ fn attribution(attribution: &Attribution) -> AttributionPart {
         bad_after: attribution.sides.map(|(_, after)| after.bad()),
         total_after: attribution.sides.map(|(_, after)| after.total()),
         p_value: attribution.p_value,
-        verdict: match attribution.verdict {
-            Blame::Deployment => "deployment",
-            Blame::NotDeployment => "not_deployment",
-            Blame::Unknown => "unknown",
-        },
+        verdict: attribution.verdict,
         why: attribution.why.clone(),
     }
 }
@@ -565,4 +631,13 @@ fn rfc3339_or_null<S: Serializer>(
         Some(time) => rfc3339(time, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+fn or_unknown<S: Serializer>(level: &Option<Level>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(level_word(*level))
+}
+
+/// Returns the level in the words of the contract.
+pub(crate) fn level_word(level: Option<Level>) -> &'static str {
+    level.map_or("unknown", Level::as_str)
 }

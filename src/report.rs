@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::record::{BudgetPart, BurnRatesPart, RollbackPart, UnknownPart, ViolationPart, rfc3339};
+use crate::record::{
+    BudgetPart, BurnRatesPart, Outcome, RollbackPart, UnknownPart, ViolationPart, rfc3339,
+};
+use crate::slo::Verdict;
 
 /// How a service stands and what is remembered of it.
 #[derive(Debug, Clone, Serialize)]
@@ -18,7 +21,7 @@ pub struct Status {
     #[serde(serialize_with = "rfc3339")]
     pub at: DateTime<Utc>,
     /// As in the decision record.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// As in the decision record.
     pub budget: BudgetPart,
     /// As in the decision record.
@@ -98,7 +101,7 @@ pub struct PastPart {
     /// The restored revision.
     pub to: String,
     /// How it ended.
-    pub outcome: &'static str,
+    pub outcome: Outcome,
     /// Why it was begun.
     pub why: String,
 }

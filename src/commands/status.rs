@@ -125,7 +125,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
                 begun_at: past.begun_at,
                 from: past.from.clone(),
                 to: past.to.clone(),
-                outcome: crate::record::outcome(past.phase),
+                outcome: past.phase.into(),
                 why: past.why.clone(),
             })
             .collect(),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use strum::{Display, IntoStaticStr};
 
 use crate::config::Setting;
 use crate::record::rfc3339;
@@ -45,8 +46,9 @@ pub struct Finding {
 }
 
 /// How a thing stands, from good to bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum FindingState {
     /// A rollback can rely on it.
     Ok,
@@ -86,11 +88,7 @@ impl Diagnosis {
 impl FindingState {
     /// Returns its name.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Problem => "problem",
-        }
+        self.into()
     }
 }
 

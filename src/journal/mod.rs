@@ -16,11 +16,12 @@ mod record;
 mod store;
 mod transition;
 mod watch;
+mod words;
 
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
 pub use memory::Memory;
-pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Standing};
+pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Standing};
 pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{

@@ -2,6 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
+
+use super::record::{Origin, Step};
+use crate::policy::{GateName, GateState, Reason};
+use crate::slo::{Level, Verdict};
 
 /// One change that people are told, once. It holds all that every message about it needs, because it may be delivered by a
 /// later run.
@@ -23,8 +28,8 @@ pub struct News {
     pub namespace: String,
     /// How the service stood.
     pub standing: Standing,
-    /// Reason code of the decision.
-    pub reason: String,
+    /// Reason of the decision.
+    pub reason: Reason,
     /// The reason in a sentence fragment.
     pub detail: String,
     /// Whether only a person can go on.
@@ -38,8 +43,11 @@ pub struct News {
 }
 
 /// What changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum NewsKind {
     /// The budget's consumption crossed a level upwards.
     LevelCrossed,
@@ -91,23 +99,7 @@ impl NewsKind {
 
     /// Returns the name used in ids and in the messages for programs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LevelCrossed => "level_crossed",
-            Self::Held => "held",
-            Self::Started => "started",
-            Self::Recovered => "recovered",
-            Self::Ineffective => "ineffective",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::ApprovalNeeded => "approval_needed",
-            Self::ApprovalHalfTime => "approval_half_time",
-            Self::ApprovalExpired => "approval_expired",
-            Self::Rejected => "rejected",
-            Self::HoldViolated => "hold_violated",
-            Self::Blind => "blind",
-            Self::Seeing => "seeing",
-            Self::MemoryRebuilt => "memory_rebuilt",
-        }
+        self.into()
     }
 }
 
@@ -115,10 +107,11 @@ impl NewsKind {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standing {
-    /// `healthy`, `burning`, `exhausted` or `unknown`.
-    pub verdict: String,
-    /// `ok`, `warning`, `critical`, `emergency` or `unknown`.
-    pub level: String,
+    /// In one word.
+    pub verdict: Verdict,
+    /// The level; nothing where it is not known, which is written as `unknown`.
+    #[serde(with = "super::words::level_or_unknown")]
+    pub level: Option<Level>,
     /// `SLO_WINDOW` (seconds).
     pub window_seconds: u64,
     /// `ERROR_BUDGET` (0..1).
@@ -147,10 +140,10 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewsGate {
-    /// Its name.
-    pub gate: String,
-    /// `pass`, `fail` or `not_checked`.
-    pub state: String,
+    /// Which one.
+    pub gate: GateName,
+    /// How it stands.
+    pub state: GateState,
     /// With its numbers.
     pub detail: String,
 }
@@ -171,8 +164,8 @@ pub struct LimitsLeft {
 pub struct NewsRollback {
     /// Its id.
     pub id: String,
-    /// `automatic` or `manual`.
-    pub origin: String,
+    /// Who wanted it.
+    pub origin: Origin,
     /// Why it was begun.
     pub why: String,
     /// The bad revision.
@@ -207,20 +200,6 @@ pub struct NewsRollback {
     /// Whether the service is proven to fail more since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub worse: bool,
-    /// What was done: step, state, time and detail.
-    pub steps: Vec<NewsStep>,
-}
-
-/// One step of a rollback.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewsStep {
-    /// Which step.
-    pub step: String,
-    /// `intended`, `done`, `failed` or `pending`.
-    pub state: String,
-    /// Since when.
-    pub at: DateTime<Utc>,
-    /// What was found or done.
-    pub detail: String,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
 }

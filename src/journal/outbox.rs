@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::news::News;
+use crate::slo::Level;
 
 /// Most letters that wait. The oldest goes first, with a trace in the log.
 const MAX_WAITING: usize = 100;
@@ -48,8 +49,9 @@ pub struct Letter {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Told {
-    /// The level they were told of; empty where all was well.
-    pub level: String,
+    /// The level they were told of; nothing where all was well, which is written as an empty word.
+    #[serde(with = "super::words::level_or_nothing")]
+    pub level: Option<Level>,
     /// The reasons for which a rollback is held back in this burn.
     pub held: Vec<String>,
     /// How many runs in a row could not measure the service.

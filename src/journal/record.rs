@@ -1,6 +1,7 @@
 //! What is remembered.
 
 use std::collections::BTreeMap;
+use strum::{Display, IntoStaticStr};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -91,8 +92,9 @@ pub struct Ledger {
 }
 
 /// Who wanted a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Origin {
     /// The program.
     Automatic,
@@ -277,8 +279,9 @@ pub enum Order {
 }
 
 /// What is done in a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum StepName {
     /// Argo CD puts the application back to an entry of its history.
     ArgocdRollback,
@@ -293,18 +296,14 @@ pub enum StepName {
 impl StepName {
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ArgocdRollback => "argocd_rollback",
-            Self::GitopsRevert => "gitops_revert",
-            Self::ArgocdSync => "argocd_sync",
-            Self::Verify => "verify",
-        }
+        self.into()
     }
 }
 
 /// How a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum StepState {
     /// Recorded before it is done.
     Intended,
@@ -319,12 +318,7 @@ pub enum StepState {
 impl StepState {
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Intended => "intended",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Pending => "pending",
-        }
+        self.into()
     }
 }
 

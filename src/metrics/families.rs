@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Numbers;
+use crate::record::level_word;
 
 /// The verdicts of a record.
 const VERDICTS: [&str; 4] = ["healthy", "burning", "exhausted", "unknown"];
@@ -117,14 +118,14 @@ pub const FAMILIES: &[Family] = &[
         kind: Kind::Gauge,
         labels: &["verdict"],
         help: "1 for what the last run found (healthy, burning, exhausted, unknown), else 0.",
-        samples: |numbers| one_of(&VERDICTS, numbers.standing.verdict),
+        samples: |numbers| one_of(&VERDICTS, numbers.standing.verdict.as_str()),
     },
     Family {
         name: "error_budget_level",
         kind: Kind::Gauge,
         labels: &["level"],
         help: "1 for the level of the budget (ok, warning, critical, emergency, unknown), else 0.",
-        samples: |numbers| one_of(&LEVELS, numbers.standing.level),
+        samples: |numbers| one_of(&LEVELS, level_word(numbers.standing.level)),
     },
     Family {
         name: "error_budget_slo_violated",
@@ -133,8 +134,10 @@ pub const FAMILIES: &[Family] = &[
         help: "1 while an SLO is violated, 0 while it is kept.",
         samples: |numbers| {
             let slos = numbers.standing.violated.iter();
-            slos.filter_map(|(slo, is_violated)| Some(labelled(slo, truth((*is_violated)?))))
-                .collect()
+            slos.filter_map(|(slo, is_violated)| {
+                Some(labelled(slo.as_str(), truth((*is_violated)?)))
+            })
+            .collect()
         },
     },
     Family {
@@ -146,7 +149,7 @@ pub const FAMILIES: &[Family] = &[
             let decided = numbers.decision.iter();
             decided
                 .map(|decided| Sample {
-                    labels: vec![decided.action.to_owned(), decided.reason.to_owned()],
+                    labels: vec![decided.action.to_string(), decided.reason.to_string()],
                     value: 1.0,
                 })
                 .collect()

@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::record::Record;
+use crate::policy::Reason;
+use crate::record::{ActionKind, Record};
+use crate::slo::{Level, Slo, Verdict, ViolationState};
 
 /// All that is told about one service in numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,11 +53,11 @@ pub struct Standing {
     /// Burn rates by window, as in `1h` (unitless; 1 spends the budget in exactly its window).
     pub burn_rates: Vec<(&'static str, Option<f64>)>,
     /// `healthy`, `burning`, `exhausted` or `unknown`.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// `ok`, `warning`, `critical`, `emergency` or `unknown`.
-    pub level: &'static str,
+    pub level: Option<Level>,
     /// Whether each SLO is violated; one that is uncertain or unknown is none.
-    pub violated: Vec<(&'static str, Option<bool>)>,
+    pub violated: Vec<(Slo, Option<bool>)>,
 }
 
 /// The settings a reading is compared with.
@@ -77,9 +79,9 @@ pub struct Thresholds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decided {
     /// The action.
-    pub action: &'static str,
+    pub action: ActionKind,
     /// The reason.
-    pub reason: &'static str,
+    pub reason: Reason,
 }
 
 /// What the state file knows of a service's rollbacks.
@@ -166,10 +168,10 @@ impl Numbers {
 }
 
 /// Returns nothing for a state that allows both.
-fn is_violated(state: &str) -> Option<bool> {
+fn is_violated(state: ViolationState) -> Option<bool> {
     match state {
-        "violated" => Some(true),
-        "ok" => Some(false),
-        _ => None,
+        ViolationState::Violated => Some(true),
+        ViolationState::Ok => Some(false),
+        ViolationState::Uncertain | ViolationState::Unknown => None,
     }
 }

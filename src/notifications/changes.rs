@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{NewsKind, Phase, Rollback, ServiceState, Told};
 use crate::outcome::Holds;
-use crate::record::Record;
-use crate::slo::LevelThresholds;
+use crate::policy::Reason;
+use crate::record::{ActionKind, Record};
+use crate::slo::{Level, LevelThresholds, Verdict};
 
 /// After how many runs in a row without a measurement people are told. Source: the contract of messages, "unknown for 3 runs".
 const BLIND_AFTER: u32 = 3;
@@ -93,7 +94,7 @@ fn memory(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
 
 /// Tells once that a service cannot be measured, and once that it can again.
 fn sight(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
-    let is_blind = seen.is_unavailable || seen.record.budget.level == "unknown";
+    let is_blind = seen.is_unavailable || seen.record.budget.level.is_none();
     if !is_blind {
         told.blind_runs = 0;
         return std::mem::take(&mut told.blind).then(|| Change::of(NewsKind::Seeing));
@@ -111,22 +112,25 @@ fn sight(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
 
 /// Tells of a level that is crossed upwards. One that the consumption only left by a hair is not crossed again.
 fn level(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
-    let order = ["ok", "warning", "critical", "emergency"];
-    let rank = |level: &str| order.iter().position(|known| *known == level);
-    let now = rank(seen.record.budget.level)?;
-    let before = rank(&told.level).unwrap_or(0);
+    let now = seen.record.budget.level?;
+    let before = told.level.unwrap_or(Level::Ok);
     if now < before {
         let levels = &seen.levels;
-        let begins = [0.0, levels.warning(), levels.critical(), levels.emergency()][before];
+        let begins = match before {
+            Level::Ok => 0.0,
+            Level::Warning => levels.warning(),
+            Level::Critical => levels.critical(),
+            Level::Emergency => levels.emergency(),
+        };
         if seen.record.budget.consumed? < begins * BELOW {
-            order[now].clone_into(&mut told.level);
+            told.level = Some(now);
         }
         return None;
     }
     if now == before {
         return None;
     }
-    order[now].clone_into(&mut told.level);
+    told.level = Some(now);
     // What the run decided beside it says nothing about the budget.
     let counts = seen
         .record
@@ -143,21 +147,21 @@ fn level(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
 fn held(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
     let record = seen.record;
     match record.verdict {
-        "burning" => {}
-        "unknown" => return None,
-        _ => {
+        Verdict::Burning => {}
+        Verdict::Unknown => return None,
+        Verdict::Healthy | Verdict::Exhausted => {
             told.held.retain(|reason| reason == MEMORY);
             return None;
         }
     }
     let reason = record.decision.reason;
-    if record.decision.action != "hold" || !is_whole || is_told_otherwise(reason) {
+    if record.decision.action != ActionKind::Hold || !is_whole || is_told_otherwise(reason) {
         return None;
     }
-    if told.held.iter().any(|known| known == reason) {
+    if told.held.iter().any(|known| known == reason.as_str()) {
         return None;
     }
-    told.held.push(reason.to_owned());
+    told.held.push(reason.to_string());
     Some(Change {
         needs_a_person: needs_a_person(reason) || seen.is_person_needed,
         ..Change::of(NewsKind::Held)
@@ -165,31 +169,67 @@ fn held(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
 }
 
 /// Tells whether nothing is held back for a reason, or people hear of it by the rollback it is about.
-fn is_told_otherwise(reason: &str) -> bool {
-    [
-        "healthy",
-        "warning_level",
-        "not_burning",
-        "awaiting_approval",
-        "approval_expired",
-        "rejected",
-        "recovered_meanwhile",
-        "superseded",
-    ]
-    .contains(&reason)
+fn is_told_otherwise(reason: Reason) -> bool {
+    match reason {
+        Reason::Healthy
+        | Reason::WarningLevel
+        | Reason::NotBurning
+        | Reason::AwaitingApproval
+        | Reason::ApprovalExpired
+        | Reason::Rejected
+        | Reason::RecoveredMeanwhile
+        | Reason::Superseded => true,
+        Reason::Disabled
+        | Reason::UnknownData
+        | Reason::InsufficientTraffic
+        | Reason::NotAttributable
+        | Reason::NoTarget
+        | Reason::TooManyRevisions
+        | Reason::Conflict
+        | Reason::AlreadyRolledBack
+        | Reason::IsARollback
+        | Reason::DeploymentInProgress
+        | Reason::Cooldown
+        | Reason::HourlyLimit
+        | Reason::DailyLimit
+        | Reason::Blackout
+        | Reason::BreakerOpen
+        | Reason::Manual
+        | Reason::Trigger
+        | Reason::Resumed => false,
+    }
 }
 
-fn needs_a_person(reason: &str) -> bool {
-    [
-        "not_attributable",
-        "no_target",
-        "too_many_revisions",
-        "conflict",
-        "already_rolled_back",
-        "is_a_rollback",
-        "breaker_open",
-    ]
-    .contains(&reason)
+/// Tells whether what holds a rollback back does not pass by itself.
+fn needs_a_person(reason: Reason) -> bool {
+    match reason {
+        Reason::NotAttributable
+        | Reason::NoTarget
+        | Reason::TooManyRevisions
+        | Reason::Conflict
+        | Reason::AlreadyRolledBack
+        | Reason::IsARollback
+        | Reason::BreakerOpen => true,
+        Reason::Healthy
+        | Reason::WarningLevel
+        | Reason::Disabled
+        | Reason::UnknownData
+        | Reason::NotBurning
+        | Reason::InsufficientTraffic
+        | Reason::DeploymentInProgress
+        | Reason::Cooldown
+        | Reason::HourlyLimit
+        | Reason::DailyLimit
+        | Reason::Blackout
+        | Reason::AwaitingApproval
+        | Reason::ApprovalExpired
+        | Reason::Rejected
+        | Reason::RecoveredMeanwhile
+        | Reason::Superseded
+        | Reason::Manual
+        | Reason::Trigger
+        | Reason::Resumed => false,
+    }
 }
 
 fn back(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {

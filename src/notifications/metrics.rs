@@ -8,8 +8,9 @@ use crate::exit::Exit;
 use crate::journal::{Journal, Phase, ServiceState, count};
 use crate::metrics::{Numbers, Remembered, Run, Telling, Thresholds, publish};
 use crate::policy::PastOutcome;
-use crate::record::Record;
+use crate::record::{ActionKind, Outcome, Record};
 use crate::service::{Service, history};
+use crate::slo::Verdict;
 use crate::with_sources;
 
 /// How long a push to the Pushgateway may take.
@@ -79,19 +80,19 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
     if exit == Exit::Complete {
         counters.last_run = Some(Utc::now());
     }
-    if record.decision.action == "hold" && record.verdict == "burning" {
-        count(&mut counters.held, record.decision.reason);
+    if record.decision.action == ActionKind::Hold && record.verdict == Verdict::Burning {
+        count(&mut counters.held, record.decision.reason.as_str());
     }
     let Some(rollback) = &record.rollback else {
         return;
     };
     match rollback.outcome {
-        "recovered" => counters.last_success = Some(Utc::now()),
-        "ineffective" | "failed" => counters.last_failure = Some(Utc::now()),
-        "superseded" => {}
-        _ => return,
+        Outcome::Recovered => counters.last_success = Some(Utc::now()),
+        Outcome::Ineffective | Outcome::Failed => counters.last_failure = Some(Utc::now()),
+        Outcome::Superseded => {}
+        Outcome::Verifying | Outcome::AwaitingApproval | Outcome::WouldRollBack => return,
     }
-    count(&mut counters.rollbacks, rollback.outcome);
+    count(&mut counters.rollbacks, rollback.outcome.as_str());
 }
 
 fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numbers {

@@ -4,12 +4,12 @@ use chrono::{Duration, Utc};
 
 use super::changes::Change;
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Origin, Proposal, Rollback,
-    ServiceState, Standing,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Proposal, Rollback, ServiceState, Standing,
 };
 use crate::policy::short;
 use crate::record::Record;
 use crate::service::{Service, history};
+use crate::slo::ViolationState;
 
 /// How far back the course of the error ratio goes that messages show.
 const COURSE: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -78,7 +78,7 @@ pub(super) fn news(
         service: record.service.clone(),
         namespace: record.namespace.clone(),
         standing: standing(record, course),
-        reason: record.decision.reason.to_owned(),
+        reason: record.decision.reason,
         detail: detail.unwrap_or_else(|| record.decision.detail.clone()),
         needs_a_person: change.needs_a_person,
         gates: record
@@ -86,8 +86,8 @@ pub(super) fn news(
             .gates
             .iter()
             .map(|gate| NewsGate {
-                gate: gate.gate.to_owned(),
-                state: gate.state.to_owned(),
+                gate: gate.gate,
+                state: gate.state,
                 detail: gate.detail.clone(),
             })
             .collect(),
@@ -105,8 +105,8 @@ fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
         ("6h", rates.h6),
     ];
     Standing {
-        verdict: record.verdict.to_owned(),
-        level: record.budget.level.to_owned(),
+        verdict: record.verdict,
+        level: record.budget.level,
         window_seconds: record.budget.window_seconds,
         error_budget: record.budget.error_budget,
         bad_events: record.budget.bad_events,
@@ -117,10 +117,10 @@ fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
         violated: record
             .violations
             .iter()
-            .filter(|violation| violation.state == "violated")
+            .filter(|violation| violation.state == ViolationState::Violated)
             .map(|violation| match &violation.detail {
                 Some(detail) => format!("{}: {detail}", violation.name),
-                None => violation.name.to_owned(),
+                None => violation.name.to_string(),
             })
             .collect(),
         course: course.to_vec(),
@@ -175,11 +175,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
     let proposed = || rollback.begun_at + config.policy.approval_timeout;
     NewsRollback {
         id: rollback.id.clone(),
-        origin: match rollback.origin {
-            Origin::Automatic => "automatic",
-            Origin::Manual => "manual",
-        }
-        .to_owned(),
+        origin: rollback.origin,
         why: rollback.why.clone(),
         from: rollback.from.clone(),
         from_subject: rollback.subject.clone(),
@@ -199,16 +195,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
         application,
         expires_at: asked.or_else(|| rollback.proposal.as_ref().map(|_: &Proposal| proposed())),
         worse: rollback.worse,
-        steps: rollback
-            .steps
-            .iter()
-            .map(|step| NewsStep {
-                step: step.step.as_str().to_owned(),
-                state: step.state.as_str().to_owned(),
-                at: step.at,
-                detail: step.detail.clone(),
-            })
-            .collect(),
+        steps: rollback.steps.clone(),
     }
 }
 

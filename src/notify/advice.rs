@@ -1,35 +1,45 @@
 //! What a person does next, by the reason of a decision.
 
+use crate::policy::Reason;
+
 /// Returns the next step for a person, or nothing where none is needed.
-pub(super) fn next_step(reason: &str) -> Option<&'static str> {
+pub(super) fn next_step(reason: Reason) -> Option<&'static str> {
     Some(match reason {
-        "unknown_data" => "mend what is unknown below; until then judge by other means",
-        "insufficient_traffic" => {
+        Reason::UnknownData => "mend what is unknown below; until then judge by other means",
+        Reason::InsufficientTraffic => {
             "too little to be sure: look at the service; `rollback gitops` goes by your word"
         }
-        "not_attributable" => {
+        Reason::NotAttributable => {
             "look at dependencies and the platform, and freeze deployments until it is over"
         }
-        "no_target" | "too_many_revisions" => {
+        Reason::NoTarget | Reason::TooManyRevisions => {
             "choose a revision yourself: `rollback gitops --to REV`"
         }
-        "conflict" => {
+        Reason::Conflict => {
             "others changed the same files, or a secret is among them: repair it forward, or `rollback gitops --to REV`"
         }
-        "already_rolled_back" => "find out who brought the bad revision back, and fix forward",
-        "is_a_rollback" => "the rollback did not end the burn: look for another cause",
-        "deployment_in_progress" => "the next run looks again",
-        "breaker_open" => {
+        Reason::AlreadyRolledBack => "find out who brought the bad revision back, and fix forward",
+        Reason::IsARollback => "the rollback did not end the burn: look for another cause",
+        Reason::DeploymentInProgress => "the next run looks again",
+        Reason::BreakerOpen => {
             "look why the last rollback did not help; the next deployment closes the breaker"
         }
-        "cooldown" | "hourly_limit" | "daily_limit" => {
+        Reason::Cooldown | Reason::HourlyLimit | Reason::DailyLimit => {
             "find out why so much is rolled back; a person's rollback obeys the same limits"
         }
-        "blackout" => "the blackout holds rollbacks back: fix forward, or end it",
-        "warning_level" | "not_burning" => {
+        Reason::Blackout => "the blackout holds rollbacks back: fix forward, or end it",
+        Reason::WarningLevel | Reason::NotBurning => {
             "nothing to roll back: keep risky changes back until the budget recovers"
         }
-        "disabled" => "ROLLBACK_ENABLED and AUTO_ROLLBACK_* decide whether this is done",
-        _ => return None,
+        Reason::Disabled => "ROLLBACK_ENABLED and AUTO_ROLLBACK_* decide whether this is done",
+        Reason::Healthy
+        | Reason::AwaitingApproval
+        | Reason::ApprovalExpired
+        | Reason::Rejected
+        | Reason::RecoveredMeanwhile
+        | Reason::Superseded
+        | Reason::Manual
+        | Reason::Trigger
+        | Reason::Resumed => return None,
     })
 }

@@ -1,12 +1,16 @@
 //! Who is told what by default.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::journal::{News, NewsKind};
 
 /// A way to tell people. Each has an order of its own: what comes later waits for what comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Channel {
     /// `SLACK_WEBHOOK`, or `SLACK_BOT_TOKEN` and `SLACK_CHANNEL`.
     Slack,
@@ -32,13 +36,7 @@ impl Channel {
 
     /// Returns the name used in logs, metrics and the state.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Slack => "slack",
-            Self::Pagerduty => "pagerduty",
-            Self::PagerdutyChanges => "pagerduty_changes",
-            Self::Ticket => "ticket",
-            Self::Webhook => "webhook",
-        }
+        self.into()
     }
 }
 

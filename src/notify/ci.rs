@@ -8,7 +8,8 @@ use std::fmt::Write;
 use super::piece::{clipped, escaped};
 use super::text::{percent, rate};
 use crate::exit::Exit;
-use crate::record::Record;
+use crate::record::{Record, level_word};
+use crate::slo::{Level, Verdict};
 
 /// Longest record among the outputs (bytes). GitHub takes 1 MB for all outputs of a job; a longer record is left out.
 const MAX_RECORD: usize = 256 * 1024;
@@ -85,9 +86,9 @@ impl<'a> Gate<'a> {
             ("blocked_services", blocked.join(",")),
             ("service", code(record.map(|it| it.service.as_str()))),
             ("namespace", code(record.map(|it| it.namespace.as_str()))),
-            ("verdict", code(record.map(|it| it.verdict))),
-            ("level", code(record.map(|it| it.budget.level))),
-            ("reason", code(record.map(|it| it.decision.reason))),
+            ("verdict", code(record.map(|it| it.verdict.as_str()))),
+            ("level", code(record.map(|it| level_word(it.budget.level)))),
+            ("reason", code(record.map(|it| it.decision.reason.as_str()))),
             (
                 "budget_consumed",
                 number(record.and_then(|it| it.budget.consumed)),
@@ -155,12 +156,12 @@ pub fn annotations(gate: &Gate<'_>) -> String {
 
 /// Says what is not well about a service that may be deployed.
 fn worry(record: &Record) -> Option<String> {
-    let is_well = record.budget.level == "ok" && record.verdict == "healthy";
+    let is_well = record.budget.level == Some(Level::Ok) && record.verdict == Verdict::Healthy;
     (!is_well).then(|| {
         format!(
             "verdict {}, level {}, {} of the error budget consumed",
             record.verdict,
-            record.budget.level,
+            level_word(record.budget.level),
             percent(record.budget.consumed)
         )
     })
@@ -225,8 +226,8 @@ fn row(service: &GateOf<'_>) -> String {
         "| {} | {} | {} | {} | {} | {} | {} |\n",
         markdown(service.service),
         service.exit.code(),
-        record.map_or("unknown", |it| it.verdict),
-        record.map_or("unknown", |it| it.budget.level),
+        record.map_or("unknown", |it| it.verdict.as_str()),
+        level_word(record.and_then(|it| it.budget.level)),
         percent(record.and_then(|it| it.budget.consumed)),
         rate(record.and_then(|it| it.burn_rates.h1)),
         markdown(why)
@@ -274,8 +275,8 @@ mod tests {
         };
         let at = chrono::DateTime::from_timestamp(1_795_225_500, 0).expect("a time");
         let mut record = Record::unknown(&heading, &world().objective, at);
-        record.verdict = "burning";
-        record.budget.level = "warning";
+        record.verdict = Verdict::Burning;
+        record.budget.level = Some(Level::Warning);
         record.budget.consumed = Some(0.525);
         record.budget.remaining = Some(0.475);
         record

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::text::{percent, rate, span};
 use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO};
-use crate::policy::{Undone, short};
+use crate::policy::{Blame, Undone, short};
 use crate::record::{AttributionPart, Record};
 
 /// Longest piece of untrusted text in a message, in characters.
@@ -162,7 +162,7 @@ fn suspicion(attribution: &AttributionPart, from: &str) -> Vec<String> {
             if lag < 0 { "before" } else { "after" }
         ));
     }
-    if attribution.verdict != "deployment" {
+    if attribution.verdict != Blame::Deployment {
         lines.push(format!(
             "That a deployment is to blame was not shown: {}.",
             one_line(&attribution.why)
@@ -240,7 +240,7 @@ mod tests {
                 bad_after: Some(399.6),
                 total_after: Some(2_000.0),
                 p_value: Some(0.0),
-                verdict: "deployment",
+                verdict: Blame::Deployment,
                 why: "it began with it".to_owned(),
             }),
             ..unknown
@@ -305,7 +305,7 @@ mod tests {
         if let Some(attribution) = &mut record.attribution {
             attribution.lag_seconds = Some(-7_300);
             attribution.onset = Some(at(-122));
-            attribution.verdict = "not_deployment";
+            attribution.verdict = Blame::NotDeployment;
             attribution.why = "errors began\nlong before".to_owned();
             attribution.total_before = None;
         }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::pagerduty::bounded;
 use super::piece::clean;
 use super::story::headline;
-use crate::journal::{News, NewsKind, NewsRollback};
+use crate::journal::{News, NewsKind, NewsRollback, Step, StepName, StepState};
 
 /// The version of CDEvents that is spoken. Source: the specification of CDEvents.
 const CDEVENTS: &str = "0.5.0";
@@ -69,9 +69,8 @@ pub(super) fn events(news: &News) -> Vec<Event> {
 
 /// Tells whether anything of a rollback was carried out.
 fn took_effect(rollback: &NewsRollback) -> bool {
-    let is_deed = |step: &str| step != "verify";
-    let mut steps = rollback.steps.iter();
-    rollback.commit.is_some() || steps.any(|step| step.state == "done" && is_deed(&step.step))
+    let is_done = |step: &Step| step.state == StepState::Done && step.step != StepName::Verify;
+    rollback.commit.is_some() || rollback.steps.iter().any(is_done)
 }
 
 fn ours(news: &News) -> Event {

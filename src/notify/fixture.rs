@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::journal::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Standing};
+use crate::journal::{
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepName, StepState,
+};
+use crate::policy::{GateName, GateState, Reason};
+use crate::slo::{Level, Verdict};
 
 /// Every kind, in the order in which they are declared.
 pub(super) const KINDS: [NewsKind; 15] = [
@@ -48,11 +52,10 @@ pub(super) fn news(kind: NewsKind) -> News {
         namespace: "shop".to_owned(),
         standing: standing(),
         reason: if kind == NewsKind::Held {
-            "not_attributable"
+            Reason::NotAttributable
         } else {
-            "trigger"
-        }
-        .to_owned(),
+            Reason::Trigger
+        },
         detail: "burn rate 1h 120.0, 5m 200.0".to_owned(),
         needs_a_person: kind == NewsKind::Held,
         gates: gates(kind),
@@ -64,8 +67,8 @@ pub(super) fn news(kind: NewsKind) -> News {
 fn standing() -> Standing {
     let rate = |window: &str, value| (window.to_owned(), value);
     Standing {
-        verdict: "burning".to_owned(),
-        level: "critical".to_owned(),
+        verdict: Verdict::Burning,
+        level: Some(Level::Critical),
         window_seconds: 2_592_000,
         error_budget: 0.001,
         bad_events: Some(402.0),
@@ -89,34 +92,42 @@ fn standing() -> Standing {
 }
 
 fn gates(kind: NewsKind) -> Vec<NewsGate> {
-    let gate = |gate: &str, state: &str, detail: &str| NewsGate {
-        gate: gate.to_owned(),
-        state: state.to_owned(),
+    let gate = |gate, state, detail: &str| NewsGate {
+        gate,
+        state,
         detail: detail.to_owned(),
     };
-    let attributable = if kind == NewsKind::Held {
-        gate("attributable", "fail", "no deployment in the last 60 min")
+    let attribution = if kind == NewsKind::Held {
+        gate(
+            GateName::Attribution,
+            GateState::Fail,
+            "no deployment in the last 60 min",
+        )
     } else {
-        gate("attributable", "pass", "begun 2 min after bbbbbbbbbb")
+        gate(
+            GateName::Attribution,
+            GateState::Pass,
+            "begun 2 min after bbbbbbbbbb",
+        )
     };
     vec![
-        gate("data", "pass", "complete"),
-        gate("burning", "pass", "1h 120.0 > 14.4"),
-        attributable,
-        gate("approval", "not_checked", "not required"),
+        gate(GateName::Data, GateState::Pass, "complete"),
+        gate(GateName::Burning, GateState::Pass, "1h 120.0 > 14.4"),
+        attribution,
+        gate(GateName::Approval, GateState::NotChecked, "not required"),
     ]
 }
 
 pub(super) fn rollback() -> NewsRollback {
-    let step = |step: &str, state: &str, minute, detail: &str| NewsStep {
-        step: step.to_owned(),
-        state: state.to_owned(),
+    let step = |step, state, minute, detail: &str| Step {
+        step,
+        state,
         at: at(minute),
         detail: detail.to_owned(),
     };
     NewsRollback {
         id: ID.to_owned(),
-        origin: "automatic".to_owned(),
+        origin: Origin::Automatic,
         why: "burn rate 1h 120.0, 5m 200.0".to_owned(),
         from: "b".repeat(40),
         from_subject: "checkout: v2".to_owned(),
@@ -143,8 +154,18 @@ pub(super) fn rollback() -> NewsRollback {
         expires_at: Some(at(30)),
         worse: false,
         steps: vec![
-            step("gitops_revert", "done", 1, "pushed cccccccccc"),
-            step("verify", "pending", 4, "waiting for 2 min of calm"),
+            step(
+                StepName::GitopsRevert,
+                StepState::Done,
+                1,
+                "pushed cccccccccc",
+            ),
+            step(
+                StepName::Verify,
+                StepState::Pending,
+                4,
+                "waiting for 2 min of calm",
+            ),
         ],
     }
 }
@@ -154,7 +175,6 @@ pub(super) fn hostile(kind: NewsKind, text: &str) -> News {
     let mut news = news(kind);
     news.rollback.get_or_insert_with(rollback);
     news.detail = text.to_owned();
-    news.reason = text.to_owned();
     news.standing.violated = vec![text.to_owned(); 20];
     for gate in &mut news.gates {
         gate.detail = text.to_owned();

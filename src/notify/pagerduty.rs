@@ -9,6 +9,8 @@ use crate::clients::pagerduty::{
     Alert, AlertAction, AlertPayload, Change, ChangePayload, Link, MAX_EVENT, Severity,
 };
 use crate::journal::{News, NewsKind};
+use crate::record::level_word;
+use crate::slo::Level;
 
 /// Longest summary (characters). Source: PagerDuty's documentation of the PD-CEF fields.
 const MAX_SUMMARY: usize = 1_024;
@@ -106,7 +108,7 @@ fn severity(news: &News) -> Severity {
         | NewsKind::Blind
         | NewsKind::Seeing
         | NewsKind::MemoryRebuilt => {
-            if news.standing.level == "emergency" {
+            if news.standing.level == Some(Level::Emergency) {
                 Severity::Critical
             } else {
                 Severity::Error
@@ -154,7 +156,7 @@ fn details(news: &News) -> Value {
     let mut details = json!({
         "reason": news.reason,
         "detail": news.detail,
-        "level": standing.level,
+        "level": level_word(standing.level),
         "verdict": standing.verdict,
         "budget_consumed": standing.consumed,
         "budget_left": standing.consumed.map(|consumed| 1.0 - consumed),

@@ -4,7 +4,8 @@ use super::advice::next_step;
 use super::piece::{Line, Piece, clean, clipped, highest, moment, sparkline};
 use super::text::{percent, rate, span};
 use crate::journal::{News, NewsGate, NewsKind, NewsRollback, Standing};
-use crate::policy::short;
+use crate::policy::{GateState, short};
+use crate::record::level_word;
 
 /// Longest detail of a step (characters).
 const MAX_DETAIL: usize = 400;
@@ -19,10 +20,10 @@ pub(super) fn headline(news: &News) -> String {
     match news.kind {
         NewsKind::LevelCrossed => format!(
             "Budget at level {}: {service}, {} consumed",
-            clean(&news.standing.level),
+            level_word(news.standing.level),
             percent(news.standing.consumed)
         ),
-        NewsKind::Held => format!("Rollback held: {service}, {}", clean(&news.reason)),
+        NewsKind::Held => format!("Rollback held: {service}, {}", news.reason),
         NewsKind::Started => format!("Rollback started: {back_to}"),
         NewsKind::Recovered => format!("Rollback recovered: {service}, the burn stopped"),
         NewsKind::Ineffective if made_it_worse(news) => {
@@ -113,7 +114,7 @@ pub(super) fn numbers(standing: &Standing) -> Vec<Line> {
         percent(standing.consumed),
         percent(Some(standing.error_budget)),
         span(standing.window_seconds as f64),
-        clean(&standing.level)
+        level_word(standing.level)
     );
     if let Some(seconds) = standing
         .seconds_to_exhaustion
@@ -195,17 +196,21 @@ pub(super) fn limits(news: &News) -> Option<Line> {
 
 /// Says which gates passed, and which one holds: the first that failed, else the first that could not be checked.
 pub(super) fn gates(news: &News) -> Vec<Line> {
-    let named = |state: &str| -> Vec<&NewsGate> {
+    let named = |state: GateState| -> Vec<&NewsGate> {
         news.gates
             .iter()
             .filter(|gate| gate.state == state)
             .collect()
     };
     let names = |gates: &[&NewsGate]| {
-        let names: Vec<String> = gates.iter().map(|gate| gate.gate.clone()).collect();
+        let names: Vec<String> = gates.iter().map(|gate| gate.gate.to_string()).collect();
         names.join(", ")
     };
-    let (passed, failed, unchecked) = (named("pass"), named("fail"), named("not_checked"));
+    let (passed, failed, unchecked) = (
+        named(GateState::Pass),
+        named(GateState::Fail),
+        named(GateState::NotChecked),
+    );
     let mut lines = Vec::new();
     if !passed.is_empty() {
         lines.push(Line::new("Gates passed", [Piece::Said(names(&passed))]));
@@ -262,7 +267,7 @@ pub(super) fn next(news: &News) -> Option<Line> {
         ],
         (NewsKind::Blind, _) => vec![words("see what is wrong: "), command("doctor")],
         (NewsKind::Held | NewsKind::LevelCrossed, _) => vec![
-            words(next_step(&news.reason).unwrap_or("look at the service")),
+            words(next_step(news.reason).unwrap_or("look at the service")),
             words("; all numbers: "),
             command("status"),
         ],

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use super::advice::next_step;
 use super::commit::one_line;
 use super::story::offence;
-use crate::policy::{Undone, short};
+use crate::policy::{Blame, GateState, Undone, short};
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
-    ViolationPart,
+    ViolationPart, level_word,
 };
 use crate::report::{Pending, Said, Status};
+use crate::slo::{SignalName, SignalState, Slo};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
 pub fn record(record: &Record) -> String {
@@ -27,7 +28,7 @@ pub fn record(record: &Record) -> String {
             record.evaluated_at.format("%Y-%m-%d %H:%M:%S UTC")
         ),
     );
-    line(&mut text, "verdict", record.verdict);
+    line(&mut text, "verdict", record.verdict.as_str());
     line(
         &mut text,
         "decision",
@@ -63,7 +64,7 @@ pub fn record(record: &Record) -> String {
     for signal in record
         .signals
         .iter()
-        .filter(|signal| signal.state == "raised")
+        .filter(|signal| signal.state == SignalState::Raised)
     {
         line(&mut text, "signal", &raised(signal));
     }
@@ -107,9 +108,9 @@ fn write_suspect(text: &mut String, attribution: &AttributionPart) {
         (Some(_) | None, _) => String::new(),
     };
     let verdict = match attribution.verdict {
-        "deployment" => "to blame",
-        "not_deployment" => "not to blame",
-        _ => "not known to be to blame",
+        Blame::Deployment => "to blame",
+        Blame::NotDeployment => "not to blame",
+        Blame::Unknown => "not known to be to blame",
     };
     line(
         text,
@@ -136,17 +137,17 @@ fn write_suspect(text: &mut String, attribution: &AttributionPart) {
 fn raised(signal: &SignalPart) -> String {
     let value = signal.value;
     match signal.name {
-        "pods_not_ready" => format!("{} of the pods are not ready", percent(value)),
-        "restarts" => format!(
+        SignalName::PodsNotReady => format!("{} of the pods are not ready", percent(value)),
+        SignalName::Restarts => format!(
             "{} container restarts in 10 min",
             count(value.map(f64::round))
         ),
-        "memory" => format!(
+        SignalName::Memory => format!(
             "memory has been at {} of its limit for 5 min",
             percent(value)
         ),
-        "cpu" => format!("CPU has been at {} of its limit for 10 min", percent(value)),
-        name => format!(
+        SignalName::Cpu => format!("CPU has been at {} of its limit for 10 min", percent(value)),
+        name @ (SignalName::LatencyDoubled | SignalName::LatencyTripled) => format!(
             "{name}: {} times what it was in the hour before the suspect",
             rate(value)
         ),
@@ -159,12 +160,12 @@ fn write_gates(text: &mut String, decision: &DecisionPart) {
         return;
     }
     text.push('\n');
-    let stops = |state: &str| decision.gates.iter().position(|gate| gate.state == state);
-    let first = stops("fail").or_else(|| stops("not_checked"));
+    let stops = |state: GateState| decision.gates.iter().position(|gate| gate.state == state);
+    let first = stops(GateState::Fail).or_else(|| stops(GateState::NotChecked));
     for (index, gate) in decision.gates.iter().enumerate() {
         let state = match gate.state {
-            "not_checked" => "not checked",
-            state => state,
+            GateState::NotChecked => "not checked",
+            GateState::Pass | GateState::Fail => gate.state.as_str(),
         };
         let mark = if first == Some(index) { '>' } else { ' ' };
         let _ = writeln!(
@@ -188,7 +189,7 @@ pub fn status(status: &Status) -> String {
             status.at.format("%Y-%m-%d %H:%M:%S UTC")
         ),
     );
-    line(&mut text, "verdict", status.verdict);
+    line(&mut text, "verdict", status.verdict.as_str());
     numbers(
         &mut text,
         &status.budget,
@@ -306,7 +307,7 @@ fn numbers(
             count(budget.bad_events),
             count(budget.total_events),
             percent(budget.coverage),
-            budget.level,
+            level_word(budget.level),
             budget
                 .seconds_to_exhaustion
                 .filter(|seconds| *seconds > 0.0)
@@ -329,19 +330,19 @@ fn numbers(
         if let Some(detail) = &violation.detail {
             line(
                 text,
-                violation.name,
+                violation.name.as_str(),
                 &format!("{}: {detail}", violation.state),
             );
             continue;
         }
-        let (value, threshold) = if violation.name.starts_with("latency") {
+        let (value, threshold) = if matches!(violation.name, Slo::LatencyP95 | Slo::LatencyP99) {
             (seconds(violation.value), seconds(Some(violation.threshold)))
         } else {
             (percent(violation.value), percent(Some(violation.threshold)))
         };
         line(
             text,
-            violation.name,
+            violation.name.as_str(),
             &format!(
                 "{} ({value}, threshold {threshold}, {} of {} slices{})",
                 violation.state,

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::piece::{Line, Piece, escaped, moment};
 use super::story::{gates, headline, impact, limits, next, numbers, pages, revisions, steps, why};
 use super::text::span;
-use crate::journal::{News, NewsKind, NewsRollback};
+use crate::journal::{News, NewsKind, NewsRollback, Origin};
 
 /// The labels of a ticket; the second is the one by which tickets are listed.
 pub(super) const LABELS: [&str; 2] = ["incident", LISTED];
@@ -160,9 +160,9 @@ fn impact_lines(news: &News, rollback: &NewsRollback) -> Vec<Line> {
 }
 
 fn done(text: &mut String, news: &News, rollback: &NewsRollback) {
-    let who = match rollback.origin.as_str() {
-        "manual" => "A person asked for the rollback.",
-        _ => "The program began the rollback by itself.",
+    let who = match rollback.origin {
+        Origin::Manual => "A person asked for the rollback.",
+        Origin::Automatic => "The program began the rollback by itself.",
     };
     let _ = writeln!(text, "{who}\n");
     for (what, url) in pages(news).into_iter().take(MAX_LINES) {

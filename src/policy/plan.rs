@@ -1,6 +1,8 @@
 //! What shall be done, and why or why not.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr};
 
 use super::reason::Reason;
 use super::timeline::Witness;
@@ -46,7 +48,9 @@ pub enum Action {
 }
 
 /// How one gate stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum GateState {
     /// It lets a rollback through.
     Pass,
@@ -54,6 +58,13 @@ pub enum GateState {
     Fail,
     /// Its inputs do not exist, so it was not evaluated. It stops a rollback too.
     NotChecked,
+}
+
+impl GateState {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// One gate, evaluated.
@@ -107,7 +118,9 @@ impl Gate {
 }
 
 /// The gates, in the order in which the first failure gives the reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum GateName {
     /// Every reading is fresh, complete and from one evaluation time.
     Data,
@@ -134,18 +147,7 @@ pub enum GateName {
 impl GateName {
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Burning => "burning",
-            Self::Severity => "severity",
-            Self::Significance => "significance",
-            Self::Attribution => "attribution",
-            Self::Target => "target",
-            Self::NotALoop => "not_a_loop",
-            Self::Limits => "limits",
-            Self::Approval => "approval",
-            Self::Enabled => "enabled",
-        }
+        self.into()
     }
 }
 
@@ -171,7 +173,9 @@ pub struct Attribution {
 }
 
 /// Whether a deployment is to blame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Blame {
     /// It is.
     Deployment,
@@ -179,6 +183,13 @@ pub enum Blame {
     NotDeployment,
     /// It cannot be told.
     Unknown,
+}
+
+impl Blame {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// What was decided, with everything that stands in the way or speaks for it.

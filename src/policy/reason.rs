@@ -1,10 +1,14 @@
 //! The reason codes of the contract.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr};
 
 /// Why something is done or not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, Display,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// All is well.
     Healthy,
@@ -63,33 +67,6 @@ pub enum Reason {
 impl Reason {
     /// Returns the code used in the decision record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::WarningLevel => "warning_level",
-            Self::Disabled => "disabled",
-            Self::UnknownData => "unknown_data",
-            Self::NotBurning => "not_burning",
-            Self::InsufficientTraffic => "insufficient_traffic",
-            Self::NotAttributable => "not_attributable",
-            Self::NoTarget => "no_target",
-            Self::TooManyRevisions => "too_many_revisions",
-            Self::Conflict => "conflict",
-            Self::AlreadyRolledBack => "already_rolled_back",
-            Self::IsARollback => "is_a_rollback",
-            Self::DeploymentInProgress => "deployment_in_progress",
-            Self::Cooldown => "cooldown",
-            Self::HourlyLimit => "hourly_limit",
-            Self::DailyLimit => "daily_limit",
-            Self::Blackout => "blackout",
-            Self::AwaitingApproval => "awaiting_approval",
-            Self::ApprovalExpired => "approval_expired",
-            Self::Rejected => "rejected",
-            Self::RecoveredMeanwhile => "recovered_meanwhile",
-            Self::Superseded => "superseded",
-            Self::BreakerOpen => "breaker_open",
-            Self::Manual => "manual",
-            Self::Trigger => "trigger",
-            Self::Resumed => "resumed",
-        }
+        self.into()
     }
 }

@@ -1,6 +1,8 @@
 //! What was deployed when, as the GitOps branch saw it.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use strum::{Display, IntoStaticStr};
 
 /// How long a service must have been watched before what was seen decides alone. Source: DESIGN, section 10.
 const WATCHED_ENOUGH: Duration = Duration::hours(1);
@@ -54,7 +56,9 @@ pub struct Sighting {
 }
 
 /// From whom it is known what is live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Witness {
     /// The dates of commits.
     CommitDate,
@@ -69,12 +73,7 @@ pub enum Witness {
 impl Witness {
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CommitDate => "commit_date",
-            Self::Pods => "pods",
-            Self::Tip => "tip",
-            Self::Argocd => "argocd",
-        }
+        self.into()
     }
 }
 
@@ -103,12 +102,21 @@ pub enum End {
 }
 
 /// Who knows when something was deployed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Source {
     /// The commits of the branch.
     Git,
     /// Argo CD's history.
     Argocd,
+}
+
+impl Source {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The changes of the watched paths, newest first.

@@ -5,9 +5,13 @@ use crate::journal::{Answer, Event, Memory, Phase, Rollback, ServiceState, Signa
 use crate::outcome::Ended;
 use crate::report::Said;
 use crate::service::Service;
+use serde::Serialize;
+use strum::{Display, IntoStaticStr};
 
 /// What a person says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ApprovalCommand {
     /// Yes to a plan.
     Approve,
@@ -20,11 +24,7 @@ pub enum ApprovalCommand {
 impl ApprovalCommand {
     /// Returns the command.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Release => "release",
-        }
+        self.into()
     }
 }
 

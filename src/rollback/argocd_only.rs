@@ -15,7 +15,7 @@ use crate::journal::{
 };
 use crate::outcome::Ended;
 use crate::policy::{Plan, Reason, short};
-use crate::record::{Record, StepPart};
+use crate::record::{Record, StepPart, StepProgress};
 use crate::service::Service;
 use crate::with_sources;
 
@@ -134,8 +134,8 @@ pub(crate) async fn alone(
     match memory {
         Memory::ReadOnly(_) => {
             let step = StepPart {
-                step: StepName::ArgocdRollback.as_str(),
-                state: "planned",
+                step: StepName::ArgocdRollback,
+                state: StepProgress::Planned,
                 detail: format!(
                     "application {} goes back to history entry {id}{}; git still holds {}",
                     argo.name(),

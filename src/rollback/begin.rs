@@ -11,7 +11,7 @@ use crate::journal::{ArgoOperation, Memory, Order, StepName, now};
 use crate::log_file::AUDIT;
 use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason};
-use crate::record::{Record, StepPart};
+use crate::record::{Record, StepPart, StepProgress};
 use crate::service::Service;
 
 /// Does what was decided: nothing, a plan shown, or a rollback begun and followed to its outcome.
@@ -108,11 +108,12 @@ pub(crate) async fn carry_out(
 /// Logs a decision, and keeps it where it is not that all is well.
 fn decided(record: &Record) {
     let decision = &record.decision;
-    let (action, reason, detail) = (decision.action, decision.reason, &decision.detail);
-    if reason == Reason::Healthy.as_str() {
-        tracing::info!(action, reason, detail, "decided");
+    let (reason, detail) = (decision.reason, &decision.detail);
+    let (action, code) = (decision.action.as_str(), reason.as_str());
+    if reason == Reason::Healthy {
+        tracing::info!(action, reason = code, detail, "decided");
     } else {
-        tracing::info!(target: AUDIT, action, reason, detail, "decided");
+        tracing::info!(target: AUDIT, action, reason = code, detail, "decided");
     }
 }
 
@@ -151,8 +152,8 @@ fn planned(
     steps
         .into_iter()
         .map(|(step, detail)| StepPart {
-            step: step.as_str(),
-            state: "planned",
+            step,
+            state: StepProgress::Planned,
             detail,
         })
         .collect()

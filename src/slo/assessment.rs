@@ -1,6 +1,8 @@
 //! What readings mean: the words of a judgement.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use strum::{Display, IntoStaticStr};
 
 use super::Level;
 use super::events::Events;
@@ -69,7 +71,11 @@ impl Assessment {
 }
 
 /// How the service stands, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// Not burning, budget left.
     Healthy,
@@ -78,7 +84,15 @@ pub enum Verdict {
     /// Nothing burns, but the budget is gone.
     Exhausted,
     /// Not known.
+    #[default]
     Unknown,
+}
+
+impl Verdict {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The state of the budget.
@@ -114,7 +128,9 @@ pub struct BurnRates {
 }
 
 /// The four SLOs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Slo {
     /// Share of good events.
     Availability,
@@ -129,12 +145,7 @@ pub enum Slo {
 impl Slo {
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Availability => "availability",
-            Self::ErrorRate => "error_rate",
-            Self::LatencyP95 => "latency_p95",
-            Self::LatencyP99 => "latency_p99",
-        }
+        self.into()
     }
 }
 
@@ -160,7 +171,9 @@ pub struct Violation {
 }
 
 /// Whether an SLO is broken for long enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ViolationState {
     /// Not violated over the whole violation window.
     Ok,
@@ -170,6 +183,13 @@ pub enum ViolationState {
     Uncertain,
     /// Too little was measured.
     Unknown,
+}
+
+impl ViolationState {
+    /// Returns the word used in the decision record.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Something that shows that the budget is being burnt now, with the counts that prove or disprove it.

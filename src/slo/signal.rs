@@ -4,9 +4,13 @@
 //! answers well is not broken.
 
 use super::reading::Reading;
+use serde::Serialize;
+use strum::{Display, IntoStaticStr};
 
 /// What a signal watches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SignalName {
     /// The share of the service's pods that are not ready (ratio, 0..=1).
     PodsNotReady,
@@ -18,8 +22,12 @@ pub enum SignalName {
     Cpu,
     /// The 95th percentile of the latency since the deployment under suspicion, as a multiple of that of the hour before it;
     /// interpolated within buckets.
+    #[serde(rename = "latency_p95_doubled")]
+    #[strum(serialize = "latency_p95_doubled")]
     LatencyDoubled,
     /// The same multiple, against a higher bar.
+    #[serde(rename = "latency_p95_tripled")]
+    #[strum(serialize = "latency_p95_tripled")]
     LatencyTripled,
 }
 
@@ -32,14 +40,7 @@ impl SignalName {
 
     /// Returns the name for records and logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PodsNotReady => "pods_not_ready",
-            Self::Restarts => "restarts",
-            Self::Memory => "memory",
-            Self::Cpu => "cpu",
-            Self::LatencyDoubled => "latency_p95_doubled",
-            Self::LatencyTripled => "latency_p95_tripled",
-        }
+        self.into()
     }
 
     /// Returns the value above which the signal is raised, in the unit of its value. Source: our rule. Of pods and
@@ -57,7 +58,9 @@ impl SignalName {
 }
 
 /// What a signal says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SignalState {
     /// The value is above the threshold.
     Raised,
@@ -72,12 +75,7 @@ pub enum SignalState {
 impl SignalState {
     /// Returns the word for records and logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Raised => "raised",
-            Self::Quiet => "quiet",
-            Self::NotApplicable => "not_applicable",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

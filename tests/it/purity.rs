@@ -47,7 +47,7 @@ const OUTSIDE: &[&str] = &[
 const SLO: Rule = Rule {
     module: "slo",
     ours: &[],
-    crates: Some(&["std", "serde", "chrono", "thiserror"]),
+    crates: Some(&["std", "serde", "strum", "chrono", "thiserror"]),
     never: OUTSIDE,
     is_pure: true,
 };
@@ -55,7 +55,7 @@ const SLO: Rule = Rule {
 const POLICY: Rule = Rule {
     module: "policy",
     ours: &["slo"],
-    crates: Some(&["std", "serde", "chrono", "chrono_tz", "thiserror"]),
+    crates: Some(&["std", "serde", "strum", "chrono", "chrono_tz", "thiserror"]),
     never: OUTSIDE,
     is_pure: true,
 };
@@ -88,20 +88,20 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("policy", &["slo"]),
     ("config", &["clients", "policy", "slo"]),
     ("cli", &["config"]),
-    ("journal", &["fail_point", "policy"]),
+    ("journal", &["fail_point", "policy", "slo"]),
     (
         "observe",
         &["clients", "config", "journal", "policy", "slo"],
     ),
     ("record", &["journal", "observe", "policy", "slo"]),
-    ("report", &["record"]),
+    ("report", &["record", "slo"]),
     (
         "notify",
         &[
-            "clients", "config", "exit", "journal", "observe", "policy", "record", "report",
+            "clients", "config", "exit", "journal", "observe", "policy", "record", "report", "slo",
         ],
     ),
-    ("metrics", &["clients", "record"]),
+    ("metrics", &["clients", "policy", "record", "slo"]),
     (
         "outcome",
         &["clients", "exit", "journal", "policy", "record"],

@@ -40,7 +40,7 @@ fn what_did_not_take_effect_was_not_rolled_back() {
     let mut failed = news(NewsKind::Failed);
     let rollback = failed.rollback.as_mut().expect("a rollback");
     rollback.commit = None;
-    rollback.steps[0].state = "failed".to_owned();
+    rollback.steps[0].state = StepState::Failed;
     let types: Vec<Value> = events(&failed)
         .into_iter()
         .map(|event| event.envelope["type"].clone())

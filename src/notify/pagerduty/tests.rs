@@ -40,7 +40,7 @@ fn begins_and_ends_with_the_same_key_and_only_proof_ends_it() {
 #[test]
 fn an_emergency_is_critical() {
     let mut started = news(NewsKind::Started);
-    started.standing.level = "emergency".to_owned();
+    started.standing.level = Some(Level::Emergency);
     let payload = alert(&started).payload.expect("a trigger");
     assert_eq!(payload.severity, Severity::Critical);
 }
@@ -74,7 +74,7 @@ fn the_alert_holds_the_evidence() {
           "gates": [
             "pass data: complete",
             "pass burning: 1h 120.0 > 14.4",
-            "pass attributable: begun 2 min after bbbbbbbbbb",
+            "pass attribution: begun 2 min after bbbbbbbbbb",
             "not_checked approval: not required"
           ],
           "id": "checkout-20261121t014503z-bbbbbbbb/started",

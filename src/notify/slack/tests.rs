@@ -42,7 +42,7 @@ fn shows_a_rollback_that_was_started() {
     *Burn rate* 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00
     *Last hour* ▁▁▁▁▃▆█· errors up to 20.00 %
     *Violated* error_rate
-    [section] *Gates passed* data, burning, attributable
+    [section] *Gates passed* data, burning, attribution
     *Not checked* approval
     *Limits left* 0 within the hour, 2 within the day
     [section] *Next* watch it: `error-budget-monitor status`
@@ -61,7 +61,7 @@ fn shows_a_rollback_that_is_held_back() {
     *Last hour* ▁▁▁▁▃▆█· errors up to 20.00 %
     *Violated* error_rate
     [section] *Gates passed* data, burning
-    *Holds* attributable: no deployment in the last 60 min
+    *Holds* attribution: no deployment in the last 60 min
     *Not checked* approval
     *Limits left* 0 within the hour, 2 within the day
     [section] *Next* look at dependencies and the platform, and freeze deployments until it is over; all numbers: `error-budget-monitor status`
@@ -83,7 +83,7 @@ fn shows_what_waits_for_approval_with_both_answers_or_the_pull_request() {
     *Burn rate* 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00
     *Last hour* ▁▁▁▁▃▆█· errors up to 20.00 %
     *Violated* error_rate
-    [section] *Gates passed* data, burning, attributable
+    [section] *Gates passed* data, burning, attribution
     *Not checked* approval
     *Limits left* 0 within the hour, 2 within the day
     [section] *Next* `error-budget-monitor approve checkout-20261121t014503z-bbbbbbbb` or `error-budget-monitor reject checkout-20261121t014503z-bbbbbbbb` until 2026-11-21 02:15 UTC
@@ -167,7 +167,7 @@ fn the_thread_holds_gates_and_steps_and_the_message_above_it_does_not() {
     [text] Rollback recovered: shop/checkout, the burn stopped: burn rate 1h 120.0, 5m 200.0
     [section] *Now* Rollback recovered: shop/checkout, the burn stopped
     *Why* burn rate 1h 120.0, 5m 200.0
-    [section] *Gates passed* data, burning, attributable
+    [section] *Gates passed* data, burning, attribution
     *Not checked* approval
     *Limits left* 0 within the hour, 2 within the day
     [section] *Step* 2026-11-21 01:46:03 UTC gitops_revert done: pushed cccccccccc

@@ -41,7 +41,7 @@ fn the_body_is_the_draft_of_a_post_mortem() {
     - **Burn rate**: 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00
     - **Last hour**: ▁▁▁▁▃▆█· errors up to 20.00 %
     - **Violated**: `error_rate`
-    - **Gates passed**: `data, burning, attributable`
+    - **Gates passed**: `data, burning, attribution`
     - **Not checked**: `approval`
     - **Limits left**: 0 within the hour, 2 within the day
 
@@ -68,7 +68,7 @@ fn the_body_is_the_draft_of_a_post_mortem() {
     _To be written by a person._
 
     <!-- rollback-id: checkout-20261121t014503z-bbbbbbbb -->
-    <!-- draft: 1309df82c513c7f82a9ceac41d2abb98 -->
+    <!-- draft: 7f8f767dcf62afe0c4d0bec0dde3507e -->
     ");
 }
 

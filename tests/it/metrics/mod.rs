@@ -18,6 +18,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::metrics::{
     Decided, Numbers, Remembered, Run, Standing, Telling, Thresholds, exposition,
 };
+use error_budget_monitor::policy::Reason;
+use error_budget_monitor::record::ActionKind;
+use error_budget_monitor::slo::{Level, Slo, Verdict};
 
 /// A service of which everything is known, in the middle of an emergency.
 fn numbers() -> Numbers {
@@ -33,13 +36,13 @@ fn numbers() -> Numbers {
                 ("1h", Some(16.0)),
                 ("6h", Some(0.0)),
             ],
-            verdict: "burning",
-            level: "emergency",
+            verdict: Verdict::Burning,
+            level: Some(Level::Emergency),
             violated: vec![
-                ("availability", Some(true)),
-                ("error_rate", Some(true)),
-                ("latency_p95", Some(false)),
-                ("latency_p99", None),
+                (Slo::Availability, Some(true)),
+                (Slo::ErrorRate, Some(true)),
+                (Slo::LatencyP95, Some(false)),
+                (Slo::LatencyP99, None),
             ],
         },
         thresholds: Some(Thresholds {
@@ -50,8 +53,8 @@ fn numbers() -> Numbers {
             burn_rate_slow: 6.0,
         }),
         decision: Some(Decided {
-            action: "hold",
-            reason: "cooldown",
+            action: ActionKind::Hold,
+            reason: Reason::Cooldown,
         }),
         memory: Some(Remembered {
             in_progress: false,

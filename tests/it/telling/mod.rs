@@ -12,9 +12,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::post::Patience;
 use error_budget_monitor::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, NewsStep, Standing,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepName, StepState,
 };
 use error_budget_monitor::notify::{Channel, Handle, Handles, Tellers, Told};
+use error_budget_monitor::policy::{GateName, GateState, Reason};
+use error_budget_monitor::slo::Level;
 
 const ID: &str = "checkout-20261121t014503z-bbbbbbbb";
 
@@ -38,19 +40,19 @@ fn news(kind: NewsKind) -> News {
         service: "checkout".to_owned(),
         namespace: "shop".to_owned(),
         standing: Standing {
-            level: "critical".to_owned(),
+            level: Some(Level::Critical),
             window_seconds: 2_592_000,
             error_budget: 0.001,
             consumed: Some(0.831),
             course: vec![Some(0.0), None, Some(0.2)],
             ..Standing::default()
         },
-        reason: "trigger".to_owned(),
+        reason: Reason::Trigger,
         detail: "burn rate 1h 120.0, 5m 200.0".to_owned(),
         needs_a_person: false,
         gates: vec![NewsGate {
-            gate: "data".to_owned(),
-            state: "pass".to_owned(),
+            gate: GateName::Data,
+            state: GateState::Pass,
             detail: "complete".to_owned(),
         }],
         limits: Some(LimitsLeft { hour: 0, day: 2 }),
@@ -61,7 +63,7 @@ fn news(kind: NewsKind) -> News {
 fn rollback() -> NewsRollback {
     NewsRollback {
         id: ID.to_owned(),
-        origin: "automatic".to_owned(),
+        origin: Origin::Automatic,
         why: "burn rate 1h 120.0, 5m 200.0".to_owned(),
         from: "b".repeat(40),
         from_subject: "checkout: v2".to_owned(),
@@ -78,9 +80,9 @@ fn rollback() -> NewsRollback {
         application_url: None,
         expires_at: None,
         worse: false,
-        steps: vec![NewsStep {
-            step: "gitops_revert".to_owned(),
-            state: "done".to_owned(),
+        steps: vec![Step {
+            step: StepName::GitopsRevert,
+            state: StepState::Done,
             at: at(1),
             detail: "pushed cccccccccc".to_owned(),
         }],
