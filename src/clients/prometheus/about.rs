@@ -110,9 +110,11 @@ impl Prometheus {
             let error = store.get("lastError").filter(|error| !error.is_null());
             Some(Store {
                 name: quoted(store.get("name")?.as_str()?),
-                error: error.map(|error| match error.as_str() {
-                    Some(text) => quoted(text),
-                    None => quoted(&error.to_string()),
+                error: error.map(|error| {
+                    let text = error
+                        .as_str()
+                        .map_or_else(|| error.to_string(), str::to_owned);
+                    self.http.quote_ends(text.as_bytes())
                 }),
             })
         });

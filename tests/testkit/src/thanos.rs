@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::http;
 use crate::process::Guarded;
 use crate::prometheus::server::free_address;
-use crate::prometheus::{Api, Backfill, Edition, Prometheus, Recording};
+use crate::prometheus::{Api, Edition, Prometheus, Recording};
 use crate::servers;
 
 /// Protects a test from a Thanos that never gets ready, or never notices that a store died: it fails with the logs.
@@ -84,22 +84,20 @@ impl Treatment<'_> {
 }
 
 impl Thanos {
-    /// Starts a querier over a pair of Prometheus servers that both saw `backfill`; nothing where Thanos was not built.
-    ///
-    /// # Panics
-    /// If it does not start, or was not built and `CI` is `true`.
-    pub fn start(backfill: &Backfill) -> Option<Self> {
-        Self::start_recorded(&Recording::of(backfill))
-    }
-
-    /// Starts a querier over a pair of Prometheus servers that both serve a recording; nothing where Thanos was not built.
+    /// Starts a querier over a pair of Prometheus servers that both took in a recording, each in its own way; nothing where Thanos
+    /// was not built.
     pub(crate) fn start_recorded(recording: &Recording) -> Option<Self> {
-        let pair = [&[("replica", "a")], &[("replica", "b")]];
-        Self::start_shards(&pair.map(|labels| Shard {
+        let [a, b] = recording.of_a_pair();
+        let shard = |labels, recording| Shard {
             labels,
             recording,
             flags: &[],
-        }))
+        };
+        let pair = [
+            shard(&[("replica", "a")], &a),
+            shard(&[("replica", "b")], &b),
+        ];
+        Self::start_shards(&pair)
     }
 
     /// Starts a [usual](Treatment::USUAL) querier over Prometheus servers of their own; nothing where Thanos was not built.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::counters::Counters;
@@ -63,6 +63,8 @@ pub struct Backfill {
     spacing: Spacing,
     services: Vec<History>,
     lines: Vec<Line>,
+    late_secs: i64,
+    blind: Vec<(i64, i64)>,
 }
 
 /// A series that rises steadily or not at all.
@@ -83,6 +85,8 @@ impl Backfill {
             spacing: Spacing::default(),
             services: Vec::new(),
             lines: Vec::new(),
+            late_secs: 0,
+            blind: Vec::new(),
         }
     }
 
@@ -152,6 +156,23 @@ impl Backfill {
     pub fn spacing(mut self, spacing: Spacing) -> Self {
         self.spacing = spacing;
         self
+    }
+
+    /// Takes every sample so many seconds later than usual, as another Prometheus does that watches the same services.
+    pub fn late(mut self, seconds: i64) -> Self {
+        self.late_secs = seconds;
+        self
+    }
+
+    /// Takes no samples of services after one time and before another, as a Prometheus that is restarted.
+    pub fn blind(mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        self.blind.push((from.timestamp(), to.timestamp()));
+        self
+    }
+
+    fn is_blind_at(&self, time: i64) -> bool {
+        let mut blind = self.blind.iter();
+        blind.any(|(from, to)| *from < time && time < *to)
     }
 
     /// Returns the time that was given as now.
@@ -224,7 +245,7 @@ impl Backfill {
         let mut before = first.from;
         for time in self.sample_times(first.from, last.to, history.scraped_every_secs) {
             history.advance(&mut counters, before, time);
-            if history.has_samples_at(time) {
+            if history.has_samples_at(time) && !self.is_blind_at(time) {
                 series.each_sample(&counters, |name, value| {
                     writeln!(out, "{name}{value} {time}")
                 })?;
@@ -236,10 +257,10 @@ impl Backfill {
 
     /// Returns `from` and all multiples of the spacing, or of `at_least` where that is more, up to `to`, in unix seconds.
     fn sample_times(&self, from: i64, to: i64, at_least: i64) -> impl Iterator<Item = i64> {
-        let (now, spacing) = (self.now.timestamp(), self.spacing);
+        let (now, spacing, late) = (self.now.timestamp(), self.spacing, self.late_secs);
         let next = move |time: &i64| {
             let step = spacing.at_age(now - time).max(at_least);
-            Some((time.div_euclid(step) + 1) * step)
+            Some(((time - late).div_euclid(step) + 1) * step + late)
         };
         std::iter::successors(Some(from), next).take_while(move |time| *time <= to)
     }
@@ -261,6 +282,28 @@ impl Recording {
             text: OnceLock::new(),
             blocks: OnceLock::new(),
         }
+    }
+
+    /// Returns what the two of a pair of Prometheus took in of it: at other moments, and each was restarted now and then.
+    pub(crate) fn of_a_pair(&self) -> [Self; 2] {
+        let now = self.backfill.now();
+        let blind_since = |mut backfill: Backfill, minutes_ago: &[i64]| {
+            for minutes in minutes_ago {
+                let from = now - TimeDelta::minutes(*minutes);
+                backfill = backfill.blind(from, from + TimeDelta::minutes(4));
+            }
+            Self::of(&backfill)
+        };
+        [
+            blind_since(
+                self.backfill.clone(),
+                &[11, 58, 150, 400, 2000, 9000, 20000, 33000],
+            ),
+            blind_since(
+                self.backfill.clone().late(7),
+                &[24, 90, 240, 1000, 5000, 15000, 30000],
+            ),
+        ]
     }
 
     /// Returns the history as a file of OpenMetrics text.
