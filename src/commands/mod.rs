@@ -1,5 +1,6 @@
 //! The commands: each joins observing, deciding and acting for a list of services.
 
+mod buffered;
 mod check;
 mod choose;
 mod ci_outputs;
@@ -7,7 +8,6 @@ mod finished;
 mod rollback;
 mod run;
 mod status;
-mod together;
 mod watch;
 
 pub use ci_outputs::hand_over;
@@ -16,8 +16,8 @@ pub use finished::{Finished, Pass, Report, Served};
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
+use self::buffered::buffered;
 use self::choose::choose;
-use self::together::together;
 use crate::cli::{Cli, Command, Run, Way};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
@@ -128,7 +128,7 @@ async fn each(prepared: &[Prepared<'_>], look: impl AsyncFn(&Prepared<'_>) -> Fi
     let looks = prepared
         .iter()
         .map(|it| async { served(it, look(it).instrument(span(it)).await) });
-    Pass::of(together(looks).await)
+    Pass::of(buffered(looks).await)
 }
 
 /// Prepares the clients of all services; sends nothing.
@@ -212,7 +212,7 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
         runs.map(|(it, (memory, damage))| act(deed, it, memory, damage).instrument(span(it)));
     let mut all = Vec::new();
     let mut numbers = Vec::new();
-    for (it, (ended, told)) in prepared.iter().zip(together(runs).await) {
+    for (it, (ended, told)) in prepared.iter().zip(buffered(runs).await) {
         all.push(served(it, ended));
         numbers.extend(told.map(|told| (&it.service, told)));
     }
