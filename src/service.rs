@@ -14,10 +14,10 @@ use crate::config::{
     self, ArgocdAuth, ArgocdConfig, Config, GitopsConfig, GitopsMode, GitopsRepo, Histograms,
     PrometheusConfig, SliSource,
 };
-use crate::journal::{Answer, Phase, ServiceState, Watch};
+use crate::journal::{Answer, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
 use crate::observe::{Buckets, Metrics, Queries, Workload};
-use crate::policy::{History, PastOutcome, PastRollback, Settings, Sighting};
+use crate::policy::{History, PastRollback, Settings, Sighting};
 use crate::slo::{LevelThresholds, Objective};
 use crate::stop::{Signals, Stop};
 use crate::with_sources;
@@ -338,20 +338,8 @@ pub(crate) fn history(state: &ServiceState) -> History {
                 landed_at: past.effective_at,
                 is_released: past.released.is_some(),
                 made_it_worse: past.worse,
-                outcome: match past.phase {
-                    Phase::Awaiting if past.answer() == Some(Answer::Approved) => {
-                        PastOutcome::Approved
-                    }
-                    Phase::Awaiting => PastOutcome::Awaiting,
-                    Phase::Begun | Phase::Verifying => PastOutcome::Unverified,
-                    Phase::Recovered => PastOutcome::Recovered,
-                    Phase::Ineffective => PastOutcome::Ineffective,
-                    Phase::Failed => PastOutcome::Failed,
-                    Phase::Superseded => PastOutcome::Superseded,
-                    Phase::Proposed => PastOutcome::Proposed,
-                    Phase::Rejected => PastOutcome::Rejected,
-                    Phase::Expired => PastOutcome::Expired,
-                },
+                phase: past.phase,
+                is_approved: past.answer() == Some(Answer::Approved),
             })
             .collect(),
     )

@@ -5,7 +5,7 @@ use chrono::{Duration, Utc};
 use super::finished::{Finished, Report};
 use crate::evaluation::measure_since;
 use crate::exit::Exit;
-use crate::journal::{self, Memory, Phase};
+use crate::journal::{self, Memory};
 use crate::outcome::Ended;
 use crate::outcome::Outage;
 use crate::policy::{GateState, limits};
@@ -64,17 +64,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
     let remembered = history(&state);
     let gate = limits(&remembered, &service.settings, level, at);
     let in_flight = state.in_flight();
-    let waits = |rollback: &&journal::Rollback| match rollback.phase {
-        Phase::Awaiting | Phase::Proposed => true,
-        Phase::Begun
-        | Phase::Verifying
-        | Phase::Recovered
-        | Phase::Ineffective
-        | Phase::Failed
-        | Phase::Superseded
-        | Phase::Rejected
-        | Phase::Expired => false,
-    };
+    let waits = |rollback: &&journal::Rollback| rollback.phase.waits_for_a_person();
     let status = Status {
         schema: record.schema,
         service: record.service,

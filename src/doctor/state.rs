@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::journal::{
     self, FolderState, LockState, ServiceState, probe_folder, probe_lock, state_folder,
 };
-use crate::policy::{GateState, PastOutcome, Reason, Timeline, limits};
+use crate::policy::{GateState, Phase, Reason, Timeline, limits};
 use crate::service::{Service, history};
 
 const FOLDER: &str = "state folder";
@@ -128,17 +128,17 @@ fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
     match newest {
         None => Finding::ok(UNFINISHED, tried, "none is remembered"),
         Some(past) => {
-            let broken = match past.outcome {
-                PastOutcome::Failed => "failed",
-                PastOutcome::Ineffective => "did not help",
-                PastOutcome::Unverified
-                | PastOutcome::Recovered
-                | PastOutcome::Superseded
-                | PastOutcome::Awaiting
-                | PastOutcome::Approved
-                | PastOutcome::Proposed
-                | PastOutcome::Rejected
-                | PastOutcome::Expired => "",
+            let broken = match past.phase {
+                Phase::Failed => "failed",
+                Phase::Ineffective => "did not help",
+                Phase::Awaiting
+                | Phase::Begun
+                | Phase::Proposed
+                | Phase::Verifying
+                | Phase::Recovered
+                | Phase::Superseded
+                | Phase::Rejected
+                | Phase::Expired => "",
             };
             if broken.is_empty() || past.is_released || now - past.begun_at >= BREAKER {
                 return Finding::ok(

@@ -12,7 +12,7 @@ use super::error::JournalError;
 use super::news::NewsKind;
 use super::record::{Ledger, State};
 use super::store::beside;
-use super::transition::Phase;
+use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
 const SCHEMA: u32 = 2;

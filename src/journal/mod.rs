@@ -14,10 +14,10 @@ mod outbox;
 mod probe;
 mod record;
 mod store;
-mod transition;
 mod watch;
 mod words;
 
+pub use crate::policy::{Event, IllegalEvent, Phase, next};
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
 pub use memory::Memory;
@@ -29,7 +29,6 @@ pub use record::{
     ServiceState, Sighting, State, Step, StepName, StepState,
 };
 pub use store::{Glimpse, Journal, read};
-pub use transition::{Event, IllegalEvent, Phase, next};
 pub use watch::{SeenTip, Watch};
 
 /// The time in whole seconds: what a commit can carry.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::approval::{Answer, Approval, Signature};
 use super::news::NewsKind;
 use super::outbox::Telling;
-use super::transition::{Event, IllegalEvent, Phase, next};
 use super::watch::Watch;
+use crate::policy::{Event, IllegalEvent, Phase, next};
 use crate::policy::{Plan, Undone};
 
 /// How many ended rollbacks of a service are kept.
@@ -337,6 +337,47 @@ pub struct Step {
 }
 
 impl Rollback {
+    /// Begins a rollback of which nothing else is known or done yet. `recovery_ratio` is the error ratio under which the burn has
+    /// stopped (0..1).
+    pub fn begin(
+        id: String,
+        origin: Origin,
+        why: String,
+        begun_at: DateTime<Utc>,
+        recovery_ratio: f64,
+    ) -> Self {
+        Self {
+            id,
+            origin,
+            why,
+            subject: String::new(),
+            from: String::new(),
+            from_state: String::new(),
+            goes_back: GoesBack::default(),
+            to: String::new(),
+            to_state: String::new(),
+            tip: String::new(),
+            place: String::new(),
+            message: String::new(),
+            begun_at,
+            recovery_ratio,
+            phase: Phase::Begun,
+            approval: None,
+            told: Vec::new(),
+            released: None,
+            attempted: false,
+            commit: None,
+            proposal: None,
+            argocd: None,
+            auto_sync_before: None,
+            effective_at: None,
+            outage: false,
+            worse: false,
+            ended_at: None,
+            steps: Vec::new(),
+        }
+    }
+
     /// Writes down how a step stands, in the place of what was known of it before.
     pub fn note(
         &mut self,
@@ -468,34 +509,16 @@ mod tests {
 
     fn ended(number: usize) -> Rollback {
         Rollback {
-            id: number.to_string(),
-            origin: Origin::Automatic,
-            why: String::new(),
-            subject: String::new(),
-            place: String::new(),
-            goes_back: GoesBack::default(),
-            from: String::new(),
-            from_state: String::new(),
-            to: String::new(),
-            to_state: String::new(),
-            tip: String::new(),
-            message: String::new(),
-            begun_at: DateTime::UNIX_EPOCH,
-            recovery_ratio: 0.01,
             phase: Phase::Recovered,
-            approval: None,
-            told: Vec::new(),
-            released: None,
             attempted: true,
-            commit: None,
-            proposal: None,
-            argocd: None,
-            auto_sync_before: None,
-            outage: false,
-            worse: false,
-            effective_at: None,
             ended_at: Some(DateTime::UNIX_EPOCH),
-            steps: Vec::new(),
+            ..Rollback::begin(
+                number.to_string(),
+                Origin::Automatic,
+                String::new(),
+                DateTime::UNIX_EPOCH,
+                0.01,
+            )
         }
     }
 

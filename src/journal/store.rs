@@ -248,39 +248,25 @@ pub(super) mod fixture {
     use chrono::DateTime;
 
     use super::super::record::{Origin, Rollback};
-    use super::super::transition::Phase;
 
     /// A rollback that was just begun.
     pub(in crate::journal) fn rollback(id: &str) -> Rollback {
         Rollback {
-            id: id.to_owned(),
-            origin: Origin::Automatic,
-            why: "error rate violated".to_owned(),
             subject: "release v2".to_owned(),
             from: "b".repeat(40),
-            goes_back: crate::journal::GoesBack::default(),
             from_state: "40000:b".to_owned(),
             to: "a".repeat(40),
             to_state: "40000:a".to_owned(),
             tip: "b".repeat(40),
             place: "main of platform/gitops at apps/checkout".to_owned(),
             message: "Roll back\n".to_owned(),
-            begun_at: DateTime::UNIX_EPOCH,
-            recovery_ratio: 0.01,
-            phase: Phase::Begun,
-            approval: None,
-            told: Vec::new(),
-            released: None,
-            attempted: false,
-            commit: None,
-            proposal: None,
-            argocd: None,
-            auto_sync_before: None,
-            outage: false,
-            worse: false,
-            effective_at: None,
-            ended_at: None,
-            steps: Vec::new(),
+            ..Rollback::begin(
+                id.to_owned(),
+                Origin::Automatic,
+                "error rate violated".to_owned(),
+                DateTime::UNIX_EPOCH,
+                0.01,
+            )
         }
     }
 }

@@ -7,7 +7,7 @@ use chrono::Utc;
 use crate::exit::Exit;
 use crate::journal::{Journal, Phase, ServiceState, count};
 use crate::metrics::{Numbers, Remembered, Run, Telling, Thresholds, publish};
-use crate::policy::PastOutcome;
+use crate::policy::PastRollback;
 use crate::record::{ActionKind, Outcome, Record};
 use crate::service::{Service, history};
 use crate::slo::Verdict;
@@ -105,19 +105,7 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
         let used = remembered.attempted_within(span, at).len();
         max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
     };
-    let is_held = |past: &&crate::policy::PastRollback| match past.outcome {
-        PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => {
-            !past.is_released
-        }
-        PastOutcome::Failed
-        | PastOutcome::Superseded
-        | PastOutcome::Awaiting
-        | PastOutcome::Approved
-        | PastOutcome::Proposed
-        | PastOutcome::Rejected
-        | PastOutcome::Expired => false,
-    };
-    let waits = |phase: Phase| matches!(phase, Phase::Awaiting | Phase::Proposed);
+    let is_held = |past: &&PastRollback| past.phase.has_landed() && !past.is_released;
     let in_flight = state.in_flight().map(|it| it.phase);
     Numbers {
         thresholds: Some(Thresholds {
@@ -128,8 +116,8 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
             burn_rate_slow: thresholds.burn_rate_slow,
         }),
         memory: Some(Remembered {
-            in_progress: in_flight.is_some_and(|phase| !waits(phase)),
-            approval_pending: in_flight.is_some_and(waits),
+            in_progress: in_flight.is_some_and(|phase| !phase.waits_for_a_person()),
+            approval_pending: in_flight.is_some_and(Phase::waits_for_a_person),
             holds: remembered.all().iter().filter(is_held).count(),
             hold_violated: Some(telling.told.violated),
             left_this_hour: Some(left(

@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 
 use super::{
     Answer, BlackoutWindows, BranchReading, Change, Decision, End, Evidence, Gate, GateName,
-    GateState, History, Inputs, Lived, PastOutcome, PastRollback, PodEvents, Question,
-    RollbackMark, Settings, Source, Span, Timeline, Witness, decide, questions,
+    GateState, History, Inputs, Lived, PastRollback, Phase, PodEvents, Question, RollbackMark,
+    Settings, Source, Span, Timeline, Witness, decide, questions,
 };
 use crate::slo::fixture::{World, world};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
@@ -371,7 +371,7 @@ pub(super) fn timeline(changes: Vec<Change>) -> Timeline {
 }
 
 /// Returns an attempted rollback of `from` to `to`.
-pub(super) fn past(from: &str, to: &str, before: Duration, outcome: PastOutcome) -> PastRollback {
+pub(super) fn past(from: &str, to: &str, before: Duration, phase: Phase) -> PastRollback {
     PastRollback {
         id: format!("r-{from}-{to}"),
         from: from.to_owned(),
@@ -382,7 +382,8 @@ pub(super) fn past(from: &str, to: &str, before: Duration, outcome: PastOutcome)
         begun_at: ago(before),
         landed_at: None,
         attempted: true,
-        outcome,
+        phase,
+        is_approved: false,
         is_released: false,
         made_it_worse: false,
     }

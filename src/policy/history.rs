@@ -2,47 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::lifecycle::Phase;
 use super::timeline::{Change, RollbackMark, Timeline};
-
-/// How far a rollback came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PastOutcome {
-    /// Begun, and not yet proven to have helped or not.
-    Unverified,
-    /// The burn stopped.
-    Recovered,
-    /// The burn went on although the rollback took effect.
-    Ineffective,
-    /// It could not be carried out.
-    Failed,
-    /// The branch had moved on; nothing of ours is on it.
-    Superseded,
-    /// A plan waits for a person; nothing was begun.
-    Awaiting,
-    /// A person agreed to a plan that is not begun yet.
-    Approved,
-    /// A pull request waits to be merged; nothing of ours is on the branch.
-    Proposed,
-    /// A person said no; nothing of ours is on the branch.
-    Rejected,
-    /// Nobody agreed in time; nothing of ours is on the branch.
-    Expired,
-}
-
-impl PastOutcome {
-    /// Tells whether nothing came of it: it proves nothing of any revision, and puts none on hold.
-    pub fn changed_nothing(self) -> bool {
-        match self {
-            Self::Superseded
-            | Self::Awaiting
-            | Self::Approved
-            | Self::Proposed
-            | Self::Rejected
-            | Self::Expired => true,
-            Self::Unverified | Self::Recovered | Self::Ineffective | Self::Failed => false,
-        }
-    }
-}
 
 /// One rollback that was begun, automatic or by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +26,10 @@ pub struct PastRollback {
     pub landed_at: Option<DateTime<Utc>>,
     /// Whether it counts for the limits: true once a push was attempted.
     pub attempted: bool,
-    /// How it ended.
-    pub outcome: PastOutcome,
+    /// How far it came.
+    pub phase: Phase,
+    /// Whether a person agreed to it.
+    pub is_approved: bool,
     /// Whether a person has lifted its hold: it counts for the limits, and stands in nobody's way.
     pub is_released: bool,
     /// Whether the service failed more on what was restored than on what was rolled back.
@@ -82,7 +45,7 @@ impl PastRollback {
 
     /// Tells whether what it took away must not come back.
     fn holds(&self) -> bool {
-        !self.is_released && !self.outcome.changed_nothing()
+        !self.is_released && !self.phase.changed_nothing()
     }
 
     /// Tells whether a revision is the one that was rolled back, or content is what was judged bad. A change that stayed is not.
@@ -120,17 +83,17 @@ impl History {
                 continue;
             };
             let before = timeline.changes.get(index + 1);
-            let outcome = if now - change.deployed_at >= deadline {
-                PastOutcome::Recovered
+            let phase = if now - change.deployed_at >= deadline {
+                Phase::Recovered
             } else {
-                PastOutcome::Unverified
+                Phase::Verifying
             };
             if let Some(known) = all.iter_mut().find(|past| past.id == mark.id) {
                 // The commit is there, whatever the journal managed to write down.
                 known.attempted = true;
                 known.landed_at = known.landed_at.max(Some(change.deployed_at));
-                if known.outcome.changed_nothing() {
-                    known.outcome = outcome;
+                if known.phase.changed_nothing() {
+                    known.phase = phase;
                 }
                 continue;
             }
@@ -149,7 +112,8 @@ impl History {
                 begun_at: change.deployed_at,
                 landed_at: None,
                 attempted: true,
-                outcome,
+                phase,
+                is_approved: false,
                 is_released: false,
                 made_it_worse: false,
             });
@@ -208,16 +172,7 @@ impl History {
         timeline: Option<&Timeline>,
     ) -> Option<&PastRollback> {
         self.rollbacks.iter().find(|past| {
-            let landed = match past.outcome {
-                PastOutcome::Unverified | PastOutcome::Recovered | PastOutcome::Ineffective => true,
-                PastOutcome::Failed
-                | PastOutcome::Superseded
-                | PastOutcome::Awaiting
-                | PastOutcome::Approved
-                | PastOutcome::Proposed
-                | PastOutcome::Rejected
-                | PastOutcome::Expired => false,
-            };
+            let landed = past.phase.has_landed();
             let stayed = past.keeps.iter().any(|kept| kept.starts_with(revision));
             let is_it = past.from.starts_with(revision)
                 || past.took(revision, state)
@@ -239,7 +194,7 @@ impl History {
     pub fn is_rolled_back(&self, revision: &str, state: &str) -> bool {
         self.rollbacks
             .iter()
-            .any(|past| !past.outcome.changed_nothing() && past.took(revision, Some(state)))
+            .any(|past| !past.phase.changed_nothing() && past.took(revision, Some(state)))
     }
 }
 

@@ -10,8 +10,7 @@ use super::preflight::{Stopped, may_act};
 use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
-    ArgoOperation, Entry, GoesBack, Journal, Memory, Order, Origin, Phase, Rollback, StepName,
-    StepState, now,
+    ArgoOperation, Entry, Journal, Memory, Order, Origin, Rollback, StepName, StepState, now,
 };
 use crate::outcome::Ended;
 use crate::policy::{Plan, Reason, short};
@@ -90,27 +89,7 @@ pub(crate) async fn alone(
     let at = now();
     let id_of_rollback = request.id(&service.key, &plan.from, at, &memory.of(&service.key));
     let rollback = Rollback {
-        id: id_of_rollback,
-        origin: request.origin,
-        why: request.why.clone(),
-        subject: String::new(),
-        from: plan.from.clone(),
-        from_state: plan.from_state.clone(),
-        goes_back: GoesBack::of(plan),
-        to: plan.to.clone(),
-        to_state: plan.to_state.clone(),
-        tip: plan.tip.clone(),
         place: application_place(argo),
-        message: String::new(),
-        begun_at: at,
-        recovery_ratio: request.recovery_ratio,
-        phase: Phase::Begun,
-        approval: request.pending.as_ref().and_then(|it| it.approval.clone()),
-        told: Vec::new(),
-        released: None,
-        attempted: false,
-        commit: None,
-        proposal: None,
         argocd: Some(ArgoOperation {
             application: argo.name(),
             order: Order::RollBackOnly,
@@ -125,11 +104,7 @@ pub(crate) async fn alone(
             (AutoSync::On(block), true) => serde_json::to_value(block).ok(),
             _ => None,
         },
-        effective_at: None,
-        outage: request.outage,
-        worse: false,
-        ended_at: None,
-        steps: Vec::new(),
+        ..request.begin(id_of_rollback, plan, at)
     };
     match memory {
         Memory::ReadOnly(_) => {

@@ -7,7 +7,7 @@ use crate::clients::argocd::{Application, Argo};
 use crate::clients::git::{Git, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{
-    ArgoOperation, Event, GoesBack, Journal, JournalError, Origin, Phase, Rollback, ServiceState,
+    ArgoOperation, Event, GoesBack, Journal, JournalError, Origin, Rollback, ServiceState,
 };
 use crate::log_file::AUDIT;
 use crate::notify::{CommitStory, commit_message};
@@ -47,6 +47,22 @@ impl Request {
         match &self.pending {
             Some(pending) => pending.id.clone(),
             None => unlike(rollback_id(key, from, at), known),
+        }
+    }
+
+    /// Begins what a plan says.
+    pub(crate) fn begin(&self, id: String, plan: &Plan, at: DateTime<Utc>) -> Rollback {
+        let approval = self.pending.as_ref().and_then(|it| it.approval.clone());
+        Rollback {
+            from: plan.from.clone(),
+            from_state: plan.from_state.clone(),
+            to: plan.to.clone(),
+            to_state: plan.to_state.clone(),
+            goes_back: GoesBack::of(plan),
+            tip: plan.tip.clone(),
+            outage: self.outage,
+            approval,
+            ..Rollback::begin(id, self.origin, self.why.clone(), at, self.recovery_ratio)
         }
     }
 
@@ -113,34 +129,12 @@ impl Intent<'_> {
             record,
         });
         Rollback {
-            id,
-            origin: request.origin,
-            why: request.why.clone(),
             subject: subject.chars().take(MAX_SUBJECT).collect(),
-            from: plan.from.clone(),
-            from_state: plan.from_state.clone(),
-            to: plan.to.clone(),
-            to_state: to_state.clone(),
-            goes_back: GoesBack::of(plan),
-            tip: plan.tip.clone(),
             place: place(git),
+            to_state: to_state.clone(),
             message,
-            begun_at: at,
-            recovery_ratio: request.recovery_ratio,
-            phase: Phase::Begun,
-            approval: request.pending.as_ref().and_then(|it| it.approval.clone()),
-            told: Vec::new(),
-            released: None,
-            attempted: false,
-            commit: None,
-            proposal: None,
             argocd: argo_operation.clone(),
-            auto_sync_before: None,
-            outage: request.outage,
-            worse: false,
-            effective_at: None,
-            ended_at: None,
-            steps: Vec::new(),
+            ..request.begin(id, plan, at)
         }
     }
 }

@@ -313,37 +313,23 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
 fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -> Rollback {
     let age = (terms.now - at).max(TimeDelta::zero());
     let is_proven = age >= terms.verify_deadline;
+    let why = "not known: the memory of it was lost".to_owned();
+    let begun = Rollback::begin(
+        String::new(),
+        Origin::Automatic,
+        why,
+        at,
+        terms.recovery_ratio,
+    );
     Rollback {
-        id: String::new(),
-        origin: Origin::Automatic,
-        why: "not known: the memory of it was lost".to_owned(),
-        subject: String::new(),
-        from: String::new(),
-        from_state: String::new(),
-        goes_back: GoesBack::default(),
-        to: String::new(),
-        to_state: String::new(),
-        tip: String::new(),
-        place: String::new(),
-        message: String::new(),
-        begun_at: at,
-        recovery_ratio: terms.recovery_ratio,
         phase: if is_proven {
             Phase::Recovered
         } else {
             Phase::Verifying
         },
-        approval: None,
         // The run that began it has told people.
         told: vec![NewsKind::Started, NewsKind::Recovered],
-        released: None,
         attempted: true,
-        commit: None,
-        proposal: None,
-        argocd: None,
-        auto_sync_before: None,
-        outage: false,
-        worse: false,
         effective_at: Some(at),
         ended_at: is_proven.then_some(at),
         steps: vec![Step {
@@ -352,5 +338,6 @@ fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -
             at,
             detail,
         }],
+        ..begun
     }
 }

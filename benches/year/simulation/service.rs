@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use error_budget_monitor::policy::{
-    Action, BranchReading, Decision, Evidence, History, Inputs, PastOutcome, PastRollback, Plan,
+    Action, BranchReading, Decision, Evidence, History, Inputs, PastRollback, Phase, Plan,
     Settings, decide, needs_branch, questions,
 };
 use error_budget_monitor::slo::{Objective, assess_slices};
@@ -380,14 +380,14 @@ impl Service {
         let Some(newest) = self.history.last_mut() else {
             return;
         };
-        if newest.outcome != PastOutcome::Unverified {
+        if newest.phase != Phase::Verifying {
             return;
         }
         let since = moment(now) - newest.begun_at;
         if since >= TimeDelta::minutes(5) && self.calm >= 5 {
-            newest.outcome = PastOutcome::Recovered;
+            newest.phase = Phase::Recovered;
         } else if since > TimeDelta::minutes(17) {
-            newest.outcome = PastOutcome::Ineffective;
+            newest.phase = Phase::Ineffective;
         }
     }
 
@@ -529,7 +529,8 @@ impl Service {
             begun_at: moment(now),
             landed_at: None,
             attempted: true,
-            outcome: PastOutcome::Unverified,
+            phase: Phase::Verifying,
+            is_approved: false,
             is_released: false,
             made_it_worse: false,
         });

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::super::fixture::{Case, ago, case, change, gate, gates_that, now, past, timeline};
 use super::super::{
-    Action, Blame, BranchReading, Decision, End, GateName, GateState, History, PastOutcome,
-    PastRollback, Plan, Reason, Wanted, decide_manual, needs_branch,
+    Action, Blame, BranchReading, Decision, End, GateName, GateState, History, PastRollback, Phase,
+    Plan, Reason, Wanted, decide_manual, needs_branch,
 };
 use crate::slo::Reading;
 use crate::slo::fixture::world;

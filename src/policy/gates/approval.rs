@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::super::history::{History, PastOutcome, PastRollback};
+use super::super::history::{History, PastRollback};
+use super::super::lifecycle::Phase;
 use super::super::plan::{Gate, GateName, Plan};
 use super::super::reason::Reason;
 use super::super::settings::Settings;
@@ -26,14 +27,16 @@ pub(in crate::policy) fn approval(
         return Gate::off(name);
     }
     let asked = plan.and_then(|plan| history.all().iter().rev().find(|past| is_of(past, plan)));
-    match asked.map(|past| (past.outcome, &past.id)) {
-        Some((PastOutcome::Approved, id)) => Gate::pass(name, format!("a person agreed to {id}")),
-        Some((PastOutcome::Awaiting, id)) => Gate::fail(
+    match asked {
+        Some(past) if past.is_approved => {
+            Gate::pass(name, format!("a person agreed to {}", past.id))
+        }
+        Some(PastRollback { id, .. }) => Gate::fail(
             name,
             Reason::AwaitingApproval,
             format!("`approve {id}` lets it happen, `reject {id}` stops it"),
         ),
-        Some(_) | None => Gate::fail(
+        None => Gate::fail(
             name,
             Reason::AwaitingApproval,
             "REQUIRE_APPROVAL is true, and nobody was asked yet",
@@ -43,19 +46,8 @@ pub(in crate::policy) fn approval(
 
 /// Tells whether somebody was asked about this very plan, and the question is open or answered with yes.
 fn is_of(past: &PastRollback, plan: &Plan) -> bool {
-    let is_open = match past.outcome {
-        PastOutcome::Awaiting | PastOutcome::Approved => true,
-        PastOutcome::Unverified
-        | PastOutcome::Recovered
-        | PastOutcome::Ineffective
-        | PastOutcome::Failed
-        | PastOutcome::Superseded
-        | PastOutcome::Proposed
-        | PastOutcome::Rejected
-        | PastOutcome::Expired => false,
-    };
     let is_same = past.from_state.as_ref() == Some(&plan.from_state);
-    is_open && is_same && past.from == plan.from && past.to == plan.to
+    past.phase == Phase::Awaiting && is_same && past.from == plan.from && past.to == plan.to
 }
 
 /// A person's no to a revision lasts; a silence lasts for `COOLDOWN`.
@@ -71,8 +63,8 @@ fn declined(
     };
     history.all().iter().rev().filter(is_same).find_map(|past| {
         let age = (now - past.begun_at).max(Duration::zero());
-        let (reason, why) = match past.outcome {
-            PastOutcome::Rejected => (
+        let (reason, why) = match past.phase {
+            Phase::Rejected => (
                 Reason::Rejected,
                 format!(
                     "rollback {} of the same revision was rejected {} ago; `release {}` lets it be asked again",
@@ -81,7 +73,7 @@ fn declined(
                     past.id
                 ),
             ),
-            PastOutcome::Expired if age < settings.cooldown => (
+            Phase::Expired if age < settings.cooldown => (
                 Reason::ApprovalExpired,
                 format!(
                     "nobody agreed to rollback {} of {} ago; it is asked again after COOLDOWN",
@@ -89,15 +81,15 @@ fn declined(
                     span(age)
                 ),
             ),
-            PastOutcome::Expired
-            | PastOutcome::Unverified
-            | PastOutcome::Recovered
-            | PastOutcome::Ineffective
-            | PastOutcome::Failed
-            | PastOutcome::Superseded
-            | PastOutcome::Awaiting
-            | PastOutcome::Approved
-            | PastOutcome::Proposed => return None,
+            Phase::Expired
+            | Phase::Awaiting
+            | Phase::Begun
+            | Phase::Proposed
+            | Phase::Verifying
+            | Phase::Recovered
+            | Phase::Ineffective
+            | Phase::Failed
+            | Phase::Superseded => return None,
         };
         Some(Gate::fail(GateName::Approval, reason, why))
     })

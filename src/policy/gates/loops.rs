@@ -3,7 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::super::decide::Inputs;
-use super::super::history::{History, PastOutcome, PastRollback};
+use super::super::history::{History, PastRollback};
+use super::super::lifecycle::Phase;
 use super::super::plan::{Gate, GateName, Plan};
 use super::super::reason::Reason;
 use super::super::suspicion::cure;
@@ -131,7 +132,7 @@ fn again<'a>(timeline: &Timeline, plan: &Plan, history: &'a History) -> Option<&
             past.from == plan.from || past.from_state.as_ref() == Some(&plan.from_state);
         let same_to =
             past.to == plan.to || state_of(&past.to).is_none_or(|state| *state == plan.to_state);
-        same_from && same_to && !past.is_released && !past.outcome.changed_nothing()
+        same_from && same_to && !past.is_released && !past.phase.changed_nothing()
     })
 }
 
@@ -158,7 +159,7 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
         // have come before it in truth: a clock that went backwards closes no breaker.
         let is_overtaken = all.iter().any(|other| {
             let is_later = past.begun_at < other.begun_at && other.begun_at <= now;
-            is_later && !other.outcome.changed_nothing()
+            is_later && !other.phase.changed_nothing()
         });
         if past.is_released || is_overtaken {
             return None;
@@ -169,18 +170,18 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
 
 /// Stops where a rollback failed or did not help, until something new is deployed.
 fn opened_by(past: &PastRollback, timeline: &Timeline, now: DateTime<Utc>) -> Option<Gate> {
-    let broken = match past.outcome {
-        PastOutcome::Failed => "failed",
-        PastOutcome::Ineffective if past.made_it_worse => "made it worse",
-        PastOutcome::Ineffective => "did not help",
-        PastOutcome::Unverified
-        | PastOutcome::Recovered
-        | PastOutcome::Superseded
-        | PastOutcome::Awaiting
-        | PastOutcome::Approved
-        | PastOutcome::Proposed
-        | PastOutcome::Rejected
-        | PastOutcome::Expired => return None,
+    let broken = match past.phase {
+        Phase::Failed => "failed",
+        Phase::Ineffective if past.made_it_worse => "made it worse",
+        Phase::Ineffective => "did not help",
+        Phase::Awaiting
+        | Phase::Begun
+        | Phase::Proposed
+        | Phase::Verifying
+        | Phase::Recovered
+        | Phase::Superseded
+        | Phase::Rejected
+        | Phase::Expired => return None,
     };
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
@@ -206,17 +207,19 @@ fn opened_by(past: &PastRollback, timeline: &Timeline, now: DateTime<Utc>) -> Op
 
 fn unverified(history: &History) -> Option<Gate> {
     history.all().iter().find_map(|past| {
-        let (reason, how) = match past.outcome {
-            PastOutcome::Unverified => (Reason::DeploymentInProgress, "is not verified yet"),
-            PastOutcome::Proposed => (Reason::AwaitingApproval, "waits to be merged"),
-            // The gate of approval speaks of these.
-            PastOutcome::Awaiting | PastOutcome::Approved => return None,
-            PastOutcome::Recovered
-            | PastOutcome::Ineffective
-            | PastOutcome::Failed
-            | PastOutcome::Superseded
-            | PastOutcome::Rejected
-            | PastOutcome::Expired => return None,
+        let (reason, how) = match past.phase {
+            Phase::Begun | Phase::Verifying => {
+                (Reason::DeploymentInProgress, "is not verified yet")
+            }
+            Phase::Proposed => (Reason::AwaitingApproval, "waits to be merged"),
+            // The gate of approval speaks of it.
+            Phase::Awaiting
+            | Phase::Recovered
+            | Phase::Ineffective
+            | Phase::Failed
+            | Phase::Superseded
+            | Phase::Rejected
+            | Phase::Expired => return None,
         };
         let why = format!("rollback {} {how}", past.id);
         Some(Gate::fail(GateName::NotALoop, reason, why))

@@ -391,9 +391,6 @@ fn intent(
     recovery_ratio: f64,
 ) -> Rollback {
     Rollback {
-        id,
-        origin,
-        why: "it burns".to_owned(),
         goes_back: GoesBack::of(plan),
         from: plan.from.clone(),
         from_state: plan.from_state.clone(),
@@ -402,22 +399,7 @@ fn intent(
         tip: plan.tip.clone(),
         place: PLACE.to_owned(),
         message: "Roll back\n".to_owned(),
-        begun_at: at,
-        recovery_ratio,
-        phase: Phase::Begun,
         approval,
-        told: Vec::new(),
-        subject: String::new(),
-        released: None,
-        attempted: false,
-        commit: None,
-        proposal: None,
-        argocd: None,
-        auto_sync_before: None,
-        outage: false,
-        worse: false,
-        effective_at: None,
-        ended_at: None,
-        steps: Vec::new(),
+        ..Rollback::begin(id, origin, "it burns".to_owned(), at, recovery_ratio)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use error_budget_monitor::journal::{self, GoesBack, Journal, Ledger, Origin, Phase, Rollback};
+use error_budget_monitor::journal::{self, Journal, Ledger, Origin, Phase, Rollback};
 
 use super::world::World;
 
@@ -12,34 +12,25 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
     let begun_at = Utc::now() - ago;
     let revision = |seed: char| seed.to_string().repeat(40);
     Rollback {
-        id: id.to_owned(),
-        origin: Origin::Automatic,
-        why: "burn rate 1h 60.0, 5m 200.0".to_owned(),
-        subject: String::new(),
         from: revision('b'),
-        goes_back: GoesBack::default(),
         from_state: "40000:b".to_owned(),
         to: revision('a'),
         to_state: "40000:a".to_owned(),
         tip: revision('b'),
         place: "main of platform/gitops at apps/checkout".to_owned(),
         message: "Roll back\n".to_owned(),
-        begun_at,
-        recovery_ratio: 0.01,
         phase,
-        approval: None,
-        told: Vec::new(),
-        released: None,
         attempted: true,
         commit: Some(revision('c')),
-        proposal: None,
-        argocd: None,
-        auto_sync_before: None,
-        outage: false,
-        worse: false,
         effective_at: Some(begun_at),
         ended_at: (!phase.is_in_flight()).then_some(begun_at),
-        steps: Vec::new(),
+        ..Rollback::begin(
+            id.to_owned(),
+            Origin::Automatic,
+            "burn rate 1h 60.0, 5m 200.0".to_owned(),
+            begun_at,
+            0.01,
+        )
     }
 }
 

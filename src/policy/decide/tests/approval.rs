@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::policy::reason::Reason;
-use crate::policy::{PastOutcome, PastRollback};
+use crate::policy::{PastRollback, Phase};
 
 fn asking() -> Case {
     case().settings(|settings| settings.require_approval = true)
 }
 
 /// What the plan of [`case`] looks like in the memory.
-fn of_this_plan(outcome: PastOutcome) -> PastRollback {
+fn of_this_plan(outcome: Phase) -> PastRollback {
     let plan = plan(&case().decide()).expect("a rollback").clone();
     PastRollback {
         id: "asked".to_owned(),
@@ -18,6 +18,14 @@ fn of_this_plan(outcome: PastOutcome) -> PastRollback {
         to: plan.to,
         attempted: false,
         ..past("x", "y", minutes(5), outcome)
+    }
+}
+
+/// The same, once a person agreed to it.
+fn approved() -> PastRollback {
+    PastRollback {
+        is_approved: true,
+        ..of_this_plan(Phase::Awaiting)
     }
 }
 
@@ -43,7 +51,7 @@ fn asks_nobody_where_something_else_holds_too() {
         (Reason::Blackout, asking().blackout("Wed 00:00-24:00 UTC")),
         (
             Reason::Cooldown,
-            asking().past(past("x", "y", minutes(10), PastOutcome::Recovered)),
+            asking().past(past("x", "y", minutes(10), Phase::Recovered)),
         ),
     ] {
         let decision = held.decide();
@@ -53,16 +61,16 @@ fn asks_nobody_where_something_else_holds_too() {
 
 #[test]
 fn goes_once_a_person_agreed_to_this_very_plan() {
-    let decision = asking().past(of_this_plan(PastOutcome::Approved)).decide();
+    let decision = asking().past(approved()).decide();
     assert_eq!(decision.reason, Reason::Trigger, "{:#?}", decision.gates);
     assert!(matches!(decision.action, Action::RollBack(_)));
 
-    let waiting = asking().past(of_this_plan(PastOutcome::Awaiting)).decide();
+    let waiting = asking().past(of_this_plan(Phase::Awaiting)).decide();
     assert!(matches!(waiting.action, Action::AwaitApproval(_)));
 
     let another = PastRollback {
         to: "another".to_owned(),
-        ..of_this_plan(PastOutcome::Approved)
+        ..approved()
     };
     let decision = asking().past(another).decide();
     assert!(matches!(decision.action, Action::AwaitApproval(_)));
@@ -70,7 +78,7 @@ fn goes_once_a_person_agreed_to_this_very_plan() {
 
 #[test]
 fn an_agreement_overrides_no_other_gate() {
-    let agreed = asking().past(of_this_plan(PastOutcome::Approved));
+    let agreed = asking().past(approved());
     let decision = agreed.blackout("Wed 00:00-24:00 UTC").decide();
     assert_eq!(
         (decision.action, decision.reason),
@@ -80,7 +88,7 @@ fn an_agreement_overrides_no_other_gate() {
 
 #[test]
 fn what_waits_does_not_count_for_the_limits_and_holds_no_revision() {
-    let waiting = of_this_plan(PastOutcome::Awaiting);
+    let waiting = of_this_plan(Phase::Awaiting);
     let decision = case().past(waiting).decide();
     assert!(
         matches!(decision.action, Action::RollBack(_)),
@@ -96,7 +104,7 @@ fn what_came_back_is_not_taken_away_again_before_its_release() {
         from: "an earlier commit of the same content".to_owned(),
         to: "older".to_owned(),
         begun_at: ago(hours(30)),
-        ..of_this_plan(PastOutcome::Recovered)
+        ..of_this_plan(Phase::Recovered)
     };
     let released = PastRollback {
         is_released: true,
@@ -117,8 +125,8 @@ fn what_came_back_is_not_taken_away_again_before_its_release() {
 
 #[test]
 fn a_release_closes_the_breaker_and_lets_a_refused_plan_be_asked_again() {
-    let broken = past("x", "y", minutes(15), PastOutcome::Ineffective);
-    let refused = of_this_plan(PastOutcome::Rejected);
+    let broken = past("x", "y", minutes(15), Phase::Ineffective);
+    let refused = of_this_plan(Phase::Rejected);
     for (reason, held) in [(Reason::BreakerOpen, broken), (Reason::Rejected, refused)] {
         let released = PastRollback {
             is_released: true,

@@ -46,7 +46,7 @@ fn each_gate_alone_holds_with_its_own_reason() {
         attempted: false,
         ..past("bad", "good", before, outcome)
     };
-    let recovered = |before| past("x", "y", before, PastOutcome::Recovered);
+    let recovered = |before| past("x", "y", before, Phase::Recovered);
     let table = [
         (Reason::UnknownData, G::Data, unmeasured_coverage(case())),
         (Reason::NotBurning, G::Burning, spent_but_calm(case())),
@@ -87,7 +87,7 @@ fn each_gate_alone_holds_with_its_own_reason() {
         (
             Reason::AlreadyRolledBack,
             G::NotALoop,
-            case().past(past("bad", "good", days(10), PastOutcome::Recovered)),
+            case().past(past("bad", "good", days(10), Phase::Recovered)),
         ),
         (
             Reason::IsARollback,
@@ -104,32 +104,32 @@ fn each_gate_alone_holds_with_its_own_reason() {
         (
             Reason::DeploymentInProgress,
             G::NotALoop,
-            case().past(early(PastOutcome::Unverified)),
+            case().past(early(Phase::Verifying)),
         ),
         (
             Reason::AwaitingApproval,
             G::NotALoop,
-            case().past(early(PastOutcome::Proposed)),
+            case().past(early(Phase::Proposed)),
         ),
         (
             Reason::Rejected,
             G::Approval,
-            case().past(declined(days(10), PastOutcome::Rejected)),
+            case().past(declined(days(10), Phase::Rejected)),
         ),
         (
             Reason::ApprovalExpired,
             G::Approval,
-            case().past(declined(minutes(59), PastOutcome::Expired)),
+            case().past(declined(minutes(59), Phase::Expired)),
         ),
         (
             Reason::BreakerOpen,
             G::NotALoop,
-            case().past(early(PastOutcome::Ineffective)),
+            case().past(early(Phase::Ineffective)),
         ),
         (
             Reason::BreakerOpen,
             G::NotALoop,
-            case().past(early(PastOutcome::Failed)),
+            case().past(early(Phase::Failed)),
         ),
         (
             Reason::Cooldown,
@@ -195,7 +195,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_others_are_evaluated() {
             case.settings(|s| s.max_revisions_back = 0)
         }),
         (Reason::BreakerOpen, |case| {
-            let failed = past("x", "y", minutes(10), PastOutcome::Failed);
+            let failed = past("x", "y", minutes(10), Phase::Failed);
             case.past(PastRollback {
                 attempted: false,
                 ..failed

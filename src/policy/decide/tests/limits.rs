@@ -12,10 +12,10 @@ fn the_same_content_is_not_rolled_back_twice_under_new_commits() {
         change("good", days(4)),
     ]);
     assert_eq!(again.decide().reason, Reason::AlreadyRolledBack);
-    let superseded = case().past(past("bad", "good", days(10), PastOutcome::Superseded));
+    let superseded = case().past(past("bad", "good", days(10), Phase::Superseded));
     assert_eq!(superseded.decide().reason, Reason::Trigger);
     // What lies between is on hold, so going there again would be the same pair.
-    let elsewhere = case().past(past("bad", "older", days(10), PastOutcome::Recovered));
+    let elsewhere = case().past(past("bad", "older", days(10), Phase::Recovered));
     assert_eq!(elsewhere.decide().reason, Reason::AlreadyRolledBack);
 }
 
@@ -27,7 +27,7 @@ fn the_breaker_closes_with_a_new_deployment_or_after_a_day() {
             .decide();
         gate(&decision, GateName::NotALoop).reason
     };
-    let broken = |before| past("x", "y", before, PastOutcome::Ineffective);
+    let broken = |before| past("x", "y", before, Phase::Ineffective);
     let open = Some(Reason::BreakerOpen);
     let old = |case: Case| case.deployed(days(2));
     assert_eq!(state(case().past(broken(minutes(21)))), None);
@@ -37,7 +37,7 @@ fn the_breaker_closes_with_a_new_deployment_or_after_a_day() {
     // A clock that went back keeps it open.
     assert_eq!(state(case().past(broken(-HOUR))), open);
     // One that changed nothing does not close it.
-    let nothing = past("v", "w", minutes(18), PastOutcome::Superseded);
+    let nothing = past("v", "w", minutes(18), Phase::Superseded);
     assert_eq!(state(case().past(broken(minutes(19))).past(nothing)), open);
     // A rollback is not a deployment.
     let reverted = case()
@@ -52,7 +52,7 @@ fn the_breaker_closes_with_a_new_deployment_or_after_a_day() {
         ]);
     assert_eq!(state(reverted), open);
     // A committer's clock that runs ahead does not make the revision that failed, or its content, a new one.
-    let failed = past("bad", "good", minutes(21), PastOutcome::Failed);
+    let failed = past("bad", "good", minutes(21), Phase::Failed);
     assert_eq!(state(case().past(failed.clone())), open);
     let renamed = case().past(failed).changes(vec![
         change("again", minutes(20)).with_state_of("bad"),
@@ -63,7 +63,7 @@ fn the_breaker_closes_with_a_new_deployment_or_after_a_day() {
 
 #[test]
 fn limits_end_on_time_and_no_clock_frees_them() {
-    let at = |before: Duration| past("x", "y", before, PastOutcome::Recovered);
+    let at = |before: Duration| past("x", "y", before, Phase::Recovered);
     let hourly = |case: Case| case.settings(|s| s.cooldown = Duration::zero());
     let daily = |last: Duration| case().past(at(hours(2))).past(at(hours(3))).past(at(last));
     let table = [
@@ -131,7 +131,7 @@ fn the_branch_remembers_what_the_journal_lost() {
         attempted: false,
         ..past("worse", "good", minutes(50), outcome)
     };
-    for outcome in [PastOutcome::Recovered, PastOutcome::Superseded] {
+    for outcome in [Phase::Recovered, Phase::Superseded] {
         let case = reverted(minutes(50)).past(known(outcome));
         assert_eq!(case.decide().reason, Reason::Cooldown, "{outcome:?}");
     }
@@ -139,7 +139,7 @@ fn the_branch_remembers_what_the_journal_lost() {
     let both = reverted(hours(2))
         .past(PastRollback {
             begun_at: ago(hours(2)),
-            ..known(PastOutcome::Recovered)
+            ..known(Phase::Recovered)
         })
         .settings(|s| s.max_per_day = 2);
     assert_eq!(both.decide().reason, Reason::Trigger);
@@ -163,18 +163,18 @@ fn an_emergency_overrides_the_blackout_only_where_that_is_allowed() {
 
 #[test]
 fn a_no_is_about_one_revision_and_a_silence_lasts_for_the_cooldown() {
-    let no = |from: &str| case().past(past(from, "good", days(10), PastOutcome::Rejected));
+    let no = |from: &str| case().past(past(from, "good", days(10), Phase::Rejected));
     assert_eq!(no("bad").decide().reason, Reason::Rejected);
     assert_eq!(no("older").decide().reason, Reason::Trigger);
     // The same content under another commit.
-    let mut again = past("picked", "good", days(10), PastOutcome::Rejected);
+    let mut again = past("picked", "good", days(10), Phase::Rejected);
     again.from_state = Some(case().timeline().changes[0].state.clone());
     assert_eq!(case().past(again).decide().reason, Reason::Rejected);
 
     let silence = |before| {
         case().past(PastRollback {
             attempted: false,
-            ..past("bad", "good", before, PastOutcome::Expired)
+            ..past("bad", "good", before, Phase::Expired)
         })
     };
     assert_eq!(
@@ -201,7 +201,7 @@ fn who_merges_approves() {
 fn a_pull_request_counts_from_its_merge() {
     let merged = PastRollback {
         landed_at: Some(ago(minutes(15))),
-        ..past("x", "y", minutes(130), PastOutcome::Recovered)
+        ..past("x", "y", minutes(130), Phase::Recovered)
     };
     assert_eq!(
         case().past(merged.clone()).decide().reason,

@@ -31,7 +31,7 @@ fn a_person_needs_no_trigger_but_limits_and_breaker_hold() {
         ),
         (
             "cooldown",
-            case().past(at(MINUTE, PastOutcome::Recovered)),
+            case().past(at(MINUTE, Phase::Recovered)),
             Reason::Cooldown,
         ),
         (
@@ -41,12 +41,12 @@ fn a_person_needs_no_trigger_but_limits_and_breaker_hold() {
         ),
         (
             "breaker",
-            case().past(at(MINUTE, PastOutcome::Ineffective)),
+            case().past(at(MINUTE, Phase::Ineffective)),
             Reason::BreakerOpen,
         ),
         (
             "unverified",
-            case().past(at(days(9), PastOutcome::Unverified)),
+            case().past(at(days(9), Phase::Verifying)),
             Reason::DeploymentInProgress,
         ),
         (
@@ -56,7 +56,7 @@ fn a_person_needs_no_trigger_but_limits_and_breaker_hold() {
         ),
         (
             "the same pair again",
-            case().past(past("bad", "good", days(10), PastOutcome::Recovered)),
+            case().past(past("bad", "good", days(10), Phase::Recovered)),
             Reason::Manual,
         ),
     ];

@@ -108,7 +108,7 @@ fn the_switches_hold_for_an_outage_too() {
 
 #[test]
 fn what_made_it_worse_is_no_target_again() {
-    let mut worse = past("bad", "good", days(3), PastOutcome::Ineffective);
+    let mut worse = past("bad", "good", days(3), Phase::Ineffective);
     worse.from = "another".to_owned();
     worse.from_state = None;
     let again = case().past(worse.clone());

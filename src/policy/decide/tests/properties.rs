@@ -7,14 +7,14 @@ use crate::slo::{Course, Stretch};
 /// Anything that may happen to a case, one in a few at a time.
 fn cases() -> impl Strategy<Value = Case> {
     let outcomes = prop::sample::select(vec![
-        PastOutcome::Unverified,
-        PastOutcome::Recovered,
-        PastOutcome::Ineffective,
-        PastOutcome::Failed,
-        PastOutcome::Superseded,
-        PastOutcome::Proposed,
-        PastOutcome::Rejected,
-        PastOutcome::Expired,
+        Phase::Verifying,
+        Phase::Recovered,
+        Phase::Ineffective,
+        Phase::Failed,
+        Phase::Superseded,
+        Phase::Proposed,
+        Phase::Rejected,
+        Phase::Expired,
     ]);
     let names = || prop::sample::select(vec!["e", "d", "c", "b", "a"]);
     let times = || prop_oneof![-70_i64..90, 0_i64..5000];
@@ -131,7 +131,7 @@ fn stories() -> impl Strategy<Value = Case> {
                 built = built.pods(&then, &now);
             }
             if held {
-                built = built.past(past("f", "e", days(2), PastOutcome::Recovered));
+                built = built.past(past("f", "e", days(2), Phase::Recovered));
             }
             if emergency {
                 built = built.world(|world| world.consumed(0.97));
@@ -228,7 +228,7 @@ proptest! {
 
     #[test]
     fn one_more_rollback_behind_it_never_frees_a_decision(case in cases(), before in 0_i64..1440) {
-        let more = case.clone().past(past("p", "q", minutes(before), PastOutcome::Recovered));
+        let more = case.clone().past(past("p", "q", minutes(before), Phase::Recovered));
         let limited = |case: &Case| gate(&case.decide(), GateName::Limits).state == GateState::Fail;
         prop_assert!(limited(&more) || !limited(&case));
     }
@@ -260,7 +260,7 @@ proptest! {
     #[test]
     fn a_rollback_is_not_followed_by_another_within_the_cooldown(case in stories(), since in 0_i64..60) {
         let after = |outcome| case.clone().past(past("x", "y", minutes(since), outcome));
-        for outcome in [PastOutcome::Unverified, PastOutcome::Recovered, PastOutcome::Ineffective, PastOutcome::Failed] {
+        for outcome in [Phase::Verifying, Phase::Recovered, Phase::Ineffective, Phase::Failed] {
             prop_assert!(plan(&after(outcome).decide()).is_none());
         }
     }

@@ -14,7 +14,7 @@ fn goes_back_to_the_newest_revision_that_is_not_on_hold() {
             })
             .collect::<Vec<_>>()
     };
-    let recovered = |from: &str, to: &str| past(from, to, days(10), PastOutcome::Recovered);
+    let recovered = |from: &str, to: &str| past(from, to, days(10), Phase::Recovered);
     let table = [
         (
             "the one before",
@@ -69,7 +69,7 @@ fn goes_back_to_the_newest_revision_that_is_not_on_hold() {
                 "b",
                 "a",
                 days(10),
-                PastOutcome::Superseded,
+                Phase::Superseded,
             )),
             Some("b"),
         ),
@@ -92,7 +92,7 @@ fn goes_back_to_the_newest_revision_that_is_not_on_hold() {
 #[test]
 fn counts_deployments_back_with_those_it_skips() {
     let back = |max: u32| {
-        let held = past("b", "a", days(10), PastOutcome::Recovered);
+        let held = past("b", "a", days(10), Phase::Recovered);
         let case = case()
             .changes(vec![
                 change("c", minutes(20)),

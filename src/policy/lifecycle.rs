@@ -43,6 +43,28 @@ impl Phase {
         Self::Expired,
     ];
 
+    /// Tells whether nothing came of it so far: it proves nothing of any revision, and puts none on hold.
+    pub fn changed_nothing(self) -> bool {
+        match self {
+            Self::Awaiting | Self::Proposed | Self::Superseded | Self::Rejected | Self::Expired => {
+                true
+            }
+            Self::Begun | Self::Verifying | Self::Recovered | Self::Ineffective | Self::Failed => {
+                false
+            }
+        }
+    }
+
+    /// Tells whether it took effect, or is about to.
+    pub fn has_landed(self) -> bool {
+        !self.changed_nothing() && self != Self::Failed
+    }
+
+    /// Tells whether a person has to agree before it goes on.
+    pub fn waits_for_a_person(self) -> bool {
+        matches!(self, Self::Awaiting | Self::Proposed)
+    }
+
     /// Tells whether a later run still has something to do.
     pub fn is_in_flight(self) -> bool {
         match self {
