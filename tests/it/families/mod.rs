@@ -12,8 +12,8 @@ use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{Answer, Question};
 use error_budget_monitor::slo::{
-    ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Slo, Verdict,
-    ViolationState, assess_slices,
+    ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Reading, Slo,
+    Verdict, ViolationState, assess_slices,
 };
 use testkit::back_end::Running;
 use testkit::prometheus::{self as server, Backfill, History, Recording, Traffic};
@@ -186,7 +186,7 @@ fn ends(observation: &Observation) -> [&Histogram; 2] {
 async fn counts_its_own_events(server: &Running, case: &Case) -> Observation {
     let observation = observe(server, &case.queries(Buckets::All)).await;
     let measured = &observation.measurement;
-    let events = |reading: &error_budget_monitor::slo::Reading<Events>| {
+    let events = |reading: &Reading<Events>| {
         *reading
             .value()
             .unwrap_or_else(|| panic!("{}: {measured:#?}", case.family))
@@ -252,6 +252,7 @@ on_every_server! {
     traefik_is_measured_and_its_bounds_leave_latency_open: |server| wait(measures_traefik(server));
     named_bounds_are_found_in_every_spelling_and_unit: |server| wait(finds_named_bounds(server));
     a_named_bound_that_does_not_exist_leaves_latency_open: |server| wait(lacks_a_named_bound(server));
+    events_are_counted_where_native_histograms_are_asked_for_and_not_there: |server| wait(counts_without_native_ones(server));
     a_selector_takes_the_place_of_the_names: |server| wait(follows_a_selector(server));
 }
 
@@ -284,6 +285,27 @@ async fn lacks_a_named_bound(server: &Running) {
     let observation = observe(server, &HTTP.queries(Buckets::Named(vec![2.0]))).await;
     for slo in [Slo::LatencyP95, Slo::LatencyP99] {
         assert_eq!(judged(&observation, slo), ViolationState::Uncertain);
+    }
+}
+
+async fn counts_without_native_ones(server: &Running) {
+    for case in [&OTEL, &SPRING, &HTTP] {
+        let queries = case.queries(Buckets::Native);
+        let prometheus = client(&server.url());
+        let metrics = Metrics {
+            prometheus: &prometheus,
+            queries: &queries,
+        };
+        let observation = metrics.observe(&objective()).await.expect("an answer");
+        let measured = &observation.measurement;
+        let m5 = measured.m5.value();
+        let m5 = m5.unwrap_or_else(|| panic!("{}: {measured:#?}", case.family));
+        near(m5.total(), RATE * 300.0, "all of 5 minutes");
+        near(m5.bad(), 0.2 * RATE * 300.0, "bad of 5 minutes");
+        assert_eq!(measured.latency, Reading::NoSeries, "{}", case.family);
+        let judged = assess_slices(measured, &objective(), observation.slice_window);
+        assert_eq!(judged.verdict, Verdict::Burning, "{judged:#?}");
+        assert_eq!(judged.blocking_unknowns().count(), 0, "{judged:#?}");
     }
 }
 
