@@ -294,6 +294,7 @@ async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), Promethe
 /// that was measured.
 pub(crate) fn refused_instead_of(exit: Exit, ended: Ended, known: &Known) -> Ended {
     let now = known.observation.measurement.refusal();
+    let now = now.filter(|why| known.assessment.is_blocked_by(why));
     match now.or_else(|| known.evidence.refusal(&known.assessment)) {
         Some(why) if ended.exit == exit => Ended {
             exit: Exit::Unavailable,

@@ -33,7 +33,9 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
     let (record, level, exit, complaint) =
         match measure_since(service, heading, state.sighting.as_ref()).await {
             Ok((observation, assessment)) => {
-                let refused = observation.measurement.refusal().map(str::to_owned);
+                let refused = observation.measurement.refusal();
+                let refused = refused.filter(|why| assessment.is_blocked_by(why));
+                let refused = refused.map(str::to_owned);
                 (
                     Record::unknown(heading, &service.objective, observation.evaluated_at)
                         .with_assessment(&assessment),

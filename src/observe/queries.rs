@@ -152,12 +152,26 @@ impl Queries {
                 let EventQueries::Family { series, .. } = &queries.events else {
                     continue;
                 };
-                if forms > 1 && has_primary == names[0] {
-                    sought.push((format!("form_{form}"), series.presence()));
-                }
-                if !series.has_quotes() {
-                    let samples = queries.samples().into_iter().flatten();
-                    sought.extend(samples.map(|(name, query)| (of_form(name, seen), query)));
+                let ways: &[bool] = if series.may_be_native() {
+                    &[false, true]
+                } else {
+                    &[false]
+                };
+                for is_classic in ways.iter().copied() {
+                    let seen = SeenForm { is_classic, ..seen };
+                    let queries = self.seen(seen);
+                    let EventQueries::Family { series, .. } = &queries.events else {
+                        continue;
+                    };
+                    if (forms > 1 || ways.len() > 1) && has_primary == names[0] {
+                        sought.push((presence_of(seen), series.presence()));
+                    }
+                    // One request would be too long with every combination; without this one scrapes count as usual ones.
+                    let is_rare = is_classic && has_primary;
+                    if !series.has_quotes() && !is_rare {
+                        let samples = queries.samples().into_iter().flatten();
+                        sought.extend(samples.map(|(name, query)| (of_form(name, seen), query)));
+                    }
                 }
                 if has_primary == names[0] && form == 0 {
                     let labels = series.labels().into_iter().enumerate();
@@ -182,6 +196,7 @@ impl Queries {
             form: 0,
             has_primary: is_there("flagger"),
             is_proven: is_there("proof"),
+            is_classic: false,
             lacks: 0,
         };
         for label in 0..series.labels().len() {
@@ -191,11 +206,18 @@ impl Queries {
         }
         let mut best = 0.0;
         for form in 0..series.forms() {
-            if let Quantity::Number(rank) = parts.quantity(&format!("form_{form}"))
-                && rank > best
-            {
-                best = rank;
-                seen.form = form;
+            for is_classic in [false, true] {
+                let other = SeenForm {
+                    form,
+                    is_classic,
+                    ..seen
+                };
+                if let Quantity::Number(rank) = parts.quantity(&presence_of(other))
+                    && rank > best
+                {
+                    best = rank;
+                    seen = other;
+                }
             }
         }
         // Samples that arrive late are missing in the newest range, those of a young pod in the one before it.
@@ -387,7 +409,19 @@ fn slot_of(slo_window: Duration) -> Duration {
 /// Returns the name of the part of the first answer that speaks of one form.
 fn of_form(name: &str, seen: SeenForm) -> String {
     let names = if seen.has_primary { "_primary" } else { "" };
-    format!("{name}_{}{names}", seen.form)
+    let kind = if seen.is_classic { "_classic" } else { "" };
+    format!("{name}_{}{kind}{names}", seen.form)
+}
+
+/// Returns the name of the part of the first answer that says how surely a form has series.
+fn presence_of(seen: SeenForm) -> String {
+    of_form(
+        "form",
+        SeenForm {
+            has_primary: false,
+            ..seen
+        },
+    )
 }
 
 /// Tells whether Flagger serves the service: it then runs as `-primary`, and as `-canary` while it is analysed.

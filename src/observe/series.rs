@@ -39,6 +39,9 @@ pub struct SeenForm {
     pub(super) has_primary: bool,
     /// Whether the server is known to tell apart what the family is in doubt about.
     pub(super) is_proven: bool,
+    /// Whether events that native histograms should count are counted beside classic ones, because the server holds no native
+    /// ones of the service, as VictoriaMetrics never does.
+    pub(super) is_classic: bool,
     /// Which labels of outcomes and routes, in their order, no series has; a bit for each. Asking for fewer keeps a query
     /// short: VictoriaMetrics refuses one of more than 16 KiB.
     pub(super) lacks: u16,
@@ -58,6 +61,8 @@ pub(super) struct Series {
     outcomes: Vec<&'static Outcome>,
     is_proven: bool,
     buckets: Buckets,
+    /// Whether the events are counted by native histograms.
+    is_native: bool,
 }
 
 /// One naming with one way of naming the service and one side. A selector takes the place of the way.
@@ -163,6 +168,7 @@ impl Series {
             service,
             named,
             is_proven: seen.is_proven,
+            is_native: is_native_counter(form.naming, &buckets) && !seen.is_classic,
             buckets,
         }
     }
@@ -170,12 +176,10 @@ impl Series {
     /// The metric that counts the events.
     pub(super) fn metric(&self) -> String {
         let naming = self.form.naming;
-        match (naming.events, &self.buckets) {
-            (Counter::Named(name), _) => name.to_owned(),
-            (Counter::Latency, Buckets::Native) => naming.latency.to_owned(),
-            (Counter::Latency, Buckets::All | Buckets::Named(_)) => {
-                format!("{}_count", naming.latency)
-            }
+        match naming.events {
+            Counter::Named(name) => name.to_owned(),
+            Counter::Latency if self.is_native => naming.latency.to_owned(),
+            Counter::Latency => format!("{}_count", naming.latency),
         }
     }
 
@@ -274,11 +278,10 @@ impl Series {
 
     fn increase(&self, more: &[&str], window: Duration) -> String {
         let increase = format!("increase({}[{}])", self.events(more), range_seconds(window));
-        match (self.form.naming.events, &self.buckets) {
-            (Counter::Latency, Buckets::Native) => format!("histogram_count({increase})"),
-            (Counter::Latency, Buckets::All | Buckets::Named(_)) | (Counter::Named(_), _) => {
-                increase
-            }
+        if self.is_native {
+            format!("histogram_count({increase})")
+        } else {
+            increase
         }
     }
 
@@ -296,6 +299,11 @@ impl Series {
             .map(|(offset, rank)| format!("count({series}{offset}) * 0 + {rank}"))
             .collect();
         ever.join(" or ")
+    }
+
+    /// Tells whether the events may be counted by native histograms, be they there or not.
+    pub(super) fn may_be_native(&self) -> bool {
+        is_native_counter(self.form.naming, &self.buckets)
     }
 
     /// Tells whether its labels have dots.
@@ -397,6 +405,14 @@ impl Series {
             // classic ones may be as wide as those were.
             Buckets::Native => format!("sum({})", increase("", "")),
         }
+    }
+}
+
+/// Tells whether native histograms count the events where the server holds them.
+fn is_native_counter(naming: &Naming, buckets: &Buckets) -> bool {
+    match (naming.events, buckets) {
+        (Counter::Latency, Buckets::Native) => true,
+        (Counter::Latency, Buckets::All | Buckets::Named(_)) | (Counter::Named(_), _) => false,
     }
 }
 

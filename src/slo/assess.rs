@@ -13,7 +13,7 @@ use super::events::Events;
 use super::measurement::{Measurement, Objective, RATIO_TOLERANCE};
 use super::outage::{self, Outage, Pods, Silence};
 use super::reading::Reading;
-use super::unknowns::{believable, unknowns};
+use super::unknowns::{believable, outweighed, unknowns};
 use super::violations::violations;
 
 /// Share of the SLO window that must hold data before a level may trigger anything (0..1). Below it the level is shown
@@ -72,7 +72,7 @@ pub fn assess_knowing_pods(
     if let Some(outage) = outage {
         violated_by(outage, &mut violations, objective);
     }
-    let unknowns = unknowns(
+    let mut unknowns = unknowns(
         measurement,
         objective,
         &violations,
@@ -88,6 +88,9 @@ pub fn assess_knowing_pods(
         }
     }
     let (burns, burning) = burns(measurement, objective, stride, &budget, &violations, outage);
+    if burning == Some(true) {
+        outweighed(&mut unknowns, measurement);
+    }
     let verdict = match burning {
         Some(true) => Verdict::Burning,
         None => Verdict::Unknown,

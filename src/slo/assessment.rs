@@ -43,6 +43,11 @@ impl Assessment {
             .filter(|unknown| unknown.weight >= Weight::Acting)
     }
 
+    /// Tells whether an unknown with this reason stands in the way of acting.
+    pub fn is_blocked_by(&self, why: &str) -> bool {
+        self.blocking_unknowns().any(|unknown| unknown.why == why)
+    }
+
     /// Returns the SLIs that burn now, each with the smallest ratio of bad events that counts as burning.
     pub fn burning_slis(&self) -> Vec<(Sli, f64)> {
         let mut slis: Vec<(Sli, f64)> = Vec::new();

@@ -16,6 +16,9 @@ pub const NOTED_CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// clocks, and a lag measured across them would mean nothing. Source: our rule.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(120);
 
+/// The source of what is not known of the latency of all slices.
+const LATENCY: &str = "latency";
+
 /// How much a count may be inflated against the same events in a longer window (ratio): `increase()` extrapolates from
 /// its first and last sample to the ends of its range, which at worst, with samples half a range apart, doubles it.
 const EXTRAPOLATION: f64 = 2.0;
@@ -121,24 +124,24 @@ pub(super) fn unknowns(
             });
             if let Some(latency) = incomplete.filter(|_| measurement.is_fresh()) {
                 let why = too_few(latency, measurement, objective);
-                note("latency", Some(why), Weight::Note);
+                note(LATENCY, Some(why), Weight::Note);
             }
         }
         Reading::NoSeries => note(
-            "latency",
+            LATENCY,
             Some(
                 "no latency histogram matches the service, so its latency is not judged".to_owned(),
             ),
             Weight::Note,
         ),
         Reading::NoTraffic | Reading::Gone { .. } => {
-            note("latency", measurement.latency.why_unknown(), Weight::Note);
+            note(LATENCY, measurement.latency.why_unknown(), Weight::Note);
         }
         other @ (Reading::Stale { .. }
         | Reading::Partial { .. }
         | Reading::Invalid { .. }
         | Reading::Refused { .. }) => {
-            note("latency", other.why_unknown(), Weight::Everything);
+            note(LATENCY, other.why_unknown(), Weight::Everything);
         }
     }
     for violation in violations {
@@ -178,10 +181,23 @@ fn explained(unknowns: &mut [Unknown], measurement: &Measurement) {
             "burn_rate_1h" => is_silent(&measurement.h1),
             "burn_rate_6h" => is_silent(&measurement.h6),
             "violations" => is_silent(&measurement.slices),
-            "latency" => is_silent(&measurement.latency),
+            LATENCY => is_silent(&measurement.latency),
             _ => false,
         };
         if is_explained {
+            unknown.weight = Weight::Note;
+        }
+    }
+}
+
+/// Takes the weight from latency that the back end refuses to tell, where errors burn: it could only be one reason more. Where
+/// nothing is seen to burn it keeps its weight, because what was not measured is not well.
+pub(super) fn outweighed(unknowns: &mut [Unknown], measurement: &Measurement) {
+    if measurement.latency.refusal().is_none() {
+        return;
+    }
+    for unknown in unknowns {
+        if unknown.source == LATENCY {
             unknown.weight = Weight::Note;
         }
     }

@@ -14,6 +14,7 @@ mod prometheus_client;
 mod purity;
 mod refusals_in_docs;
 mod scenarios;
+mod servers;
 mod signals;
 mod telling;
 mod vectors;

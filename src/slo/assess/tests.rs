@@ -310,6 +310,33 @@ fn latency_that_was_read_badly_leaves_burning_open() {
 }
 
 #[test]
+fn refused_latency_leaves_errors_to_be_acted_on_and_is_no_health() {
+    let refused = |world: World| {
+        world.but(|measurement| {
+            measurement.latency = Reading::Refused {
+                why: "too many samples".to_owned(),
+            };
+        })
+    };
+    let burning = refused(world().fast_burn()).assess();
+    assert_eq!(burning.burning, Some(true));
+    assert_eq!(burning.verdict, Verdict::Burning);
+    assert_eq!(blocking(&burning), []);
+    assert!(
+        burning
+            .unknowns
+            .iter()
+            .any(|unknown| unknown.why == "too many samples")
+    );
+    assert_eq!(states(&burning)[2..], [ViolationState::Unknown; 2]);
+
+    let calm = refused(world()).assess();
+    assert_eq!(calm.burning, None);
+    assert_eq!(calm.verdict, Verdict::Unknown);
+    assert_eq!(blocking(&calm), [("latency", Weight::Everything)]);
+}
+
+#[test]
 fn an_idle_service_may_not_be_acted_on_and_an_absent_one_blocks_everything() {
     let idle = world()
         .but(|measurement| {

@@ -154,12 +154,11 @@ fn what_an_outage_does_not_explain_keeps_its_weight() {
             why: "too many samples".to_owned(),
         };
     }
-    let refusals: [fn(&mut Measurement); 5] = [
+    let refusals: [fn(&mut Measurement); 4] = [
         |measurement| refuse(&mut measurement.budget),
         |measurement| refuse(&mut measurement.coverage),
         |measurement| refuse(&mut measurement.freshness),
         |measurement| refuse(&mut measurement.slices),
-        |measurement| refuse(&mut measurement.latency),
     ];
     for (number, refusal) in refusals.into_iter().enumerate() {
         let assessment = fell(6.0, 0.0).without_pods().but(refusal).assess();

@@ -1,4 +1,4 @@
-//! The forms in which one family's metrics are met, each measured in a real Prometheus: two services that count alike never
+//! The forms in which one family's metrics are met, each measured on each server: two services that count alike never
 //! add up, and an outcome that nobody can judge is never good.
 
 use std::sync::OnceLock;
@@ -7,7 +7,6 @@ use super::*;
 use error_budget_monitor::config::MetricsFamily::{
     self, Envoy, Grpc, Http, IngressNginx, Istio, Otel, Spring, Traefik,
 };
-use testkit::prometheus::Prometheus as Server;
 
 /// A service, and what its series count each second.
 struct Service {
@@ -473,8 +472,8 @@ const UNJUDGED: &[(Service, &[&str])] = &[
     ),
 ];
 
-fn forms() -> &'static Server {
-    static FORMS: OnceLock<Server> = OnceLock::new();
+fn forms() -> &'static Recording {
+    static FORMS: OnceLock<Recording> = OnceLock::new();
     FORMS.get_or_init(|| {
         let now = Utc::now();
         let (begin, end) = (now - TimeDelta::hours(2), now + TimeDelta::hours(1));
@@ -485,25 +484,32 @@ fn forms() -> &'static Server {
         let backfill = series.fold(Backfill::new(now), |backfill, (series, rate)| {
             backfill.counter(series, begin, end, *rate)
         });
-        Server::start(&backfill)
+        Recording::of(&backfill)
     })
 }
 
-async fn measured(service: &Service) -> error_budget_monitor::slo::Measurement {
+static FORMS: Servers = Servers::of(forms);
+
+on_every_server! {
+    FORMS;
+    every_form_is_counted_once: |server| wait(counts_every_form(server));
+    what_cannot_be_judged_is_named_and_never_good: |server| wait(names_what_cannot_be_judged(server));
+}
+
+async fn measured(server: &Running, service: &Service) -> error_budget_monitor::slo::Measurement {
     let workload = Workload::new(NAMESPACE, service.name);
     let queries = Queries::family(workload, service.family, None, Buckets::All);
     let metrics = Metrics {
-        prometheus: &client(&forms().url()),
+        prometheus: &client(&server.url()),
         queries: &queries,
     };
     let observation = metrics.observe(&objective()).await.expect("an answer");
     observation.measurement
 }
 
-#[tokio::test]
-async fn every_form_is_counted_once() {
+async fn counts_every_form(server: &Running) {
     for service in SERVICES {
-        let measured = measured(service).await;
+        let measured = measured(server, service).await;
         let what = service.name;
         for (window, seconds) in [(&measured.m5, 300.0), (&measured.h1, 3600.0)] {
             let events = window.value();
@@ -524,10 +530,9 @@ async fn every_form_is_counted_once() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_judged_is_named_and_never_good() {
+async fn names_what_cannot_be_judged(server: &Running) {
     for (service, words) in UNJUDGED {
-        let measured = measured(service).await;
+        let measured = measured(server, service).await;
         let readings = [measured.m5.why_unknown(), measured.budget.why_unknown()];
         for why in readings.into_iter().chain([measured.slices.why_unknown()]) {
             let why = why.unwrap_or_else(|| panic!("{}: {measured:#?}", service.name));

@@ -1,4 +1,4 @@
-//! Every family of metrics, measured on both editions of Prometheus with series named as that family names them.
+//! Every family of metrics, measured on each server with series named as that family names them.
 
 mod cases;
 mod forms;
@@ -12,13 +12,14 @@ use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{Answer, Question};
 use error_budget_monitor::slo::{
-    ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Slo, Verdict,
-    ViolationState, assess_slices,
+    ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Reading, Slo,
+    Verdict, ViolationState, assess_slices,
 };
-use testkit::back_end::{BackEnd, Running};
+use testkit::back_end::Running;
 use testkit::prometheus::{self as server, Backfill, History, Recording, Traffic};
 use testkit::service::LiveService;
 
+use crate::servers::{Servers, on_every_server, wait};
 use cases::{CASES, Case, ENVOY, GRPC, HTTP, INGRESS_NGINX, ISTIO, LINKERD, OTEL, SPRING, TRAEFIK};
 
 const NAMESPACE: &str = "shop";
@@ -93,40 +94,8 @@ fn world() -> &'static World {
     })
 }
 
-/// Returns a back end that serves the world; nothing where it cannot be had on this machine.
-fn server(back_end: BackEnd) -> Option<&'static Running> {
-    static SERVERS: [OnceLock<Option<Running>>; BackEnd::ALL.len()] =
-        [const { OnceLock::new() }; BackEnd::ALL.len()];
-    SERVERS[back_end as usize]
-        .get_or_init(|| back_end.start(&world().recording))
-        .as_ref()
-}
-
-/// Makes a test for each edition of Prometheus out of a check.
-macro_rules! on_both_editions {
-    ($($name:ident: $check:expr;)*) => {$(
-        mod $name {
-            use super::*;
-
-            async fn on(back_end: BackEnd) {
-                if let Some(server) = server(back_end) {
-                    let check = $check;
-                    check(server).await;
-                }
-            }
-
-            #[tokio::test]
-            async fn debian_prometheus() {
-                on(BackEnd::DebianPrometheus).await;
-            }
-
-            #[tokio::test]
-            async fn prometheus_3() {
-                on(BackEnd::Prometheus3).await;
-            }
-        }
-    )*};
-}
+/// The servers that hold the world.
+static SERVERS: Servers = Servers::of(|| &world().recording);
 
 fn client(url: &str) -> Prometheus {
     let settings = HttpSettings {
@@ -217,7 +186,7 @@ fn ends(observation: &Observation) -> [&Histogram; 2] {
 async fn counts_its_own_events(server: &Running, case: &Case) -> Observation {
     let observation = observe(server, &case.queries(Buckets::All)).await;
     let measured = &observation.measurement;
-    let events = |reading: &error_budget_monitor::slo::Reading<Events>| {
+    let events = |reading: &Reading<Events>| {
         *reading
             .value()
             .unwrap_or_else(|| panic!("{}: {measured:#?}", case.family))
@@ -270,19 +239,21 @@ async fn measures_events_and_latency(server: &Running, case: &Case) {
     }
 }
 
-on_both_editions! {
-    http_is_measured: |server| measures_events_and_latency(server, &HTTP);
-    istio_is_measured_at_the_destination: |server| measures_events_and_latency(server, &ISTIO);
-    ingress_nginx_is_measured: |server| measures_events_and_latency(server, &INGRESS_NGINX);
-    envoy_is_measured_by_the_name_of_its_cluster: |server| measures_events_and_latency(server, &ENVOY);
-    linkerd_is_measured_inbound: |server| measures_events_and_latency(server, &LINKERD);
-    grpc_is_measured_by_the_servers_own_failures: |server| measures_events_and_latency(server, &GRPC);
-    otel_is_measured_also_where_no_response_was_sent: |server| measures_events_and_latency(server, &OTEL);
-    spring_is_measured: |server| measures_events_and_latency(server, &SPRING);
-    traefik_is_measured_and_its_bounds_leave_latency_open: measures_traefik;
-    named_bounds_are_found_in_every_spelling_and_unit: finds_named_bounds;
-    a_named_bound_that_does_not_exist_leaves_latency_open: lacks_a_named_bound;
-    a_selector_takes_the_place_of_the_names: follows_a_selector;
+on_every_server! {
+    SERVERS;
+    http_is_measured: |server| wait(measures_events_and_latency(server, &HTTP));
+    istio_is_measured_at_the_destination: |server| wait(measures_events_and_latency(server, &ISTIO));
+    ingress_nginx_is_measured: |server| wait(measures_events_and_latency(server, &INGRESS_NGINX));
+    envoy_is_measured_by_the_name_of_its_cluster: |server| wait(measures_events_and_latency(server, &ENVOY));
+    linkerd_is_measured_inbound: |server| wait(measures_events_and_latency(server, &LINKERD));
+    grpc_is_measured_by_the_servers_own_failures: |server| wait(measures_events_and_latency(server, &GRPC));
+    otel_is_measured_also_where_no_response_was_sent: |server| wait(measures_events_and_latency(server, &OTEL));
+    spring_is_measured: |server| wait(measures_events_and_latency(server, &SPRING));
+    traefik_is_measured_and_its_bounds_leave_latency_open: |server| wait(measures_traefik(server));
+    named_bounds_are_found_in_every_spelling_and_unit: |server| wait(finds_named_bounds(server));
+    a_named_bound_that_does_not_exist_leaves_latency_open: |server| wait(lacks_a_named_bound(server));
+    events_are_counted_where_native_histograms_are_asked_for_and_not_there: |server| wait(counts_without_native_ones(server));
+    a_selector_takes_the_place_of_the_names: |server| wait(follows_a_selector(server));
 }
 
 async fn measures_traefik(server: &Running) {
@@ -314,6 +285,27 @@ async fn lacks_a_named_bound(server: &Running) {
     let observation = observe(server, &HTTP.queries(Buckets::Named(vec![2.0]))).await;
     for slo in [Slo::LatencyP95, Slo::LatencyP99] {
         assert_eq!(judged(&observation, slo), ViolationState::Uncertain);
+    }
+}
+
+async fn counts_without_native_ones(server: &Running) {
+    for case in [&OTEL, &SPRING, &HTTP] {
+        let queries = case.queries(Buckets::Native);
+        let prometheus = client(&server.url());
+        let metrics = Metrics {
+            prometheus: &prometheus,
+            queries: &queries,
+        };
+        let observation = metrics.observe(&objective()).await.expect("an answer");
+        let measured = &observation.measurement;
+        let m5 = measured.m5.value();
+        let m5 = m5.unwrap_or_else(|| panic!("{}: {measured:#?}", case.family));
+        near(m5.total(), RATE * 300.0, "all of 5 minutes");
+        near(m5.bad(), 0.2 * RATE * 300.0, "bad of 5 minutes");
+        assert_eq!(measured.latency, Reading::NoSeries, "{}", case.family);
+        let judged = assess_slices(measured, &objective(), observation.slice_window);
+        assert_eq!(judged.verdict, Verdict::Burning, "{judged:#?}");
+        assert_eq!(judged.blocking_unknowns().count(), 0, "{judged:#?}");
     }
 }
 

@@ -388,11 +388,7 @@ fn a_window_that_is_refused_in_chunks_too_is_told_with_all_that_was_measured() {
 
 #[test]
 fn any_refused_question_holds_and_leaves_the_other_readings() {
-    for (asked, source) in [
-        ("recent", "burn_rate_5m"),
-        ("slices", "violations"),
-        ("latency", "latency"),
-    ] {
+    for (asked, source) in [("recent", "burn_rate_5m"), ("slices", "violations")] {
         let world = burning(move |question, answer| {
             if subject(question) == asked {
                 *answer = too_many_samples();
@@ -404,6 +400,41 @@ fn any_refused_question_holds_and_leaves_the_other_readings() {
             is_refused(ran, &["raise the server's limits"]);
         }
         world.git_is_not_asked();
+    }
+}
+
+#[test]
+fn refused_latency_leaves_failing_requests_to_be_acted_on_and_is_no_health() {
+    let refuse = |question: &Question, answer: &mut Answer| {
+        if subject(question) == "latency" {
+            *answer = too_many_samples();
+        }
+    };
+    let latency_is_unknown = |ran: &Ran| {
+        assert!(
+            unknown(ran, "latency").contains("too many samples"),
+            "{ran}"
+        );
+        for latency in ["/violations/2/state", "/violations/3/state"] {
+            assert_eq!(ran.text(latency), "unknown", "{ran}");
+        }
+    };
+    let burning = burning(refuse);
+    let world = &burning.world;
+    let status = world.nothing_changed_by(&world.program().arguments(&["status"]));
+    status.exits(0);
+    let check = world.nothing_changed_by(&world.program().arguments(&["check"]));
+    latency_is_unknown(&check.exits(2));
+    let ran = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
+    latency_is_unknown(&ran);
+    assert_eq!(world.rollback_commits(), 1);
+
+    // Requests that succeed may be slow.
+    let edited = Edited::with_release("healthy", refuse);
+    for ran in every_command(&edited.world, &edited.world.program()) {
+        latency_is_unknown(&ran);
+        assert_eq!(ran.record["verdict"], "unknown", "{ran}");
+        is_refused(ran, &["raise the server's limits"]);
     }
 }
 
