@@ -155,7 +155,7 @@ impl Metrics<'_> {
             h1: counted("h1_bad", "h1_total"),
             h6: counted("h6_bad", "h6_total"),
             budget: doubt.about_counts(events),
-            coverage,
+            coverage: doubt.absent(coverage),
             // What a slice must cover was learned from the clock's answer, in which samples may be missing.
             freshness: match clock.partial.or_else(|| recall.lost(&recent)) {
                 Some(why) => Reading::Partial { why },

@@ -28,15 +28,18 @@ impl Servers {
     }
 }
 
-/// Makes a test for each server out of a check, which takes the server.
+/// Makes a test for each server out of a check, which takes the server: a function of the test's own name, or what is written
+/// behind it.
 macro_rules! on_every_server {
-    ($servers:expr; $($name:ident: $check:expr;)*) => {$(
+    (@check $name:ident) => { $name };
+    (@check $name:ident $check:expr) => { $check };
+    ($servers:expr; $($name:ident $(: $check:expr)?;)*) => {$(
         mod $name {
             use super::*;
 
             fn on(back_end: testkit::back_end::BackEnd) {
                 if let Some(server) = $servers.get(back_end) {
-                    let check = $check;
+                    let check = crate::servers::on_every_server!(@check $name $($check)?);
                     check(server);
                 }
             }

@@ -4,11 +4,13 @@
 use std::sync::OnceLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use testkit::prometheus::{Backfill, Month, Prometheus};
+use testkit::back_end::Running;
+use testkit::prometheus::{Backfill, Month, Recording};
 use testkit::slack::SlackServer;
 
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
 
 /// A service and its series: the metric, its labels beside namespace and service, and the events a second.
 struct Service {
@@ -106,9 +108,9 @@ fn released_at() -> DateTime<Utc> {
     *RELEASED.get_or_init(|| Utc::now() - TimeDelta::minutes(15))
 }
 
-fn prometheus() -> &'static Prometheus {
-    static PROMETHEUS: OnceLock<Prometheus> = OnceLock::new();
-    PROMETHEUS.get_or_init(|| {
+fn recording() -> &'static Recording {
+    static RECORDING: OnceLock<Recording> = OnceLock::new();
+    RECORDING.get_or_init(|| {
         let now = Utc::now();
         let end = now + TimeDelta::minutes(60);
         let mut backfill = Backfill::new(now);
@@ -134,15 +136,17 @@ fn prometheus() -> &'static Prometheus {
                 backfill = backfill.counter(&series(line), released_at(), end, line.2);
             }
         }
-        Prometheus::start(&backfill)
+        Recording::of(&backfill)
     })
 }
 
+static SERVERS: Servers = Servers::of(recording);
+
 /// A service that was released a quarter of an hour ago.
-fn released(name: &str) -> (World, Program) {
+fn released(server: &Running, name: &str) -> (World, Program) {
     let service = SERVICES.iter().find(|service| service.name == name);
     let family = service.expect("a service of the list").family;
-    let world = World::at(&prometheus().url(), name);
+    let world = World::at(&server.url(), name);
     world.release("v2", released_at());
     let program = world.program().env("METRICS_FAMILY", family);
     (world, program)
@@ -169,15 +173,27 @@ fn is_held(world: &World, program: &Program, words: &[&str]) -> Ran {
     ran
 }
 
-#[test]
-fn readiness_that_fails_while_pods_warm_up_puts_nothing_back() {
-    let (world, program) = released("warming");
+on_every_server! {
+    SERVERS;
+    readiness_that_fails_while_pods_warm_up_puts_nothing_back;
+    bad_events_that_are_nearly_all_probes_hold_and_name_the_selector;
+    outcomes_in_words_are_understood;
+    a_failed_call_behind_response_code_200_is_a_failure;
+    an_outcome_that_nobody_can_judge_is_not_health;
+    streams_that_end_are_no_failures_of_the_server;
+    unknown_is_not_judged_where_nobody_tells_cancelled_calls;
+    record_and_message_name_what_fails_most;
+    a_healthy_pass_asks_no_breakdown;
+    doctor_says_what_may_be_blind;
+}
+
+fn readiness_that_fails_while_pods_warm_up_puts_nothing_back(server: &Running) {
+    let (world, program) = released(server, "warming");
     is_left_alone(&world, &program);
 }
 
-#[test]
-fn bad_events_that_are_nearly_all_probes_hold_and_name_the_selector() {
-    let (world, program) = released("probed");
+fn bad_events_that_are_nearly_all_probes_hold_and_name_the_selector(server: &Running) {
+    let (world, program) = released(server, "probed");
     let ran = is_held(
         &world,
         &program,
@@ -194,23 +210,20 @@ fn bad_events_that_are_nearly_all_probes_hold_and_name_the_selector() {
     is_left_alone(&world, &program.env("SLI_SELECTOR", selector));
 }
 
-#[test]
-fn outcomes_in_words_are_understood() {
-    let (world, program) = released("words");
+fn outcomes_in_words_are_understood(server: &Running) {
+    let (world, program) = released(server, "words");
     program.run().exits(0).decides("rollback", "trigger");
     assert_eq!(world.rollback_commits(), 1);
 }
 
-#[test]
-fn a_failed_call_behind_response_code_200_is_a_failure() {
-    let (world, program) = released("meshed");
+fn a_failed_call_behind_response_code_200_is_a_failure(server: &Running) {
+    let (world, program) = released(server, "meshed");
     program.run().exits(0).decides("rollback", "trigger");
     assert_eq!(world.rollback_commits(), 1);
 }
 
-#[test]
-fn an_outcome_that_nobody_can_judge_is_not_health() {
-    let (world, program) = released("strange");
+fn an_outcome_that_nobody_can_judge_is_not_health(server: &Running) {
+    let (world, program) = released(server, "strange");
     let ran = is_held(
         &world,
         &program,
@@ -221,15 +234,13 @@ fn an_outcome_that_nobody_can_judge_is_not_health() {
     world.nothing_changed_by(&check).exits(4);
 }
 
-#[test]
-fn streams_that_end_are_no_failures_of_the_server() {
-    let (world, program) = released("streams");
+fn streams_that_end_are_no_failures_of_the_server(server: &Running) {
+    let (world, program) = released(server, "streams");
     is_left_alone(&world, &program);
 }
 
-#[test]
-fn unknown_is_not_judged_where_nobody_tells_cancelled_calls() {
-    let (world, program) = released("cancelled");
+fn unknown_is_not_judged_where_nobody_tells_cancelled_calls(server: &Running) {
+    let (world, program) = released(server, "cancelled");
     let words = [
         r#"grpc_code="Unknown""#,
         "go-grpc-prometheus 1.2",
@@ -244,9 +255,8 @@ fn unknown_is_not_judged_where_nobody_tells_cancelled_calls() {
     is_left_alone(&world, &program.env("SLI_SELECTOR", &selector));
 }
 
-#[test]
-fn record_and_message_name_what_fails_most() {
-    let (_world, program) = released("offending");
+fn record_and_message_name_what_fails_most(server: &Running) {
+    let (_world, program) = released(server, "offending");
     let slack = SlackServer::start();
     let program = program.env("SLACK_WEBHOOK", &slack.webhook_url());
     let ran = program.run().exits(0).decides("rollback", "trigger");
@@ -278,9 +288,8 @@ fn record_and_message_name_what_fails_most() {
     slack.take_violations();
 }
 
-#[test]
-fn a_healthy_pass_asks_no_breakdown() {
-    let (world, program) = released("perfect");
+fn a_healthy_pass_asks_no_breakdown(server: &Running) {
+    let (world, program) = released(server, "perfect");
     let ran = is_left_alone(&world, &program);
     assert_eq!(ran.record["offenders"], serde_json::json!([]), "{ran}");
     let line = ran
@@ -290,8 +299,7 @@ fn a_healthy_pass_asks_no_breakdown() {
     assert_eq!(line.expect("it says so")["requests"], 7, "{ran}");
 }
 
-#[test]
-fn doctor_says_what_may_be_blind() {
+fn doctor_says_what_may_be_blind(server: &Running) {
     for (name, words) in [
         (
             "perfect",
@@ -302,7 +310,7 @@ fn doctor_says_what_may_be_blind() {
             ["prometheus probes", "/v1/ready", "SLI_SELECTOR="],
         ),
     ] {
-        let (_world, program) = released(name);
+        let (_world, program) = released(server, name);
         let ran = program.arguments(&["doctor", "--output", "text"]).run();
         for word in words {
             assert!(ran.stdout.contains(word), "{word:?} is missing: {ran}");

@@ -1,28 +1,51 @@
 //! Nothing is measured, and the program says why: gone, old, never there, or not labelled.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::OnceLock;
+
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
-use testkit::prometheus::{Backfill, History, Layout, Prometheus, ServiceLabels, Traffic};
+use testkit::back_end::Running;
+use testkit::prometheus::{Backfill, History, Layout, Recording, ServiceLabels, Traffic};
 
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
 
-const SERVICE: &str = "checkout";
+/// Services whose pods counted requests until so many minutes ago.
+const ENDED: [(&str, i64); 3] = [("checkout", 0), ("gone", 20), ("long-gone", 90)];
 
-/// Starts a Prometheus in which the pods of the service counted requests until a time.
-fn counted_until(now: DateTime<Utc>, end: DateTime<Utc>) -> Prometheus {
-    let labels = ServiceLabels::new("shop", SERVICE);
-    let pod = |name: &str| {
-        History::new(labels.clone())
-            .label("pod", name)
-            .label("instance", &format!("{name}:8080"))
-            .segment(now - TimeDelta::hours(3), end, Traffic::healthy(10.0))
-    };
-    let backfill = Backfill::new(now)
-        .service(pod("checkout-5d9f7c6b8-x2x4z"))
-        .service(pod("checkout-5d9f7c6b8-bbbbb"));
-    Prometheus::start(&backfill)
+/// A service whose series do not say how a request ended.
+const UNLABELLED: &str = "unlabelled";
+
+fn recording() -> &'static Recording {
+    static RECORDING: OnceLock<Recording> = OnceLock::new();
+    RECORDING.get_or_init(|| {
+        let now = Utc::now();
+        let (begin, end) = (now - TimeDelta::hours(3), now + TimeDelta::hours(1));
+        let mut backfill = Backfill::new(now);
+        for (service, minutes) in ENDED {
+            let labels = ServiceLabels::new("shop", service);
+            for pod in ["x2x4z", "bbbbb"] {
+                let name = format!("{service}-5d9f7c6b8-{pod}");
+                let until = now - TimeDelta::minutes(minutes);
+                let history = History::new(labels.clone())
+                    .label("pod", &name)
+                    .label("instance", &format!("{name}:8080"))
+                    .segment(begin, until, Traffic::healthy(10.0));
+                backfill = backfill.service(history);
+            }
+        }
+        let layout = Layout {
+            good: r#"method="GET""#.to_owned(),
+            bad: r#"method="POST""#.to_owned(),
+            ..Layout::http(&ServiceLabels::new("shop", UNLABELLED))
+        };
+        let history = History::laid_out(layout).segment(begin, end, Traffic::healthy(20.0));
+        Recording::of(&backfill.service(history))
+    })
 }
+
+static SERVERS: Servers = Servers::of(recording);
 
 /// The program with a window that the history fills.
 pub(super) fn program(world: &World) -> Program {
@@ -41,18 +64,22 @@ fn unknown(world: &World, words: &[&str]) -> Ran {
     ran
 }
 
-#[test]
-fn series_that_have_ended_are_gone_and_their_budget_is_still_known() {
-    let now = Utc::now();
-    for (minutes, words) in [
+on_every_server! {
+    SERVERS;
+    series_that_have_ended_are_gone_and_their_budget_is_still_known;
+    a_service_that_never_was_there_is_a_wrong_name;
+    series_without_an_outcome_are_said_to_lack_it;
+}
+
+fn series_that_have_ended_are_gone_and_their_budget_is_still_known(server: &Running) {
+    for (service, words) in [
         (
-            20,
+            "gone",
             ["series of the service have ended", "whether its pods run"],
         ),
-        (90, ["at least 3600 s old", "whether its pods run"]),
+        ("long-gone", ["at least 3600 s old", "whether its pods run"]),
     ] {
-        let prometheus = counted_until(now, now - TimeDelta::minutes(minutes));
-        let world = World::at(&prometheus.url(), SERVICE);
+        let world = World::at(&server.url(), service);
         let ran = unknown(&world, &words);
         assert!(ran.record["budget"]["consumed"].is_number(), "{ran}");
         assert_eq!(ran.record["burn_rates"]["5m"], Value::Null, "{ran}");
@@ -63,29 +90,16 @@ fn series_that_have_ended_are_gone_and_their_budget_is_still_known() {
     }
 }
 
-#[test]
-fn a_service_that_never_was_there_is_a_wrong_name() {
-    let now = Utc::now();
-    let prometheus = counted_until(now, now);
-    let world = World::at(&prometheus.url(), "chekout");
+fn a_service_that_never_was_there_is_a_wrong_name(server: &Running) {
+    let world = World::at(&server.url(), "chekout");
     unknown(
         &world,
         &["no series matches the service", "check SERVICE_NAME"],
     );
 }
 
-#[test]
-fn series_without_an_outcome_are_said_to_lack_it() {
-    let now = Utc::now();
-    let layout = Layout {
-        good: r#"method="GET""#.to_owned(),
-        bad: r#"method="POST""#.to_owned(),
-        ..Layout::http(&ServiceLabels::new("shop", SERVICE))
-    };
-    let (begin, end) = (now - TimeDelta::hours(3), now + TimeDelta::hours(1));
-    let history = History::laid_out(layout).segment(begin, end, Traffic::healthy(20.0));
-    let prometheus = Prometheus::start(&Backfill::new(now).service(history));
-    let world = World::at(&prometheus.url(), SERVICE);
+fn series_without_an_outcome_are_said_to_lack_it(server: &Running) {
+    let world = World::at(&server.url(), UNLABELLED);
     let metrics = world.folder().join("error-budget.prom");
     let told = program(&world).env_path("METRICS_TEXTFILE", &metrics);
     let ran = world.nothing_changed_but_the_lock_by(&told);

@@ -1,5 +1,6 @@
 //! The real program from end to end: a real Prometheus with a month of history, a real git server, a state folder.
 
+mod apart;
 mod approval;
 mod argocd;
 mod bad_git;

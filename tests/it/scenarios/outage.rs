@@ -3,18 +3,20 @@
 use std::sync::OnceLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use testkit::prometheus::{Backfill, History, Month, Prometheus, ServiceLabels, Traffic};
+use testkit::back_end::Running;
+use testkit::prometheus::{Backfill, History, Month, Recording, ServiceLabels, Traffic};
 
 use super::memory::past;
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
 
 /// How many pods each service wants.
 const WANTED: f64 = 3.0;
 
 /// Some hours of several services whose traffic ended, with what kube-state-metrics say of them.
 struct Silence {
-    prometheus: Prometheus,
+    recording: Recording,
     now: DateTime<Utc>,
 }
 
@@ -25,8 +27,8 @@ impl Silence {
     }
 
     /// Returns the world of one of the services, whose newest version was deployed a minute before its traffic ended.
-    fn world(&self, service: &str) -> (World, String) {
-        let world = World::at(&self.prometheus.url(), service);
+    fn world(&self, server: &Running, service: &str) -> (World, String) {
+        let world = World::at(&server.url(), service);
         let v2 = world.release("v2", self.ended_at() - TimeDelta::minutes(1));
         (world, v2)
     }
@@ -34,6 +36,11 @@ impl Silence {
 
 fn ended_at(now: DateTime<Utc>) -> DateTime<Utc> {
     now - TimeDelta::minutes(12)
+}
+
+/// Returns when the traffic of what was rolled back began anew.
+fn back_at(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::minutes(10)
 }
 
 /// Writes series as kube-state-metrics name them.
@@ -188,18 +195,34 @@ fn silence() -> &'static Silence {
             .deployment_until("gone-before", long_ago, Some((WANTED, 0.0)))
             // Its errors began before the deployment that ended it.
             .service("well", healthy)
-            .deployment("well", Some((WANTED, WANTED)));
+            .deployment("well", Some((WANTED, WANTED)))
+            // What a rollback brought back, and what counts again without its pods.
+            .service_until("back", back_at(now), healthy)
+            .deployment_until("back", back_at(now), Some((WANTED, WANTED)))
+            .service_until("half-back", back_at(now), healthy)
+            .deployment_until("half-back", back_at(now), Some((WANTED, 0.0)));
         Silence {
-            prometheus: Prometheus::start(&cluster.backfill),
+            recording: Recording::of(&cluster.backfill),
             now,
         }
     })
 }
 
-#[test]
-fn a_release_that_crash_loops_is_put_back_although_nobody_is_counted() {
+static SERVERS: Servers = Servers::of(|| &silence().recording);
+
+on_every_server! {
+    SERVERS;
+    a_release_that_crash_loops_is_put_back_although_nobody_is_counted;
+    a_silence_that_has_another_reason_is_told_and_never_acted_on;
+    traffic_that_falls_at_night_with_ready_pods_is_told_and_healthy;
+    an_outage_that_began_before_the_deployment_is_not_its_fault;
+    an_outage_is_only_told_where_that_is_switched_off;
+    a_service_is_back_when_its_pods_are_ready_and_its_events_flow;
+}
+
+fn a_release_that_crash_loops_is_put_back_although_nobody_is_counted(server: &Running) {
     for service in ["crash-loop", "dribble", "by-pods"] {
-        let (world, v2) = silence().world(service);
+        let (world, v2) = silence().world(server, service);
         let ran = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
         world.one_commit_restores(&v2, &world.v1, &v2);
         assert_eq!(ran.text("/verdict"), "burning", "{ran}");
@@ -215,14 +238,13 @@ fn a_release_that_crash_loops_is_put_back_although_nobody_is_counted() {
         assert_eq!(ran.text("/attribution/verdict"), "deployment", "{ran}");
         assert_eq!(ran.record["attribution"]["suspect"], *v2, "{ran}");
         // The gate says so too.
-        let (world, _) = silence().world(service);
+        let (world, _) = silence().world(server, service);
         let checked = world.runs(&["check"]).exits(2);
         checked.complains_of(&["availability: no ready pods"]);
     }
 }
 
-#[test]
-fn a_silence_that_has_another_reason_is_told_and_never_acted_on() {
+fn a_silence_that_has_another_reason_is_told_and_never_acted_on(server: &Running) {
     for (service, why) in [
         ("scrape-outage", "3.0 of 3 pods are ready"),
         ("blind", " s old, so nothing says whether they are there"),
@@ -230,7 +252,7 @@ fn a_silence_that_has_another_reason_is_told_and_never_acted_on() {
         ("to-zero", "scaled to zero"),
         ("panics", "whether a request that fails is counted at all"),
     ] {
-        let (world, _) = silence().world(service);
+        let (world, _) = silence().world(server, service);
         let ran = held(&world, &world.program(), "unknown_data");
         told(&ran, why);
         assert!(ran.record["budget"]["consumed"].is_number(), "{ran}");
@@ -238,44 +260,35 @@ fn a_silence_that_has_another_reason_is_told_and_never_acted_on() {
     }
 }
 
-#[test]
-fn traffic_that_falls_at_night_with_ready_pods_is_told_and_healthy() {
-    let (world, _) = silence().world("night");
+fn traffic_that_falls_at_night_with_ready_pods_is_told_and_healthy(server: &Running) {
+    let (world, _) = silence().world(server, "night");
     let ran = world.nothing_changed_but_the_lock_by(&world.program());
     let ran = ran.exits(0).decides("none", "healthy");
     told(&ran, "3.0 of 3 pods are ready");
 }
 
-#[test]
-fn an_outage_that_began_before_the_deployment_is_not_its_fault() {
-    let (world, _) = silence().world("gone-before");
+fn an_outage_that_began_before_the_deployment_is_not_its_fault(server: &Running) {
+    let (world, _) = silence().world(server, "gone-before");
     held(&world, &world.program(), "not_attributable");
 }
 
-#[test]
-fn an_outage_is_only_told_where_that_is_switched_off() {
-    let (world, _) = silence().world("crash-loop");
+fn an_outage_is_only_told_where_that_is_switched_off(server: &Running) {
+    let (world, _) = silence().world(server, "crash-loop");
     let program = world.program().env("OUTAGE_DETECTION", "false");
     let ran = held(&world, &program, "unknown_data");
     told(&ran, "OUTAGE_DETECTION is false");
 }
 
-#[test]
-fn a_service_is_back_when_its_pods_are_ready_and_its_events_flow() {
-    let service = "gone";
-    let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).expect("a time");
-    let back = now - TimeDelta::minutes(10);
-    for (ready, outcome) in [(WANTED, "recovered"), (0.0, "verifying")] {
-        let mut cluster = Cluster::of(now);
-        cluster.ended = back;
-        let cluster = cluster
-            .service(service, Some(Traffic::healthy(20.0)))
-            .deployment(service, Some((WANTED, ready)));
-        let prometheus = Prometheus::start(&cluster.backfill);
-        let world = World::at(&prometheus.url(), service);
+fn a_service_is_back_when_its_pods_are_ready_and_its_events_flow(server: &Running) {
+    let now = silence().now;
+    for (service, ready, outcome) in [
+        ("back", WANTED, "recovered"),
+        ("half-back", 0.0, "verifying"),
+    ] {
+        let world = World::at(&server.url(), service);
         let mut rollback = past(
             "gone-1",
-            now - back,
+            now - back_at(now),
             error_budget_monitor::journal::Phase::Verifying,
         );
         rollback.outage = true;

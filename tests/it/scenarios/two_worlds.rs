@@ -1,32 +1,32 @@
 //! One Prometheus holds two services of the same name, or one service twice.
 
+use std::sync::OnceLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use testkit::prometheus::{Backfill, History, Prometheus, Recording, ServiceLabels, Traffic};
+use testkit::back_end::Running;
+use testkit::prometheus::{Backfill, History, Recording, ServiceLabels, Traffic};
 use testkit::thanos::{Shard, Thanos, Treatment};
 
 use super::missing_data::program;
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
 
-const SERVICE: &str = "checkout";
-
-/// Two pods with the labels that a scrape by a ServiceMonitor gives them, and further ones.
-fn pods(
-    (now, onset): (DateTime<Utc>, DateTime<Utc>),
-    errors: f64,
-    names: [&str; 2],
-    more: &[(&str, &str)],
-) -> Vec<History> {
+/// Two pods with the labels that a scrape by a ServiceMonitor gives them, and further ones. Pods of a stateful set keep their
+/// names, so nothing is known from them about a release.
+fn pods(service: &str, errors: f64, numbers: [usize; 2], more: &[(&str, &str)]) -> Vec<History> {
+    let (now, onset) = (now(), onset());
     let healthy = Traffic::healthy(10.0);
-    let pod = |name: &str| {
-        let mut history = History::new(ServiceLabels::new("shop", SERVICE));
+    let pod = |number: usize| {
+        let mut history = History::new(ServiceLabels::new("shop", service));
+        let name = format!("{service}-{number}");
         let instance = format!("{name}:8080");
         let usual = [
             ("container", "app"),
             ("endpoint", "http"),
             ("instance", &*instance),
-            ("job", SERVICE),
-            ("pod", name),
+            ("job", service),
+            ("pod", &*name),
         ];
         for (label, value) in usual.iter().chain(more) {
             history = history.label(label, value);
@@ -35,30 +35,108 @@ fn pods(
             .segment(now - TimeDelta::hours(3), onset, healthy)
             .segment(onset, now + TimeDelta::hours(1), healthy.errors(errors))
     };
-    names.map(pod).to_vec()
+    numbers.map(pod).to_vec()
 }
 
-fn backfill(now: DateTime<Utc>, histories: impl IntoIterator<Item = Vec<History>>) -> Backfill {
-    let histories = histories.into_iter().flatten();
-    histories.fold(Backfill::new(now), Backfill::service)
+const PRODUCTION: [usize; 2] = [0, 1];
+const STAGING: [usize; 2] = [2, 3];
+
+/// Labels by which two worlds differ.
+const PLACES: [&str; 4] = ["cluster", "environment", "prometheus", "tenant"];
+
+/// Labels by which a pair of Prometheus differs.
+const REPLICAS: [&str; 4] = [
+    "replica",
+    "prometheus_replica",
+    "__replica__",
+    "receive_replica",
+];
+
+fn now() -> DateTime<Utc> {
+    static NOW: OnceLock<DateTime<Utc>> = OnceLock::new();
+    *NOW.get_or_init(Utc::now)
 }
 
-fn prometheus(now: DateTime<Utc>, histories: impl IntoIterator<Item = Vec<History>>) -> Prometheus {
-    Prometheus::start(&backfill(now, histories))
+/// When the errors began.
+fn onset() -> DateTime<Utc> {
+    now() - TimeDelta::minutes(25)
 }
 
-/// Pods of a stateful set keep their names, so nothing is known from them about a release.
-const PRODUCTION: [&str; 2] = ["checkout-0", "checkout-1"];
-const STAGING: [&str; 2] = ["checkout-2", "checkout-3"];
+/// Returns the name of the service whose series differ in a label; no name may have an underscore.
+fn by(label: &str) -> String {
+    format!("by-{}", label.replace('_', "u"))
+}
+
+fn recorded(histories: impl IntoIterator<Item = History>) -> Recording {
+    let backfill = histories.into_iter();
+    Recording::of(&backfill.fold(Backfill::new(now()), Backfill::service))
+}
+
+fn recording() -> &'static Recording {
+    static RECORDING: OnceLock<Recording> = OnceLock::new();
+    RECORDING.get_or_init(|| {
+        let mut histories = Vec::new();
+        for label in PLACES {
+            let service = by(label);
+            histories.extend(pods(&service, 0.0002, PRODUCTION, &[(label, "production")]));
+            // One pod is enough there.
+            let staging = pods(&service, 0.5, STAGING, &[(label, "staging")]);
+            histories.extend(staging.into_iter().take(1));
+        }
+        for label in REPLICAS {
+            for replica in ["prometheus-0", "prometheus-1"] {
+                histories.extend(pods(&by(label), 0.2, PRODUCTION, &[(label, replica)]));
+            }
+        }
+        for (cluster, numbers) in [("eu", PRODUCTION), ("us", STAGING)] {
+            histories.extend(pods("healthy", 0.0002, numbers, &[("cluster", cluster)]));
+        }
+        histories.extend(pods("twice", 0.2, PRODUCTION, &[]));
+        histories.extend(PRODUCTION.map(|number| {
+            History::new(ServiceLabels::new("shop", "twice"))
+                .label("container", "app")
+                .label("endpoint", "metrics")
+                .label("instance", &format!("twice-{number}:8080"))
+                .label("job", "shop/twice-pods")
+                .label("pod", &format!("twice-{number}"))
+                .segment(
+                    now() - TimeDelta::hours(3),
+                    now() + TimeDelta::hours(1),
+                    Traffic::healthy(10.0),
+                )
+        }));
+        for (zone, node, shard, numbers) in [
+            ("a", "n1", "shard-0", PRODUCTION),
+            ("b", "n2", "shard-1", STAGING),
+        ] {
+            let more = [
+                ("cluster", "production"),
+                ("node", node),
+                ("prometheus_replica", shard),
+                ("topology_kubernetes_io_zone", zone),
+                ("zone", zone),
+            ];
+            histories.extend(pods("spread", 0.2, numbers, &more));
+        }
+        recorded(histories)
+    })
+}
+
+static SERVERS: Servers = Servers::of(recording);
+
+on_every_server! {
+    SERVERS;
+    staging_that_fails_does_not_roll_production_back;
+    two_healthy_worlds_are_not_called_healthy_and_the_doctor_says_why;
+    a_pair_of_prometheus_without_deduplication_is_never_twice_as_sure;
+    pods_that_are_scraped_twice_are_not_counted_twice;
+    what_differs_within_one_service_is_no_world;
+}
 
 /// A world whose newest release was deployed when the errors began.
-fn released(prometheus: &Prometheus, onset: DateTime<Utc>) -> World {
-    released_at(&prometheus.url(), onset)
-}
-
-fn released_at(prometheus_url: &str, onset: DateTime<Utc>) -> World {
-    let world = World::at(prometheus_url, SERVICE);
-    world.release("v2", onset);
+fn released(prometheus_url: &str, service: &str) -> World {
+    let world = World::at(prometheus_url, service);
+    world.release("v2", onset());
     world
 }
 
@@ -83,22 +161,11 @@ fn unknown_to(program: &Program, world: &World, words: &[&str]) -> Ran {
     ran
 }
 
-#[test]
-fn staging_that_fails_does_not_roll_production_back() {
-    let now = Utc::now();
-    let onset = now - TimeDelta::minutes(25);
-    for label in ["cluster", "environment", "prometheus", "tenant"] {
-        let place = |value| [(label, value)];
-        let prometheus = prometheus(
-            now,
-            [
-                pods((now, onset), 0.0002, PRODUCTION, &place("production")),
-                // One pod is enough there.
-                pods((now, onset), 0.5, STAGING, &place("staging"))[..1].to_vec(),
-            ],
-        );
-        let world = released(&prometheus, onset);
-        let production = format!(r#"namespace="shop",service="checkout",{label}="production""#);
+fn staging_that_fails_does_not_roll_production_back(server: &Running) {
+    for label in PLACES {
+        let service = by(label);
+        let world = released(&server.url(), &service);
+        let production = format!(r#"namespace="shop",service="{service}",{label}="production""#);
         let values = format!(r#"{label} ("production", "staging")"#);
         unknown(&world, &[&values, "SLI_SELECTOR", &production]);
         let check = program(&world).arguments(&["check"]);
@@ -119,12 +186,7 @@ fn staging_that_fails_does_not_roll_production_back() {
 
 #[test]
 fn two_clusters_behind_a_real_thanos_are_told_apart_and_a_pair_of_replicas_counts_once() {
-    let now = Utc::now();
-    let onset = now - TimeDelta::minutes(25);
-    let recording = |errors, pods_of| {
-        let pods = pods((now, onset), errors, pods_of, &[]);
-        Recording::of(&backfill(now, [pods]))
-    };
+    let recording = |errors, numbers| recorded(pods("checkout", errors, numbers, &[]));
     let production = recording(0.0002, PRODUCTION);
     let staging = recording(0.5, STAGING);
     let shard = |labels, recording| Shard {
@@ -144,7 +206,7 @@ fn two_clusters_behind_a_real_thanos_are_told_apart_and_a_pair_of_replicas_count
         let selector = format!(r#"namespace="shop",service="checkout",cluster="{cluster}""#);
         program(world).env("SLI_SELECTOR", &selector)
     };
-    let world = released_at(&thanos.querier().url(), onset);
+    let world = released(&thanos.querier().url(), "checkout");
     let values = r#"cluster ("production", "staging")"#;
     unknown(&world, &[values, "SLI_SELECTOR"]);
     let check = program(&world).arguments(&["check"]);
@@ -163,7 +225,7 @@ fn two_clusters_behind_a_real_thanos_are_told_apart_and_a_pair_of_replicas_count
         is_strict: false,
         flags: &[],
     });
-    let world = released_at(&plain.url(), onset);
+    let world = released(&plain.url(), "checkout");
     let words = [
         "events are counted 2 times",
         r#"replica ("a", "b")"#,
@@ -180,7 +242,7 @@ fn two_clusters_behind_a_real_thanos_are_told_apart_and_a_pair_of_replicas_count
         is_strict: false,
         flags: &["--query.timeout=1ms"],
     });
-    let world = released_at(&hasty.url(), onset);
+    let world = released(&hasty.url(), "checkout");
     let ran = world.nothing_changed_but_the_lock_by(&cluster(&world, "staging"));
     let ran = ran.exits(69).decides("hold", "unknown_data");
     let detail = ran.text("/decision/detail");
@@ -190,18 +252,8 @@ fn two_clusters_behind_a_real_thanos_are_told_apart_and_a_pair_of_replicas_count
     }
 }
 
-#[test]
-fn two_healthy_worlds_are_not_called_healthy_and_the_doctor_says_why() {
-    let now = Utc::now();
-    let onset = now - TimeDelta::minutes(25);
-    let prometheus = prometheus(
-        now,
-        [
-            pods((now, onset), 0.0002, PRODUCTION, &[("cluster", "eu")]),
-            pods((now, onset), 0.0002, STAGING, &[("cluster", "us")]),
-        ],
-    );
-    let world = released(&prometheus, onset);
+fn two_healthy_worlds_are_not_called_healthy_and_the_doctor_says_why(server: &Running) {
+    let world = released(&server.url(), "healthy");
     unknown(&world, &[r#"cluster ("eu", "us")"#]);
     let doctor = program(&world).arguments(&["doctor"]);
     let ran = world.nothing_changed_by(&doctor).exits(2);
@@ -209,79 +261,33 @@ fn two_healthy_worlds_are_not_called_healthy_and_the_doctor_says_why() {
         assert!(ran.stdout.contains(word), "{word:?} is missing: {ran}");
     }
     // One service over two clusters is what the operator says it is.
-    let both = r#"namespace="shop",service="checkout",cluster=~"eu|us""#;
+    let both = r#"namespace="shop",service="healthy",cluster=~"eu|us""#;
     let ran = program(&world).env("SLI_SELECTOR", both).run();
     assert_eq!(ran.record["verdict"], "healthy", "{ran}");
 }
 
-#[test]
-fn a_pair_of_prometheus_without_deduplication_is_never_twice_as_sure() {
-    let now = Utc::now();
-    let onset = now - TimeDelta::minutes(25);
-    for label in [
-        "replica",
-        "prometheus_replica",
-        "__replica__",
-        "receive_replica",
-    ] {
-        let seen_by = |replica| pods((now, onset), 0.2, PRODUCTION, &[(label, replica)]);
-        let prometheus = prometheus(now, [seen_by("prometheus-0"), seen_by("prometheus-1")]);
-        let world = released(&prometheus, onset);
+fn a_pair_of_prometheus_without_deduplication_is_never_twice_as_sure(server: &Running) {
+    for label in REPLICAS {
+        let service = by(label);
+        let world = released(&server.url(), &service);
         let values = format!(r#"{label} ("prometheus-0", "prometheus-1")"#);
         unknown(
             &world,
             &["events are counted 2 times", &values, "deduplicate"],
         );
-        let one = format!(r#"namespace="shop",service="checkout",{label}="prometheus-0""#);
+        let one = format!(r#"namespace="shop",service="{service}",{label}="prometheus-0""#);
         let ran = program(&world).env("SLI_SELECTOR", &one).run();
         ran.exits(0).decides("rollback", "trigger");
     }
 }
 
-#[test]
-fn pods_that_are_scraped_twice_are_not_counted_twice() {
-    let now = Utc::now();
-    let onset = now - TimeDelta::minutes(25);
-    let mut twice = pods((now, onset), 0.2, PRODUCTION, &[]);
-    twice.extend(PRODUCTION.map(|name| {
-        History::new(ServiceLabels::new("shop", SERVICE))
-            .label("container", "app")
-            .label("endpoint", "metrics")
-            .label("instance", &format!("{name}:8080"))
-            .label("job", "shop/checkout-pods")
-            .label("pod", name)
-            .segment(
-                now - TimeDelta::hours(3),
-                now + TimeDelta::hours(1),
-                Traffic::healthy(10.0),
-            )
-    }));
-    let prometheus = prometheus(now, [twice]);
-    let world = released(&prometheus, onset);
+fn pods_that_are_scraped_twice_are_not_counted_twice(server: &Running) {
+    let world = released(&server.url(), "twice");
     unknown(&world, &["counted more than once", "job or endpoint"]);
 }
 
-#[test]
-fn what_differs_within_one_service_is_no_world() {
-    let now = Utc::now();
-    let onset = now - TimeDelta::minutes(25);
-    let on = |zone, node, shard| {
-        let names = if shard == "shard-0" {
-            PRODUCTION
-        } else {
-            STAGING
-        };
-        let more = [
-            ("cluster", "production"),
-            ("node", node),
-            ("prometheus_replica", shard),
-            ("topology_kubernetes_io_zone", zone),
-            ("zone", zone),
-        ];
-        pods((now, onset), 0.2, names, &more)
-    };
-    let prometheus = prometheus(now, [on("a", "n1", "shard-0"), on("b", "n2", "shard-1")]);
-    let world = released(&prometheus, onset);
+fn what_differs_within_one_service_is_no_world(server: &Running) {
+    let world = released(&server.url(), "spread");
     let ran = program(&world).run();
     ran.exits(0).decides("rollback", "trigger");
 }

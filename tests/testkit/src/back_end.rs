@@ -22,6 +22,7 @@ pub enum BackEnd {
 /// A running back end; stopped on drop.
 #[derive(Debug)]
 pub struct Running {
+    back_end: BackEnd,
     api: Api,
     _server: Server,
 }
@@ -51,6 +52,7 @@ impl BackEnd {
         let prometheus = |edition| {
             let server = Prometheus::start_edition(edition, recording, &[])?;
             Some(Running {
+                back_end: self,
                 api: server.api(),
                 _server: Server::Prometheus { _server: server },
             })
@@ -61,6 +63,7 @@ impl BackEnd {
             Self::VictoriaMetrics => {
                 let server = VictoriaMetrics::start_recorded(recording)?;
                 Some(Running {
+                    back_end: self,
                     api: server.api(),
                     _server: Server::VictoriaMetrics { _server: server },
                 })
@@ -68,6 +71,7 @@ impl BackEnd {
             Self::Thanos => {
                 let server = Thanos::start_recorded(recording)?;
                 Some(Running {
+                    back_end: self,
                     api: server.querier().api(),
                     _server: Server::Thanos { _server: server },
                 })
@@ -77,6 +81,11 @@ impl BackEnd {
 }
 
 impl Running {
+    /// Returns which kind it is.
+    pub fn back_end(&self) -> BackEnd {
+        self.back_end
+    }
+
     /// Returns where it answers queries.
     pub fn api(&self) -> Api {
         self.api

@@ -40,6 +40,18 @@ pub(crate) fn post_file(address: SocketAddr, target: &str, mut file: File) -> io
     Ok(answer(stream)?.0)
 }
 
+/// Sends JSON with a POST request and returns the status.
+pub(crate) fn post_json(address: SocketAddr, target: &str, body: &str) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(UPLOAD_LIMIT))?;
+    write!(
+        stream,
+        "POST {target} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    Ok(answer(stream)?.0)
+}
+
 fn answer(stream: TcpStream) -> io::Result<(u16, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let status_line = read_line(&mut reader)?;

@@ -8,11 +8,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
 use crate::http;
 use crate::process::Guarded;
-use crate::prometheus::{Api, Backfill, Recording};
+use crate::prometheus::{Api, Backfill, Instrumented, Recording};
 use crate::servers;
 
 /// Protects a test from a VictoriaMetrics that never listens: the start fails with what it logged.
@@ -41,8 +42,44 @@ impl VictoriaMetrics {
         Self::start_recorded(&Recording::of(backfill))
     }
 
+    /// Starts a VictoriaMetrics that serves `backfill` and refuses a query that reads more than so many samples; nothing where it
+    /// was not built.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_limited(backfill: &Backfill, max_samples: u32) -> Option<Self> {
+        let limit = format!("-search.maxSamplesPerQuery={max_samples}");
+        let server = Self::launch(&[&limit])?;
+        server.import(&Recording::of(backfill));
+        Some(server)
+    }
+
+    /// Starts a VictoriaMetrics that took in what OpenTelemetry counts, with the names as they are; nothing where it was not built.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_instrumented(
+        services: &[Instrumented],
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Option<Self> {
+        let server = Self::launch(&[])?;
+        for service in services {
+            let lines = service.lines(from, to);
+            let taken = http::post_json(server.address, "/api/v1/import", &lines);
+            assert_eq!(taken.expect("VictoriaMetrics answers"), 204, "{service:?}");
+        }
+        server.flush();
+        Some(server)
+    }
+
     /// Starts a VictoriaMetrics that serves a recording; nothing where it was not built.
     pub(crate) fn start_recorded(recording: &Recording) -> Option<Self> {
+        let server = Self::launch(&[])?;
+        server.import(recording);
+        Some(server)
+    }
+
+    fn launch(flags: &[&str]) -> Option<Self> {
         let program = servers::built("victoria-metrics", "victoria-metrics")?;
         let folder = tempfile::Builder::new()
             .prefix("testkit-victoria-metrics-")
@@ -58,6 +95,7 @@ impl VictoriaMetrics {
                 .arg("-retentionPeriod=400d")
                 // It would take most of the machine's memory, and tests run side by side.
                 .arg("-memory.allowedBytes=512MB")
+                .args(flags)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped()),
@@ -66,13 +104,11 @@ impl VictoriaMetrics {
         let log = process.take_stderr().expect("its errors are piped");
         let address =
             listening(log).unwrap_or_else(|log| panic!("VictoriaMetrics did not get ready: {log}"));
-        let server = Self {
+        Some(Self {
             _process: process,
             address,
             _folder: folder,
-        };
-        server.import(recording);
-        Some(server)
+        })
     }
 
     /// Returns where it answers queries.
@@ -90,6 +126,11 @@ impl VictoriaMetrics {
         let text = File::open(recording.text()).expect("our own file");
         let status = http::post_file(self.address, "/api/v1/import/prometheus", text);
         assert_eq!(status.expect("VictoriaMetrics answers"), 204, "import");
+        self.flush();
+    }
+
+    /// Lets queries see what was taken in.
+    fn flush(&self) {
         let (status, _) =
             http::get(self.address, "/internal/force_flush").expect("VictoriaMetrics answers");
         assert_eq!(status, 200, "flush");

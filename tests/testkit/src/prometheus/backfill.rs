@@ -75,6 +75,8 @@ struct Line {
     to: i64,
     begins_with: f64,
     per_second: f64,
+    /// Seconds between samples, where that is more than the spacing.
+    every_secs: i64,
 }
 
 impl Backfill {
@@ -111,6 +113,7 @@ impl Backfill {
             to: to.timestamp(),
             begins_with: 0.0,
             per_second,
+            every_secs: 0,
         });
         self
     }
@@ -130,7 +133,18 @@ impl Backfill {
             to: to.timestamp(),
             begins_with,
             per_second,
+            every_secs: 0,
         });
+        self
+    }
+
+    /// Makes the series that was added last be scraped only every so many seconds, where that is less often than the spacing.
+    ///
+    /// # Panics
+    /// If none was added.
+    pub fn scraped_every(mut self, seconds: i64) -> Self {
+        let line = self.lines.last_mut().expect("a series was added");
+        line.every_secs = seconds;
         self
     }
 
@@ -148,6 +162,7 @@ impl Backfill {
             to: to.timestamp(),
             begins_with: value,
             per_second: 0.0,
+            every_secs: 0,
         });
         self
     }
@@ -189,7 +204,7 @@ impl Backfill {
             self.write_history(history, out)?;
         }
         for line in &self.lines {
-            for time in self.sample_times(line.from, line.to, 0) {
+            for time in self.sample_times(line.from, line.to, line.every_secs) {
                 let risen = ((time - line.from) as f64 * line.per_second).floor();
                 writeln!(out, "{} {} {time}", line.series, line.begins_with + risen)?;
             }

@@ -21,6 +21,7 @@ mod history;
 mod layout;
 mod month;
 pub(crate) mod native;
+mod otlp;
 mod relay;
 pub(crate) mod server;
 
@@ -29,5 +30,6 @@ pub use backfill::{Backfill, Recording, Spacing};
 pub use history::{History, ServiceLabels, Traffic};
 pub use layout::Layout;
 pub use month::{Month, shared_month};
+pub use otlp::Instrumented;
 pub use relay::{Answer, Question};
 pub use server::{Edition, Prometheus};

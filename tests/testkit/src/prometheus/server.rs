@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::api::Api;
 use super::backfill::{Backfill, Recording};
+use super::otlp::Instrumented;
 use crate::process::Guarded;
 use crate::{http, servers};
 
@@ -98,6 +99,32 @@ impl Prometheus {
     pub fn start_limited(backfill: &Backfill, max_samples: u32) -> Self {
         let limit = format!("--query.max-samples={max_samples}");
         Self::launch(backfill, NO_SCRAPES, &[&limit])
+    }
+
+    /// Starts a Prometheus of the pinned edition that took in what OpenTelemetry counts, with the names as they are; nothing where
+    /// it was not built. `promoted` are the attributes of the resource that become labels.
+    ///
+    /// # Panics
+    /// If it does not start or refuses the metrics, or was not built and `CI` is `true`.
+    pub fn start_instrumented(
+        services: &[Instrumented],
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        promoted: &[&str],
+    ) -> Option<Self> {
+        let program = servers::built("prometheus", "prometheus")?;
+        let config = serde_json::json!({
+            "otlp": {
+                "translation_strategy": "NoTranslation",
+                "promote_resource_attributes": promoted,
+            },
+            "scrape_configs": [],
+        });
+        let flags = ["--web.enable-otlp-receiver"];
+        let server = Self::launch_program(&program, |_| {}, &config.to_string(), &flags);
+        let metrics = Instrumented::otlp(services, from, to);
+        let taken = http::post_json(server.address, "/api/v1/otlp/v1/metrics", &metrics);
+        assert_eq!(taken.expect("Prometheus answers"), 200, "metrics");
+        Some(server)
     }
 
     /// Starts a Prometheus that knows no series.
