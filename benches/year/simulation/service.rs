@@ -52,6 +52,16 @@ const REMEMBERED: i64 = 30 * MINUTE;
 /// requests, fewer prove nothing.
 const SHOWN_BY: f64 = 10.0;
 
+/// How long before a deployment something must begin to be told from what began with it (seconds): two slices.
+const TOLD_APART: i64 = 120;
+
+/// Tells whether so many requests, so large a share of which failed, show that more than one in a hundred fails: three standard
+/// deviations.
+fn shows_above_one_percent(requests: f64, ratio: f64) -> bool {
+    let (failed, allowed) = (requests * ratio, requests * 0.01);
+    failed >= SHOWN_BY && failed - allowed >= 3.0 * allowed.sqrt()
+}
+
 /// Most rounds of questions. Source: the program asks no more.
 const MAX_ROUNDS: usize = 6;
 
@@ -502,8 +512,7 @@ impl Service {
             let showed = |flaw: &usize| {
                 let deployed = &self.deployed[*flaw];
                 deployed.began.is_some_and(|began| {
-                    let failed = self.counts.requests(began, ended) * deployed.flaw.ratio;
-                    deployed.flaw.ratio > 0.01 && failed >= SHOWN_BY
+                    shows_above_one_percent(self.counts.requests(began, ended), deployed.flaw.ratio)
                 })
             };
             let finding = if bad.iter().any(showed) {
@@ -564,21 +573,23 @@ impl Service {
             let brought = (1..self.branch.commits.len())
                 .rev()
                 .find(|index| flaws(*index).contains(flaw) && !flaws(index - 1).contains(flaw))?;
-            let failed = self.counts.requests(began, newest) * self.deployed[*flaw].flaw.ratio;
-            let showed = self.deployed[*flaw].flaw.ratio > 0.01 && failed >= SHOWN_BY;
-            (began + GRACE < newest).then_some((brought, newest - began, showed))
+            let requests = self.counts.requests(began, newest);
+            let showed = shows_above_one_percent(requests, self.deployed[*flaw].flaw.ratio);
+            (began + GRACE < newest).then_some((brought, began, showed))
         });
         let guilty: Vec<(usize, i64, bool)> = guilty.collect();
         if guilty.is_empty() {
             return;
         }
-        let showed = guilty
-            .iter()
-            .any(|(_, since, showed)| *showed && *since >= SURE_AFTER);
         let named = decision
             .attribution
             .as_ref()
             .and_then(|attribution| self.branch.find(&attribution.suspect));
+        // What began with the one that is named, or later, nobody can tell from its fault.
+        let named_at = named.map_or(newest, |named| self.branch.commits[named].at);
+        let showed = guilty.iter().any(|(_, began, showed)| {
+            *showed && newest - *began >= SURE_AFTER && *began + TOLD_APART <= named_at
+        });
         let is_named = guilty.iter().any(|(brought, ..)| Some(*brought) == named);
         // One that brought a flaw of its own, on top of another's, is not innocent either.
         let is_innocent = named.is_none_or(|named| {

@@ -67,11 +67,13 @@ impl Finding {
             Self::OnTheUnknown => "rollbacks while the observation was unknown",
             Self::AfterAWorseOne => "rollbacks after one that had made it worse",
             Self::NotTheGuilty => {
-                "rollbacks that named an innocent deployment after the guilty one had failed 10 requests or more for 6 min"
+                "rollbacks that named an innocent deployment, minutes after the guilty one had shown that it fails"
             }
-            Self::ToABadRevision => "rollbacks to a revision that had failed, 10 requests or more",
+            Self::ToABadRevision => {
+                "rollbacks to a revision that had shown that more than 1 % fails"
+            }
             Self::ToALatentlyBadRevision => {
-                "rollbacks to a revision that had failed less, or at most 1 %, or failed later"
+                "rollbacks to a revision that failed, and had not shown it"
             }
             Self::NotCaught => "not caught soon: 5 % or more of 300 or more requests per 5 min",
         }

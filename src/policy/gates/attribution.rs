@@ -9,7 +9,7 @@ use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline, Witness};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
-use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
+use crate::slo::{Burn, Cause, Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
 
 /// How many times the error ratio from before a deployment must be exceeded after it (unitless): "at least doubled".
 /// Source: our rule, beside the p-value of the same test.
@@ -63,6 +63,15 @@ pub(in crate::policy) fn attribution(
     (gate, Some(attribution))
 }
 
+/// Chance at which a deployment is blamed where nothing burns but what counts at the level emergency alone. A service with many
+/// ordinary errors is always at that level, so that every cluster of them is held against its newest deployment: some hundred
+/// times a year. Source: our rule, chosen with `benches/year`.
+const EMERGENCY_P_VALUE: f64 = 1e-5;
+
+/// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every cluster of
+/// ordinary errors just before a deployment would speak for it. Source: our rule, chosen with `benches/year`.
+const ROSE_P_VALUE: f64 = 1e-5;
+
 /// How many fifths of a violation window right before a deployment are looked at by themselves, each with the chance at which
 /// it counts as better than what came after: what began in them, and not with the deployment, was as bad already. Two minutes
 /// and five by default. The shorter time holds too few events for a low bar, and less can begin in it. Source: our rule, chosen
@@ -82,6 +91,12 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         // The level alone decides, and a deployment that made nothing worse did not spend the budget.
         compared = slis(inputs);
     }
+    let burns = &inputs.assessment.burns;
+    let is_emergency = |burn: &Burn| burn.cause == Cause::EmergencyBurn;
+    let most = match !burns.is_empty() && burns.iter().all(is_emergency) {
+        true => EMERGENCY_P_VALUE,
+        false => MAX_P_VALUE,
+    };
     // What began later than that had not begun before the deployment.
     let is_at_once = suspicion
         .onset
@@ -91,6 +106,7 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         .map(|(sli, limit)| Comparison {
             sli,
             limit,
+            most,
             dispersion: dispersion(inputs, suspect, sli),
             before: counted(evidence.stretch(before), |stretch| stretch.at_most(sli)),
             lately: counted(evidence.stretch(just_before(suspect)), |stretch| {
@@ -207,6 +223,8 @@ struct Comparison {
     sli: Sli,
     /// Ratio above which it burns.
     limit: f64,
+    /// Chance above which it is not proven that the errors at least doubled.
+    most: f64,
     /// How many events of a cluster count as one (1..=3).
     dispersion: f64,
     /// The hour before. Whatever may be bad counts.
@@ -256,7 +274,7 @@ impl Comparison {
             return (Blame::NotDeployment, why);
         }
         let chance = self.chance().unwrap_or(1.0);
-        if chance > MAX_P_VALUE {
+        if chance > self.most {
             let why = format!(
                 "{counts}: too little to prove that they at least doubled ({})",
                 text::chance(chance)
@@ -289,10 +307,31 @@ impl Comparison {
             );
             return (Blame::Unknown, why);
         }
+        if let Some((rose, chance)) = self.rose_before(*before) {
+            let why = format!(
+                "{counts}: with {} bad of the last {} events before it they had at least doubled already ({})",
+                rose.bad(),
+                rose.total(),
+                text::chance(chance)
+            );
+            return (Blame::Unknown, why);
+        }
         (
             Blame::Deployment,
             format!("{counts} ({})", text::chance(chance)),
         )
+    }
+
+    /// Returns the last two minutes before the deployment where they were worse than the hour before them, with the chance that
+    /// they were not: what fails now had begun. `before` is the hour before the deployment, these minutes included.
+    fn rose_before(&self, before: Events) -> Option<(Events, f64)> {
+        let (moment, _) = self.moments.first()?;
+        let earlier = Events::new(
+            (before.bad() - moment.bad()).max(0.0),
+            before.total() - moment.total(),
+        )?;
+        let chance = conditional_binomial(*moment, earlier, AT_LEAST);
+        (chance <= ROSE_P_VALUE).then_some((*moment, chance))
     }
 }
 

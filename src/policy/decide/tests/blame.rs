@@ -373,3 +373,45 @@ fn a_person_who_put_it_back_already_is_not_outdone() {
     let decision = reverted.decide();
     assert_eq!(decision.reason, Reason::IsARollback, "{}", decision.detail);
 }
+
+#[test]
+fn errors_that_had_risen_right_before_the_deployment_began_without_it() {
+    let risen = |errors: f64| {
+        let ago = minutes(20);
+        case()
+            .errors_since(&[
+                (days(40), CALM),
+                (ago + Duration::seconds(95), errors),
+                (ago, 0.2),
+            ])
+            .decide()
+    };
+    assert_eq!(risen(CALM).reason, Reason::Trigger);
+    let decision = risen(0.02);
+    assert_eq!(decision.reason, Reason::NotAttributable);
+    let why = &decision.detail;
+    assert!(why.contains("at least doubled already"), "{why}");
+}
+
+#[test]
+fn a_cluster_of_ordinary_errors_at_the_level_emergency_is_no_proof() {
+    // The budget is spent many times over, and 6 times as fast counts as burning then.
+    let since = |errors: f64| {
+        let mut case = case()
+            .deployed(minutes(6))
+            .world(|world| {
+                world
+                    .windows([0.03, 0.012, 0.0065, 0.004])
+                    .errors(0.009)
+                    .consumed(5.0)
+            })
+            .errors_since(&[(days(40), 0.003), (minutes(6), errors)]);
+        case.story.rate = 0.7;
+        case.decide()
+    };
+    let decision = since(0.04);
+    assert_eq!(decision.reason, Reason::NotAttributable, "{decision:#?}");
+    let why = &decision.detail;
+    assert!(why.contains("too little to prove"), "{why}");
+    assert_eq!(since(0.2).reason, Reason::Trigger);
+}
