@@ -160,16 +160,22 @@ fn pods(answer: Told<Vec<Sample>>) -> Reading<Vec<PodEvents>> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
     }
-    let mut pods: BTreeMap<String, (Option<f64>, Option<f64>, BTreeSet<String>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Counted {
+        bad: Option<f64>,
+        total: Option<f64>,
+        images: BTreeSet<String>,
+    }
+    let mut pods: BTreeMap<String, Counted> = BTreeMap::new();
     for sample in answer.value {
         let (Some(pod), Some(part)) = (sample.labels.get("pod"), sample.labels.get(PART)) else {
             continue;
         };
-        let (bad, total, images) = pods.entry(pod.clone()).or_default();
+        let counted = pods.entry(pod.clone()).or_default();
         match part.as_str() {
-            "bad" => *bad = Some(sample.value),
-            "total" => *total = Some(sample.value),
-            IMAGE => images.extend(sample.labels.get(IMAGE).cloned()),
+            "bad" => counted.bad = Some(sample.value),
+            "total" => counted.total = Some(sample.value),
+            IMAGE => counted.images.extend(sample.labels.get(IMAGE).cloned()),
             _ => {}
         }
     }
@@ -179,10 +185,10 @@ fn pods(answer: Told<Vec<Sample>>) -> Reading<Vec<PodEvents>> {
     let events = |bad, total: Option<f64>| Events::from_increase(bad, total?);
     Reading::Measured(
         pods.into_iter()
-            .map(|(pod, (bad, total, images))| PodEvents {
+            .map(|(pod, counted)| PodEvents {
                 pod,
-                events: events(bad, total),
-                images,
+                events: events(counted.bad, counted.total),
+                images: counted.images,
             })
             .collect(),
     )

@@ -241,9 +241,9 @@ fn every_arrow_between_modules_points_down() {
     }
     let lib = fs::read_to_string(source().join("lib.rs")).expect("a readable source");
     let lib = syn::parse_file(&lib).expect("a source that compiles");
-    let declared = lib.items.iter().filter_map(|item| match item {
-        Item::Mod(module) => Some(module.ident.to_string()),
-        _ => None,
+    let declared = lib.items.iter().filter_map(|item| {
+        let Item::Mod(module) = item else { return None };
+        Some(module.ident.to_string())
     });
     let declared: BTreeSet<String> = declared.collect();
     let known: BTreeSet<String> = below.into_iter().map(str::to_owned).collect();
