@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError, Stores};
 use crate::config::{Histograms, SliSource};
-use crate::observe::{Observation, Probes};
+use crate::observe::{KubeState, Near, Observation, Probes};
 use crate::service::Service;
 use crate::slo::{Assessment, Reading, Unknown, Weight, assess_slices};
 
@@ -20,6 +20,8 @@ const FRESHNESS: &str = "prometheus freshness";
 const CLOCK: &str = "prometheus clock";
 const BUCKETS: &str = "prometheus buckets";
 const READINGS: &str = "prometheus readings";
+const NAMES: &str = "prometheus names";
+const KUBE_STATE: &str = "kube-state-metrics";
 const FAILURES: &str = "prometheus failures";
 const PROBES: &str = "prometheus probes";
 
@@ -43,6 +45,7 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
             let breakdown = metrics.breakdown(observation).await;
             findings.extend(breakdown.counted.as_ref().map(probes));
             findings.extend(native(service, observation));
+            findings.extend(around(service, observation).await);
         }
         Err(error) => {
             findings.push(unreached(service, error));
@@ -302,6 +305,97 @@ fn subject(source: &str) -> &'static str {
         "freshness" => FRESHNESS,
         "clock" => CLOCK,
         _ => READINGS,
+    }
+}
+
+/// Looks what is near a service that has no series, and whether kube-state-metrics know it.
+async fn around(service: &Service<'_>, observation: &Observation) -> Vec<Finding> {
+    let is_lost = matches!(observation.measurement.budget, Reading::NoSeries);
+    let at = observation.evaluated_at;
+    match service.metrics().surroundings(is_lost, at).await {
+        Ok(found) => {
+            let near = found.near.map(|near| names(service, &near));
+            near.into_iter()
+                .chain([kube_state(found.kube_state)])
+                .collect()
+        }
+        Err(error) => vec![Finding::failed(
+            KUBE_STATE,
+            "ask for kube-state-metrics and for names near the service's",
+            &error.to_string(),
+            "look at Prometheus",
+        )],
+    }
+}
+
+/// Proposes what may have been meant instead of a name of which nothing is known.
+fn names(service: &Service<'_>, near: &Near) -> Finding {
+    let config = service.config;
+    let (namespace, name) = (&config.service.namespace, &config.service.name);
+    let metric = &near.metric;
+    let mut found = Vec::new();
+    let mut remedies = Vec::new();
+    if !near.services.is_empty() {
+        found.push(format!(
+            "in namespace {namespace} {metric} counts {}",
+            near.services.join(", ")
+        ));
+        if near.is_likely {
+            remedies.push(format!("SERVICE_NAME={}", near.services[0]));
+        }
+    }
+    if let Some(first) = near.namespaces.first() {
+        found.push(format!("{name} is in {}", near.namespaces.join(", ")));
+        remedies.push(format!("NAMESPACE={first}"));
+    }
+    if !near.values.is_empty() {
+        found.push(format!(
+            "labels that hold its name: {}",
+            near.values.join(", ")
+        ));
+    }
+    if let Some(first) = near.families.first() {
+        let families: Vec<&str> = near.families.iter().map(|family| family.as_str()).collect();
+        found.push(format!("{name} is counted as {}", families.join(", ")));
+        remedies.push(format!("METRICS_FAMILY={first}"));
+    }
+    if found.is_empty() {
+        found.push(if near.is_there {
+            format!("{metric} has series, and none that looks like {namespace}/{name}")
+        } else {
+            format!("{metric} has no series at all now")
+        });
+    }
+    Finding::warning(
+        NAMES,
+        "look for names near those of the service",
+        found.join("; "),
+        if remedies.is_empty() {
+            "look whether the service is scraped, and by which labels; SLI_SELECTOR takes any"
+                .to_owned()
+        } else {
+            format!("perhaps it should be {}", remedies.join(" or "))
+        },
+    )
+}
+
+/// Says what kube-state-metrics know of the service. Many places do not have them, so that they are missing is no fault.
+fn kube_state(known: KubeState) -> Finding {
+    let tried = "look whether kube-state-metrics know the service's pods";
+    match known {
+        KubeState::Workload => Finding::ok(KUBE_STATE, tried, "its Deployment or StatefulSet"),
+        KubeState::Pods => Finding::ok(KUBE_STATE, tried, "pods that are named after it"),
+        KubeState::Others => Finding::warning(
+            KUBE_STATE,
+            tried,
+            "other pods of the namespace, and none of the service",
+            "name the service as its Deployment or StatefulSet is named: otherwise nothing shows that all of its pods are gone",
+        ),
+        KubeState::Nothing => Finding::ok(
+            KUBE_STATE,
+            tried,
+            "they are not there: a service whose traffic ends is told and not rolled back, and images say nothing of what is live",
+        ),
     }
 }
 

@@ -57,10 +57,38 @@ pub(super) enum Counter {
 
 /// One way of naming a service.
 pub(super) struct Way {
-    /// Returns the matchers.
-    pub(super) named: fn(&Names<'_>) -> String,
+    /// The labels, and what they say of a service.
+    pub(super) labels: Labels,
     /// Whether they go with labels that have dots.
     pub(super) dots: Dots,
+}
+
+/// Labels that name a service.
+pub(super) enum Labels {
+    /// One for its namespace and one for its own name.
+    Apart {
+        namespace: &'static str,
+        service: &'static str,
+    },
+    /// One that holds both, and the matcher for it.
+    Joined {
+        label: &'static str,
+        named: fn(&Names<'_>, label: &str) -> String,
+    },
+}
+
+impl Way {
+    /// Returns the matchers of a service.
+    pub(super) fn named(&self, names: &Names<'_>) -> String {
+        match self.labels {
+            Labels::Apart { namespace, service } => names.in_namespace(namespace, service),
+            Labels::Joined { label, named } => named(names, label),
+        }
+    }
+}
+
+const fn apart(namespace: &'static str, service: &'static str) -> Labels {
+    Labels::Apart { namespace, service }
 }
 
 /// Whether matchers go with a naming whose labels have dots.
@@ -165,13 +193,13 @@ pub(super) const PROBES: &str = ".*/(healthz|livez|readyz|actuator/(health|prome
 
 /// `namespace` and `service`, as a scrape by a ServiceMonitor names them.
 const BY_SERVICE: Way = Way {
-    named: |names| names.in_namespace("namespace", "service"),
+    labels: apart("namespace", "service"),
     dots: Dots::Without,
 };
 
 /// The same where the exporter's own labels had to give way to those of the scrape: without `honorLabels`.
 const BY_EXPORTED_SERVICE: Way = Way {
-    named: |names| names.in_namespace("exported_namespace", "exported_service"),
+    labels: apart("exported_namespace", "exported_service"),
     dots: Dots::Without,
 };
 
@@ -254,7 +282,7 @@ const ISTIO: Family = Family {
         has_dots: false,
     }],
     ways: &[Way {
-        named: |names| names.in_namespace("destination_workload_namespace", "destination_workload"),
+        labels: apart("destination_workload_namespace", "destination_workload"),
         dots: Dots::Without,
     }],
     sides: &[
@@ -287,6 +315,15 @@ const INGRESS_NGINX: Family = Family {
     doubt: None,
 };
 
+/// The name of a cluster in Envoy is namespace_service_port; no Kubernetes name has an underscore. Envoy Gateway names it after
+/// the route, which is taken for the service's where it has its name.
+fn in_envoy(names: &Names<'_>, label: &str) -> String {
+    let (namespace, service) = (regex_escape(names.namespace), names.pattern());
+    let cluster =
+        format!("{namespace}_{service}_.+|(http|grpc)route/{namespace}/{service}/rule/.+");
+    format!("{label}=~{}", string_literal(&cluster))
+}
+
 const ENVOY: Family = Family {
     namings: &[Naming {
         events: Counter::Named("envoy_cluster_upstream_rq_xx"),
@@ -302,14 +339,10 @@ const ENVOY: Family = Family {
         leaves_out: "",
         has_dots: false,
     }],
-    // A cluster is called namespace_service_port; no Kubernetes name has an underscore. Envoy Gateway names it after the
-    // route, which is taken for the service's where it has its name.
     ways: &[Way {
-        named: |names| {
-            let (namespace, service) = (regex_escape(names.namespace), names.pattern());
-            let cluster =
-                format!("{namespace}_{service}_.+|(http|grpc)route/{namespace}/{service}/rule/.+");
-            format!("envoy_cluster_name=~{}", string_literal(&cluster))
+        labels: Labels::Joined {
+            label: "envoy_cluster_name",
+            named: in_envoy,
         },
         dots: Dots::Without,
     }],
@@ -334,7 +367,7 @@ const LINKERD: Family = Family {
         has_dots: false,
     }],
     ways: &[Way {
-        named: |names| names.in_namespace("namespace", "deployment"),
+        labels: apart("namespace", "deployment"),
         dots: Dots::Without,
     }],
     // Outbound responses are those of the services that this one calls.
@@ -379,11 +412,17 @@ const TRAEFIK: Family = Family {
     }],
     ways: &[
         Way {
-            named: |names| in_traefik(names, "service"),
+            labels: Labels::Joined {
+                label: "service",
+                named: in_traefik,
+            },
             dots: Dots::Without,
         },
         Way {
-            named: |names| in_traefik(names, "exported_service"),
+            labels: Labels::Joined {
+                label: "exported_service",
+                named: in_traefik,
+            },
             dots: Dots::Without,
         },
     ],
@@ -425,6 +464,11 @@ const GRPC: Family = Family {
     }),
 };
 
+/// What Prometheus makes of a resource of OpenTelemetry.
+fn in_job(names: &Names<'_>, label: &str) -> String {
+    names.is(label, &format!("{}/", names.namespace))
+}
+
 const OTEL: Family = Family {
     namings: &[
         Naming {
@@ -458,24 +502,30 @@ const OTEL: Family = Family {
         BY_SERVICE,
         // What Prometheus 3 makes of the resource by default, and a collector that exports to it.
         Way {
-            named: |names| names.is("job", &format!("{}/", names.namespace)),
+            labels: Labels::Joined {
+                label: "job",
+                named: in_job,
+            },
             dots: Dots::Either,
         },
         Way {
-            named: |names| names.in_namespace("service_namespace", "service_name"),
+            labels: apart("service_namespace", "service_name"),
             dots: Dots::Without,
         },
         Way {
-            named: |names| names.in_namespace("k8s_namespace_name", "service_name"),
+            labels: apart("k8s_namespace_name", "service_name"),
             dots: Dots::Without,
         },
         // A collector that is scraped without honorLabels.
         Way {
-            named: |names| names.is("exported_job", &format!("{}/", names.namespace)),
+            labels: Labels::Joined {
+                label: "exported_job",
+                named: in_job,
+            },
             dots: Dots::Without,
         },
         Way {
-            named: |names| names.in_namespace(r#""service.namespace""#, r#""service.name""#),
+            labels: apart(r#""service.namespace""#, r#""service.name""#),
             dots: Dots::With,
         },
     ],

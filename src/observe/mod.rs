@@ -7,6 +7,7 @@ mod evidence;
 mod families;
 mod identity;
 mod metrics;
+mod near;
 mod offenders;
 mod parts;
 mod pods;
@@ -22,6 +23,7 @@ pub use branch::{
 };
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
+pub use near::{KubeState, Near, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload};
 pub use series::{Buckets, SeenForm};

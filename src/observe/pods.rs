@@ -124,7 +124,7 @@ fn queries(workload: &Workload, window: Duration) -> Vec<(&'static str, String)>
 
 /// Returns the matchers of the pods that are named after a service: of a Deployment, or of a StatefulSet. Those of a service whose
 /// name merely begins alike are others.
-fn matchers(workload: &Workload) -> String {
+pub(super) fn matchers(workload: &Workload) -> String {
     let namespace = string_literal(&workload.namespace);
     let name = regex_escape(&workload.service);
     let pod_name = format!("{name}-({SAFE}{{1,10}}-{SAFE}{{5}}|[0-9]+)");

@@ -330,6 +330,14 @@ impl Queries {
         Some([("samples", newest), ("samples_before", before)])
     }
 
+    /// The family of the metrics; nothing where the operator wrote the queries.
+    pub(super) fn metrics_family(&self) -> Option<MetricsFamily> {
+        match &self.events {
+            EventQueries::Family { family, .. } => Some(*family),
+            EventQueries::Own { .. } => None,
+        }
+    }
+
     /// Tells whether the operator wrote the queries.
     pub(super) fn are_own(&self) -> bool {
         self.series().is_none()

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::families::{
-    Counter, Dots, Family, Names, Naming, Outcome, PROBES, Pod, Side, Way, table,
+    Counter, Dots, Family, Labels, Names, Naming, Outcome, PROBES, Pod, Side, Way, table,
 };
 use super::queries::Workload;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
@@ -137,7 +137,7 @@ impl Series {
         };
         let service = match (selector, form.way) {
             (Some(selector), _) => selector.to_owned(),
-            (None, Some(way)) => (way.named)(&names),
+            (None, Some(way)) => way.named(&names),
             (None, None) => String::new(),
         };
         let named = joined([service.as_str(), form.side.matcher]);
@@ -345,6 +345,17 @@ impl Series {
     /// The series that count the events, with those that are left out.
     pub(super) fn whole(&self) -> String {
         selector(&self.metric(), &self.named)
+    }
+
+    /// The labels by which this form names a service; nothing where a selector does or where not every server can read them.
+    pub(super) fn labels_of_names(&self) -> Option<&'static Labels> {
+        let way = self.form.way.filter(|_| !self.has_quotes())?;
+        Some(&way.labels)
+    }
+
+    /// The series of all services that count events as this one, with further matchers.
+    pub(super) fn of_all(&self, more: &str) -> String {
+        selector(&self.metric(), &joined([self.form.side.matcher, more]))
     }
 
     /// How many forms the family has.

@@ -41,7 +41,17 @@ fn recording() -> &'static Recording {
             ..Layout::http(&ServiceLabels::new("shop", UNLABELLED))
         };
         let history = History::laid_out(layout).segment(begin, end, Traffic::healthy(20.0));
-        Recording::of(&backfill.service(history))
+        let elsewhere = [
+            r#"http_requests_total{namespace="store",service="wares",status="200"}"#,
+            r#"istio_requests_total{reporter="destination",destination_workload_namespace="shop",destination_workload="meshed",response_code="200"}"#,
+            r#"traefik_service_requests_total{service="shop-edge-http-80@file",code="200"}"#,
+        ];
+        let backfill = elsewhere
+            .into_iter()
+            .fold(backfill.service(history), |backfill, series| {
+                backfill.counter(series, begin, end, 5.0)
+            });
+        Recording::of(&backfill)
     })
 }
 
@@ -69,6 +79,7 @@ on_every_server! {
     series_that_have_ended_are_gone_and_their_budget_is_still_known;
     a_service_that_never_was_there_is_a_wrong_name;
     series_without_an_outcome_are_said_to_lack_it;
+    the_doctor_proposes_names_that_are_there;
 }
 
 fn series_that_have_ended_are_gone_and_their_budget_is_still_known(server: &Running) {
@@ -113,4 +124,53 @@ fn series_without_an_outcome_are_said_to_lack_it(server: &Running) {
     for violation in ran.record["violations"].as_array().into_iter().flatten() {
         assert_ne!(violation["state"], "ok", "{ran}");
     }
+}
+
+fn the_doctor_proposes_names_that_are_there(server: &Running) {
+    for (service, family, words) in [
+        (
+            "chekout",
+            "http",
+            &[
+                "http_requests_total counts checkout",
+                "SERVICE_NAME=checkout\"",
+            ][..],
+        ),
+        ("wares", "http", &["wares is in store", "NAMESPACE=store"]),
+        (
+            "meshed",
+            "http",
+            &["counted as istio", "METRICS_FAMILY=istio"],
+        ),
+        (
+            "edge",
+            "traefik",
+            &["shop-edge-http-80@file", "SLI_SELECTOR"],
+        ),
+        (
+            "checkout",
+            "grpc",
+            &["counted as http", "METRICS_FAMILY=http"],
+        ),
+        (
+            "nobody",
+            "envoy",
+            &["envoy_cluster_upstream_rq_xx has no series at all"],
+        ),
+    ] {
+        let world = World::at(&server.url(), service);
+        let doctor = program(&world)
+            .env("METRICS_FAMILY", family)
+            .arguments(&["doctor"]);
+        let ran = world.nothing_changed_by(&doctor).exits(2);
+        ran.finds("prometheus names", "warning", words).finds(
+            "kube-state-metrics",
+            "ok",
+            &["they are not there"],
+        );
+    }
+    let world = World::at(&server.url(), "checkout");
+    let doctor = program(&world).arguments(&["doctor"]);
+    let ran = world.nothing_changed_by(&doctor);
+    assert!(!ran.stdout.contains("prometheus names"), "{ran}");
 }

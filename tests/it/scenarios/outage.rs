@@ -217,6 +217,7 @@ on_every_server! {
     traffic_that_falls_at_night_with_ready_pods_is_told_and_healthy;
     an_outage_that_began_before_the_deployment_is_not_its_fault;
     an_outage_is_only_told_where_that_is_switched_off;
+    the_doctor_says_who_would_see_an_outage;
     a_service_is_back_when_its_pods_are_ready_and_its_events_flow;
 }
 
@@ -302,6 +303,18 @@ fn a_service_is_back_when_its_pods_are_ready_and_its_events_flow(server: &Runnin
             "no pod is ready"
         };
         assert!(detail.contains(words), "{ran}");
+    }
+}
+
+fn the_doctor_says_who_would_see_an_outage(server: &Running) {
+    for (service, state, words) in [
+        ("well", "ok", "its Deployment or StatefulSet"),
+        ("by-pods", "ok", "pods that are named after it"),
+        ("no-witness", "warning", "none of the service"),
+    ] {
+        let (world, _) = silence().world(server, service);
+        let doctor = world.nothing_changed_by(&world.program().arguments(&["doctor"]));
+        doctor.finds("kube-state-metrics", state, &[words]);
     }
 }
 
