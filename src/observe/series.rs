@@ -194,7 +194,9 @@ impl Series {
 
     /// The newest sample of each series that had one within `range` before a moment so long ago.
     pub(super) fn seen(&self, range: Duration, ago: Option<Duration>) -> String {
-        let offset = ago.map(|ago| format!(" offset {}ms", ago.as_millis()));
+        // No server takes an offset of nothing.
+        let offset = ago.filter(|ago| !ago.is_zero());
+        let offset = offset.map(|ago| format!(" offset {}ms", ago.as_millis()));
         format!(
             "last_over_time({}[{}]{})",
             self.events(&[]),

@@ -27,14 +27,15 @@ pub(super) struct Recall<'s> {
 }
 
 impl Metrics<'_> {
-    /// Prepares the comparison with an earlier sighting. One of another question, of the future or of long ago says nothing.
+    /// Prepares the comparison with an earlier sighting. One of another question, of the future or of long ago says nothing; one of
+    /// this very moment does, because some servers know no part of a second.
     pub(super) fn recall<'s>(&self, seen: Option<&'s Sighting>, now: DateTime<Utc>) -> Recall<'s> {
         let query = self.queries.series_seen(None);
         let question = query.map(|query| format!("{}: {query}", self.prometheus.origin()));
         let before = seen.filter(|seen| Some(&seen.question) == question.as_ref());
         let before = before.and_then(|seen| {
             let ago =
-                Some(now - seen.at).filter(|ago| *ago > TimeDelta::zero() && *ago <= HELD_FOR)?;
+                Some(now - seen.at).filter(|ago| *ago >= TimeDelta::zero() && *ago <= HELD_FOR)?;
             Some((seen, ago.to_std().ok()?))
         });
         Recall { question, before }

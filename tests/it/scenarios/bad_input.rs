@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use testkit::back_end::{BackEnd, Running};
 use testkit::prometheus::{
-    Answer, Backfill, History, Month, Prometheus, Question, ServiceLabels, Spacing, Traffic,
-    shared_month,
+    Answer, Backfill, History, Month, Prometheus, Question, Recording, ServiceLabels, Spacing,
+    Traffic, shared_month,
 };
 use testkit::stub::Stub;
 
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
 
 /// The label by which the program tells the parts of a combined answer apart.
 const PART: &str = "error_budget_part";
@@ -112,27 +114,25 @@ fn a_histogram_without_the_bucket_that_is_needed_decides_nothing() {
     }
 }
 
-#[test]
-fn a_counter_that_begins_again_is_counted_right() {
-    let world = odd("restarted");
+fn a_counter_that_begins_again_is_counted_right(server: &Running) {
+    let world = odd(server, "restarted");
     let ran = world.runs(&["run", "--dry-run"]).exits(0);
     let consumed = &ran.record["budget"]["consumed"];
     assert!(is_near(consumed, 0.0002 / 0.001), "{ran}");
     ran.decides("none", "healthy");
 
-    let world = odd("restarted-bad");
+    let world = odd(server, "restarted-bad");
     let ran = world.runs(&["run", "--dry-run"]).exits(0);
     assert_rate(&ran, "5m", 0.2 / 0.001);
     ran.decides("rollback", "trigger");
 }
 
-#[test]
-fn half_a_window_of_history_can_only_warn() {
+fn half_a_window_of_history_can_only_warn(server: &Running) {
     for (service, covered) in [
         ("half-kept", "15.0 of 30.0 days"),
         ("young-bad", "2.0 of 30.0 days"),
     ] {
-        let world = odd(service);
+        let world = odd(server, service);
         let program = world
             .program()
             .env("BUDGET_WARNING", "0.05")
@@ -150,9 +150,8 @@ fn half_a_window_of_history_can_only_warn() {
     }
 }
 
-#[test]
-fn a_service_that_nobody_asks_since_its_deployment_is_left_alone() {
-    let world = odd("silent");
+fn a_service_that_nobody_asks_since_its_deployment_is_left_alone(server: &Running) {
+    let world = odd(server, "silent");
     let ran = world.nothing_changed_but_the_lock_by(&world.program());
     let ran = ran.exits(0).decides("hold", "unknown_data");
     assert!(unknown(&ran, "burn_rate_5m").contains("no event"), "{ran}");
@@ -238,9 +237,11 @@ fn an_own_query_that_does_not_parse_is_quoted_and_named() {
 fn a_window_that_is_too_much_at_once_is_read_in_chunks() {
     for service in ["always-bad", "healthy", "idle", "half-kept"] {
         let prometheus = if service == "half-kept" {
-            odd_services()
+            ODD.get(BackEnd::DebianPrometheus)
+                .expect("every machine has it")
+                .api()
         } else {
-            &shared_month().prometheus
+            shared_month().prometheus.api()
         };
         for refusal in [
             too_many_samples(),
@@ -652,13 +653,13 @@ fn budget_of(url: &str, service: &str) -> Vec<(&'static str, f64)> {
 }
 
 /// Returns the world of a service of [`odd_services`] that deployed version 2 when the bad releases began.
-fn odd(service: &str) -> World {
-    let world = World::at(&odd_services().url(), service);
+fn odd(server: &Running, service: &str) -> World {
+    let world = World::at(&server.url(), service);
     world.release("v2", shared_month().deployed_at());
     world
 }
 
-/// A Prometheus with services to which something happened that no other test needs:
+/// Services to which something happened that no other test needs:
 ///
 /// | service | history |
 /// |---|---|
@@ -667,8 +668,8 @@ fn odd(service: &str) -> World {
 /// | `half-kept` | 15 days, 20 % errors since the deployment |
 /// | `young-bad` | 2 days, 20 % errors since the deployment |
 /// | `silent` | healthy until the deployment, no request since |
-fn odd_services() -> &'static Prometheus {
-    static ODD: OnceLock<Prometheus> = OnceLock::new();
+fn odd_services() -> &'static Recording {
+    static ODD: OnceLock<Recording> = OnceLock::new();
     ODD.get_or_init(|| {
         let month = shared_month();
         let (now, deployed) = (month.now, month.deployed_at());
@@ -690,7 +691,7 @@ fn odd_services() -> &'static Prometheus {
             .into_iter()
             .fold(history, |history, ago| history.restart(now - ago))
         };
-        Prometheus::start(
+        Recording::of(
             &Backfill::new(now)
                 .service(restarted(history("restarted", begin, healthy)))
                 .service(restarted(history("restarted-bad", begin, bad)))
@@ -699,4 +700,13 @@ fn odd_services() -> &'static Prometheus {
                 .service(history("silent", begin, Traffic::idle())),
         )
     })
+}
+
+static ODD: Servers = Servers::of(odd_services);
+
+on_every_server! {
+    ODD;
+    a_counter_that_begins_again_is_counted_right;
+    half_a_window_of_history_can_only_warn;
+    a_service_that_nobody_asks_since_its_deployment_is_left_alone;
 }

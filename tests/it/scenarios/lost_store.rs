@@ -1,9 +1,10 @@
 //! A back end that lost a part of what it held, and answers without it as if nothing were missing.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use testkit::back_end::Running;
 use testkit::prometheus::{
     Backfill, History, Month, Prometheus, Recording, ServiceLabels, Traffic,
 };
@@ -11,6 +12,7 @@ use testkit::thanos::{Shard, Thanos, Treatment};
 
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
 
 const SERVICE: &str = "sharded";
 
@@ -33,14 +35,45 @@ fn is_healthy(ran: Ran) {
     ran.exits(0).decides("none", "healthy");
 }
 
-#[test]
-fn a_store_that_died_is_not_health() {
-    let now = Utc::now();
-    let end = now + TimeDelta::hours(1);
-    let whole = prometheus(now, ["a", "b"].map(|name| pod(name, now, end)));
-    let left = prometheus(now, [pod("a", now, end)]);
+fn now() -> DateTime<Utc> {
+    static NOW: OnceLock<DateTime<Utc>> = OnceLock::new();
+    *NOW.get_or_init(Utc::now)
+}
+
+/// Both pods of the service.
+fn whole() -> &'static Recording {
+    static WHOLE: OnceLock<Recording> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let end = now() + TimeDelta::hours(1);
+        let pods = ["a", "b"].map(|name| pod(name, now(), end)).into_iter();
+        Recording::of(&pods.fold(Backfill::new(now()), Backfill::service))
+    })
+}
+
+/// One of them, and what is left of another that ended half an hour ago and counts nothing now.
+fn left() -> &'static Recording {
+    static LEFT: OnceLock<Recording> = OnceLock::new();
+    LEFT.get_or_init(|| {
+        let end = now() + TimeDelta::hours(1);
+        let ended = pod("b", now(), now() - TimeDelta::minutes(30));
+        let backfill = Backfill::new(now()).service(pod("a", now(), end));
+        Recording::of(&backfill.service(ended))
+    })
+}
+
+static WHOLE: Servers = Servers::of(whole);
+static LEFT: Servers = Servers::of(left);
+
+on_every_server! {
+    WHOLE;
+    a_store_that_died_is_not_health;
+    more_than_was_known_is_no_loss;
+}
+
+fn a_store_that_died_is_not_health(whole: &Running) {
+    let left = LEFT.get(whole.back_end()).expect("it was there before");
     let is_lost = Arc::new(AtomicBool::new(false));
-    let querier = whole.until_lost(&left, &is_lost);
+    let querier = whole.api().until_lost(left.api(), &is_lost);
     let world = World::at(&querier.url(), SERVICE);
     is_healthy(world.nothing_changed_but_the_lock_by(&program(&world)));
 
@@ -142,16 +175,10 @@ fn a_store_of_a_real_thanos_that_died_is_not_health_and_one_of_a_pair_is_no_loss
         .finds("prometheus stores", "warning", &silent);
 }
 
-#[test]
-fn more_than_was_known_is_no_loss() {
-    let now = Utc::now();
-    let end = now + TimeDelta::hours(1);
-    // A pod that ended half an hour ago counts nothing now.
-    let ended = pod("b", now, now - TimeDelta::minutes(30));
-    let some = prometheus(now, [pod("a", now, end), ended]);
-    let all = prometheus(now, ["a", "b"].map(|name| pod(name, now, end)));
+fn more_than_was_known_is_no_loss(all: &Running) {
+    let some = LEFT.get(all.back_end()).expect("it was there before");
     let is_all = Arc::new(AtomicBool::new(false));
-    let querier = some.until_lost(&all, &is_all);
+    let querier = some.api().until_lost(all.api(), &is_all);
     let world = World::at(&querier.url(), SERVICE);
     for all in [false, false, true, true] {
         is_all.store(all, Ordering::SeqCst);
@@ -166,7 +193,7 @@ fn a_server_that_began_anew_lost_everything_and_is_believed_from_then_on() {
     let old = prometheus(now, [pod("a", now - TimeDelta::minutes(1), end)]);
     let anew = Prometheus::start_empty();
     let is_anew = Arc::new(AtomicBool::new(false));
-    let server = old.until_lost(&anew, &is_anew);
+    let server = old.api().until_lost(anew.api(), &is_anew);
     let world = World::at(&server.url(), SERVICE);
     is_healthy(world.nothing_changed_but_the_lock_by(&program(&world)));
     is_anew.store(true, Ordering::SeqCst);
@@ -194,7 +221,7 @@ fn what_is_left_after_a_store_died_does_not_prove_that_the_burn_stopped() {
     let whole = prometheus(now, [pod("a", 0.0), pod("b", 0.4)]);
     let left = prometheus(now, [pod("a", 0.0)]);
     let is_lost = Arc::new(AtomicBool::new(false));
-    let querier = whole.until_lost(&left, &is_lost);
+    let querier = whole.api().until_lost(left.api(), &is_lost);
     let world = World::at(&querier.url(), SERVICE);
     world.release("v2", deployed);
     let begun = world.runs(&["run"]).exits(0).decides("rollback", "trigger");

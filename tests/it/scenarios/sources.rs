@@ -1,10 +1,44 @@
 //! Where the events are counted, as the environment says it.
 
+use std::sync::OnceLock;
+
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
-use testkit::prometheus::Month;
+use testkit::back_end::Running;
+use testkit::prometheus::{Backfill, History, Month, Recording, ServiceLabels, Traffic};
 
 use super::program::{Program, Ran};
 use super::world::World;
+use crate::servers::{Servers, on_every_server};
+
+/// Two releases of half an hour ago, of which one fails and one is slow.
+fn recording() -> &'static Recording {
+    static RECORDING: OnceLock<Recording> = OnceLock::new();
+    RECORDING.get_or_init(|| {
+        let now = Utc::now();
+        let onset = now - TimeDelta::minutes(30);
+        let healthy = Traffic::healthy(20.0);
+        let release = |service, after| {
+            History::new(ServiceLabels::new(Month::NAMESPACE, service))
+                .segment(now - TimeDelta::hours(7), onset, healthy)
+                .segment(onset, now + TimeDelta::hours(1), after)
+        };
+        let backfill = Backfill::new(now)
+            .service(release("bad-release", healthy.errors(0.2)))
+            .service(release("slow-release", healthy.slow(0.3)));
+        Recording::of(&backfill)
+    })
+}
+
+static SERVERS: Servers = Servers::of(recording);
+
+on_every_server! {
+    SERVERS;
+    own_queries_measure_what_the_family_measures;
+    a_selector_finds_a_service_that_its_labels_name_otherwise;
+    a_family_without_series_is_unknown_and_never_healthy;
+    native_histograms_that_are_not_there_leave_latency_unknown;
+}
 
 /// Runs a dry run.
 fn dry(world: &World, program: &Program) -> Ran {
@@ -39,9 +73,8 @@ fn state<'a>(ran: &'a Ran, slo: &str) -> &'a str {
         .unwrap_or_else(|| panic!("{slo} is not judged\n{ran}"))
 }
 
-#[test]
-fn own_queries_measure_what_the_family_measures() {
-    let world = World::of("bad-release");
+fn own_queries_measure_what_the_family_measures(server: &Running) {
+    let world = World::at(&server.url(), "bad-release");
     let labels = r#"namespace="${NAMESPACE}",service=~"${SERVICE}""#;
     let count = |more: &str| {
         format!("sum(increase(http_requests_total{{{labels}{more}}}[${{WINDOW}}])) # of ${{ANY}}")
@@ -53,9 +86,8 @@ fn own_queries_measure_what_the_family_measures() {
     measure_alike(&world, &world.program(), &own);
 }
 
-#[test]
-fn a_selector_finds_a_service_that_its_labels_name_otherwise() {
-    let world = World::of("bad-release");
+fn a_selector_finds_a_service_that_its_labels_name_otherwise(server: &Running) {
+    let world = World::at(&server.url(), "bad-release");
     let namespace = Month::NAMESPACE;
     let renamed = world
         .program()
@@ -68,9 +100,8 @@ fn a_selector_finds_a_service_that_its_labels_name_otherwise() {
     measure_alike(&world, &world.program(), &renamed);
 }
 
-#[test]
-fn a_family_without_series_is_unknown_and_never_healthy() {
-    let world = World::of("bad-release");
+fn a_family_without_series_is_unknown_and_never_healthy(server: &Running) {
+    let world = World::at(&server.url(), "bad-release");
     for family in ["istio", "envoy", "otel"] {
         let program = world.program().env("METRICS_FAMILY", family);
         let ran = world.nothing_changed_but_the_lock_by(&program).exits(0);
@@ -79,9 +110,8 @@ fn a_family_without_series_is_unknown_and_never_healthy() {
     }
 }
 
-#[test]
-fn native_histograms_that_are_not_there_leave_latency_unknown() {
-    let world = World::of("slow-release");
+fn native_histograms_that_are_not_there_leave_latency_unknown(server: &Running) {
+    let world = World::at(&server.url(), "slow-release");
     let native = world.program().env("SLI_HISTOGRAMS", "native");
     let ran = dry(&world, &native);
     for slo in ["latency_p95", "latency_p99"] {

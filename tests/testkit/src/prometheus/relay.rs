@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::server::Prometheus;
 use crate::http;
 use crate::stub::{Reply, Request, Stub};
@@ -48,10 +49,10 @@ impl Answer {
     }
 }
 
-impl Prometheus {
-    /// Starts a server that passes every query on to this Prometheus, and lets `edit` change each answer before it is
+impl Api {
+    /// Starts a server that passes every query on to this one, and lets `edit` change each answer before it is
     /// given. A request that is no query fails the test.
-    pub fn edited(&self, edit: impl Fn(&Question, &mut Answer) + Send + Sync + 'static) -> Stub {
+    pub fn edited(self, edit: impl Fn(&Question, &mut Answer) + Send + Sync + 'static) -> Stub {
         let address = self.address();
         Stub::http(move |request| {
             let question = Question::of(request)?;
@@ -61,9 +62,9 @@ impl Prometheus {
         })
     }
 
-    /// Starts a server that passes every query on to this Prometheus or, once `is_lost` is set, to another one: a querier that
-    /// lost one of the stores behind it.
-    pub fn until_lost(&self, left: &Self, is_lost: &Arc<AtomicBool>) -> Stub {
+    /// Starts a server that passes every query on to this one or, once `is_lost` is set, to another one: a querier that lost one of
+    /// the stores behind it.
+    pub fn until_lost(self, left: Self, is_lost: &Arc<AtomicBool>) -> Stub {
         let (whole, left, is_lost) = (self.address(), left.address(), Arc::clone(is_lost));
         Stub::http(move |request| {
             Question::of(request)?;
@@ -77,9 +78,9 @@ impl Prometheus {
         })
     }
 
-    /// Starts a server that passes everything on to this Prometheus, and says that it keeps samples for so long, as in
+    /// Starts a server that passes everything on to this one, and says that it keeps samples for so long, as in
     /// `15d`.
-    pub fn said_to_keep(&self, retention: &str) -> Stub {
+    pub fn said_to_keep(self, retention: &str) -> Stub {
         let address = self.address();
         let retention = retention.to_owned();
         Stub::http(move |request| {
@@ -89,6 +90,19 @@ impl Prometheus {
             }
             Some(Reply::json(answer.status, answer.body.to_string()))
         })
+    }
+}
+
+impl Prometheus {
+    /// Starts a server that passes every query on to this Prometheus, and lets `edit` change each answer before it is given; see
+    /// [`Api::edited`].
+    pub fn edited(&self, edit: impl Fn(&Question, &mut Answer) + Send + Sync + 'static) -> Stub {
+        self.api().edited(edit)
+    }
+
+    /// Starts a server that says that it keeps samples for so long; see [`Api::said_to_keep`].
+    pub fn said_to_keep(&self, retention: &str) -> Stub {
+        self.api().said_to_keep(retention)
     }
 }
 
