@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use strum::{Display, IntoStaticStr};
 
-use crate::journal::{self, Phase, StepName, StepState};
+use crate::journal::{self, Phase, StepKind, StepState};
 use crate::observe::Offender;
 use crate::policy::{
     self, Action, Attribution, Blame, Decision, GateName, GateState, Reason, Source, Timeline,
@@ -165,7 +165,7 @@ pub struct RollbackPart {
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct StepPart {
-    pub step: StepName,
+    pub step: StepKind,
     pub state: StepProgress,
     pub detail: String,
 }

@@ -17,7 +17,7 @@ mod store;
 mod watch;
 mod words;
 
-pub use crate::policy::{Event, IllegalEvent, Phase, next};
+pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
 pub use memory::Memory;
@@ -25,8 +25,8 @@ pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Standing};
 pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    ArgoOperation, Closing, Entry, GoesBack, Ledger, Order, Origin, Proposal, Rollback,
-    ServiceState, Sighting, State, Step, StepName, StepState,
+    ArgoOperation, Closing, Entry, GoesBack, Ledger, Origin, Proposal, Rollback, ServiceState,
+    Sighting, State, Step, StepState,
 };
 pub use store::{Glimpse, Journal, read};
 pub use watch::{SeenTip, Watch};

@@ -10,7 +10,7 @@ use super::approval::{Answer, Approval, Signature};
 use super::news::NewsKind;
 use super::outbox::Telling;
 use super::watch::Watch;
-use crate::policy::{Event, IllegalEvent, Phase, next};
+use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 use crate::policy::{Plan, Undone};
 
 /// How many ended rollbacks of a service are kept.
@@ -266,40 +266,6 @@ pub struct Entry {
     pub revisions: Vec<String>,
 }
 
-/// In which order the branch and the application are put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// The branch first, then a sync: where Argo CD follows the branch, or its history does not hold the target any more.
-    RevertFirst,
-    /// The application first, which takes seconds, then the branch.
-    RollBackFirst,
-    /// The application alone: no repository is configured, or a person wants it so.
-    RollBackOnly,
-}
-
-/// What is done in a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum StepName {
-    /// Argo CD puts the application back to an entry of its history.
-    ArgocdRollback,
-    /// The commit that restores the watched paths.
-    GitopsRevert,
-    /// Argo CD deploys what the branch holds.
-    ArgocdSync,
-    /// The proof that the burn stopped.
-    Verify,
-}
-
-impl StepName {
-    /// Returns the name used in the decision record.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
 #[serde(rename_all = "snake_case")]
@@ -327,7 +293,7 @@ impl StepState {
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Which step.
-    pub step: StepName,
+    pub step: StepKind,
     /// How it stands.
     pub state: StepState,
     /// Since when.
@@ -381,7 +347,7 @@ impl Rollback {
     /// Writes down how a step stands, in the place of what was known of it before.
     pub fn note(
         &mut self,
-        step: StepName,
+        step: StepKind,
         state: StepState,
         at: DateTime<Utc>,
         detail: impl Into<String>,
@@ -399,7 +365,7 @@ impl Rollback {
     }
 
     /// Tells whether a step was seen to be done.
-    pub fn is_done(&self, step: StepName) -> bool {
+    pub fn is_done(&self, step: StepKind) -> bool {
         self.steps
             .iter()
             .any(|known| known.step == step && known.state == StepState::Done)

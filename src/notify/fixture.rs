@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepName, StepState,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepKind, StepState,
 };
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
@@ -155,13 +155,13 @@ pub(super) fn rollback() -> NewsRollback {
         worse: false,
         steps: vec![
             step(
-                StepName::GitopsRevert,
+                StepKind::GitopsRevert,
                 StepState::Done,
                 1,
                 "pushed cccccccccc",
             ),
             step(
-                StepName::Verify,
+                StepKind::Verify,
                 StepState::Pending,
                 4,
                 "waiting for 2 min of calm",

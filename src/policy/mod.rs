@@ -17,6 +17,7 @@ mod plan;
 mod reason;
 mod rollout;
 mod settings;
+mod steps;
 mod suspicion;
 mod target;
 mod text;
@@ -32,6 +33,7 @@ pub use lifecycle::{Event, IllegalEvent, Phase, next};
 pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, Plan};
 pub use reason::Reason;
 pub use settings::Settings;
+pub use steps::{Order, StepKind, may_roll_back_first, order, steps};
 pub use target::Wanted;
 pub(crate) use target::short;
 pub use timeline::{

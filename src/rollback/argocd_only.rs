@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::engine::Reach;
 use super::execution::Execution;
 use super::intent::{Request, application_place};
 use super::pending::ask;
@@ -10,7 +11,7 @@ use super::preflight::{Stopped, may_act};
 use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
-    ArgoOperation, Entry, Journal, Memory, Order, Origin, Rollback, StepName, StepState, now,
+    ArgoOperation, Entry, Journal, Memory, Order, Origin, Rollback, StepKind, StepState, now,
 };
 use crate::outcome::Ended;
 use crate::policy::{Plan, Reason, short};
@@ -109,7 +110,7 @@ pub(crate) async fn alone(
     match memory {
         Memory::ReadOnly(_) => {
             let step = StepPart {
-                step: StepName::ArgocdRollback,
+                step: StepKind::ArgocdRollback,
                 state: StepProgress::Planned,
                 detail: format!(
                     "application {} goes back to history entry {id}{}; git still holds {}",
@@ -148,7 +149,13 @@ async fn begin(
         execution.fails_at_argocd(why);
         return execution.ended(record, None);
     }
-    let outage = execution.act(None, None, true).await;
+    let outage = execution
+        .act(Reach {
+            git: None,
+            snapshot: None,
+            may_ask: true,
+        })
+        .await;
     execution.finish(None, record, outage).await
 }
 
@@ -162,7 +169,7 @@ impl Execution<'_> {
             return Err(format!("{why}: auto-sync was left on"));
         }
         self.rollback.note(
-            StepName::ArgocdRollback,
+            StepKind::ArgocdRollback,
             StepState::Intended,
             now(),
             "auto-sync is switched off",

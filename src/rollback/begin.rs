@@ -1,13 +1,14 @@
 //! From a decision to its outcome. From the recorded intent on, every failure is an outcome: recorded and told.
 
 use super::argocd_only::alone;
+use super::engine::Reach;
 use super::execution::Execution;
 use super::intent::{Intent, Judged, Request};
 use super::pending::ask;
 use super::preflight::{Stopped, prepare};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{ArgoOperation, Memory, Order, StepName, now};
+use crate::journal::{ArgoOperation, Memory, Order, StepKind, now};
 use crate::log_file::AUDIT;
 use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason};
@@ -99,7 +100,13 @@ pub(crate) async fn carry_out(
                 }
             };
             execution.diff = diff;
-            let outage = execution.act(Some(git), Some(snapshot), true).await;
+            let outage = execution
+                .act(Reach {
+                    git: Some(git),
+                    snapshot: Some(snapshot),
+                    may_ask: true,
+                })
+                .await;
             execution.finish(Some(git), record, outage).await
         }
     }
@@ -130,7 +137,7 @@ fn planned(
     };
     let (branch, repo, paths) = (git.branch(), git.name(), git.paths().join(", "));
     let revert = (
-        StepName::GitopsRevert,
+        StepKind::GitopsRevert,
         format!("{how} {branch} of {repo} restores {paths}"),
     );
     let mut steps = vec![revert];
@@ -140,12 +147,12 @@ fn planned(
             (Order::RollBackFirst | Order::RollBackOnly, Some(entry)) => steps.insert(
                 0,
                 (
-                    StepName::ArgocdRollback,
+                    StepKind::ArgocdRollback,
                     format!("application {app} goes back to history entry {}", entry.id),
                 ),
             ),
             (Order::RollBackFirst | Order::RollBackOnly | Order::RevertFirst, _) => {
-                steps.push((StepName::ArgocdSync, format!("application {app} is synced")));
+                steps.push((StepKind::ArgocdSync, format!("application {app} is synced")));
             }
         }
     }

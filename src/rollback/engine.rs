@@ -1,51 +1,40 @@
-//! The walk: the application and the branch are put back in their order, what takes effect is awaited, and the burn must stop.
+//! The walk over the steps of a rollback. Each step looks first how far it is, does what is left, and says whether the next one
+//! follows; a run that goes on with an earlier one's rollback is the same walk. Which steps there are, and in which order, is
+//! [`policy::steps`](crate::policy::steps); what a step does is in its own file under `steps/`.
 
 use super::execution::Execution;
 use crate::clients::git::{Git, Snapshot};
-use crate::journal::{Event, Order, StepName, StepState};
 use crate::notifications;
 use crate::outcome::{Ended, Outage};
-use crate::policy::short;
+use crate::policy::{StepKind, steps};
 use crate::record::Record;
 
+/// What the steps have at hand.
+pub(crate) struct Reach<'a> {
+    /// The repository; nothing where the application alone is rolled back.
+    pub(crate) git: Option<&'a Git>,
+    /// The branch as it was judged, for the first step that reads it.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Whether Argo CD may be asked for a rollback; else it is only looked at.
+    pub(crate) may_ask: bool,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Went {
+    /// It is done, as far as this run can tell: the next one follows.
+    On,
+    /// It is not, and this run waits for it no longer.
+    Nowhere,
+}
+
 impl Execution<'_> {
-    /// Puts the application and the branch back, in the argo_operation's order, as far as that is not done. `may_ask` tells whether
-    /// Argo CD may be asked for a rollback; else it is only looked at. Returns what could not be reached.
-    pub(crate) async fn act(
-        &mut self,
-        git: Option<&Git>,
-        snapshot: Option<Snapshot>,
-        may_ask: bool,
-    ) -> Option<Outage> {
-        let argo_operation = self.rollback.argocd.as_ref();
-        let is_first =
-            argo_operation.is_some_and(|argo_operation| argo_operation.order != Order::RevertFirst);
-        if is_first && !self.rollback.is_done(StepName::ArgocdRollback) {
-            match self.roll_application_back(may_ask).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(outage) => return Some(outage),
-            }
-        }
-        match git {
-            Some(git) => self.put_back(git, snapshot).await.map(Outage::from),
-            None => {
-                let why = format!(
-                    "application is rolled back; git still holds {}: revert it there, or the next sync brings it back",
-                    short(&self.rollback.from)
-                );
-                self.ends(
-                    StepName::ArgocdRollback,
-                    StepState::Done,
-                    Event::Landed,
-                    why,
-                );
-                None
-            }
-        }
+    /// Takes the steps that put something back, as far as they are not done. Returns what could not be reached.
+    pub(crate) async fn act(&mut self, mut reach: Reach<'_>) -> Option<Outage> {
+        self.walk(StepKind::changes, &mut reach).await.err()
     }
 
-    /// Has Argo CD deploy what the branch holds now, proves that the burn stopped, and ends the run.
+    /// Takes the steps that wait for the effect, up to the proof that the burn stopped, and ends the run.
     pub(crate) async fn finish(
         mut self,
         git: Option<&Git>,
@@ -56,20 +45,54 @@ impl Execution<'_> {
         let so_far = record.clone().with_rollback(&self.rollback);
         let mut underway = notifications::at_once(self.service, self.journal, &so_far).await;
         self.knows_what_was_told();
+        let mut reach = Reach {
+            git,
+            snapshot: None,
+            may_ask: false,
+        };
+        let waits = |step: StepKind| !step.changes() && step != StepKind::Verify;
         let outage = match outage {
             Some(outage) => Some(outage),
-            None => match self.takes_effect(git).await {
-                Ok(true) => {
+            None => match self.walk(waits, &mut reach).await {
+                Ok(Went::On) => {
                     notifications::collect_soon(self.service, self.journal, &mut underway).await;
-                    self.prove().await;
-                    None
+                    self.take(StepKind::Verify, &mut reach).await.err()
                 }
-                Ok(false) => None,
+                Ok(Went::Nowhere) => None,
                 Err(outage) => Some(outage),
             },
         };
         notifications::collect(self.service, self.journal, underway).await;
         self.knows_what_was_told();
         self.ended(record, outage)
+    }
+
+    async fn walk(
+        &mut self,
+        wanted: impl Fn(StepKind) -> bool,
+        reach: &mut Reach<'_>,
+    ) -> Result<Went, Outage> {
+        let mut taken = Vec::new();
+        loop {
+            // The list may become another one on the way: what Argo CD will not do is left to the branch.
+            let order = self.rollback.argocd.as_ref().map(|it| it.order);
+            let mut left = steps(order).iter().copied();
+            let Some(step) = left.find(|step| wanted(*step) && !taken.contains(step)) else {
+                return Ok(Went::On);
+            };
+            taken.push(step);
+            if self.take(step, reach).await? == Went::Nowhere {
+                return Ok(Went::Nowhere);
+            }
+        }
+    }
+
+    async fn take(&mut self, step: StepKind, reach: &mut Reach<'_>) -> Result<Went, Outage> {
+        match step {
+            StepKind::ArgocdRollback => self.roll_application_back(reach).await,
+            StepKind::GitopsRevert => self.put_back(reach).await,
+            StepKind::ArgocdSync => self.sync_application(reach.git).await,
+            StepKind::Verify => self.verify().await,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::intent::first_record;
 use crate::exit::Exit;
-use crate::journal::{Event, Journal, JournalError, Phase, Rollback, StepName, StepState, now};
+use crate::journal::{Event, Journal, JournalError, Phase, Rollback, StepKind, StepState, now};
 use crate::log_file::AUDIT;
 use crate::outcome::{Ended, Outage};
 use crate::policy::Reason;
@@ -52,7 +52,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Notes how a step stands, moves on, and writes it down.
-    pub(crate) fn ends(&mut self, step: StepName, state: StepState, event: Event, detail: String) {
+    pub(crate) fn ends(&mut self, step: StepKind, state: StepState, event: Event, detail: String) {
         let at = now();
         self.rollback.note(step, state, at, detail);
         if let Err(illegal) = self.rollback.see(event, at) {

@@ -3,9 +3,9 @@
 use super::intent::Request;
 use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoError, AutoSync};
 use crate::clients::git::Snapshot;
-use crate::journal::{ArgoOperation, Entry, Order, Origin};
+use crate::journal::{ArgoOperation, Entry, Origin};
 use crate::observe;
-use crate::policy::{Plan, Reason};
+use crate::policy::{Plan, Reason, may_roll_back_first, order};
 use crate::service::Service;
 use crate::with_sources;
 
@@ -52,22 +52,18 @@ pub(crate) async fn prepare(
         return Ok(None);
     };
     let user = may_act(argo, app).await?;
-    let entry = match (&app.auto_sync, request.origin) {
-        (AutoSync::Off(_) | AutoSync::Absent, Origin::Automatic)
-            // An entry of its history is a whole: what stays would go back with it.
-            if !service.settings.by_pull_request && plan.keeps.is_empty() =>
-        {
-            observe::entry_of(app, snapshot, &plan.to)
-        }
-        // A person asked for the branch; a pull request has to be merged first; auto-sync lets nothing be rolled back.
-        _ => None,
-    };
+    let may_go_first = may_roll_back_first(
+        !matches!(app.auto_sync, AutoSync::Off(_) | AutoSync::Absent),
+        request.origin == Origin::Automatic,
+        service.settings.by_pull_request,
+        !plan.keeps.is_empty(),
+    );
+    let entry = may_go_first
+        .then(|| observe::entry_of(app, snapshot, &plan.to))
+        .flatten();
     Ok(Some(ArgoOperation {
         application: argo.name(),
-        order: match entry {
-            Some(_) => Order::RollBackFirst,
-            None => Order::RevertFirst,
-        },
+        order: order(entry.is_some()),
         user,
         // What is deployed of a change that stays holds the bad one too.
         bad: std::iter::once(&plan.from)

@@ -12,7 +12,7 @@ use crate::clients::git::Snapshot;
 use crate::evaluation::measure;
 use crate::journal::{
     ArgoOperation, Entry, GoesBack, JournalError, Ledger, Memory, NewsKind, Order, Origin, Phase,
-    Rollback, ServiceState, Step, StepName, StepState, now,
+    Rollback, ServiceState, Step, StepKind, StepState, now,
 };
 use crate::observe;
 use crate::outcome::Ended;
@@ -229,7 +229,7 @@ pub(crate) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> V
         .map(|(index, change, mark)| {
             let detail = format!("commit {} was found on the branch", change.revision);
             let mut rollback =
-                remembered(terms, change.deployed_at, StepName::GitopsRevert, detail);
+                remembered(terms, change.deployed_at, StepKind::GitopsRevert, detail);
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
             rollback.from_state = state_of(timeline, &mark.from);
@@ -282,7 +282,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
             continue;
         };
         let detail = format!("history entry {id} was found");
-        let mut rollback = remembered(Terms::of(service), at, StepName::ArgocdRollback, detail);
+        let mut rollback = remembered(Terms::of(service), at, StepKind::ArgocdRollback, detail);
         rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
@@ -310,7 +310,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
 /// a younger one has to be proven still. Source: the contract, DESIGN section 9.
-fn remembered(terms: Terms, at: DateTime<Utc>, step: StepName, detail: String) -> Rollback {
+fn remembered(terms: Terms, at: DateTime<Utc>, step: StepKind, detail: String) -> Rollback {
     let age = (terms.now - at).max(TimeDelta::zero());
     let is_proven = age >= terms.verify_deadline;
     let why = "not known: the memory of it was lost".to_owned();

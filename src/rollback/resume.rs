@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use super::engine::Reach;
 use super::execution::Execution;
 use super::intent::{application_place, place};
 use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
 use crate::evaluation::measure;
 use crate::exit::Exit;
-use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepName, StepState};
+use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepKind, StepState};
 use crate::observe::{self, TRAILER_ID};
 use crate::outcome::Ended;
 use crate::outcome::Outage;
@@ -105,7 +106,7 @@ async fn go_on_alone(
     if age.is_ok_and(|age| age > service.config.policy.resume_max_age) {
         let why = "its intent is older than RESUME_MAX_AGE; whether Argo CD did it is to be seen in the application's history";
         execution.ends(
-            StepName::ArgocdRollback,
+            StepKind::ArgocdRollback,
             StepState::Failed,
             Event::TooOld,
             why.to_owned(),
@@ -120,7 +121,13 @@ async fn go_on_alone(
     )
     .is_none()
         && (execution.rollback.origin == Origin::Manual || assessment.burning == Some(true));
-    execution.act(None, None, is_right).await
+    execution
+        .act(Reach {
+            git: None,
+            snapshot: None,
+            may_ask: is_right,
+        })
+        .await
 }
 
 /// Returns the repository in which to look for it, none where only the application is rolled back, or why the settings do not
@@ -207,7 +214,13 @@ async fn settle(
             )
             .is_none()
                 && assessment.burning == Some(true);
-            return execution.act(Some(git), None, is_right).await;
+            return execution
+                .act(Reach {
+                    git: Some(git),
+                    snapshot: None,
+                    may_ask: is_right,
+                })
+                .await;
         }
     }
     if is_old {
@@ -221,7 +234,7 @@ async fn settle(
             None => " as far as that was read",
         };
         execution.ends(
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             StepState::Failed,
             Event::TooOld,
             format!(
@@ -238,7 +251,7 @@ async fn settle(
         Utc::now(),
     ) {
         execution.rollback.note(
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             StepState::Pending,
             Utc::now(),
             format!("its push is not repeated: {why}"),
@@ -249,10 +262,16 @@ async fn settle(
     // A person needs no trigger.
     if assessment.burning == Some(true) || execution.rollback.origin == Origin::Manual {
         // The branch is read again with the target in sight; the snapshot here may be too shallow for it.
-        return execution.act(Some(git), None, true).await;
+        return execution
+            .act(Reach {
+                git: Some(git),
+                snapshot: None,
+                may_ask: true,
+            })
+            .await;
     }
     execution.ends(
-        StepName::GitopsRevert,
+        StepKind::GitopsRevert,
         StepState::Failed,
         Event::BurnOver,
         "the service does not burn, and the commit was not on the branch yet".to_owned(),

@@ -4,7 +4,9 @@ use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
 use super::super::rollout::{self, Rollout, Turnover};
-use super::super::suspicion::{Suspicion, just_before, not_yet, sides, slis, soon_after};
+use super::super::suspicion::{
+    Suspicion, just_before, last_moment, not_yet, sides, slis, soon_after,
+};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline, Witness};
@@ -119,6 +121,9 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             } else {
                 Vec::new()
             },
+            last: counted(evidence.stretch(last_moment(suspect)), |stretch| {
+                stretch.at_most(sli)
+            }),
         })
         .collect();
     let shown = comparisons.first();
@@ -237,6 +242,8 @@ struct Comparison {
     soon: Reading<Events>,
     /// The last moments before, each with the chance that is small enough.
     moments: Vec<(Events, f64)>,
+    /// The last two minutes before, counted exactly. Whatever may be bad counts.
+    last: Reading<Events>,
 }
 
 impl Comparison {
@@ -325,7 +332,7 @@ impl Comparison {
     /// Returns the last two minutes before the deployment where they were worse than the hour before them, with the chance that
     /// they were not: what fails now had begun. `before` is the hour before the deployment, these minutes included.
     fn rose_before(&self, before: Events) -> Option<(Events, f64)> {
-        let (moment, _) = self.moments.first()?;
+        let moment = self.last.value()?;
         let earlier = Events::new(
             (before.bad() - moment.bad()).max(0.0),
             before.total() - moment.total(),

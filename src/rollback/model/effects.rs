@@ -8,7 +8,7 @@ use super::promises::Broken;
 use super::run::{Driver, Went};
 use super::steps::Fault;
 use super::world::{Content, Pull, PullState};
-use crate::journal::{Event, Journal, Origin, Phase, Proposal, Rollback, StepName, StepState};
+use crate::journal::{Event, Journal, Origin, Phase, Proposal, Rollback, StepKind, StepState};
 use crate::policy::RollbackMark;
 use crate::rollback::resume::held_back;
 use crate::slo::Assessment;
@@ -106,7 +106,7 @@ impl Driver {
         why: &str,
     ) -> Result<Went, Broken> {
         let clock = self.world.clock();
-        rollback.note(StepName::GitopsRevert, StepState::Pending, clock, why);
+        rollback.note(StepKind::GitopsRevert, StepState::Pending, clock, why);
         self.writes(journal, rollback)?;
         Ok(Went::On)
     }
@@ -141,7 +141,7 @@ impl Driver {
         }
         rollback.attempted |= !is_proposal;
         rollback.note(
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             StepState::Intended,
             clock,
             "it is sent",
@@ -279,7 +279,7 @@ impl Driver {
             self.sees(journal, rollback, Event::DeadlinePassed)?;
         } else {
             let clock = self.world.clock();
-            rollback.note(StepName::Verify, StepState::Pending, clock, "not yet");
+            rollback.note(StepKind::Verify, StepState::Pending, clock, "not yet");
             self.writes(journal, rollback)?;
         }
         Ok(Went::On)

@@ -5,7 +5,7 @@ use super::super::intent::place;
 use super::{Terms, remembered, state_of};
 use crate::clients::git::Git;
 use crate::clients::github::{Github, Pull, PullState};
-use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepName, StepState};
+use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepKind, StepState};
 use crate::observe::BRANCHES;
 use crate::observe::{TRAILER_FROM, TRAILER_TO};
 use crate::outcome::Outage;
@@ -56,7 +56,7 @@ fn rollback(
         PullState::Merged { at, .. } => *at,
         PullState::Open | PullState::Closed => named_at,
     };
-    let mut found = remembered(Terms::of(service), at, StepName::GitopsRevert, detail);
+    let mut found = remembered(Terms::of(service), at, StepKind::GitopsRevert, detail);
     match pull.state {
         PullState::Merged { commit, .. } => found.commit = commit,
         PullState::Open => waits(&mut found, Phase::Proposed),

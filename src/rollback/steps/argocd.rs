@@ -6,10 +6,11 @@ use super::argocd_operation::{Goal, Operated, Operation};
 use super::live::{Unlike, compared, healthy};
 use crate::clients::argocd::Argo;
 use crate::clients::git::Git;
-use crate::journal::{Event, Order, Phase, StepName, StepState, now};
+use crate::journal::{Event, Order, Phase, StepKind, StepState, now};
 use crate::observe;
 use crate::outcome::Outage;
 use crate::policy::short;
+use crate::rollback::engine::{Reach, Went};
 use crate::rollback::execution::Execution;
 use crate::with_sources;
 
@@ -20,16 +21,35 @@ impl Execution<'_> {
     /// Ends a rollback that Argo CD would not do.
     pub(crate) fn fails_at_argocd(&mut self, why: String) {
         self.ends(
-            StepName::ArgocdRollback,
+            StepKind::ArgocdRollback,
             StepState::Failed,
             Event::Refused,
             why,
         );
     }
 
-    /// Rolls the application back. Returns whether that is done.
-    pub(crate) async fn roll_application_back(&mut self, may_ask: bool) -> Result<bool, Outage> {
-        let step = StepName::ArgocdRollback;
+    /// Rolls the application back. Where that is all, git still holds the bad revision afterwards.
+    pub(crate) async fn roll_application_back(
+        &mut self,
+        reach: &Reach<'_>,
+    ) -> Result<Went, Outage> {
+        let step = StepKind::ArgocdRollback;
+        if !self.rollback.is_done(step) && !self.is_rolled_back(reach.may_ask).await? {
+            return Ok(Went::Nowhere);
+        }
+        if reach.git.is_none() {
+            let why = format!(
+                "application is rolled back; git still holds {}: revert it there, or the next sync brings it back",
+                short(&self.rollback.from)
+            );
+            self.ends(step, StepState::Done, Event::Landed, why);
+        }
+        Ok(Went::On)
+    }
+
+    /// Has Argo CD roll the application back. Returns whether that is done, or the branch takes its place.
+    async fn is_rolled_back(&mut self, may_ask: bool) -> Result<bool, Outage> {
+        let step = StepKind::ArgocdRollback;
         let Some(argo) = &self.service.argo else {
             return Err(self.without_argocd(step));
         };
@@ -57,7 +77,7 @@ impl Execution<'_> {
 
     /// Goes on with the branch where Argo CD rolls nothing back any more. Returns whether there is a branch to go on with.
     fn reverts_first(&mut self, why: String) -> bool {
-        let step = StepName::ArgocdRollback;
+        let step = StepKind::ArgocdRollback;
         let argo_operation = self.rollback.argocd.as_mut();
         let Some(argo_operation) =
             argo_operation.filter(|argo_operation| argo_operation.order == Order::RollBackFirst)
@@ -74,48 +94,58 @@ impl Execution<'_> {
         true
     }
 
-    /// Waits until what was put back is live and healthy: with auto-sync by a sync that is asked for, else it is live already.
-    /// Returns whether it is.
-    pub(crate) async fn takes_effect(&mut self, git: Option<&Git>) -> Result<bool, Outage> {
-        let argo_operation = match &self.rollback.argocd {
-            Some(argo_operation) if self.rollback.phase == Phase::Verifying => {
-                argo_operation.clone()
-            }
-            Some(_) | None => return Ok(true),
+    /// Has Argo CD deploy what the branch holds, where it does not run it already.
+    pub(crate) async fn sync_application(&mut self, git: Option<&Git>) -> Result<Went, Outage> {
+        let order = match &self.rollback.argocd {
+            Some(argo_operation) if self.rollback.phase == Phase::Verifying => argo_operation.order,
+            Some(_) | None => return Ok(Went::On),
         };
-        let step = StepName::ArgocdSync;
+        let step = StepKind::ArgocdSync;
         let Some(argo) = &self.service.argo else {
             return Err(self.without_argocd(step));
         };
         if let (None, Some(git)) = (self.rollback.effective_at, git) {
             if !self.sync(git, argo).await? {
-                return Ok(false);
+                return Ok(Went::Nowhere);
             }
-        } else if argo_operation.order == Order::RollBackFirst && !self.rollback.is_done(step) {
+        } else if order == Order::RollBackFirst && !self.rollback.is_done(step) {
             let what = compared(argo).await;
             self.rollback.note(step, StepState::Done, now(), what);
             self.write_down();
         }
-        // Health is what Kubernetes thinks of it: needed, and not enough.
-        let step = StepName::Verify;
+        Ok(Went::On)
+    }
+
+    /// Waits until what was put back is healthy. Health is what Kubernetes thinks of it: needed, and not enough.
+    pub(crate) async fn is_healthy(&mut self) -> Result<Went, Outage> {
+        let argo_operation = match &self.rollback.argocd {
+            Some(argo_operation) if self.rollback.phase == Phase::Verifying => {
+                argo_operation.clone()
+            }
+            Some(_) | None => return Ok(Went::On),
+        };
+        let Some(argo) = &self.service.argo else {
+            return Err(self.without_argocd(StepKind::ArgocdSync));
+        };
+        let step = StepKind::Verify;
         match healthy(argo, &argo_operation, &self.stop).await {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Went::On),
             Err(Unlike::NotYet(why)) => {
                 self.rollback.note(step, StepState::Pending, now(), why);
                 self.write_down();
                 self.gives_up(step);
-                Ok(false)
+                Ok(Went::Nowhere)
             }
             Err(Unlike::Undone(why)) => {
                 self.ends(step, StepState::Failed, Event::DeadlinePassed, why);
-                Ok(false)
+                Ok(Went::Nowhere)
             }
         }
     }
 
     /// Syncs the application. Returns whether what was put back is deployed.
     async fn sync(&mut self, git: &Git, argo: &Argo) -> Result<bool, Outage> {
-        let step = StepName::ArgocdSync;
+        let step = StepKind::ArgocdSync;
         let back = self.service.settings.max_revisions_back;
         let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
         let newest = snapshot.changes.first();
@@ -166,7 +196,7 @@ impl Execution<'_> {
     }
 
     /// Ends a rollback that Argo CD did not deploy, or not healthily, within `VERIFY_DEADLINE`.
-    fn gives_up(&mut self, step: StepName) {
+    fn gives_up(&mut self, step: StepKind) {
         let deadline = self.service.config.verify.deadline;
         let since = self.rollback.effective_at.unwrap_or(self.rollback.begun_at);
         let age = (Utc::now() - since).to_std();
@@ -183,7 +213,7 @@ impl Execution<'_> {
     async fn operate(
         &mut self,
         argo: &Argo,
-        step: StepName,
+        step: StepKind,
         goal: Goal<'_>,
         may_ask: bool,
     ) -> Operated {
@@ -210,7 +240,7 @@ impl Execution<'_> {
     }
 
     /// Notes what is waited for.
-    fn waits(&mut self, step: StepName, operated: Operated) -> Result<(), Outage> {
+    fn waits(&mut self, step: StepKind, operated: Operated) -> Result<(), Outage> {
         let (why, outage) = match operated {
             Operated::Unreachable(error) => {
                 let why = with_sources(&error);
@@ -240,7 +270,7 @@ impl Execution<'_> {
         outage.map_or(Ok(()), Err)
     }
 
-    fn without_argocd(&mut self, step: StepName) -> Outage {
+    fn without_argocd(&mut self, step: StepKind) -> Outage {
         let why = format!(
             "rollback {} waits for Argo CD, and ARGOCD_SERVER is not set; set it again",
             self.rollback.id

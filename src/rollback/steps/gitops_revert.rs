@@ -4,17 +4,29 @@ use chrono::{DateTime, Utc};
 
 use super::restore::{Restoration, Restored, Way, restore};
 use crate::clients::git::{Git, GitError, Snapshot};
-use crate::journal::{Event, StepName, StepState, now};
+use crate::journal::{Event, StepKind, StepState, now};
+use crate::outcome::Outage;
+use crate::rollback::engine::{Reach, Went};
 use crate::rollback::execution::Execution;
 use crate::service::Service;
 
 impl Execution<'_> {
-    /// Puts the watched paths back. Returns why the branch could not be read, when nothing was sent because of that.
-    pub(crate) async fn put_back(
-        &mut self,
-        git: &Git,
-        snapshot: Option<Snapshot>,
-    ) -> Option<GitError> {
+    /// Puts the watched paths back.
+    ///
+    /// # Errors
+    /// Says why the branch could not be read, when nothing was sent because of that.
+    pub(crate) async fn put_back(&mut self, reach: &mut Reach<'_>) -> Result<Went, Outage> {
+        match reach.git {
+            Some(git) => match self.restore_paths(git, reach.snapshot.take()).await {
+                Some(error) => Err(error.into()),
+                None => Ok(Went::On),
+            },
+            None => Ok(Went::Nowhere),
+        }
+    }
+
+    /// Returns why the branch could not be read.
+    async fn restore_paths(&mut self, git: &Git, snapshot: Option<Snapshot>) -> Option<GitError> {
         let proposes = self.service.settings.by_pull_request || self.rollback.proposal.is_some();
         if let (true, Some(github)) = (proposes, &self.service.github) {
             return self.propose(git, github, snapshot, None).await;
@@ -22,7 +34,7 @@ impl Execution<'_> {
         if let Some(why) = self.service.stop.forbids_an_effect() {
             let why = format!("{why}: nothing was pushed, the next run goes on");
             self.rollback
-                .note(StepName::GitopsRevert, StepState::Pending, now(), why);
+                .note(StepKind::GitopsRevert, StepState::Pending, now(), why);
             self.write_down();
             return None;
         }
@@ -36,7 +48,7 @@ impl Execution<'_> {
         let restored = restore(git, way, &work, snapshot, |what| {
             rollback.attempted = true;
             rollback.note(
-                StepName::GitopsRevert,
+                StepKind::GitopsRevert,
                 StepState::Intended,
                 now(),
                 what.to_owned(),
@@ -50,7 +62,7 @@ impl Execution<'_> {
             }
             Restored::MovedOn { why } => {
                 let (event, why) = self.told_where_half_is_done(Event::MovedOn, why);
-                self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
+                self.ends(StepKind::GitopsRevert, StepState::Failed, event, why);
             }
             Restored::Refused { why, by_server } => {
                 let why = explained(self.service, git, why).await;
@@ -59,7 +71,7 @@ impl Execution<'_> {
                     return self.propose(git, github, None, Some(why)).await;
                 }
                 self.ends(
-                    StepName::GitopsRevert,
+                    StepKind::GitopsRevert,
                     StepState::Failed,
                     Event::Refused,
                     why,
@@ -67,7 +79,7 @@ impl Execution<'_> {
             }
             Restored::Unknown { why } => {
                 self.rollback.note(
-                    StepName::GitopsRevert,
+                    StepKind::GitopsRevert,
                     StepState::Pending,
                     now(),
                     format!("the push may have landed ({why}); the next run looks"),
@@ -77,7 +89,7 @@ impl Execution<'_> {
             // On disk the rollback is begun, whatever is said here, so the next run goes on with it.
             Restored::Unwritten(error) => {
                 self.rollback.note(
-                    StepName::GitopsRevert,
+                    StepKind::GitopsRevert,
                     StepState::Pending,
                     now(),
                     format!("nothing was pushed ({error}); the next run goes on"),
@@ -94,7 +106,7 @@ impl Execution<'_> {
     /// Makes a failure of what would end quietly where the application is rolled back already: a person has to know, and to
     /// choose.
     pub(crate) fn told_where_half_is_done(&self, event: Event, why: String) -> (Event, String) {
-        if !self.rollback.is_done(StepName::ArgocdRollback) {
+        if !self.rollback.is_done(StepKind::ArgocdRollback) {
             return (event, why);
         }
         let why = format!("the application was rolled back, and the branch was not: {why}");
@@ -122,7 +134,7 @@ impl Execution<'_> {
     /// not be done.
     pub(crate) fn intends(&mut self, what: String) -> bool {
         self.rollback
-            .note(StepName::GitopsRevert, StepState::Intended, now(), what);
+            .note(StepKind::GitopsRevert, StepState::Intended, now(), what);
         match self.journal.put(&self.service.key, &self.rollback) {
             Ok(()) => true,
             Err(error) => {
@@ -137,7 +149,7 @@ impl Execution<'_> {
     /// Notes why the outside could not be reached, and hands the reason on.
     pub(crate) fn waits_for(&mut self, error: GitError) -> GitError {
         self.rollback.note(
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             StepState::Pending,
             now(),
             error.to_string(),
@@ -168,7 +180,7 @@ impl Execution<'_> {
             self.rollback.effective_at = Some(effective_at);
         }
         self.ends(
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             StepState::Done,
             Event::Landed,
             detail,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::{Github, NewPull, Pull, PullState};
-use crate::journal::{Closing, Event, Proposal, StepName, StepState, now};
+use crate::journal::{Closing, Event, Proposal, StepKind, StepState, now};
 use crate::notify::{expired, overtaken, pull_request};
 use crate::observe::{self, BRANCHES};
 use crate::rollback::execution::Execution;
@@ -72,7 +72,7 @@ impl Execution<'_> {
         });
         let detail = self.waiting(pull);
         self.ends(
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             StepState::Pending,
             Event::Proposed,
             detail,
@@ -156,7 +156,7 @@ impl Execution<'_> {
             Standing::Waits => {
                 let detail = self.waiting(&pull);
                 self.rollback
-                    .note(StepName::GitopsRevert, StepState::Pending, now(), detail);
+                    .note(StepKind::GitopsRevert, StepState::Pending, now(), detail);
                 self.write_down();
             }
         }
@@ -201,7 +201,7 @@ impl Execution<'_> {
             Ok(false) => {
                 let detail = format!("pull request {} was merged just now", pull.number);
                 self.rollback
-                    .note(StepName::GitopsRevert, StepState::Pending, now(), detail);
+                    .note(StepKind::GitopsRevert, StepState::Pending, now(), detail);
                 self.write_down();
                 Ok(false)
             }
@@ -228,7 +228,7 @@ impl Execution<'_> {
 
     fn fails(&mut self, event: Event, why: String) {
         let (event, why) = self.told_where_half_is_done(event, why);
-        self.ends(StepName::GitopsRevert, StepState::Failed, event, why);
+        self.ends(StepKind::GitopsRevert, StepState::Failed, event, why);
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::post::Patience;
 use error_budget_monitor::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepName, StepState,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepKind, StepState,
 };
 use error_budget_monitor::notify::{Channel, Handle, Handles, Tellers, Told};
 use error_budget_monitor::policy::{GateName, GateState, Reason};
@@ -81,7 +81,7 @@ fn rollback() -> NewsRollback {
         expires_at: None,
         worse: false,
         steps: vec![Step {
-            step: StepName::GitopsRevert,
+            step: StepKind::GitopsRevert,
             state: StepState::Done,
             at: at(1),
             detail: "pushed cccccccccc".to_owned(),

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::script::{Made, Plan, while_watched};
 use crate::journal::store::beside;
 use crate::journal::{
-    Event, GoesBack, Journal, JournalError, Origin, Phase, Rollback, State, StepName, StepState,
+    Event, GoesBack, Journal, JournalError, Origin, Phase, Rollback, State, StepKind, StepState,
     read,
 };
 
@@ -133,15 +133,15 @@ fn rollback(number: usize) -> Rollback {
     };
     for (step, detail) in [
         (
-            StepName::GitopsRevert,
+            StepKind::GitopsRevert,
             "commit cccccccc is on main of platform/gitops",
         ),
         (
-            StepName::ArgocdSync,
+            StepKind::ArgocdSync,
             "operation of 00:00:04 succeeded at cccccccc; healthy since 00:00:31",
         ),
         (
-            StepName::Verify,
+            StepKind::Verify,
             "0.2 % of 3,120 requests failed from 00:01 to 00:03 \u{2013} below the limit",
         ),
     ] {

@@ -1,12 +1,22 @@
 //! The last step of a rollback: the proof that the burn stopped.
 
 use super::{Proof, Seen, watch};
-use crate::journal::{Event, Phase, StepName, StepState, now};
+use crate::journal::{Event, Phase, StepKind, StepState, now};
+use crate::outcome::Outage;
+use crate::rollback::engine::Went;
 use crate::rollback::execution::Execution;
 
 impl Execution<'_> {
-    /// Looks whether the burn stopped, where the commit is on the branch.
-    pub(crate) async fn prove(&mut self) {
+    /// Waits until what was put back is healthy, and looks whether the burn stopped.
+    pub(crate) async fn verify(&mut self) -> Result<Went, Outage> {
+        if self.is_healthy().await? == Went::Nowhere {
+            return Ok(Went::Nowhere);
+        }
+        self.prove().await;
+        Ok(Went::On)
+    }
+
+    async fn prove(&mut self) {
         let (Phase::Verifying, Some(effective_at)) =
             (self.rollback.phase, self.rollback.effective_at)
         else {
@@ -28,12 +38,12 @@ impl Execution<'_> {
         let objective = &self.service.objective;
         match watch(&metrics, objective, &proof, held.as_ref(), stop).await {
             Seen::BurnStopped(what) => {
-                self.ends(StepName::Verify, StepState::Done, Event::BurnStopped, what)
+                self.ends(StepKind::Verify, StepState::Done, Event::BurnStopped, what)
             }
             Seen::DeadlinePassed(what) => {
                 let what = format!("VERIFY_DEADLINE is over: {what}");
                 self.ends(
-                    StepName::Verify,
+                    StepKind::Verify,
                     StepState::Failed,
                     Event::DeadlinePassed,
                     what,
@@ -42,11 +52,11 @@ impl Execution<'_> {
             Seen::Worse(what) => {
                 self.rollback.worse = true;
                 let what = format!("it is worse than before: {what}");
-                self.ends(StepName::Verify, StepState::Failed, Event::GotWorse, what);
+                self.ends(StepKind::Verify, StepState::Failed, Event::GotWorse, what);
             }
             Seen::NotYet(what) => {
                 self.rollback
-                    .note(StepName::Verify, StepState::Pending, now(), what);
+                    .note(StepKind::Verify, StepState::Pending, now(), what);
                 self.write_down();
             }
         }
