@@ -319,12 +319,15 @@ async fn around(service: &Service<'_>, observation: &Observation) -> Vec<Finding
                 .chain([kube_state(found.kube_state)])
                 .collect()
         }
-        Err(error) => vec![Finding::failed(
-            KUBE_STATE,
-            "ask for kube-state-metrics and for names near the service's",
-            &error.to_string(),
-            "look at Prometheus",
-        )],
+        Err(error) => {
+            let tried = "ask for kube-state-metrics and for names near the service's";
+            let failed =
+                Finding::failed(KUBE_STATE, tried, &error.to_string(), "look at Prometheus");
+            vec![Finding {
+                state: FindingState::Warning,
+                ..failed
+            }]
+        }
     }
 }
 

@@ -144,12 +144,12 @@ fn of_names(queries: &Queries, workload: &Workload) -> Vec<(String, String)> {
     let is = |label: &str, value: &str| format!("{label}={}", string_literal(value));
     let names =
         |label: &str, series: &str| format!("topk({MOST_ASKED}, count by ({label}) ({series}))");
-    let mut parts = Vec::new();
+    let mut parts: Vec<(String, String)> = queries
+        .series()
+        .into_iter()
+        .map(|series| ("all".to_owned(), format!("count({})", series.metric())))
+        .collect();
     for (form, series) in forms(queries) {
-        parts.push((
-            format!("all_{form}"),
-            format!("count({})", series.of_all("")),
-        ));
         match series.labels_of_names() {
             Some(Labels::Apart { namespace, service }) => {
                 let within = series.of_all(&is(namespace, &workload.namespace));
@@ -218,9 +218,7 @@ fn near(parts: &Parts, series: &Series, queries: &Queries, workload: &Workload) 
     let families = others(queries).into_iter();
     Near {
         metric: series.metric(),
-        is_there: forms
-            .iter()
-            .any(|(form, _)| is_there(parts, &format!("all_{form}"))),
+        is_there: is_there(parts, "all"),
         is_likely: services.first().is_some_and(|first| {
             let third = workload.service.chars().count() / 3;
             difference(first, &workload.service) <= third.max(1)
