@@ -65,10 +65,10 @@ pub(in crate::policy) fn attribution(
     (gate, Some(attribution))
 }
 
-/// Chance at which a deployment is blamed where nothing burns but what counts at the level emergency alone. A service with many
-/// ordinary errors is always at that level, so that every cluster of them is held against its newest deployment: some hundred
-/// times a year. Source: our rule, chosen with `benches/year`.
-const EMERGENCY_P_VALUE: f64 = 1e-5;
+/// Chance at which a deployment is blamed where no SLO is violated and only the budget burns. A service with many ordinary errors
+/// is at the level emergency most of the time, so that every cluster of them is held against its newest deployment: hundreds of
+/// tests a year. Source: our rule, chosen with `benches/year`.
+const UNVIOLATED_P_VALUE: f64 = 1e-9;
 
 /// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every cluster of
 /// ordinary errors just before a deployment would speak for it. Source: our rule, chosen with `benches/year`.
@@ -93,11 +93,11 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         // The level alone decides, and a deployment that made nothing worse did not spend the budget.
         compared = slis(inputs);
     }
-    let burns = &inputs.assessment.burns;
-    let is_emergency = |burn: &Burn| burn.cause == Cause::EmergencyBurn;
-    let most = match !burns.is_empty() && burns.iter().all(is_emergency) {
-        true => EMERGENCY_P_VALUE,
-        false => MAX_P_VALUE,
+    let only_the_budget = !inputs.assessment.burns.is_empty() && !inputs.assessment.is_violated();
+    let most = if only_the_budget {
+        UNVIOLATED_P_VALUE
+    } else {
+        MAX_P_VALUE
     };
     // What began later than that had not begun before the deployment.
     let is_at_once = suspicion
