@@ -15,9 +15,6 @@ const LOGIN: &str = "argocd login";
 const APPLICATION: &str = "argocd application";
 const WINDOWS: &str = "argocd windows";
 
-/// Where an error does not say what to do.
-const LOOK: &str = "look at argocd-server and what is before it";
-
 /// Looks at the configured Argo CD; finds nothing where none is configured. At most one login is sent.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let Some(argocd) = &config.argocd else {
@@ -57,7 +54,7 @@ async fn inside(
     );
     let mut findings = match &application {
         Ok(found) => application::look(config, argocd, found, Utc::now()),
-        Err(error) => vec![failed(APPLICATION, error)],
+        Err(error) => vec![Finding::argocd_failed(APPLICATION, error)],
     };
     findings.extend(rights);
     findings.push(windows_now(&argo.name(), windows));
@@ -98,7 +95,7 @@ fn reached(server: &Url, version: &Result<Version, ArgoError>) -> Finding {
             );
             Finding::ok(REACH, tried, format!("Argo CD {}", version.text))
         }
-        Err(error) => failed(REACH, error),
+        Err(error) => Finding::argocd_failed(REACH, error),
     }
 }
 
@@ -118,7 +115,7 @@ fn windows_now(name: &str, windows: Result<SyncWindows, ArgoError>) -> Finding {
     let tried = format!("ask whether sync windows let application {name:?} be synced now");
     let windows = match windows {
         Ok(windows) => windows,
-        Err(error) => return failed(WINDOWS, &error),
+        Err(error) => return Finding::argocd_failed(WINDOWS, &error),
     };
     let count = |windows: &Option<Vec<_>>| {
         windows.as_ref().map_or_else(
@@ -149,9 +146,4 @@ fn windows_now(name: &str, windows: Result<SyncWindows, ArgoError>) -> Finding {
             "look at the sync windows of the project in Argo CD",
         ),
     }
-}
-
-pub(super) fn failed(subject: &'static str, error: &ArgoError) -> Finding {
-    let tried = format!("{} at {}", error.tried, error.server);
-    Finding::failed(subject, tried, &error.fault.to_string(), LOOK)
 }

@@ -4,11 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
+use crate::clients::argocd::ArgoError;
 use crate::config::Setting;
 use crate::record::rfc3339;
 
 /// Version of the layout.
 const SCHEMA: u32 = 1;
+
+/// Where an error of Argo CD does not say what to do.
+const LOOK_AT_ARGOCD: &str = "look at argocd-server and what is before it";
 
 /// Everything that was looked at, and the worst of it.
 #[derive(Debug, Clone, Serialize)]
@@ -131,6 +135,12 @@ impl Finding {
             remedy: Some(remedy.into()),
             ..Self::ok(subject, tried, found)
         }
+    }
+
+    /// Says that Argo CD did not answer a question.
+    pub(super) fn argocd_failed(subject: &'static str, error: &ArgoError) -> Self {
+        let tried = format!("{} at {}", error.tried, error.server);
+        Self::failed(subject, tried, &error.fault.to_string(), LOOK_AT_ARGOCD)
     }
 
     /// Tells of an error in its own words: what happened, a semicolon, what to do. `remedy` is for one that does not say it.

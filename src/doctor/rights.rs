@@ -1,6 +1,5 @@
 //! What the account may do with the application. Asking changes nothing.
 
-use super::argocd::failed;
 use super::finding::Finding;
 use crate::clients::argocd::{Action, Allowed, Argo, ArgoError, AutoSync, Version};
 use crate::config::Config;
@@ -87,7 +86,7 @@ fn vital(
     match asked {
         Ok(Allowed::Yes) => Finding::ok(subject, tried(action, name), "yes"),
         Ok(Allowed::No) => Finding::problem(subject, tried(action, name), "no", grant(action)),
-        Err(error) => failed(subject, &error),
+        Err(error) => Finding::argocd_failed(subject, &error),
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use self::calls::{create, make_folder, read, remove, rename, sync, sync_folder, try_folder};
-use super::store::{beside, folder};
+use super::paths::{beside, folder};
 use crate::fail_point::reached;
 
 /// How often one write may be interrupted by signals before it counts as failed. A healthy disk is never interrupted.
@@ -124,7 +124,7 @@ pub(super) fn prepare_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let above = super::store::folder(folder);
+    let above = super::paths::folder(folder);
     // Above a working folder that is gone there is nothing to make.
     if above != folder {
         prepare_folder(above)?;

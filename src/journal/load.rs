@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
 use super::news::NewsKind;
+use super::paths::beside;
 use super::record::{Ledger, State};
-use super::store::beside;
 use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.

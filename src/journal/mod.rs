@@ -11,8 +11,10 @@ mod load;
 mod memory;
 mod news;
 mod outbox;
+mod paths;
 mod probe;
 mod record;
+mod step;
 mod store;
 mod watch;
 mod words;
@@ -25,9 +27,10 @@ pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Standing};
 pub use outbox::{Counters, Letter, Telling, Told, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    ArgoOperation, Closing, Entry, GoesBack, Ledger, Origin, Proposal, Rollback, ServiceState,
-    Sighting, State, Step, StepState,
+    ArgoOperation, Closing, Entry, GoesBack, Ledger, Proposal, Rollback, ServiceState, Sighting,
+    State,
 };
+pub use step::{Origin, Step, StepState};
 pub use store::{Glimpse, Journal, read};
 pub use watch::{SeenTip, Watch};
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::record::{Origin, Step};
+use super::step::{Origin, Step};
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
 

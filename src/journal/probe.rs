@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::store::{beside, folder};
+use super::paths::{beside, folder};
 
 /// How much is written to see whether there is space (bytes): the state and the generation before it at 200 rollbacks each.
 const PROBE: usize = 1024 * 1024;

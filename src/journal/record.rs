@@ -1,7 +1,6 @@
 //! What is remembered.
 
 use std::collections::BTreeMap;
-use strum::{Display, IntoStaticStr};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::approval::{Answer, Approval, Signature};
 use super::news::NewsKind;
 use super::outbox::Telling;
+use super::step::{Origin, Step, StepState};
 use super::watch::Watch;
 use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 use crate::policy::{Plan, Undone};
@@ -89,17 +89,6 @@ pub struct Ledger {
     pub read_at: DateTime<Utc>,
     /// From what, for people.
     pub source: String,
-}
-
-/// Who wanted a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Origin {
-    /// The program.
-    Automatic,
-    /// A person.
-    Manual,
 }
 
 /// One rollback, from its intent to its end. It holds all that a later run needs to finish it.
@@ -264,42 +253,6 @@ pub struct Entry {
     pub id: i64,
     /// Its revisions, one for each source.
     pub revisions: Vec<String>,
-}
-
-/// How a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum StepState {
-    /// Recorded before it is done.
-    Intended,
-    /// Done, and seen to be done.
-    Done,
-    /// Not possible.
-    Failed,
-    /// Under way, or its result is not known: the next run looks.
-    Pending,
-}
-
-impl StepState {
-    /// Returns the name used in the decision record.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// One step and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    /// Which step.
-    pub step: StepKind,
-    /// How it stands.
-    pub state: StepState,
-    /// Since when.
-    pub at: DateTime<Utc>,
-    /// What was found or done.
-    pub detail: String,
 }
 
 impl Rollback {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::load::{Loaded, encode, load};
+use super::paths::{beside, folder};
 use super::record::{Ledger, Rollback, ServiceState, State};
 use super::watch::Watch;
 
@@ -229,25 +230,12 @@ pub fn read(file: &Path) -> Result<Glimpse, JournalError> {
     Ok(Glimpse { state, damage })
 }
 
-pub(super) fn folder(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    }
-}
-
-pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 pub(super) mod fixture {
     use chrono::DateTime;
 
-    use super::super::record::{Origin, Rollback};
+    use super::super::record::Rollback;
+    use super::super::step::Origin;
 
     /// A rollback that was just begun.
     pub(in crate::journal) fn rollback(id: &str) -> Rollback {

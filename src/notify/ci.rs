@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
+use super::numbers::{percent, rate};
 use super::piece::{clipped, escaped};
-use super::text::{percent, rate};
 use crate::exit::Exit;
 use crate::record::{Record, level_word};
 use crate::slo::{Level, Verdict};

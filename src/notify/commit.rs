@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::text::{percent, rate, span};
+use super::numbers::{percent, rate, span};
 use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO};
 use crate::policy::{Blame, Undone, short};
 use crate::record::{AttributionPart, Record};

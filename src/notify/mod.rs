@@ -13,6 +13,7 @@ mod event;
 #[cfg(test)]
 mod fixture;
 mod handles;
+mod numbers;
 mod pagerduty;
 mod piece;
 mod pull;

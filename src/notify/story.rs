@@ -1,8 +1,8 @@
 //! The sentences that all channels share: what a change is called, what there is to say about it, and what a person does next.
 
 use super::advice::next_step;
+use super::numbers::{percent, rate, span};
 use super::piece::{Line, Piece, clean, clipped, highest, moment, sparkline};
-use super::text::{percent, rate, span};
 use crate::journal::{News, NewsGate, NewsKind, NewsRollback, Standing};
 use crate::policy::{GateState, short};
 use crate::record::level_word;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::advice::next_step;
 use super::commit::one_line;
+use super::numbers::{count, percent, rate, seconds, span};
 use super::story::offence;
 use crate::policy::{Blame, GateState, Undone, short};
 use crate::record::{
@@ -442,44 +443,4 @@ pub(crate) fn printable(text: &str) -> String {
             }
         })
         .collect()
-}
-
-pub(super) fn percent(ratio: Option<f64>) -> String {
-    ratio.map_or_else(
-        || "unknown".to_owned(),
-        |ratio| format!("{} %", trim(ratio * 100.0)),
-    )
-}
-
-/// Two decimals, more where the value is small.
-fn trim(value: f64) -> String {
-    if value != 0.0 && value.abs() < 0.1 {
-        format!("{value:.4}").trim_end_matches('0').to_owned()
-    } else {
-        format!("{value:.2}")
-    }
-}
-
-fn seconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3} s"))
-}
-
-fn count(events: Option<f64>) -> String {
-    events.map_or_else(|| "unknown".to_owned(), |events| events.to_string())
-}
-
-pub(super) fn rate(rate: Option<f64>) -> String {
-    rate.map_or_else(|| "unknown".to_owned(), |rate| format!("{rate:.2}"))
-}
-
-pub(super) fn span(seconds: f64) -> String {
-    if seconds < 120.0 {
-        format!("{seconds:.0} s")
-    } else if seconds < 7200.0 {
-        format!("{:.0} min", seconds / 60.0)
-    } else if seconds < 172_800.0 {
-        format!("{:.1} h", seconds / 3600.0)
-    } else {
-        format!("{:.1} d", seconds / 86_400.0)
-    }
 }

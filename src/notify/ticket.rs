@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use super::numbers::span;
 use super::piece::{Line, Piece, escaped, moment};
 use super::story::{gates, headline, impact, limits, next, numbers, pages, revisions, steps, why};
-use super::text::span;
 use crate::journal::{News, NewsKind, NewsRollback, Origin};
 
 /// The labels of a ticket; the second is the one by which tickets are listed.

@@ -10,15 +10,11 @@ use super::budget;
 use super::burn;
 use super::burns::burns;
 use super::events::Events;
-use super::measurement::{Measurement, Objective, RATIO_TOLERANCE};
+use super::measurement::{MIN_COVERAGE, Measurement, Objective, RATIO_TOLERANCE};
 use super::outage::{self, Outage, Pods, Silence};
 use super::reading::Reading;
 use super::unknowns::{believable, outweighed, unknowns};
 use super::violations::violations;
-
-/// Share of the SLO window that must hold data before a level may trigger anything (0..1). Below it the level is shown
-/// and can only warn. Source: our rule.
-pub(super) const MIN_COVERAGE: f64 = 0.9;
 
 /// Judges one measurement whose slices cover [`Objective::slice_window`] each. The same measurement always gives the same
 /// assessment; more errors never give a better one.

@@ -12,6 +12,10 @@ use super::reading::Reading;
 /// Source: our rule, `max(2 min, 3 scrapes)`.
 pub const MAX_SAMPLE_AGE: Duration = Duration::from_secs(120);
 
+/// Share of the SLO window that must hold data before a level may trigger anything (0..1). Below it the level is shown
+/// and can only warn. Source: our rule.
+pub(super) const MIN_COVERAGE: f64 = 0.9;
+
 /// Tolerance of every comparison with a configured ratio: `1 − 0.99` is 0.010000000000000009 in binary.
 pub(super) const RATIO_TOLERANCE: f64 = 1e-9;
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::assess::MIN_COVERAGE;
 use super::assessment::{Slo, Unknown, Violation, ViolationState, Weight};
 use super::events::Events;
-use super::measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
+use super::measurement::{MAX_SAMPLE_AGE, MIN_COVERAGE, Measurement, Objective};
 use super::outage::Silence;
 use super::reading::Reading;
 

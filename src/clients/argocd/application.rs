@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::auto_sync::AutoSync;
-use super::history::HistoryEntry;
+use super::history::{Deployment, HistoryEntry};
 use super::json::{integer, line, list, present, revisions, text, time};
 use super::operation::{OperationState, Requested};
 use super::owner::{Owner, image_updater};
@@ -172,13 +172,41 @@ impl Application {
         }
     }
 
-    /// Tells whether its manifests come from several sources; nothing where they are unknown.
-    pub fn is_multi_source(&self) -> Option<bool> {
-        match self.sources {
-            Sources::Single(_) => Some(false),
-            Sources::Multi(_) => Some(true),
-            Sources::Unknown => None,
+    /// Tells whether an operation is asked for or under way, or has ended without a comparison since: until then health
+    /// and sync status are those of before. What cannot be read counts as in progress.
+    pub fn is_in_progress(&self) -> bool {
+        if self.operation.is_some() {
+            return true;
         }
+        let Some(state) = &self.operation_state else {
+            return false;
+        };
+        let Some(finished_at) = state.finished_at else {
+            return true;
+        };
+        let is_compared = self.reconciled_at.is_some_and(|at| at >= finished_at);
+        state.request.is_dry_run != Some(true) && !is_compared
+    }
+
+    /// Tells whether the operation waits for a sync window; see [`OperationState::is_parked_by_window`].
+    pub fn is_parked_by_window(&self) -> bool {
+        self.operation_state
+            .as_ref()
+            .is_some_and(OperationState::is_parked_by_window)
+    }
+
+    /// Returns what was live one after the other, newest last. Syncs of the same revision from the same sources that
+    /// follow one another are one deployment; one that came back later is another. Nothing where the history cannot be
+    /// read.
+    pub fn deployments(&self) -> Option<Vec<Deployment>> {
+        let mut deployments: Vec<Deployment> = Vec::new();
+        for entry in self.history.as_ref()? {
+            match deployments.last_mut() {
+                Some(last) if last.is_repeated_by(entry) => last.ids.push(entry.id),
+                Some(_) | None => deployments.push(Deployment::new(entry)),
+            }
+        }
+        Some(deployments)
     }
 }
 

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::application::Application;
 use super::json::{integer, revisions, time};
 use super::operation::Initiator;
 use super::source::Sources;
@@ -58,7 +57,7 @@ impl HistoryEntry {
 }
 
 impl Deployment {
-    fn new(entry: &HistoryEntry) -> Self {
+    pub(super) fn new(entry: &HistoryEntry) -> Self {
         Self {
             ids: vec![entry.id],
             revisions: entry.revisions.clone(),
@@ -76,7 +75,7 @@ impl Deployment {
 
     /// Tells whether an entry is the same once more. Helm values and images live in the sources, so the revision alone
     /// does not say that; what is not known is never the same.
-    fn is_repeated_by(&self, entry: &HistoryEntry) -> bool {
+    pub(super) fn is_repeated_by(&self, entry: &HistoryEntry) -> bool {
         !entry.revisions.is_empty()
             && entry.revisions == self.revisions
             && entry.sources.is_known()
@@ -84,24 +83,9 @@ impl Deployment {
     }
 }
 
-impl Application {
-    /// Returns what was live one after the other, newest last. Syncs of the same revision from the same sources that
-    /// follow one another are one deployment; one that came back later is another. Nothing where the history cannot be
-    /// read.
-    pub fn deployments(&self) -> Option<Vec<Deployment>> {
-        let mut deployments: Vec<Deployment> = Vec::new();
-        for entry in self.history.as_ref()? {
-            match deployments.last_mut() {
-                Some(last) if last.is_repeated_by(entry) => last.ids.push(entry.id),
-                Some(_) | None => deployments.push(Deployment::new(entry)),
-            }
-        }
-        Some(deployments)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::application::Application;
     use super::*;
     use serde_json::json;
 

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::application::Application;
 use super::json::{flag, integer, line, list, present, revisions, text, time};
 use super::source::Sources;
 
@@ -165,35 +164,5 @@ impl Phase {
             "Error" => Self::Error,
             _ => Self::Unknown(said),
         }
-    }
-}
-
-impl Application {
-    /// Tells whether an operation is asked for or under way, or has ended without a comparison since: until then health
-    /// and sync status are those of before. What cannot be read counts as in progress.
-    pub fn is_in_progress(&self) -> bool {
-        if self.operation.is_some() {
-            return true;
-        }
-        let Some(state) = &self.operation_state else {
-            return false;
-        };
-        let Some(finished_at) = state.finished_at else {
-            return true;
-        };
-        let is_compared = self.reconciled_at.is_some_and(|at| at >= finished_at);
-        state.request.is_dry_run != Some(true) && !is_compared
-    }
-
-    /// Tells whether an operation is asked for that Argo CD has not looked at yet. It cannot be ended.
-    pub fn is_queued(&self) -> bool {
-        self.operation.is_some() && self.operation_state.is_none()
-    }
-
-    /// Tells whether the operation waits for a sync window; see [`OperationState::is_parked_by_window`].
-    pub fn is_parked_by_window(&self) -> bool {
-        self.operation_state
-            .as_ref()
-            .is_some_and(OperationState::is_parked_by_window)
     }
 }

@@ -10,11 +10,11 @@ use std::path::Path;
 
 use git2::{Commit, DiffOptions, ErrorCode, ObjectType, Oid, Patch, Tree};
 
-use super::error::{GitError, GitFault};
+use super::Snapshot;
+use super::commits::{self, Entry, Older, TREE, older};
+use super::error::{GitError, GitFault, library};
 use super::restore::{Draft, file_mode};
 use super::secrets::secret_parts;
-use super::walk::{self, Entry, Older, older};
-use super::{Snapshot, library};
 
 /// Most files whose contents are looked at, of each kind of question. Protects memory and the server; a release changes few
 /// files. Past it nobody knows whether a secret is among them.
@@ -151,7 +151,7 @@ impl Snapshot {
 
     fn changes_between(&self, old: &Commit<'_>, new: &Commit<'_>) -> Result<Changes, GitFault> {
         let paths = &self.git.settings.paths;
-        if walk::state(old, paths)? == walk::state(new, paths)? {
+        if commits::state(old, paths)? == commits::state(new, paths)? {
             return Ok(Changes::new());
         }
         let (old, new) = (old.tree().map_err(library)?, new.tree().map_err(library)?);
@@ -346,9 +346,9 @@ impl Snapshot {
         let (old, new) = (old.tree().map_err(library)?, tip.tree().map_err(library)?);
         let mut update = git2::build::TreeUpdateBuilder::new();
         let paths = &self.git.settings.paths;
-        let both = walk::entries(&old, paths)?
+        let both = commits::entries(&old, paths)?
             .into_iter()
-            .zip(walk::entries(&new, paths)?);
+            .zip(commits::entries(&new, paths)?);
         for (path, (then, now)) in paths.iter().zip(both) {
             let bytes = path.trim_end_matches('/').as_bytes();
             let Some((id, mode)) = self.mixed(bytes, then, now, &back)? else {
@@ -487,9 +487,9 @@ impl Snapshot {
             .repo
             .find_tree(draft.tree)
             .map_err(library)
-            .and_then(|tree| walk::entries(&tree, &self.git.settings.paths));
+            .and_then(|tree| commits::entries(&tree, &self.git.settings.paths));
         found
-            .map(|entries| walk::write_state(&entries))
+            .map(|entries| commits::write_state(&entries))
             .map_err(|fault| self.git.error("read the watched paths", fault))
     }
 
@@ -531,8 +531,6 @@ fn disputed<'a>(since: &'a [(Commit<'_>, Changes)]) -> Vec<&'a [u8]> {
     let several = counts.into_iter().filter(|(_, count)| *count > 1);
     several.map(|(path, _)| path).take(MAX_LOOKED_AT).collect()
 }
-
-const TREE: i32 = 0o040_000;
 
 /// Returns the id of an entry that has a content: a file or a link, and no submodule.
 fn content((id, mode): &Entry) -> Option<Oid> {

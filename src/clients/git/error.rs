@@ -280,6 +280,11 @@ impl GitFault {
     }
 }
 
+/// Keeps libgit2's words. They never hold the URL or the token: libgit2 sees neither.
+pub(super) fn library(error: git2::Error) -> GitFault {
+    GitFault::Library(crate::clients::http::quote(error.message().as_bytes()))
+}
+
 fn with_cause(error: &dyn Error) -> String {
     match error.source() {
         Some(cause) => format!("{error} ({cause})"),

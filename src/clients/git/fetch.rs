@@ -11,10 +11,10 @@ use std::path::Path;
 use git2::{Oid, Repository};
 use tokio::time::Instant;
 
-use super::error::GitFault;
-use super::library;
+use super::error::{GitFault, library};
 use super::packets::{Advertisement, Packet, Packets, Piece, not_git, write_flush, write_packet};
-use super::transport::{Service, Session};
+use super::service::Service;
+use super::transport::Session;
 
 /// Most objects of one answer. Protects memory: each takes some 150 bytes while it is indexed, whatever it is. The files,
 /// folders and commits of a repository of 20,000 files are some 60,000 objects. Past this the fetch fails.

@@ -5,9 +5,8 @@ use std::fmt;
 
 use git2::{ObjectType, Oid, Repository, Tree};
 
-use super::error::GitFault;
-use super::library;
-use super::walk::Entry;
+use super::commits::{Entry, TREE};
+use super::error::{GitFault, library};
 
 /// Most patterns, and the longest one. Protects the walk: each file of a changed folder is compared with each of them.
 const MAX_PATTERNS: usize = 64;
@@ -15,9 +14,6 @@ const MAX_LENGTH: usize = 200;
 
 /// How deep folders are looked into. Protects the stack from a tree that was made to overflow it; what lies deeper counts whole.
 const MAX_DEPTH: usize = 64;
-
-/// Git's mode of a folder.
-const TREE: i32 = 0o040_000;
 
 /// Patterns for files that change nothing that is deployed, such as `**/*.md`. They speak of paths from the root of the
 /// repository: `*` stands for what is in one name, `**` for any number of folders, `?` for one character. A pattern without a

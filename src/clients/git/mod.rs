@@ -4,9 +4,12 @@
 //! goes with it. There is no work tree and no merge, and where the server knows how to leave them out, no file's content.
 
 mod access;
+mod commits;
 mod deeds;
 mod error;
+mod exchange;
 mod fetch;
+mod history;
 mod ignore;
 mod packets;
 mod push;
@@ -14,6 +17,8 @@ mod restore;
 mod revision;
 mod scratch;
 mod secrets;
+mod service;
+mod settings;
 mod ssh;
 mod texts;
 mod tip;
@@ -23,17 +28,18 @@ mod walk;
 pub use access::Access;
 pub use deeds::{Deed, Deeds, Edit};
 pub use error::{GitError, GitFault, RevisionFault, SshFault};
+pub use history::Moved;
 pub use ignore::Ignore;
 pub use push::Push;
 pub use restore::{Draft, PathEntry};
 pub use revision::Resolved;
+pub use settings::{GitSettings, Want};
 pub use ssh::SshRemote;
-pub use walk::{End, Moved, PathChange};
+pub use walk::{End, PathChange};
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -41,8 +47,8 @@ use git2::{ConfigLevel, Oid, Repository, RepositoryInitOptions};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
-use url::Url;
 
+use self::error::library;
 use self::fetch::{Contents, FetchFault, Round};
 use self::scratch::Scratch;
 use self::transport::{Remote, Session};
@@ -57,35 +63,6 @@ const DEPTHS: [i32; 4] = [50, 200, 800, 3200];
 /// How much of a pack libgit2 maps at once (bytes), and how much of all packs. Protects memory: a mapped pack counts as the
 /// run's own, and the walk looks at little of it.
 const MAPPED: (usize, usize) = (1024 * 1024, 4 * 1024 * 1024);
-
-/// What a remote needs to be reached.
-#[derive(Debug, Clone)]
-pub struct GitSettings {
-    /// Where the repository is; without user info. It is not asked where the repository is reached over SSH.
-    pub url: Url,
-    /// How it is called in messages.
-    pub name: String,
-    /// User name that goes with the token.
-    pub username: String,
-    /// Token; nothing for a server that asks for none.
-    pub token: Option<SecretString>,
-    /// Branch, without `refs/heads/`.
-    pub branch: String,
-    /// The watched paths.
-    pub paths: Vec<String>,
-    /// Files in them that change nothing that is deployed: a commit of nothing else is no change.
-    pub ignore: Ignore,
-    /// File with further root certificates.
-    pub ca_file: Option<PathBuf>,
-    /// Total time of one exchange with the remote.
-    pub timeout: Duration,
-    /// Most bytes that one read may receive.
-    pub max_bytes: u64,
-    /// Name of author and committer.
-    pub author_name: String,
-    /// Address of author and committer.
-    pub author_email: String,
-}
 
 /// A branch that can be read and written.
 #[derive(Debug, Clone)]
@@ -106,17 +83,6 @@ pub struct Git {
 struct SignedIn {
     token: Option<SecretString>,
     client: Arc<HttpClient>,
-}
-
-/// What to look for on the branch.
-#[derive(Debug, Clone, Default)]
-pub struct Want {
-    /// How many changes of the watched paths.
-    pub changes: usize,
-    /// A revision that a person named: a full commit id, the beginning of one, or a tag.
-    pub revision: Option<String>,
-    /// A commit down to which the history is read, where it is there.
-    pub back_to: Option<String>,
 }
 
 /// The branch as it was at one moment.
@@ -386,11 +352,6 @@ impl Snapshot {
     pub fn folder(&self) -> &std::path::Path {
         self.folder.content()
     }
-}
-
-/// Keeps libgit2's words. They never hold the URL or the token: libgit2 sees neither.
-fn library(error: git2::Error) -> GitFault {
-    GitFault::Library(super::http::quote(error.message().as_bytes()))
 }
 
 /// Shuts out the settings of the host, once. Everything that uses libgit2 comes after it.

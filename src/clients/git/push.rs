@@ -6,10 +6,11 @@ use std::sync::PoisonError;
 
 use git2::{Buf, ErrorCode, ObjectType, Oid, Tree};
 
-use super::error::{GitError, GitFault, status_text};
+use super::Snapshot;
+use super::error::{GitError, GitFault, library, status_text};
 use super::packets::{Advertisement, Packets, Piece, write_flush, write_packet};
-use super::transport::{Service, Session};
-use super::{Snapshot, library};
+use super::service::Service;
+use super::transport::Session;
 
 /// Largest request. A rollback sends one commit and the folders on the way to its paths: some 50 KB for a repository of
 /// 20,000 files. Past this nothing is sent.

@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, Diff, DiffFormat, FileMode, Oid, Signature, Time, Tree};
 
-use super::error::{GitError, GitFault};
+use super::commits::{self, Entry, TREE};
+use super::error::{GitError, GitFault, library};
 use super::secrets::secret_parts;
-use super::walk::{self, Entry};
-use super::{Snapshot, fetch, library};
+use super::{Snapshot, fetch};
 
 /// Largest file that is shown (bytes).
 const MAX_SHOWN: usize = 2 * 1024 * 1024;
@@ -65,7 +65,7 @@ impl Snapshot {
             .repo
             .find_tree(draft.tree)
             .map_err(library)
-            .and_then(|tree| walk::entries(&tree, paths));
+            .and_then(|tree| commits::entries(&tree, paths));
         let found = found.map_err(|fault| self.git.error("read the watched paths", fault))?;
         Ok(paths
             .iter()
@@ -129,8 +129,8 @@ impl Snapshot {
         let target = self.find(target).ok_or_else(|| GitFault::Refused {
             why: format!("{target:?} is not among the commits that were read"),
         })?;
-        let here = walk::state(&tip, paths)?;
-        let there = walk::state(&target, paths)?;
+        let here = commits::state(&tip, paths)?;
+        let there = commits::state(&target, paths)?;
         let mut update = TreeUpdateBuilder::new();
         for ((path, here), there) in paths.iter().zip(here).zip(&there) {
             let Some((id, mode)) = *there else {
@@ -170,7 +170,7 @@ impl Snapshot {
             });
         }
         let new_tree = self.repo.find_tree(tree).map_err(library)?;
-        if walk::entries(&new_tree, paths)? != there {
+        if commits::entries(&new_tree, paths)? != there {
             return Err(GitFault::Refused {
                 why: format!(
                     "the watched paths cannot be put exactly as at {}",
@@ -395,8 +395,6 @@ fn cut(mut text: String) -> String {
     }
     text
 }
-
-const TREE: i32 = 0o040_000;
 
 /// Directory, file, symbolic link or submodule: the type bits of a mode.
 fn kind((_, mode): Entry) -> i32 {

@@ -2,8 +2,8 @@
 
 use git2::{Commit, ErrorCode, ObjectType, Reference, Repository};
 
-use super::error::{GitFault, RevisionFault};
-use super::{library, walk};
+use super::commits::reachable;
+use super::error::{GitFault, RevisionFault, library};
 
 /// Where tags live. A name may begin with it, so that a tag is meant and no id.
 const TAGS: &str = "refs/tags/";
@@ -124,7 +124,7 @@ impl<'name> Search<'name> {
         if let Some(found) = self.found.pop() {
             return Ok(found);
         }
-        let inside = walk::reachable(repo, tip.id())
+        let inside = reachable(repo, tip.id())
             .map(|commit| commit.id().to_string())
             .find(|id| self.names(id));
         let branch = branch.to_owned();

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::error::{GitFault, SshFault};
-use super::transport::Service;
+use super::service::Service;
 
 /// How much of an answer is read at once (bytes), and how many such pieces may wait. Protects memory: a server that sends
 /// faster than its answer is read waits itself.

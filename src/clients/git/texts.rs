@@ -4,8 +4,8 @@ use std::path::Path;
 
 use git2::{ObjectType, Oid};
 
-use super::error::{GitError, GitFault};
-use super::{Snapshot, fetch, library};
+use super::error::{GitError, GitFault, library};
+use super::{Snapshot, fetch};
 
 /// Longest file that is read (256 KiB). Protects memory; a longer one counts as not there.
 const MAX_TEXT: usize = 256 * 1024;

@@ -11,7 +11,8 @@ use super::fetch::is_refusal;
 use super::packets::{
     Advertisement, Packet, Packets, not_git, write_delimiter, write_flush, write_packet,
 };
-use super::transport::{Service, Session};
+use super::service::Service;
+use super::transport::Session;
 
 /// Most bytes of the answer (1 MiB). Protects a healthy pass from a server that lists all of its references, pull requests
 /// included; past this the tip counts as not known. One reference takes some 70 bytes.

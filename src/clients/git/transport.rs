@@ -1,4 +1,4 @@
-//! Smart HTTP, version 0 of git's protocol, over the program's own HTTP client, or over the OpenSSH client.
+//! The way to a remote: the program's own HTTP client, or the OpenSSH client.
 //!
 //! libgit2 never talks to the network: its own HTTP has no total deadline, asks for every blob, and would bring a second
 //! TLS stack. It sees neither the URL nor the token, so neither can end up in its errors.
@@ -10,21 +10,9 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::error::GitFault;
-use super::packets::Packets;
-use super::{
-    packets::Advertisement,
-    ssh::{Connection, SshRemote},
-};
-use crate::clients::http::{HttpClient, HttpError, Method, Purpose, RequestBuilder, Streaming};
-
-/// What a server does for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Service {
-    /// It sends history.
-    UploadPack,
-    /// It takes a push.
-    ReceivePack,
-}
+use super::service::Service;
+use super::ssh::{Connection, SshRemote};
+use crate::clients::http::{HttpClient, HttpError, Purpose, RequestBuilder, Streaming};
 
 /// How a remote is reached.
 pub(super) enum Remote {
@@ -42,7 +30,7 @@ enum Source {
 
 /// One conversation with one remote: it ends at a deadline, and after a number of bytes.
 pub(super) struct Session {
-    remote: Remote,
+    pub(super) remote: Remote,
     source: Option<Source>,
     runtime: Handle,
     deadline: Instant,
@@ -64,90 +52,17 @@ impl Session {
         }
     }
 
-    /// Asks what the remote has.
+    /// Sends a request over HTTP, whose answer is then read.
     ///
     /// # Errors
-    /// Fails when the remote cannot be reached, refuses, or does not speak git.
-    pub(super) fn look(&mut self, service: Service) -> Result<Packets<'_>, GitFault> {
-        match &self.remote {
-            Remote::Http(client) => {
-                let name = service.name();
-                let request = client
-                    .request(Method::GET, ["info", "refs"])
-                    .query(&[("service", name)]);
-                let wanted = format!("application/x-{name}-advertisement");
-                self.send(&Arc::clone(client), Purpose::Ask, request, &wanted)
-            }
-            Remote::Ssh(remote) => {
-                let remote = Arc::clone(remote);
-                // The connection before ends first.
-                self.source = None;
-                let connection = remote.connect(service, self.time_left()?)?;
-                self.source = Some(Source::Ssh(connection));
-                Ok(Packets::new(Body::new(self)))
-            }
-        }
-    }
-
-    /// Sends a request of git's.
-    ///
-    /// # Errors
-    /// Fails when the remote cannot be reached, refuses, or does not speak git.
-    pub(super) fn ask(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {
-        match &self.remote {
-            Remote::Http(client) => {
-                let name = service.name();
-                let wanted = format!("application/x-{name}-result");
-                let request = client
-                    .request(Method::POST, [name])
-                    .header("content-type", format!("application/x-{name}-request"))
-                    .header("accept", &wanted)
-                    .body(body);
-                self.send(&Arc::clone(client), service.purpose(), request, &wanted)
-            }
-            Remote::Ssh(_) => self.ask_over_ssh(service, body),
-        }
-    }
-
-    /// Gives a command of version 2 of git's protocol, which needs no round before it; nothing where the way to the remote
-    /// does not know it.
-    pub(super) fn command(&mut self, body: Vec<u8>) -> Option<Result<Packets<'_>, GitFault>> {
-        match &self.remote {
-            Remote::Http(client) => {
-                let name = Service::UploadPack.name();
-                let wanted = format!("application/x-{name}-result");
-                let request = client
-                    .request(Method::POST, [name])
-                    .header("content-type", format!("application/x-{name}-request"))
-                    .header("accept", &wanted)
-                    .header("git-protocol", "version=2")
-                    .body(body);
-                Some(self.send(&Arc::clone(client), Purpose::Ask, request, &wanted))
-            }
-            Remote::Ssh(_) => None,
-        }
-    }
-
-    /// A connection takes one request, after it said what the remote has.
-    fn ask_over_ssh(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {
-        let waits =
-            matches!(&self.source, Some(Source::Ssh(connection)) if connection.waits_for(service));
-        if !waits {
-            Advertisement::read(self.look(service)?, &[])?;
-        }
-        if let Some(Source::Ssh(connection)) = &mut self.source {
-            connection.send(body)?;
-        }
-        Ok(Packets::new(Body::new(self)))
-    }
-
-    fn send(
+    /// Fails when the remote cannot be reached, refuses, or answers with another content than is wanted.
+    pub(super) fn open(
         &mut self,
         client: &HttpClient,
         purpose: Purpose,
         request: RequestBuilder,
         wanted: &str,
-    ) -> Result<Packets<'_>, GitFault> {
+    ) -> Result<(), GitFault> {
         self.source = None;
         let left = self.time_left()?;
         let answer = self
@@ -168,7 +83,27 @@ impl Session {
             return Err(GitFault::NotGit { kind });
         }
         self.source = Some(Source::Http(answer));
-        Ok(Packets::new(Body::new(self)))
+        Ok(())
+    }
+
+    /// Connects over SSH, where the remote begins by saying what it has.
+    ///
+    /// # Errors
+    /// Fails when the program cannot be started, and when no time is left.
+    pub(super) fn connect(&mut self, remote: &SshRemote, service: Service) -> Result<(), GitFault> {
+        // The connection before ends first.
+        self.source = None;
+        let connection = remote.connect(service, self.time_left()?)?;
+        self.source = Some(Source::Ssh(connection));
+        Ok(())
+    }
+
+    /// Returns the connection over SSH on which no request was sent yet to a service.
+    pub(super) fn waiting_for(&mut self, service: Service) -> Option<&mut Connection> {
+        match &mut self.source {
+            Some(Source::Ssh(connection)) if connection.waits_for(service) => Some(connection),
+            Some(Source::Ssh(_) | Source::Http(_)) | None => None,
+        }
     }
 
     /// Returns the next piece of the answer, waiting for it; nothing at the end.
@@ -210,24 +145,6 @@ fn time_left(deadline: Instant) -> Result<Duration, GitFault> {
     }
 }
 
-impl Service {
-    /// Returns its name, which is also that of the program on the server.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::UploadPack => "git-upload-pack",
-            Self::ReceivePack => "git-receive-pack",
-        }
-    }
-
-    /// Returns what its request is for.
-    fn purpose(self) -> Purpose {
-        match self {
-            Self::UploadPack => Purpose::Ask,
-            Self::ReceivePack => Purpose::Change,
-        }
-    }
-}
-
 /// The body of an answer, read piece by piece.
 pub(super) struct Body<'session> {
     session: &'session mut Session,
@@ -236,7 +153,7 @@ pub(super) struct Body<'session> {
 }
 
 impl<'session> Body<'session> {
-    fn new(session: &'session mut Session) -> Self {
+    pub(super) fn new(session: &'session mut Session) -> Self {
         Self {
             session,
             piece: Vec::new(),

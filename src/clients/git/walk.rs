@@ -1,19 +1,13 @@
 //! The history of the watched paths: first parents, compared by tree ids.
 
-use std::collections::{BinaryHeap, HashSet};
-use std::path::Path;
-
 use chrono::{DateTime, Utc};
-use git2::{Commit, ErrorCode, Oid, Repository, Tree};
+use git2::{Commit, ErrorCode, Repository};
 
-use super::error::GitFault;
+use super::commits::{Entry, Older, complete, older, state, write_state};
+use super::error::{GitFault, library};
 use super::ignore::Contents;
 use super::revision::{Resolved, Search};
-use super::{GitSettings, Snapshot, Want, library};
-
-/// How many commits a search beside the first-parent line looks at. Protects a run from a history of many merges; what lies
-/// beyond counts as not there.
-const MAX_SEARCHED: usize = 5_000;
+use super::settings::{GitSettings, Want};
 
 /// A commit that changed the watched paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +44,6 @@ pub(super) enum Walked {
         end: End,
         revision: Option<Resolved>,
     },
-}
-
-/// One step towards older commits.
-pub(super) enum Older<'repo> {
-    Parent(Commit<'repo>),
-    Root,
-    /// The boundary of a shallow history, where libgit2 says that a commit has no parents.
-    Boundary,
 }
 
 pub(super) fn walk(
@@ -166,189 +152,6 @@ impl Seen<'_> {
     }
 }
 
-/// Goes through all that is reachable from a commit, the newest first, as far as it was fetched.
-pub(super) fn reachable<'repo>(
-    repo: &'repo Repository,
-    from: Oid,
-) -> impl Iterator<Item = Commit<'repo>> {
-    let mut open = BinaryHeap::new();
-    let mut known = HashSet::new();
-    let mut meet = move |open: &mut BinaryHeap<(i64, Oid)>, id: Oid| {
-        // What lies beyond a shallow boundary is not there.
-        let commit = repo.find_commit(id).ok();
-        if let Some(commit) = commit.filter(|_| known.insert(id)) {
-            open.push((commit.time().seconds(), id));
-        }
-    };
-    meet(&mut open, from);
-    std::iter::from_fn(move || {
-        let (_, id) = open.pop()?;
-        let commit = repo.find_commit(id).ok()?;
-        for parent in commit.parent_ids() {
-            meet(&mut open, parent);
-        }
-        Some(commit)
-    })
-    .take(MAX_SEARCHED)
-}
-
-impl Snapshot {
-    /// Returns the content of the watched paths at a commit; nothing when the commit was not fetched, lies beyond what is
-    /// known, or lacks one of the paths.
-    pub fn state_at(&self, revision: &str) -> Option<String> {
-        let commit = self.find(revision)?;
-        let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
-        complete(&self.deployed(&mut contents, &commit).ok()?)
-    }
-
-    /// Returns what is deployed of the watched paths at a commit.
-    fn deployed(
-        &self,
-        contents: &mut Contents<'_>,
-        commit: &Commit<'_>,
-    ) -> Result<Vec<Option<Entry>>, GitFault> {
-        let paths = &self.git.settings.paths;
-        contents.of(paths, state(commit, paths)?)
-    }
-
-    /// Returns the id of the change that was in effect at a commit of the branch's first-parent line: the newest one at or
-    /// before it. Nothing where the commit is not on that line, or lies beyond what is known.
-    pub fn change_at(&self, revision: &str) -> Option<&str> {
-        let mut id = self.tip.clone();
-        let mut is_met = false;
-        loop {
-            is_met |= id == revision;
-            let change = self.changes.iter().find(|change| change.revision == id);
-            if let (true, Some(change)) = (is_met, change) {
-                return Some(&change.revision);
-            }
-            let commit = self.find(&id)?;
-            match older(&self.repo, &commit).ok()? {
-                Older::Parent(parent) => id = parent.id().to_string(),
-                Older::Root | Older::Boundary => return None,
-            }
-        }
-    }
-
-    /// Returns for each of the commits what [`Self::change_at`] does, by one walk for all of them.
-    pub fn changes_at(&self, revisions: &[&str]) -> Vec<Option<String>> {
-        let mut found = vec![None; revisions.len()];
-        let mut met: Vec<usize> = Vec::new();
-        let mut id = self.tip.clone();
-        loop {
-            let here = |(_, revision): &(usize, &&str)| **revision == id;
-            met.extend(
-                revisions
-                    .iter()
-                    .enumerate()
-                    .filter(here)
-                    .map(|(place, _)| place),
-            );
-            if let Some(change) = self.changes.iter().find(|change| change.revision == id) {
-                for place in met.drain(..) {
-                    found[place] = Some(change.revision.clone());
-                }
-                if Some(change) == self.changes.last() {
-                    return found;
-                }
-            }
-            let parent = self
-                .find(&id)
-                .and_then(|commit| older(&self.repo, &commit).ok());
-            match parent {
-                Some(Older::Parent(parent)) => id = parent.id().to_string(),
-                Some(Older::Root | Older::Boundary) | None => return found,
-            }
-        }
-    }
-
-    /// Returns the commits of the branch's first-parent line at which a change is in effect: itself, and those on top of it that
-    /// leave the watched paths alone. None where the change lies beyond what is known.
-    pub fn commits_with(&self, change: &str) -> Vec<String> {
-        let mut commits = Vec::new();
-        let mut id = self.tip.clone();
-        loop {
-            if id == change {
-                commits.push(id);
-                return commits;
-            }
-            if self.changes.iter().any(|other| other.revision == id) {
-                commits.clear();
-            } else {
-                commits.push(id.clone());
-            }
-            let parent = self
-                .find(&id)
-                .and_then(|commit| older(&self.repo, &commit).ok());
-            match parent {
-                Some(Older::Parent(parent)) => id = parent.id().to_string(),
-                Some(Older::Root | Older::Boundary) | None => return Vec::new(),
-            }
-        }
-    }
-
-    /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
-    /// may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
-    pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {
-        let tip = Oid::from_str(&self.tip).ok()?;
-        reachable(&self.repo, tip)
-            .find(|commit| {
-                trailers(&String::from_utf8_lossy(commit.message_bytes()))
-                    .iter()
-                    .any(|(k, v)| k == key && v == value)
-            })
-            .map(|commit| commit.id().to_string())
-    }
-
-    /// Tells what happened to the watched paths between an older tip and this one. An older tip beyond what was read
-    /// counts as [`Moved::Rewritten`]: who must know asks for it as [`Want::back_to`], or for something older.
-    pub fn moved_since(&self, older_tip: &str) -> Moved {
-        let mut id = self.tip.clone();
-        let mut newer_state: Option<Option<String>> = None;
-        let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
-        loop {
-            let Some(commit) = Oid::from_str(&id)
-                .ok()
-                .and_then(|oid| self.repo.find_commit(oid).ok())
-            else {
-                return Moved::Rewritten;
-            };
-            let Ok(entries) = self.deployed(&mut contents, &commit) else {
-                return Moved::Rewritten;
-            };
-            let here = complete(&entries);
-            if newer_state.is_some_and(|newer| newer != here) {
-                return Moved::PathTouched;
-            }
-            if id == older_tip {
-                return if id == self.tip {
-                    Moved::Not
-                } else {
-                    Moved::Elsewhere
-                };
-            }
-            newer_state = Some(here);
-            match older(&self.repo, &commit) {
-                Ok(Older::Parent(parent)) => id = parent.id().to_string(),
-                Ok(Older::Root | Older::Boundary) | Err(_) => return Moved::Rewritten,
-            }
-        }
-    }
-}
-
-/// How the branch moved since it was last read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
-    /// It did not.
-    Not,
-    /// Commits were added that leave the watched paths alone.
-    Elsewhere,
-    /// A commit touched the watched paths.
-    PathTouched,
-    /// The older tip is not on the branch's first-parent line any more.
-    Rewritten,
-}
-
 fn tip<'repo>(repo: &'repo Repository, branch: &str) -> Result<Commit<'repo>, GitFault> {
     match repo.find_reference(&format!("refs/heads/{branch}")) {
         Ok(reference) => reference.peel_to_commit().map_err(library),
@@ -357,63 +160,6 @@ fn tip<'repo>(repo: &'repo Repository, branch: &str) -> Result<Commit<'repo>, Gi
         }),
         Err(error) => Err(library(error)),
     }
-}
-
-pub(super) fn older<'repo>(
-    repo: &'repo Repository,
-    commit: &Commit<'repo>,
-) -> Result<Older<'repo>, GitFault> {
-    let named = commit
-        .raw_header_bytes()
-        .split(|byte| *byte == b'\n')
-        .filter(|line| line.starts_with(b"parent "))
-        .count();
-    if named != commit.parent_count() {
-        return Ok(Older::Boundary);
-    }
-    if named == 0 {
-        return Ok(Older::Root);
-    }
-    let id = commit.parent_id(0).map_err(library)?;
-    match repo.find_commit(id) {
-        Ok(parent) => Ok(Older::Parent(parent)),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(Older::Boundary),
-        Err(error) => Err(library(error)),
-    }
-}
-
-/// What lies at a path: object id and file mode.
-pub(super) type Entry = (Oid, i32);
-
-pub(super) fn state(commit: &Commit<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
-    entries(&commit.tree().map_err(library)?, paths)
-}
-
-pub(super) fn entries(tree: &Tree<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
-    paths
-        .iter()
-        .map(|path| match tree.get_path(Path::new(path)) {
-            Ok(entry) => Ok(Some((entry.id(), entry.filemode_raw()))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(library(error)),
-        })
-        .collect()
-}
-
-pub(super) fn write_state(entries: &[Option<Entry>]) -> String {
-    let written: Vec<String> = entries
-        .iter()
-        .map(|entry| entry.map_or_else(|| "-".to_owned(), |(id, mode)| format!("{mode:o}:{id}")))
-        .collect();
-    written.join(",")
-}
-
-/// Returns the state when every path is there.
-fn complete(entries: &[Option<Entry>]) -> Option<String> {
-    entries
-        .iter()
-        .all(Option::is_some)
-        .then(|| write_state(entries))
 }
 
 fn missing_path(entries: &[Option<Entry>], settings: &GitSettings) -> GitFault {
@@ -435,7 +181,7 @@ fn committed_at(commit: &Commit<'_>) -> Result<DateTime<Utc>, GitFault> {
 
 /// Reads the last paragraph as trailers: `Key: value`, one a line. A paragraph with any other line has none, so that
 /// prose which quotes a trailer is not one.
-fn trailers(message: &str) -> Vec<(String, String)> {
+pub(super) fn trailers(message: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = message.trim_end().lines().map(str::trim_end).collect();
     let Some(blank) = lines.iter().rposition(|line| line.is_empty()) else {
         return Vec::new();

@@ -12,6 +12,7 @@ mod identity;
 mod issue;
 mod land;
 mod pull;
+mod settings;
 mod talk;
 mod wire;
 
@@ -22,56 +23,17 @@ pub use identity::{GithubAuth, Permissions};
 pub use issue::{Closing, Issue, IssueChange, NewIssue};
 pub use land::{Landing, Seen};
 pub use pull::{NewPull, Opened, Pull, PullState};
+pub use settings::GithubSettings;
 pub use talk::Commented;
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use octocrab::params::repos::Reference;
 use secrecy::SecretString;
-use url::Url;
 
 use self::identity::Identity;
 use self::wire::{Step, Wire};
-
-/// Where a repository is and how it lets us in.
-#[derive(Debug, Clone)]
-pub struct GithubSettings {
-    /// Base URL of the API: `https://api.github.com/`, or an Enterprise server's with its path.
-    pub api_url: Url,
-    /// The user or organisation.
-    pub owner: String,
-    /// The repository's name.
-    pub name: String,
-    /// How this program signs in.
-    pub auth: GithubAuth,
-    /// File with further root certificates.
-    pub ca_file: Option<PathBuf>,
-    /// Total time of one step, with all its requests and pauses.
-    pub timeout: Duration,
-    /// Total time of one request.
-    pub call_timeout: Duration,
-    /// Pause before something is asked a second time; it doubles.
-    pub pause: Duration,
-}
-
-impl GithubSettings {
-    /// Returns settings with the usual limits: 60 s for a step, 10 s for a request, half a second before the next.
-    pub fn new(api_url: Url, owner: &str, name: &str, auth: GithubAuth) -> Self {
-        Self {
-            api_url,
-            owner: owner.to_owned(),
-            name: name.to_owned(),
-            auth,
-            ca_file: None,
-            timeout: Duration::from_secs(60),
-            call_timeout: Duration::from_secs(10),
-            pause: Duration::from_millis(500),
-        }
-    }
-}
 
 /// A repository that can be asked and changed. Clones share their connections and their token.
 #[derive(Debug, Clone)]

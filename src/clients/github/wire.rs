@@ -11,9 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::GithubSettings;
 use super::error::GithubFault;
 use super::identity::{Identity, TokenRequest};
+use super::settings::GithubSettings;
 use crate::clients::http::{
     HeaderMap, HttpClient, HttpSettings, Method, Purpose, Response, StatusCode,
 };

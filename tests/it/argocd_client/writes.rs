@@ -37,7 +37,7 @@ async fn rolls_back_to_an_entry_also_to_the_first() {
     for (id, prune) in [(0, Prune::No), (11, Prune::Yes)] {
         let stub = Stub::sequence([answer(&queued("aaa"))]);
         let app = client(&stub).roll_back(id, prune).await.expect("queued");
-        assert!(app.is_queued());
+        assert!(app.operation.is_some() && app.operation_state.is_none());
         let request = &stub.requests()[0];
         is_exact(request, "POST", &format!("{APP}/rollback"));
         let expected =

@@ -109,7 +109,7 @@ fn reads_an_application_with_one_source() {
     assert_eq!(app.project.as_deref(), Some("payments"));
     assert_eq!((app.deletion, app.owner.clone()), (None, Owner::Nobody));
     assert_eq!(app.image_updater.as_deref().map(<[String]>::len), Some(1));
-    assert_eq!(app.is_multi_source(), Some(false));
+    assert!(matches!(app.sources, Sources::Single(_)));
     assert_eq!(app.sources.all()[0].path.as_deref(), Some("apps/checkout"));
     assert_eq!(app.history_limit, Some(5));
     let AutoSync::On(block) = &app.auto_sync else {
@@ -135,13 +135,13 @@ fn reads_an_application_with_one_source() {
     assert_eq!(state.resolved, ["bbb"]);
     assert_eq!(state.retry_count, Some(0));
     assert!(state.is_over() && !state.is_waiting_for_retry);
-    assert!(!app.is_in_progress() && !app.is_queued());
+    assert!(!app.is_in_progress() && !is_queued(&app));
 }
 
 #[test]
 fn reads_an_application_with_several_sources() {
     let app = read(MULTI);
-    assert_eq!(app.is_multi_source(), Some(true));
+    assert!(matches!(app.sources, Sources::Multi(_)));
     assert_eq!(app.sources.all()[0].chart.as_deref(), Some("web"));
     let name = Some("shops".to_owned());
     assert_eq!(app.owner, Owner::ApplicationSet { name });
@@ -161,7 +161,7 @@ fn reads_an_application_with_several_sources() {
     assert_eq!(state.request.revisions, ["1.3.0", "ccc"]);
     assert_eq!(state.request.by, Initiator::User("slo-bot".to_owned()));
     assert_eq!(state.resolved, ["1.3.0", "ccc"]);
-    assert!(app.is_in_progress() && !app.is_queued());
+    assert!(app.is_in_progress() && !is_queued(&app));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn what_is_missing_is_nothing_and_never_a_value() {
     assert_eq!((app.name.clone(), app.project.clone()), (None, None));
     assert_eq!(app.auto_sync, AutoSync::Unknown);
     assert_eq!(app.sources, Sources::Unknown);
-    assert_eq!(app.is_multi_source(), None);
+    assert_eq!(app.sources, Sources::Unknown);
     assert_eq!(app.sync.status, SyncStatus::Unknown(String::new()));
     assert_eq!(app.health.status, HealthStatus::Unknown(String::new()));
     assert_eq!(app.reconciled_at, None);
@@ -229,12 +229,17 @@ fn what_has_another_type_is_nothing_and_never_a_value() {
     assert!(app.is_in_progress(), "unsure is not done");
 }
 
+/// Tells whether an operation is asked for that Argo CD has not looked at yet.
+fn is_queued(app: &Application) -> bool {
+    app.operation.is_some() && app.operation_state.is_none()
+}
+
 #[test]
 fn a_queued_operation_has_no_state() {
     let operation = serde_json::json!({"sync": {"revision": "aaa"}, "initiatedBy": {"username": "slo-bot"},
         "info": [{"name": "error-budget-rollback", "value": "r-1"}]});
     let app = with(Value::Null, operation);
-    assert!(app.is_queued() && app.is_in_progress() && !app.is_parked_by_window());
+    assert!(is_queued(&app) && app.is_in_progress() && !app.is_parked_by_window());
     let request = app.operation.expect("an operation");
     let note = Note {
         name: "error-budget-rollback".to_owned(),
@@ -249,7 +254,7 @@ fn an_operation_that_waits_for_a_window_is_parked() {
     let parked = serde_json::json!({"phase": "Running", "message": "Sync operation blocked by sync window",
         "startedAt": "2026-08-01T10:00:05Z", "operation": {"sync": {}}});
     let app = with(parked, serde_json::json!({"sync": {}}));
-    assert!(app.is_parked_by_window() && app.is_in_progress() && !app.is_queued());
+    assert!(app.is_parked_by_window() && app.is_in_progress() && !is_queued(&app));
 }
 
 #[test]

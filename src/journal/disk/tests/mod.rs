@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta};
 use tempfile::TempDir;
 
 use super::script::{Made, Plan, while_watched};
-use crate::journal::store::beside;
+use crate::journal::paths::beside;
 use crate::journal::{
     Event, GoesBack, Journal, JournalError, Origin, Phase, Rollback, State, StepKind, StepState,
     read,

@@ -1,0 +1,106 @@
+//! Commits as far as they were fetched: what came before them, and what lies at the watched paths.
+
+use std::collections::{BinaryHeap, HashSet};
+use std::path::Path;
+
+use git2::{Commit, ErrorCode, Oid, Repository, Tree};
+
+use super::error::{GitFault, library};
+
+/// How many commits a search beside the first-parent line looks at. Protects a run from a history of many merges; what lies
+/// beyond counts as not there.
+const MAX_SEARCHED: usize = 5_000;
+
+/// Git's mode of a folder.
+pub(super) const TREE: i32 = 0o040_000;
+
+/// What lies at a path: object id and file mode.
+pub(super) type Entry = (Oid, i32);
+
+/// One step towards older commits.
+pub(super) enum Older<'repo> {
+    Parent(Commit<'repo>),
+    Root,
+    /// The boundary of a shallow history, where libgit2 says that a commit has no parents.
+    Boundary,
+}
+
+pub(super) fn older<'repo>(
+    repo: &'repo Repository,
+    commit: &Commit<'repo>,
+) -> Result<Older<'repo>, GitFault> {
+    let named = commit
+        .raw_header_bytes()
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(b"parent "))
+        .count();
+    if named != commit.parent_count() {
+        return Ok(Older::Boundary);
+    }
+    if named == 0 {
+        return Ok(Older::Root);
+    }
+    let id = commit.parent_id(0).map_err(library)?;
+    match repo.find_commit(id) {
+        Ok(parent) => Ok(Older::Parent(parent)),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(Older::Boundary),
+        Err(error) => Err(library(error)),
+    }
+}
+
+/// Goes through all that is reachable from a commit, the newest first, as far as it was fetched.
+pub(super) fn reachable<'repo>(
+    repo: &'repo Repository,
+    from: Oid,
+) -> impl Iterator<Item = Commit<'repo>> {
+    let mut open = BinaryHeap::new();
+    let mut known = HashSet::new();
+    let mut meet = move |open: &mut BinaryHeap<(i64, Oid)>, id: Oid| {
+        // What lies beyond a shallow boundary is not there.
+        let commit = repo.find_commit(id).ok();
+        if let Some(commit) = commit.filter(|_| known.insert(id)) {
+            open.push((commit.time().seconds(), id));
+        }
+    };
+    meet(&mut open, from);
+    std::iter::from_fn(move || {
+        let (_, id) = open.pop()?;
+        let commit = repo.find_commit(id).ok()?;
+        for parent in commit.parent_ids() {
+            meet(&mut open, parent);
+        }
+        Some(commit)
+    })
+    .take(MAX_SEARCHED)
+}
+
+pub(super) fn state(commit: &Commit<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
+    entries(&commit.tree().map_err(library)?, paths)
+}
+
+pub(super) fn entries(tree: &Tree<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {
+    paths
+        .iter()
+        .map(|path| match tree.get_path(Path::new(path)) {
+            Ok(entry) => Ok(Some((entry.id(), entry.filemode_raw()))),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(library(error)),
+        })
+        .collect()
+}
+
+pub(super) fn write_state(entries: &[Option<Entry>]) -> String {
+    let written: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.map_or_else(|| "-".to_owned(), |(id, mode)| format!("{mode:o}:{id}")))
+        .collect();
+    written.join(",")
+}
+
+/// Returns the state when every path is there.
+pub(super) fn complete(entries: &[Option<Entry>]) -> Option<String> {
+    entries
+        .iter()
+        .all(Option::is_some)
+        .then(|| write_state(entries))
+}
