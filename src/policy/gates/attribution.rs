@@ -11,7 +11,7 @@ use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline, Witness};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
-use crate::slo::{Burn, Cause, Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
+use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
 
 /// How many times the error ratio from before a deployment must be exceeded after it (unitless): "at least doubled".
 /// Source: our rule, beside the p-value of the same test.
