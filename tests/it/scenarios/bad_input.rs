@@ -197,6 +197,57 @@ fn an_answer_for_other_times_than_asked_for_is_not_counted() {
 }
 
 #[test]
+fn nothing_is_well_while_the_counts_of_now_cannot_be_believed() {
+    type Edit = fn(&Question, &mut Answer);
+    let edits: [(&str, Edit); 5] = [
+        ("absent", |question, answer| {
+            if subject(question) == "recent" {
+                let is_left = |series: &Value| series["metric"][PART] != "h1_total";
+                answer.series().retain(is_left);
+            }
+        }),
+        ("refused", |question, answer| {
+            if subject(question) == "recent" {
+                *answer = too_many_samples();
+            }
+        }),
+        ("incomplete", |question, answer| {
+            if subject(question) == "recent" {
+                answer.body["warnings"] = json!(["store-7 did not answer"]);
+            }
+        }),
+        ("no number", |question, answer| {
+            if subject(question) == "total" {
+                let series = answer.series().iter_mut();
+                series.for_each(|series| series["value"][1] = json!("NaN"));
+            }
+        }),
+        // A month without a bad event contradicts the last hours.
+        ("contradictory", |question, answer| {
+            if subject(question) == "bad" {
+                answer.series().clear();
+            }
+        }),
+    ];
+    for (name, edit) in edits {
+        let Edited { world, _stub } = Edited::with_release("healthy", edit);
+        let metrics = world.folder().join("error-budget.prom");
+        let program = world.program().env_path("METRICS_TEXTFILE", &metrics);
+        let ran = world.nothing_changed_but_the_lock_by(&program);
+        let ran = ran.decides("hold", "unknown_data");
+        assert_eq!(ran.record["verdict"], "unknown", "{name}: {ran}");
+        // The slices were measured, and show nothing bad.
+        let availability = &ran.record["violations"][0];
+        assert_eq!(availability["points"], 11, "{name}: {ran}");
+        for violation in ran.record["violations"].as_array().into_iter().flatten() {
+            assert_eq!(violation["state"], "unknown", "{name}: {ran}");
+        }
+        let metrics = std::fs::read_to_string(&metrics).expect("the metrics were written");
+        assert!(!metrics.contains("error_budget_slo_violated{"), "{metrics}");
+    }
+}
+
+#[test]
 fn a_remark_on_the_expression_holds_nothing() {
     let world = burning(|_, answer| {
         answer.body["infos"] = json!(["PromQL info: metric might not be a counter"]);

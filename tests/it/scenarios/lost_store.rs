@@ -1,12 +1,13 @@
 //! A back end that lost a part of what it held, and answers without it as if nothing were missing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use testkit::back_end::Running;
 use testkit::prometheus::{
-    Backfill, History, Month, Prometheus, Recording, ServiceLabels, Traffic,
+    Answer, Backfill, History, Month, Prometheus, Recording, ServiceLabels, Traffic,
 };
 use testkit::thanos::{Shard, Thanos, Treatment};
 
@@ -241,4 +242,67 @@ fn what_is_left_after_a_store_died_does_not_prove_that_the_burn_stopped() {
 
     is_lost.store(false, Ordering::SeqCst);
     next().exits(0).has_outcome("verifying");
+}
+
+#[test]
+fn an_answer_that_cannot_be_believed_does_not_prove_that_the_burn_stopped() {
+    let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).expect("a time");
+    let effect = now - TimeDelta::minutes(10);
+    let deployed = effect - TimeDelta::minutes(20);
+    let released = |since: f64| {
+        let healthy = Traffic::healthy(20.0);
+        let history = History::new(ServiceLabels::new(Month::NAMESPACE, SERVICE))
+            .segment(now - TimeDelta::hours(8), deployed, healthy)
+            .segment(deployed, effect, healthy.errors(0.2))
+            .segment(effect, now + TimeDelta::hours(1), healthy.errors(since));
+        prometheus(now, [history])
+    };
+    let (burning, recovered) = (released(0.2), released(0.0));
+    // What is wrong with the counts of now; the slices are always whole.
+    let fault = Arc::new(AtomicUsize::new(0));
+    let doubted = Arc::clone(&fault);
+    let edited = recovered.edited(move |question, answer| {
+        if !question.query.contains("\"m5_total\"") {
+            return;
+        }
+        match doubted.load(Ordering::SeqCst) {
+            1 => answer.body["warnings"] = json!(["store-7 did not answer"]),
+            2 => *answer = Answer::error(422, "execution", "too many samples"),
+            3 => {
+                let series = answer.series();
+                let of = |kind: &Value| kind["metric"].to_string().contains("\"kinds\"");
+                let kind = series.iter().find(|kind| of(kind)).cloned();
+                let mut kind = kind.expect("a kind of series");
+                kind["metric"]["cluster"] = json!("us");
+                series.push(kind);
+            }
+            _ => {}
+        }
+    });
+    let world = World::at(&burning.url(), SERVICE);
+    world.release("v2", deployed);
+    let begun = world.runs(&["run"]).exits(0).decides("rollback", "trigger");
+    begun.has_outcome("verifying");
+    let mut rollback = world.in_flight().expect("a rollback is in flight");
+    rollback.begun_at = effect;
+    rollback.effective_at = Some(effect);
+    world.remembers(&[rollback]);
+
+    let program = world.program().env("PROMETHEUS_URL", &edited.url());
+    let program = program.env("STABILIZATION", "2m");
+    let next = || program.run().exits(0);
+    for (number, words) in [
+        (1, "store-7 did not answer"),
+        (2, "too many samples"),
+        (3, "differ in cluster"),
+    ] {
+        fault.store(number, Ordering::SeqCst);
+        let ran = next().has_outcome("verifying");
+        let said = ran.record["rollback"]["steps"].to_string();
+        for words in ["0 bad of", "proves nothing", words] {
+            assert!(said.contains(words), "{words:?} is missing in {ran}");
+        }
+    }
+    fault.store(0, Ordering::SeqCst);
+    next().has_outcome("recovered");
 }
