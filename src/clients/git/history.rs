@@ -130,7 +130,7 @@ impl Snapshot {
     }
 
     /// Tells what happened to the watched paths between an older tip and this one. An older tip beyond what was read
-    /// counts as [`Moved::Rewritten`]: who must know asks for it as [`Want::back_to`], or for something older.
+    /// counts as [`Moved::Rewritten`]: who must know asks for it as [`Want::back_to`](super::Want::back_to), or for something older.
     pub fn moved_since(&self, older_tip: &str) -> Moved {
         let mut id = self.tip.clone();
         let mut newer_state: Option<Option<String>> = None;
