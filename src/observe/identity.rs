@@ -382,6 +382,12 @@ mod tests {
             sample("copies", &[], 2.0),
         ];
         insta::assert_snapshot!(trouble(None, pair).expect("a pair"), @r#"events are counted 2 times: series differ in nothing but replica ("a", "b"); let the back end deduplicate that label, or name one value in SLI_SELECTOR, such as namespace="shop",service="checkout",replica="a""#);
+        let ended = vec![
+            sample("copies", &[], 1.0),
+            sample("copies_before", &[], 2.0),
+        ];
+        let told = trouble(None, ended).expect("a pair until lately");
+        assert!(told.starts_with("events are counted 2 times"), "{told}");
         let scrapes = vec![sample("copies", &[], 1.0), sample("scrapes", &[], 2.0)];
         insta::assert_snapshot!(trouble(None, scrapes).expect("two scrapes"), @r#"every event is counted more than once: series of the same instance differ in nothing but job or endpoint, so the same pods are scraped twice; remove one of the scrapes, or name one in SLI_SELECTOR, such as namespace="shop",service="checkout",job="…""#);
     }

@@ -531,6 +531,49 @@ mod tests {
     }
 
     #[test]
+    fn an_incomplete_answer_is_no_reading() {
+        let partial = || Some("a store did not answer".to_owned());
+        let whole = || range(vec![series(&[(PART, "total"), ("le", "+Inf")], &[10.0; 3])]);
+        let counted = Answer {
+            partial: partial(),
+            ..whole()
+        };
+        assert!(matches!(slices(whole(), grid(3)), Reading::Measured(_)));
+        let read = slices(counted.clone(), grid(3));
+        assert!(matches!(read, Reading::Partial { .. }), "{read:?}");
+        assert!(matches!(
+            histograms(whole(), grid(3), 1.0),
+            Reading::Measured(_)
+        ));
+        let read = histograms(counted, grid(3), 1.0);
+        assert!(matches!(read, Reading::Partial { .. }), "{read:?}");
+        let native = Answer {
+            value: Vec::new(),
+            partial: partial(),
+            notes: Vec::new(),
+        };
+        let read = native_histograms(native, grid(3), 1.0);
+        assert!(matches!(read, Reading::Partial { .. }), "{read:?}");
+    }
+
+    #[test]
+    fn a_point_beside_the_grid_counts_for_nothing() {
+        let at = |millis: i64| DateTime::UNIX_EPOCH + chrono::TimeDelta::milliseconds(millis);
+        for (millis, expected) in [
+            (30_000, Some(1)),
+            (29_999, Some(1)),
+            (30_001, Some(1)),
+            (29_998, None),
+            (30_002, None),
+            (37_000, None),
+            (-30_000, None),
+            (90_000, None),
+        ] {
+            assert_eq!(grid(3).index(at(millis)), expected, "{millis}");
+        }
+    }
+
+    #[test]
     fn slices_of_which_more_than_one_contradicts_itself_are_no_slices() {
         let of = |bad: [f64; 3]| {
             let counts = [

@@ -152,6 +152,16 @@ mod tests {
             assert_eq!(remembered, expected, "{values:?}");
         }
         assert_eq!(recall.sighting(&found(&[]), now), None);
+        let partial = Parts::of(Answer {
+            value: vec![Sample {
+                labels: [(PART.to_owned(), "series".to_owned())].into(),
+                at: now,
+                value: 24.0,
+            }],
+            partial: Some("a store did not answer".to_owned()),
+            notes: Vec::new(),
+        });
+        assert_eq!(recall.sighting(&partial, now), None);
     }
 
     #[test]

@@ -354,6 +354,14 @@ mod tests {
                 None,
             ]
         );
+        // Pushed together with a newer one, it was not live whatever its date says.
+        let together = vec![
+            change("c", minutes(500)),
+            change("b", minutes(600)),
+            change("a", minutes(900)),
+        ];
+        let seen = timeline(together).as_seen(&[sighting("a", 50, 25), sighting("c", 20, 0)]);
+        assert_eq!(dated(&seen)[1], None);
         let young = timeline(changes()).as_seen(&[sighting("c", 0, 0)]);
         assert_eq!(dated(&young)[0], Some((Some(500), 500)));
     }

@@ -460,6 +460,16 @@ mod tests {
             commit("bad", rotated, &[]),
         ]));
         assert!(by_both.starts_with("secret: "), "{by_both}");
+        // Nor may all go back, as a person could agree to where the same file was changed.
+        let beside = told(&with_secret(vec![
+            commit(
+                "innocent",
+                vec![edit("secret", "1", "2"), edit("app", "2", "3")],
+                &[],
+            ),
+            bad(),
+        ]));
+        assert!(beside.starts_with("secret: "), "{beside}");
         let unread = Doings {
             unread: Some("no answer".to_owned()),
             ..doings(vec![bad()])

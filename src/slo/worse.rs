@@ -92,6 +92,7 @@ mod tests {
             ((240.0, 1200.0), (40.0, 42.0), false),
             // So few that a cluster or two explain them.
             ((10.0, 50.0), (24.0, 50.0), false),
+            ((5.0, 200.0), (45.0, 200.0), false),
         ] {
             let (before, since) = (events(before.0, before.1), events(since.0, since.1));
             assert_eq!(

@@ -129,6 +129,7 @@ async fn a_query_that_fails_for_another_reason_is_not_called_too_much() {
     for words in [
         "many-to-many matching not allowed",
         "proxy Series(): rpc error: code = Unavailable desc = connection error",
+        "proxy Series(): rpc error: code = Unavailable desc = connection error: context deadline exceeded",
     ] {
         let (error, requests) = refusal([Reply::json(422, said("execution", words))]).await;
         assert!(
@@ -166,8 +167,14 @@ async fn asks_once_more_after_an_error_inside_the_server() {
 
 #[tokio::test]
 async fn asks_once_more_when_the_server_gave_the_query_up() {
-    for status in [200, 503] {
-        let reply = Reply::json(status, said("timeout", "query timed out"));
+    let thanos =
+        "proxy Series(): rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+    for (status, kind, words) in [
+        (200, "timeout", "query timed out"),
+        (503, "timeout", "query timed out"),
+        (422, "execution", thanos),
+    ] {
+        let reply = Reply::json(status, said(kind, words));
         let (error, requests) = refusal([reply.clone(), reply]).await;
         assert_eq!(error.query_fault(), Some(QueryFault::TooMuch), "{error:?}");
         assert!(told(&error).contains("PROMETHEUS_TIMEOUT"), "{error:?}");

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use error_budget_monitor::journal::Journal;
 use serde_json::{Value, json};
 use testkit::back_end::Running;
 use testkit::prometheus::{
@@ -92,8 +93,29 @@ fn a_store_that_died_is_not_health(whole: &Running) {
     let check = program(&world).arguments(&["check"]);
     world.nothing_changed_by(&check).exits(4);
 
+    // After a day what is left is all there is.
+    for (hours, is_held) in [(23, true), (25, false)] {
+        let mut journal = Journal::open(&world.state_file()).expect("a usable state");
+        let old = journal.tell(&world.key(), |state| {
+            let seen = state.sighting.as_mut().expect("a sighting");
+            seen.at = Utc::now() - TimeDelta::hours(hours);
+            seen.series = 5;
+        });
+        old.expect("a writable state");
+        drop(journal);
+        let ran = program(&world).arguments(&["--dry-run"]).run();
+        assert_eq!(
+            ran.record["verdict"] == "unknown",
+            is_held,
+            "{hours}: {ran}"
+        );
+    }
+
     is_lost.store(false, Ordering::SeqCst);
     is_healthy(world.nothing_changed_but_the_lock_by(&program(&world)));
+    // Another server holds what it holds.
+    let other = program(&world).env("PROMETHEUS_URL", &left.url());
+    is_healthy(other.arguments(&["--dry-run"]).run());
 }
 
 #[test]

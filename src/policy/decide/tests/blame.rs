@@ -293,6 +293,29 @@ fn so_few_requests_that_it_may_have_begun_earlier_blame_nobody() {
         "{why}"
     );
     assert_eq!(since(0.5).0, Blame::Deployment);
+    // What begins ten minutes after the deployment had not begun in the two before it.
+    let mut late = case()
+        .deployed(minutes(22))
+        .errors_since(&[(days(40), 0.0), (minutes(12), 0.2)]);
+    late.story.rate = 0.2;
+    let (blame, why) = verdict(&late);
+    assert_eq!(blame, Blame::Deployment, "{why}");
+}
+
+#[test]
+fn a_deployment_after_a_burn_that_had_paused_is_not_to_blame() {
+    let burnt = |ratio: f64| {
+        verdict(&case().errors_since(&[
+            (days(40), CALM),
+            (minutes(70), ratio),
+            (minutes(55), CALM),
+            (minutes(20), 0.4),
+        ]))
+    };
+    assert_eq!(burnt(CALM).0, Blame::Deployment);
+    let (blame, why) = burnt(0.1);
+    assert_eq!(blame, Blame::NotDeployment, "{why}");
+    assert!(why.contains("was not healthy before it"), "{why}");
 }
 
 #[test]
@@ -413,5 +436,6 @@ fn a_cluster_of_ordinary_errors_at_the_level_emergency_is_no_proof() {
     assert_eq!(decision.reason, Reason::NotAttributable, "{decision:#?}");
     let why = &decision.detail;
     assert!(why.contains("too little to prove"), "{why}");
+    assert!(!why.contains("right before"), "{why}");
     assert_eq!(since(0.2).reason, Reason::Trigger);
 }

@@ -61,6 +61,27 @@ fn a_burn_that_began_while_nobody_looked_is_nobodys() {
 }
 
 #[test]
+fn what_was_never_live_is_not_blamed_for_what_began_after_its_date() {
+    // By its date the older one of two that came together lies right before the burn.
+    let together = |dead: i64| {
+        case().changes(vec![
+            change("late", minutes(15)),
+            change("dead", minutes(dead)),
+            change("good", days(9)),
+        ])
+    };
+    assert_eq!(together(20).decide().reason, Reason::Trigger);
+    let seen = seeing(together(20), &[("good", 300, 16), ("late", 14, 0)]);
+    let decision = seen.decide();
+    assert_eq!(
+        decision.reason,
+        Reason::NotAttributable,
+        "{}",
+        decision.detail
+    );
+}
+
+#[test]
 fn what_was_live_when_the_watch_began_is_not_blamed_after_an_hour() {
     let young = seeing(case(), &[("bad", 15, 0)]);
     assert_eq!(young.decide().reason, Reason::Trigger);

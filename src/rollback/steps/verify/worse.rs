@@ -163,5 +163,10 @@ mod tests {
         assert_eq!(told(&[Some(20.0); 13]), None);
         let blip = [vec![Some(100.0); 9], vec![Some(20.0); 4]].concat();
         assert_eq!(told(&blip), None);
+        // A long one, after which it goes on as before.
+        let long = [vec![Some(100.0); 28], vec![Some(20.0); 5]].concat();
+        let of = |bad: &[Option<f64>]| judge(&look(19, bad)?, before, &proof());
+        assert_eq!(of(&long), None);
+        assert!(of(&[Some(100.0); 33]).is_some());
     }
 }
