@@ -148,6 +148,7 @@ impl Metrics<'_> {
             trouble: self.trouble(&recent),
             gone: self.gone(&recent, &events),
         };
+        let has_budget = events.value().is_some();
         let counted = |bad, total| doubt.about_counts(recent.events(bad, total));
         let measurement = Measurement {
             m5: counted("m5_bad", "m5_total"),
@@ -155,7 +156,7 @@ impl Metrics<'_> {
             h1: counted("h1_bad", "h1_total"),
             h6: counted("h6_bad", "h6_total"),
             budget: doubt.about_counts(events),
-            coverage: doubt.absent(coverage),
+            coverage: doubt.of_coverage(coverage, has_budget),
             // What a slice must cover was learned from the clock's answer, in which samples may be missing.
             freshness: match clock.partial.or_else(|| recall.lost(&recent)) {
                 Some(why) => Reading::Partial { why },
@@ -554,6 +555,18 @@ impl Doubt {
                 Reading::Invalid { why: why.clone() }
             }
             (_, reading) => reading,
+        }
+    }
+
+    /// Says why it is not known how much of the SLO window is covered. Where its events are, the service is there.
+    fn of_coverage(&self, coverage: Reading<f64>, has_budget: bool) -> Reading<f64> {
+        match self.absent(coverage) {
+            Reading::NoSeries if has_budget => Reading::Invalid {
+                why: "events are counted, and for too short a time to say how much of the SLO window they cover; it is known \
+                      once the service has been counted for some hours"
+                    .to_owned(),
+            },
+            coverage => coverage,
         }
     }
 

@@ -52,7 +52,7 @@ fn an_empty_answer_is_not_zero() {
     for (asked, words) in [
         ("recent", "whether its pods run"),
         ("total", "check SERVICE_NAME"),
-        ("slots", "check SERVICE_NAME"),
+        ("slots", "for too short a time"),
         ("slices", "check SERVICE_NAME"),
         // No bad event in a month contradicts those of the last hours.
         ("bad", "see whether all answers come from the same data"),

@@ -14,6 +14,9 @@ use crate::servers::{Servers, on_every_server};
 /// Services whose pods counted requests until so many minutes ago; one still does.
 const ENDED: [(&str, i64); 3] = [("checkout", -60), ("gone", 20), ("long-gone", 90)];
 
+/// A service that was first counted twenty minutes ago.
+const NEWBORN: &str = "newborn";
+
 /// A service whose series do not say how a request ended.
 const UNLABELLED: &str = "unlabelled";
 
@@ -35,6 +38,12 @@ fn recording() -> &'static Recording {
                 backfill = backfill.service(history);
             }
         }
+        let newborn = History::new(ServiceLabels::new("shop", NEWBORN));
+        backfill = backfill.service(newborn.segment(
+            now - TimeDelta::minutes(20),
+            end,
+            Traffic::healthy(10.0),
+        ));
         let layout = Layout {
             good: r#"method="GET""#.to_owned(),
             bad: r#"method="POST""#.to_owned(),
@@ -79,6 +88,7 @@ on_every_server! {
     series_that_have_ended_are_gone_and_their_budget_is_still_known;
     a_service_that_never_was_there_is_a_wrong_name;
     series_without_an_outcome_are_said_to_lack_it;
+    a_service_that_is_new_is_not_called_a_wrong_name;
     the_doctor_proposes_names_that_are_there;
 }
 
@@ -98,6 +108,17 @@ fn series_that_have_ended_are_gone_and_their_budget_is_still_known(server: &Runn
         for violation in ran.record["violations"].as_array().into_iter().flatten() {
             assert_eq!(violation["state"], "unknown", "{ran}");
         }
+    }
+}
+
+/// Whatever a server makes of hours that nobody counted, the service is there.
+fn a_service_that_is_new_is_not_called_a_wrong_name(server: &Running) {
+    let world = World::at(&server.url(), NEWBORN);
+    let ran = world.nothing_changed_but_the_lock_by(&world.program());
+    let ran = ran.exits(0);
+    assert!(ran.record["burn_rates"]["5m"].is_number(), "{ran}");
+    for wrong in ["no series matches", "SERVICE_NAME"] {
+        assert!(!ran.record.to_string().contains(wrong), "{ran}");
     }
 }
 
