@@ -57,10 +57,10 @@ pub(super) fn turnover(then: &[PodEvents], now: &[PodEvents]) -> Option<Turnover
         let sets = pods.iter().filter_map(|pod| replica_set(&pod.pod));
         sets.map(str::to_owned).collect()
     };
-    let images = |pods: &[PodEvents]| -> BTreeSet<BTreeSet<String>> {
+    // Image by image: a container that nobody told of for a while makes no new pod.
+    let images = |pods: &[PodEvents]| -> BTreeSet<String> {
         let kept = pods.iter().filter(|pod| replica_set(&pod.pod).is_none());
-        let images = kept.map(|pod| pod.images.clone());
-        images.filter(|images| !images.is_empty()).collect()
+        kept.flat_map(|pod| pod.images.clone()).collect()
     };
     let has_new = |before: bool, new: bool| before.then_some(new);
     let (sets_then, sets_now) = (sets(then), sets(now));
@@ -110,6 +110,11 @@ mod tests {
         let (old, new) = ("a-bbbbbb-bbbbb", "a-cccccc-bbbbb");
         let scaled = "a-bbbbbb-ccccc";
         let one = |name| vec![running(name, "a:1")];
+        let with_sidecar = |name| {
+            let mut pod = running(name, "a:1");
+            pod.images.insert("proxy:3".to_owned());
+            vec![pod]
+        };
         let table = [
             (one(old), one(new), Some(Turnover::New)),
             (
@@ -122,6 +127,8 @@ mod tests {
             // The same image may run with other settings.
             (one("a-0"), one("a-0"), None),
             (vec![pod("a-0", 0.0, 1.0)], vec![pod("a-0", 0.0, 1.0)], None),
+            // A container that is not told of any more.
+            (with_sidecar("a-0"), one("a-0"), None),
             (Vec::new(), one(new), None),
             // Nothing serves: that is no sign that nothing was deployed.
             (one(old), Vec::new(), None),
