@@ -113,13 +113,7 @@ async fn go_on_alone(
         );
         return None;
     }
-    let is_right = held_back(
-        &service.settings,
-        &execution.rollback,
-        assessment,
-        Utc::now(),
-    )
-    .is_none()
+    let is_right = held_back_now(execution, assessment).is_none()
         && (execution.rollback.origin == Origin::Manual || assessment.burning == Some(true));
     execution
         .act(Reach {
@@ -206,14 +200,8 @@ async fn settle(
         let is_begun =
             argo_operation.asked_at.is_some() && argo_operation.order != Order::RevertFirst;
         if is_begun && !is_old {
-            let is_right = held_back(
-                &service.settings,
-                &execution.rollback,
-                assessment,
-                Utc::now(),
-            )
-            .is_none()
-                && assessment.burning == Some(true);
+            let is_right =
+                held_back_now(execution, assessment).is_none() && assessment.burning == Some(true);
             return execution
                 .act(Reach {
                     git: Some(git),
@@ -244,12 +232,7 @@ async fn settle(
         );
         return None;
     }
-    if let Some(why) = held_back(
-        &service.settings,
-        &execution.rollback,
-        assessment,
-        Utc::now(),
-    ) {
+    if let Some(why) = held_back_now(execution, assessment) {
         execution.rollback.note(
             StepKind::GitopsRevert,
             StepState::Pending,
@@ -277,6 +260,12 @@ async fn settle(
         "the service does not burn, and the commit was not on the branch yet".to_owned(),
     );
     None
+}
+
+/// Says why it must wait at this moment.
+fn held_back_now(execution: &Execution<'_>, assessment: &Assessment) -> Option<String> {
+    let settings = &execution.service.settings;
+    held_back(settings, &execution.rollback, assessment, Utc::now())
 }
 
 /// Says why the push of an earlier run must wait, although its intent is fresh: what that run was allowed may not be
