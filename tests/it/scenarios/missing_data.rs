@@ -14,8 +14,10 @@ use crate::servers::{Servers, on_every_server};
 /// Services whose pods counted requests until so many minutes ago; one still does.
 const ENDED: [(&str, i64); 3] = [("checkout", -60), ("gone", 20), ("long-gone", 90)];
 
-/// A service that was first counted twenty minutes ago.
+/// A service that was first counted after the last of the moments, so many seconds apart, at which Prometheus looks whether any data
+/// were there; where that was just now, some minutes ago.
 const NEWBORN: &str = "newborn";
+const SLOT: i64 = 3_541;
 
 /// A service whose series do not say how a request ended.
 const UNLABELLED: &str = "unlabelled";
@@ -39,11 +41,9 @@ fn recording() -> &'static Recording {
             }
         }
         let newborn = History::new(ServiceLabels::new("shop", NEWBORN));
-        backfill = backfill.service(newborn.segment(
-            now - TimeDelta::minutes(20),
-            end,
-            Traffic::healthy(10.0),
-        ));
+        let age = (now.timestamp() % SLOT - 30).max(480);
+        let born = now - TimeDelta::seconds(age);
+        backfill = backfill.service(newborn.segment(born, end, Traffic::healthy(10.0)));
         let layout = Layout {
             good: r#"method="GET""#.to_owned(),
             bad: r#"method="POST""#.to_owned(),
