@@ -560,14 +560,15 @@ impl Doubt {
 
     /// Says why it is not known how much of the SLO window is covered. Where its events are, the service is there.
     fn of_coverage(&self, coverage: Reading<f64>, has_budget: bool) -> Reading<f64> {
-        match self.absent(coverage) {
-            Reading::NoSeries if has_budget => Reading::Invalid {
+        let coverage = self.absent(coverage);
+        if has_budget && coverage == Reading::NoSeries {
+            return Reading::Invalid {
                 why: "events are counted, and for too short a time to say how much of the SLO window they cover; it is known \
                       once the service has been counted for some hours"
                     .to_owned(),
-            },
-            coverage => coverage,
+            };
         }
+        coverage
     }
 
     /// Returns a reading with the true reason why there is none.
