@@ -1,5 +1,5 @@
-//! Writes the man pages and the completions for shells into a folder, from the program's own arguments, variables and exit
-//! codes. Not part of the program that is shipped: `cargo run --example man -- FOLDER`, or `scripts/man.sh`.
+//! Writes the man pages and the completions for shells into a folder, from the program's own arguments, variables and
+//! exit codes. Not part of the program that is shipped: `cargo run --example man -- FOLDER`, or `scripts/man.sh`.
 
 use std::fs;
 use std::io;

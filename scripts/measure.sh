@@ -34,5 +34,5 @@ twice=$(code "${files[@]}" | grep -oE '^ *(pub(\([a-z:]+\))? )?(struct|enum|trai
 printf '%-48s %s (%s)\n' 'type names that are defined more than once' "$(wc -w <<<"$twice")" "$(tr '\n' ' ' <<<"$twice")"
 mapfile -t engine < <(printf '%s\n' "${files[@]}" | grep -E '^src/(rollback|commands)/')
 printf '%-48s %s\n' 'Result<_, String> in rollback and commands' "$(code "${engine[@]}" | grep -cE 'Result<.*, String>' || true)"
-printf '%-48s %s\n' 'comment lines of more than 120 columns' "$(grep -hE '^ *//' "${files[@]}" | awk 'length > 120' | wc -l)"
+printf '%-48s %s\n' 'comment lines of more than 120 columns' "$(grep -hE '^ *//' "${files[@]}" | LC_ALL=C.UTF-8 grep -cE '^.{121}' || true)"
 printf '%-48s %s\n' 'crates in the lock file' "$(grep -c '^\[\[package\]\]' Cargo.lock)"

@@ -69,9 +69,9 @@ pub enum Command {
 /// Arguments of a pass.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Run {
-    /// Repeat the pass for so long (1s to 6h), as after a deployment, until a rollback is decided or waits for approval, and
-    /// follow it; JSON prints a record for each pass, text a short line and the last one whole; the exit code is the last
-    /// pass's
+    /// Repeat the pass for so long (1s to 6h), as after a deployment, until a rollback is decided or waits for
+    /// approval, and follow it; JSON prints a record for each pass, text a short line and the last one whole; the
+    /// exit code is the last pass's
     #[arg(long, value_name = "DURATION", value_parser = watch_span)]
     pub watch: Option<Duration>,
     /// Time from the beginning of a pass to that of the next (1s to 10m)
@@ -107,8 +107,8 @@ pub struct Rollback {
 /// Arguments of the doctor.
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
-    /// Also send a test message to everybody who is told: Slack, PagerDuty (resolved at once), the webhook, the Pushgateway;
-    /// tickets are only looked at
+    /// Also send a test message to everybody who is told: Slack, PagerDuty (resolved at once), the webhook, the
+    /// Pushgateway; tickets are only looked at
     #[arg(long)]
     pub send_test: bool,
 }

@@ -163,8 +163,8 @@ fn unreachable_prometheus(
     )
 }
 
-/// Asks Prometheus and, where the decision needs it, the repository and Prometheus again. `state` says what earlier passes
-/// saw of the back end and of the branch.
+/// Asks Prometheus and, where the decision needs it, the repository and Prometheus again. `state` says what earlier
+/// passes saw of the back end and of the branch.
 pub(crate) async fn evaluate(
     service: &Service<'_>,
     heading: &Heading,
@@ -226,7 +226,8 @@ async fn fails_most(
     breakdown.offenders
 }
 
-/// Asks what was deployed when: the branch, and Argo CD where it is configured. A service that does not burn asks neither.
+/// Asks what was deployed when: the branch, and Argo CD where it is configured. A service that does not burn asks
+/// neither.
 async fn deployments(
     service: &Service<'_>,
     assessment: &Assessment,
@@ -290,8 +291,8 @@ async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), Promethe
     Ok(())
 }
 
-/// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps all
-/// that was measured.
+/// Ends with the sentence of a refused question, where nothing but the missing answer led to `exit`. The record keeps
+/// all that was measured.
 pub(crate) fn refused_instead_of(exit: Exit, ended: Ended, known: &Known) -> Ended {
     let now = known.observation.measurement.refusal();
     let now = now.filter(|why| known.assessment.is_blocked_by(why));

@@ -50,9 +50,9 @@ impl Exit {
         }
     }
 
-    /// Tells which of the exit codes of several services is the program's: the highest one. Only that a person is needed ranks
-    /// above all that the next run may mend by itself (69, 75), and a configuration that cannot be used (78) above everything,
-    /// because nothing was looked at.
+    /// Tells which of the exit codes of several services is the program's: the highest one. Only that a person is
+    /// needed ranks above all that the next run may mend by itself (69, 75), and a configuration that cannot be used
+    /// (78) above everything, because nothing was looked at.
     pub fn rank(self) -> u8 {
         match self {
             Self::PersonNeeded => 77,

@@ -2,8 +2,8 @@
 //!
 //! They exist only with the feature `fail-points`; without it nothing of this is compiled. With it, and only where
 //! `FAIL_POINT_TRACE` names a file, each boundary that is reached appends its name as a line to that file, and where
-//! `FAIL_POINT_KILL` is a number, the process kills itself with SIGKILL at the boundary of that number, the first being 1.
-//! This is the one place outside `config` that reads the environment: these are no settings of the program.
+//! `FAIL_POINT_KILL` is a number, the process kills itself with SIGKILL at the boundary of that number, the first
+//! being 1. This is the one place outside `config` that reads the environment: these are no settings of the program.
 
 /// Passes a boundary.
 #[cfg(not(feature = "fail-points"))]

@@ -2,8 +2,8 @@
 //! good revision: safely, provably, once.
 //!
 //! The whole program is one sentence: read everything ([`observe`]), compute a value ([`slo`], [`policy`]), show it
-//! ([`notify`]), carry it out and prove it ([`rollback`]), write it down ([`journal`]), tell people. [`commands`] are the
-//! verbs; [`clients`] know one outside system each; [`config`] is the only reader of the environment.
+//! ([`notify`]), carry it out and prove it ([`rollback`]), write it down ([`journal`]), tell people. [`commands`] are
+//! the verbs; [`clients`] know one outside system each; [`config`] is the only reader of the environment.
 
 pub mod cli;
 pub mod clients;

@@ -1,8 +1,8 @@
 //! `LOG_FILE`: the lines of the log that matter after an incident, kept beside stderr.
 //!
-//! A line goes there when its event has the target [`AUDIT`]. The file is opened by name at the first such line of a run,
-//! appended to without a buffer, and renamed to `LOG_FILE.1` when it would exceed [`MAX_BYTES`]. What cannot be written is
-//! counted and told by [`LogFile::trouble`]; it never changes what the run does.
+//! A line goes there when its event has the target [`AUDIT`]. The file is opened by name at the first such line of a
+//! run, appended to without a buffer, and renamed to `LOG_FILE.1` when it would exceed [`MAX_BYTES`]. What cannot be
+//! written is counted and told by [`LogFile::trouble`]; it never changes what the run does.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -16,7 +16,8 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Target of the events that go to the file: `tracing::info!(target: AUDIT, …)`.
 pub const AUDIT: &str = "audit";
 
-/// Size at which the file is set aside (bytes), some 35,000 lines. Protects the volume: the log takes twice as much at most.
+/// Size at which the file is set aside (bytes), some 35,000 lines. Protects the volume: the log takes twice as much
+/// at most.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Whoever collects the file shares its group; it is nobody else's business.
@@ -133,8 +134,8 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Gives a full file the name of the older one, and opens a new one. Of several runs only one renames: the lock belongs to
-/// the full file, and whoever comes later finds another file under its name.
+/// Gives a full file the name of the older one, and opens a new one. Of several runs only one renames: the lock
+/// belongs to the full file, and whoever comes later finds another file under its name.
 fn set_aside(full: File, path: &Path) -> io::Result<File> {
     if full.try_lock().is_err() {
         // Another run is at it; this line is the last one here.

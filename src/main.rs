@@ -83,9 +83,9 @@ enum Shown {
     Briefly,
 }
 
-/// Leaves the gate's result for the steps of a pipeline that follow. Annotations go to standard output where that is text,
-/// else to standard error, so that the result can be parsed; a runner takes them from both. Source: actions/runner,
-/// ScriptHandler.cs.
+/// Leaves the gate's result for the steps of a pipeline that follow. Annotations go to standard output where that is
+/// text, else to standard error, so that the result can be parsed; a runner takes them from both. Source:
+/// actions/runner, ScriptHandler.cs.
 fn hand_over_to_pipeline(cli: &Cli, exit: Exit, served: &[Served], complaint: Option<&str>) {
     let Some(Command::Check(check)) = &cli.command else {
         return;

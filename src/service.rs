@@ -188,7 +188,8 @@ fn prometheus(config: &PrometheusConfig) -> Result<Prometheus, PrometheusError> 
     Prometheus::new(config.url.clone(), &settings)
 }
 
-/// The user that goes with an App's token. Source: GitHub's documentation, "Authenticating as a GitHub App installation".
+/// The user that goes with an App's token. Source: GitHub's documentation, "Authenticating as a GitHub App
+/// installation".
 const APP_USER: &str = "x-access-token";
 
 fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettingsError> {

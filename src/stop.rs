@@ -1,7 +1,8 @@
 //! When a run has to come to its end: at its own deadline, or when it is told to (SIGTERM, SIGINT).
 //!
-//! A run that is told to end finishes the call it is in, writes down what came of it, begins nothing more, and leaves; what
-//! is left goes to the next run. Nothing is cut off in the middle, because what an interrupted call did is not known.
+//! A run that is told to end finishes the call it is in, writes down what came of it, begins nothing more, and
+//! leaves; what is left goes to the next run. Nothing is cut off in the middle, because what an interrupted call did
+//! is not known.
 
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// What a run may take besides `VERIFY_TIMEOUT`. The job's own deadline has to be larger than both together. Source: the
-/// contract, DESIGN section 9, "Settings".
+/// What a run may take besides `VERIFY_TIMEOUT`. The job's own deadline has to be larger than both together. Source:
+/// the contract, DESIGN section 9, "Settings".
 const BESIDES_VERIFYING: Duration = Duration::from_secs(120);
 
-/// Nothing outside is changed with less than this left: an effect and its record have to fit in. Source: facts, section 6.
+/// Nothing outside is changed with less than this left: an effect and its record have to fit in. Source: facts,
+/// section 6.
 const NEEDED_FOR_AN_EFFECT: Duration = Duration::from_secs(30);
 
 /// Whether the program was told to end (SIGTERM, SIGINT), now or later.

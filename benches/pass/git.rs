@@ -1,5 +1,5 @@
-//! What the git side of a rollback costs: fetch, decide, restore and push, in a process of its own, beside what the git program
-//! does for the same change, against a real server on loopback.
+//! What the git side of a rollback costs: fetch, decide, restore and push, in a process of its own, beside what the
+//! git program does for the same change, against a real server on loopback.
 //!
 //! The repositories are made once and kept in the target folder.
 
@@ -366,8 +366,8 @@ fn commit(number: usize) -> String {
     )
 }
 
-/// Writes a file as long as a manifest and as hard to pack as a sealed secret: files that share little are the worst case on the
-/// way, and 20,000 of them are some 13 MB.
+/// Writes a file as long as a manifest and as hard to pack as a sealed secret: files that share little are the worst
+/// case on the way, and 20,000 of them are some 13 MB.
 fn change(path: &str, file: usize, version: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut content = format!("image: app-{file}:v{version}\nsealed: ");

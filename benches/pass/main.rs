@@ -1,9 +1,9 @@
-//! What one pass costs: requests, processor time, own time and memory of the real program, measured from outside against a
-//! real Prometheus with 31 days of history. Fails when a median is over its limit.
+//! What one pass costs: requests, processor time, own time and memory of the real program, measured from outside
+//! against a real Prometheus with 31 days of history. Fails when a median is over its limit.
 //!
-//! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this), and
-//! `--runs N`. `--git` instead measures the git side of a rollback; `--series N` asks how long each answer takes when the service has N series whose old
-//! samples are `--spacing S` seconds apart.
+//! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this),
+//! and `--runs N`. `--git` instead measures the git side of a rollback; `--series N` asks how long each answer takes
+//! when the service has N series whose old samples are `--spacing S` seconds apart.
 
 mod core_costs;
 mod git;

@@ -1,4 +1,5 @@
-//! A loopback proxy that counts and times what passes through it, without knowing any protocol beyond "ask, then answer".
+//! A loopback proxy that counts and times what passes through it, without knowing any protocol beyond "ask, then
+//! answer".
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,9 +1,10 @@
 //! Years of five-minute passes over generated services, judged by the real core: how often it rolls back what is not to
 //! blame, and how often it catches what is.
 //!
-//! `scripts/bench.sh --year [N]` builds and runs it. Arguments: `--service-years N`; `--seed S`; `--findings N` for how
-//! many of each kind are told; `--trouble N` for N times as many bad releases and incidents. It fails when something is
-//! rolled back that must not be, or when too few bad releases are caught. The same arguments always give the same table.
+//! `scripts/bench.sh --year [N]` builds and runs it. Arguments: `--service-years N`; `--seed S`; `--findings N` for
+//! how many of each kind are told; `--trouble N` for N times as many bad releases and incidents. It fails when
+//! something is rolled back that must not be, or when too few bad releases are caught. The same arguments always give
+//! the same table.
 
 mod simulation;
 

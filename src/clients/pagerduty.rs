@@ -133,8 +133,8 @@ pub fn pagerduty_patience() -> Patience {
 }
 
 impl Pagerduty {
-    /// Prepares to send; sends nothing. `events_url` is the full URL of the enqueue call, whose path ends with `/enqueue`;
-    /// changes go to `change/enqueue` beside it.
+    /// Prepares to send; sends nothing. `events_url` is the full URL of the enqueue call, whose path ends with
+    /// `/enqueue`; changes go to `change/enqueue` beside it.
     pub fn new(events_url: &Url, key: SecretString, patience: Patience) -> Self {
         let mut base = events_url.clone();
         let path = base.path().trim_end_matches('/');
@@ -156,7 +156,8 @@ impl Pagerduty {
             .map_err(|fault| fault.tried("send an alert to PagerDuty"))
     }
 
-    /// Writes down a change. PagerDuty does not know a repeat again, so one whose answer was lost is not sent again here.
+    /// Writes down a change. PagerDuty does not know a repeat again, so one whose answer was lost is not sent again
+    /// here.
     ///
     /// # Errors
     /// Fails when PagerDuty does not take it before `deadline`.

@@ -225,8 +225,8 @@ impl Post {
         }
     }
 
-    /// Sends a message until an answer of success is there, a fault stays, or no time is left. `read` says what an answer
-    /// with a status of success means: some systems refuse with it.
+    /// Sends a message until an answer of success is there, a fault stays, or no time is left. `read` says what an
+    /// answer with a status of success means: some systems refuse with it.
     pub(super) async fn send<T>(
         &self,
         deadline: Instant,
@@ -319,8 +319,8 @@ impl fmt::Debug for Post {
     }
 }
 
-/// Returns the pieces of a secret URL that must not be repeated: the whole, and everything behind the host. A path of a few
-/// letters is no secret.
+/// Returns the pieces of a secret URL that must not be repeated: the whole, and everything behind the host. A path of
+/// a few letters is no secret.
 pub(super) fn pieces(url: &SecretString) -> Vec<SecretString> {
     let text = url.expose_secret();
     let Ok(parsed) = Url::parse(text) else {

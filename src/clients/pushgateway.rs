@@ -1,4 +1,5 @@
-//! Metrics to a Pushgateway. It keeps the last push of each group, for Prometheus to scrape after the program has ended.
+//! Metrics to a Pushgateway. It keeps the last push of each group, for Prometheus to scrape after the program has
+//! ended.
 //!
 //! A push replaces the whole group and is sent once: the next run sends everything again.
 
@@ -119,8 +120,8 @@ impl Pushgateway {
     ///
     /// # Errors
     ///
-    /// Fails when the metrics are not taken within [`HttpSettings::timeout`]; the group then stays as it is, or holds the
-    /// new metrics if only the answer was lost.
+    /// Fails when the metrics are not taken within [`HttpSettings::timeout`]; the group then stays as it is, or holds
+    /// the new metrics if only the answer was lost.
     pub async fn put(&self, group: &Group<'_>, exposition: String) -> Result<(), PushgatewayError> {
         let path = path(group);
         let request = self

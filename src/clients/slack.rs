@@ -11,7 +11,8 @@ use url::Url;
 use super::http::{Auth, Response, quote};
 use super::post::{Parcel, Patience, Post, PostError, PostFault, Repeat, pieces};
 
-/// What the webhook says to a message that it took. Source: Slack's documentation, "Sending messages using incoming webhooks".
+/// What the webhook says to a message that it took. Source: Slack's documentation, "Sending messages using incoming
+/// webhooks".
 const TAKEN: &[u8] = b"ok";
 
 /// What a person does when the webhook lets nothing in.
@@ -22,7 +23,8 @@ const RENEW_WEBHOOK: &str =
 const MEND_BOT: &str =
     "check SLACK_BOT_TOKEN and its scope chat:write, and invite the bot to SLACK_CHANNEL";
 
-/// Words of a refusal that is about the message. Source: Slack's documentation of incoming webhooks and of `chat.postMessage`.
+/// Words of a refusal that is about the message. Source: Slack's documentation of incoming webhooks and of
+/// `chat.postMessage`.
 const UNFIT: &[&str] = &[
     "invalid_payload",
     "invalid_blocks",
@@ -111,7 +113,8 @@ struct Said {
     ts: Option<String>,
 }
 
-/// Returns the usual patience: 5 s for a request, three tries. Source: our rule; Slack takes about one message per second.
+/// Returns the usual patience: 5 s for a request, three tries. Source: our rule; Slack takes about one message per
+/// second.
 pub fn slack_patience() -> Patience {
     Patience {
         call_timeout: Duration::from_secs(5),
@@ -160,8 +163,8 @@ impl SlackBot {
         }
     }
 
-    /// Posts a message and returns where it is. One whose answer was lost is not sent again here, because it would be seen
-    /// twice.
+    /// Posts a message and returns where it is. One whose answer was lost is not sent again here, because it would be
+    /// seen twice.
     ///
     /// # Errors
     /// Fails when Slack does not take the message before `deadline`.

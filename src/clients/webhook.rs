@@ -1,10 +1,10 @@
 //! A webhook that takes CloudEvents, signed after "Standard Webhooks".
 //!
-//! Every request carries `webhook-id` (the event's id, the same for every repeat) and `webhook-timestamp` (Unix seconds of
-//! this attempt). With a secret it carries `webhook-signature: v1,SIGNATURE` as well, where SIGNATURE is the base64 of the
-//! HMAC-SHA256 of `id.timestamp.body`. The key is what follows `whsec_`, decoded from base64, or else the bytes of the secret
-//! as they are. A receiver checks the signature over the bytes as received, refuses timestamps that are minutes away from its
-//! own clock, and drops ids that it has seen.
+//! Every request carries `webhook-id` (the event's id, the same for every repeat) and `webhook-timestamp` (Unix
+//! seconds of this attempt). With a secret it carries `webhook-signature: v1,SIGNATURE` as well, where SIGNATURE is
+//! the base64 of the HMAC-SHA256 of `id.timestamp.body`. The key is what follows `whsec_`, decoded from base64, or
+//! else the bytes of the secret as they are. A receiver checks the signature over the bytes as received, refuses
+//! timestamps that are minutes away from its own clock, and drops ids that it has seen.
 
 use std::time::Duration;
 
@@ -66,8 +66,8 @@ impl Webhook {
         })
     }
 
-    /// Sends an event in the structured mode of CloudEvents. The receiver knows a repeat by its id, so one whose answer was
-    /// lost is sent again.
+    /// Sends an event in the structured mode of CloudEvents. The receiver knows a repeat by its id, so one whose
+    /// answer was lost is sent again.
     ///
     /// # Errors
     /// Fails when the receiver does not take it before `deadline`.

@@ -2,8 +2,8 @@
 
 use futures_util::stream::{self, StreamExt};
 
-/// How many services are served at the same time. Bounds connections and memory; a service that waits for its proof keeps its
-/// place, so there are more places than rollbacks that are likely at once.
+/// How many services are served at the same time. Bounds connections and memory; a service that waits for its proof
+/// keeps its place, so there are more places than rollbacks that are likely at once.
 const MOST: usize = 8;
 
 /// Waits for all of them and returns what they came to, in their order.

@@ -90,8 +90,9 @@ fn judged(service: &Service<'_>, assessment: &Assessment, record: Record) -> End
     }
 }
 
-/// The gate when something did not answer. `GATE_ON_UNKNOWN=allow` forgives that the budget is not known, and nothing else:
-/// what is remembered or was measured still blocks, and a commit is not judged without a repository that has to be asked.
+/// The gate when something did not answer. `GATE_ON_UNKNOWN=allow` forgives that the budget is not known, and nothing
+/// else: what is remembered or was measured still blocks, and a commit is not judged without a repository that has to
+/// be asked.
 fn half_blind(
     service: &Service<'_>,
     state: &ServiceState,

@@ -9,7 +9,8 @@ use crate::service::key;
 /// How many services a complaint lists.
 const LISTED: usize = 20;
 
-/// Returns the services that a command serves: the one that is named, else all of them; what a person does goes to one only.
+/// Returns the services that a command serves: the one that is named, else all of them; what a person does goes to
+/// one only.
 ///
 /// # Errors
 /// Fails when nobody or more than one has the name, or when one has to be named.

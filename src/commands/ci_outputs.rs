@@ -1,4 +1,5 @@
-//! Leaves the gate's result where the steps of a pipeline find it. A file that cannot be written never changes the result.
+//! Leaves the gate's result where the steps of a pipeline find it. A file that cannot be written never changes the
+//! result.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,8 +12,8 @@ use crate::config::CiConfig;
 use crate::exit::Exit;
 use crate::notify::ci::{self, Gate, GateOf};
 
-/// Writes the files that a pipeline asked for, and returns the annotations for its log; empty outside of GitHub Actions.
-/// `complaint` says why no service was looked at.
+/// Writes the files that a pipeline asked for, and returns the annotations for its log; empty outside of GitHub
+/// Actions. `complaint` says why no service was looked at.
 pub fn hand_over(
     config: &CiConfig,
     dotenv: Option<&Path>,

@@ -46,8 +46,8 @@ struct Prepared<'a> {
     heading: Heading,
 }
 
-/// Carries out one command for all services, or the one that is named. `earlier` hears of every pass but the last one where
-/// passes are repeated.
+/// Carries out one command for all services, or the one that is named. `earlier` hears of every pass but the last one
+/// where passes are repeated.
 pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pass)) -> Pass {
     let command = cli.what_to_do();
     let chosen = match choose(&command, cli.common.service.as_deref(), configs) {
@@ -178,8 +178,8 @@ fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
     }
 }
 
-/// Runs a command that may change something, with the memory open, and tells people what came of it. All services share one
-/// memory and its lock; a dry run only reads it.
+/// Runs a command that may change something, with the memory open, and tells people what came of it. All services
+/// share one memory and its lock; a dry run only reads it.
 async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
     let mut memories = Vec::new();
     let mut shared: Option<Memory> = None;

@@ -134,12 +134,12 @@ fn remember_sighting(
     }
 }
 
-/// Longest wait for the tip of the branch in a pass that needs nothing else of it. Protects the pass from a repository that
-/// hangs; past it the tip counts as not seen by this pass.
+/// Longest wait for the tip of the branch in a pass that needs nothing else of it. Protects the pass from a
+/// repository that hangs; past it the tip counts as not seen by this pass.
 const TIP_WITHIN: Duration = Duration::from_secs(5);
 
-/// Looks where the branch is now, and remembers it: what was seen live decides later. A repository that cannot be asked fails
-/// no pass. Returns the tip.
+/// Looks where the branch is now, and remembers it: what was seen live decides later. A repository that cannot be
+/// asked fails no pass. Returns the tip.
 async fn watch(service: &Service<'_>, memory: &mut Memory, known: &Known) -> Option<String> {
     let (Some(git), Memory::Writable(journal)) = (&service.git, memory) else {
         return None;

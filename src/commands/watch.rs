@@ -10,8 +10,8 @@ use crate::exit::Exit;
 use crate::record::Outcome;
 use crate::stop::Signals;
 
-/// Repeats a pass and returns the last one; `earlier` hears of those before it. Each pass takes the memory's lock for itself,
-/// so that other runs come to their turn.
+/// Repeats a pass and returns the last one; `earlier` hears of those before it. Each pass takes the memory's lock for
+/// itself, so that other runs come to their turn.
 pub(super) async fn watch(
     span: Duration,
     every: Duration,
@@ -36,7 +36,8 @@ pub(super) async fn watch(
     }
 }
 
-/// Tells whether another pass may see something new: it does for as long as no rollback is decided, or one is not proven yet.
+/// Tells whether another pass may see something new: it does for as long as no rollback is decided, or one is not
+/// proven yet.
 fn goes_on(pass: &Pass) -> bool {
     let may_change = |ended: &Finished| {
         let is_usable = ended.exit != Exit::Configuration;

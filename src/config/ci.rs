@@ -1,5 +1,5 @@
-//! What a CI system tells its steps. These are no settings of ours: the system sets them, nobody else has to, and outside
-//! of CI there are none. So they are not part of the contract's table.
+//! What a CI system tells its steps. These are no settings of ours: the system sets them, nobody else has to, and
+//! outside of CI there are none. So they are not part of the contract's table.
 
 use std::{env, path::PathBuf};
 

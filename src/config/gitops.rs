@@ -316,8 +316,8 @@ fn check_ssh(reader: &mut Reader, repo: &GitopsRepo) -> Checked<()> {
     checked
 }
 
-/// Accepts a number of bytes, or of a unit. Even a small repository needs some hundred KiB, and more than the upper bound
-/// no volume for scratch files holds.
+/// Accepts a number of bytes, or of a unit. Even a small repository needs some hundred KiB, and more than the upper
+/// bound no volume for scratch files holds.
 fn parse_max_bytes(text: &str) -> Result<u64, Invalid> {
     const MIB: u64 = 1024 * 1024;
     let (number, unit) = [("KiB", 1024), ("MiB", MIB), ("GiB", 1024 * MIB)]

@@ -89,8 +89,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads every service that the process environment describes: one, or those of `SERVICES_DIR`, in the order of their
-    /// files. Values such as `("DRY_RUN", "true")` for `--dry-run` rank above everything.
+    /// Reads every service that the process environment describes: one, or those of `SERVICES_DIR`, in the order of
+    /// their files. Values such as `("DRY_RUN", "true")` for `--dry-run` rank above everything.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Several services: a folder of `*.env` files, each with the same variables, which override the environment for one service.
+//! Several services: a folder of `*.env` files, each with the same variables, which override the environment for one
+//! service.
 
 use std::{
     collections::BTreeMap,
@@ -159,8 +160,8 @@ fn text(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-/// Reads `NAME=VALUE` lines. A value may stand in double quotes, within which `\"` and `\\` are a quote and a backslash;
-/// nothing else is special. What is wrong is told without the value, which may be a secret.
+/// Reads `NAME=VALUE` lines. A value may stand in double quotes, within which `\"` and `\\` are a quote and a
+/// backslash; nothing else is special. What is wrong is told without the value, which may be a secret.
 fn parse(text: &str) -> Result<Variables, Vec<String>> {
     let mut variables = Variables::new();
     let mut problems = Vec::new();

@@ -22,8 +22,8 @@ use super::{
 pub struct SliConfig {
     /// `METRICS_FAMILY` (http), or `SLI_BAD_QUERY` and `SLI_TOTAL_QUERY`.
     pub source: SliSource,
-    /// `SLI_SELECTOR`, none by default: label matchers that take the place of the family's own, with the names filled in.
-    /// None with own queries.
+    /// `SLI_SELECTOR`, none by default: label matchers that take the place of the family's own, with the names filled
+    /// in. None with own queries.
     pub selector: Option<String>,
     /// `SLI_HISTOGRAMS` (classic): the kind of the family's latency histogram.
     pub histograms: Histograms,
@@ -46,8 +46,8 @@ pub enum SliSource {
     },
 }
 
-/// How Prometheus stores a latency histogram. It has to be told, because an older server refuses the functions for native
-/// ones.
+/// How Prometheus stores a latency histogram. It has to be told, because an older server refuses the functions for
+/// native ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Histograms {
     /// One series per upper bound.

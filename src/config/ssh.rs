@@ -6,7 +6,8 @@ use url::Url;
 
 use super::problems::Invalid;
 
-/// Where a repository is that is reached over SSH. No part begins with `-` or holds anything but what such names are made of.
+/// Where a repository is that is reached over SSH. No part begins with `-` or holds anything but what such names are
+/// made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshAddress {
     /// The user; nothing where the address names none.

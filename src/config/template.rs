@@ -1,7 +1,7 @@
 //! Query text with placeholders. Pure.
 //!
-//! `${SERVICE}` and `${NAMESPACE}` stand for names, which are escaped as their place asks; `${WINDOW}` stays for the one who
-//! knows the window. Strings and comments are told apart as PromQL does.
+//! `${SERVICE}` and `${NAMESPACE}` stand for names, which are escaped as their place asks; `${WINDOW}` stays for the
+//! one who knows the window. Strings and comments are told apart as PromQL does.
 
 use std::fmt;
 

@@ -39,7 +39,8 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Looks at what needs an account. The application comes first, because it may name the project that the others ask for.
+/// Looks at what needs an account. The application comes first, because it may name the project that the others ask
+/// for.
 async fn inside(
     config: &Config,
     argocd: &ArgocdConfig,

@@ -143,7 +143,8 @@ impl Finding {
         Self::failed(subject, tried, &error.fault.to_string(), LOOK_AT_ARGOCD)
     }
 
-    /// Tells of an error in its own words: what happened, a semicolon, what to do. `remedy` is for one that does not say it.
+    /// Tells of an error in its own words: what happened, a semicolon, what to do. `remedy` is for one that does not
+    /// say it.
     pub(super) fn failed(
         subject: &'static str,
         tried: impl Into<String>,

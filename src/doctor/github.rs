@@ -15,8 +15,8 @@ const OWN_BRANCHES: &str = "github own branches";
 /// Where an error does not say what to do.
 const LOOK: &str = "look at GitHub's status and at GITOPS_API_URL";
 
-/// Rules that let no commit of ours onto a branch, by the names of GitHub's API. Source: its documentation, "Get rules for a
-/// branch".
+/// Rules that let no commit of ours onto a branch, by the names of GitHub's API. Source: its documentation, "Get
+/// rules for a branch".
 const CLOSING: [&str; 7] = [
     "creation",
     "merge_queue",

@@ -1,6 +1,8 @@
-//! What would stop a rollback today: each access and each setting looked at, nothing changed; only test messages are sent, on request.
+//! What would stop a rollback today: each access and each setting looked at, nothing changed; only test messages are
+//! sent, on request.
 //!
-//! Every system is looked at, whatever became of the others, and all of them at the same time. The clients bound every wait.
+//! Every system is looked at, whatever became of the others, and all of them at the same time. The clients bound
+//! every wait.
 
 mod application;
 mod argocd;

@@ -1,5 +1,5 @@
-//! What the manifests in `GITOPS_PATH` are built from that lies elsewhere: a bad change there deploys without a commit that this
-//! program would see.
+//! What the manifests in `GITOPS_PATH` are built from that lies elsewhere: a bad change there deploys without a
+//! commit that this program would see.
 
 use std::collections::BTreeSet;
 
@@ -240,8 +240,8 @@ fn parse<T: Default + for<'de> Deserialize<'de>>(text: &str) -> Option<T> {
     serde_norway::from_str(text).ok()
 }
 
-/// Tells where a name leads that stands in a file of `folder`. Something elsewhere that is fixed to a version is none of our
-/// business: another version is a commit in `GITOPS_PATH`.
+/// Tells where a name leads that stands in a file of `folder`. Something elsewhere that is fixed to a version is none
+/// of our business: another version is a commit in `GITOPS_PATH`.
 fn part(folder: &str, name: &str) -> Option<Part> {
     let is_elsewhere = name.contains("://")
         || name.starts_with("git@")

@@ -74,8 +74,9 @@ fn reached(service: &Service<'_>, about: &About) -> Finding {
     Finding::ok(REACH, asked(service), found)
 }
 
-/// Looks whether this version of Prometheus is known to lose data while it answers. Source: its change log, 3.13.1 ("returning
-/// samples from the wrong chunk") and 3.14.0 ("surface query errors that were previously silently discarded").
+/// Looks whether this version of Prometheus is known to lose data while it answers. Source: its change log, 3.13.1
+/// ("returning samples from the wrong chunk") and 3.14.0 ("surface query errors that were previously silently
+/// discarded").
 fn version(about: &About) -> Option<Finding> {
     let text = about.version.as_deref().filter(|_| about.is_prometheus)?;
     let (fault, remedy) = match numbers(text)? {
@@ -382,7 +383,8 @@ fn names(service: &Service<'_>, near: &Near) -> Finding {
     )
 }
 
-/// Says what kube-state-metrics know of the service. Many places do not have them, so that they are missing is no fault.
+/// Says what kube-state-metrics know of the service. Many places do not have them, so that they are missing is no
+/// fault.
 fn kube_state(known: KubeState) -> Finding {
     let tried = "look whether kube-state-metrics know the service's pods";
     match known {

@@ -91,7 +91,8 @@ fn is_watched(source: &Source, gitops: &GitopsConfig) -> bool {
         .any(|path| is_within(own, path) || is_within(path, own))
 }
 
-/// Tells whether two addresses lead to one repository, however they are written: over HTTPS or SSH, with or without `.git`.
+/// Tells whether two addresses lead to one repository, however they are written: over HTTPS or SSH, with or without
+/// `.git`.
 fn is_same_repository(one: &str, other: &Url) -> bool {
     let other = (host(other), place(other.path()));
     match Url::parse(one) {

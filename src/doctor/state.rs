@@ -19,8 +19,8 @@ const BLACKOUT: &str = "blackout";
 /// For how long a rollback that did not help is worth a word: as long as it stops the next one.
 const BREAKER: Duration = Duration::hours(24);
 
-/// Looks at the state file and what lies beside it; nothing is left behind. `timeline` is what the branch says, where it was
-/// read: a lost memory does not reset the limits.
+/// Looks at the state file and what lies beside it; nothing is left behind. `timeline` is what the branch says, where
+/// it was read: a lost memory does not reset the limits.
 pub(super) fn look(
     service: &Service<'_>,
     timeline: Option<&Timeline>,

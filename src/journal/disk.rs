@@ -1,7 +1,7 @@
 //! The durable write: whenever the power goes, the old file or the new one is there, whole.
 //!
-//! The order is everything. The new content is on disk before its name is; the generation before is kept before the new one
-//! takes its place; and only when the folder is on disk is the write said to be done.
+//! The order is everything. The new content is on disk before its name is; the generation before is kept before the
+//! new one takes its place; and only when the folder is on disk is the write said to be done.
 
 mod calls;
 #[cfg(test)]
@@ -55,10 +55,11 @@ impl Writer {
     /// Replaces the file and keeps what it was as the generation before. Both names always lead to a whole file.
     ///
     /// # Errors
-    /// The old or the new file is there, and after a failed fsync nobody can tell which would survive a power cut: the kernel
-    /// may have dropped what it could not write and call the next fsync a success. So nothing is tried again, and every
-    /// further write of this run fails too. That is right for every caller: what could not be written as intended must not
-    /// be done, and what was done is found by the next run, which reads what is on disk and looks outside.
+    /// The old or the new file is there, and after a failed fsync nobody can tell which would survive a power cut:
+    /// the kernel may have dropped what it could not write and call the next fsync a success. So nothing is tried
+    /// again, and every further write of this run fails too. That is right for every caller: what could not be
+    /// written as intended must not be done, and what was done is found by the next run, which reads what is on disk
+    /// and looks outside.
     pub(super) fn replace(&mut self, bytes: &[u8], was: Former) -> io::Result<()> {
         if self.is_broken {
             return Err(io::Error::other(
@@ -95,8 +96,8 @@ fn keep_previous(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Moves a damaged file out of the way, for people to look at. The generation before it stays where it is, so that a crash right
-/// now is found as a lost file.
+/// Moves a damaged file out of the way, for people to look at. The generation before it stays where it is, so that a
+/// crash right now is found as a lost file.
 fn set_aside(file: &Path, now: DateTime<Utc>) -> io::Result<()> {
     let name = format!("corrupt.{}", now.format("%Y%m%dt%H%M%Sz"));
     match rename(file, &beside(file, &name)) {
@@ -138,9 +139,9 @@ pub(super) fn prepare_folder(folder: &Path) -> io::Result<()> {
     sync_folder(above)
 }
 
-/// Makes sure, under the lock, that the folder takes files, and that what is read from it next is on disk: a run that died
-/// between a rename and the fsync leaves what a power cut would take back, and who acts on that has forgotten it afterwards.
-/// Also removes what such runs left half-written.
+/// Makes sure, under the lock, that the folder takes files, and that what is read from it next is on disk: a run that
+/// died between a rename and the fsync leaves what a power cut would take back, and who acts on that has forgotten it
+/// afterwards. Also removes what such runs left half-written.
 ///
 /// # Errors
 /// Fails where the folder takes no new file, or cannot be brought to disk. It would not after the push either.

@@ -70,8 +70,8 @@ enum Found {
     Missing,
 }
 
-/// Reads the state. Where the file is damaged, or gone although the generation before it is there, that generation is the best
-/// that is left, and the damage is told with it.
+/// Reads the state. Where the file is damaged, or gone although the generation before it is there, that generation is
+/// the best that is left, and the damage is told with it.
 ///
 /// # Errors
 /// Fails when a file is there and cannot be read, or is newer than the program.

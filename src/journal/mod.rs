@@ -1,8 +1,8 @@
 //! What the program remembers between runs, in one file.
 //!
-//! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation before),
-//! `STATE_FILE.lock` (held for a run), `STATE_FILE.corrupt.<time>` (what was damaged and had to be rebuilt), and for moments
-//! temporary files beside them, whose names begin with a dot and hold `.new-` and a number.
+//! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation
+//! before), `STATE_FILE.lock` (held for a run), `STATE_FILE.corrupt.<time>` (what was damaged and had to be rebuilt),
+//! and for moments temporary files beside them, whose names begin with a dot and hold `.new-` and a number.
 
 mod approval;
 mod disk;

@@ -8,13 +8,13 @@ use super::step::{Origin, Step};
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
 
-/// One change that people are told, once. It holds all that every message about it needs, because it may be delivered by a
-/// later run.
+/// One change that people are told, once. It holds all that every message about it needs, because it may be delivered
+/// by a later run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct News {
-    /// The same for every attempt to deliver it, so that receivers can drop repeats: the rollback's id or the service's key, and
-    /// the kind.
+    /// The same for every attempt to deliver it, so that receivers can drop repeats: the rollback's id or the
+    /// service's key, and the kind.
     pub id: String,
     /// What changed.
     pub kind: NewsKind,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::paths::{beside, folder};
 
-/// How much is written to see whether there is space (bytes): the state and the generation before it at 200 rollbacks each.
+/// How much is written to see whether there is space (bytes): the state and the generation before it at 200 rollbacks
+/// each.
 const PROBE: usize = 1024 * 1024;
 
 /// How the folder of the state is.

@@ -19,11 +19,12 @@ const MAX_KEPT: usize = 200;
 /// How many are kept whatever their age.
 const MIN_KEPT: usize = 20;
 
-/// How many all services together keep, as far as each keeps [`MIN_KEPT`]: some 8 MB, half of the largest file that is read.
+/// How many all services together keep, as far as each keeps [`MIN_KEPT`]: some 8 MB, half of the largest file that
+/// is read.
 const MAX_TOTAL: usize = 4_000;
 
-/// How much older than the newest one an ended rollback may be. What counts is the distance between the two, not the time of
-/// the day: a clock that jumps ahead would make everything old at once.
+/// How much older than the newest one an ended rollback may be. What counts is the distance between the two, not the
+/// time of the day: a clock that jumps ahead would make everything old at once.
 const MAX_AGE: TimeDelta = TimeDelta::days(400);
 
 /// The whole memory.
@@ -40,8 +41,8 @@ pub struct State {
 pub struct ServiceState {
     /// Every rollback that was planned or begun, oldest first.
     pub rollbacks: Vec<Rollback>,
-    /// Since when this memory is whole. Nothing where it began empty, or an older generation had to do: then it is filled from
-    /// what the branch and Argo CD remember before anything rests on it.
+    /// Since when this memory is whole. Nothing where it began empty, or an older generation had to do: then it is
+    /// filled from what the branch and Argo CD remember before anything rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
     /// What people are told of it.
@@ -50,8 +51,8 @@ pub struct ServiceState {
     /// What Prometheus held of it when it was last seen whole. Files of schema 2 from before this field are still read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sighting: Option<Sighting>,
-    /// What passes saw at the tip of the branch; nothing before the first one that looked. Files of earlier versions lack it
-    /// and are read as such.
+    /// What passes saw at the tip of the branch; nothing before the first one that looked. Files of earlier versions
+    /// lack it and are read as such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
 }
@@ -151,11 +152,12 @@ pub struct Rollback {
     pub auto_sync_before: Option<serde_json::Value>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
-    /// Whether it was begun because the service was gone: then the pods have to be back too. A file without this field means no.
+    /// Whether it was begun because the service was gone: then the pods have to be back too. A file without this
+    /// field means no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outage: bool,
-    /// Whether the service is proven to fail more since it took effect: what it put back is no target again. A file without this
-    /// field means that nobody saw that.
+    /// Whether the service is proven to fail more since it took effect: what it put back is no target again. A file
+    /// without this field means that nobody saw that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub worse: bool,
     /// When it ended.
@@ -164,8 +166,8 @@ pub struct Rollback {
     pub steps: Vec<Step>,
 }
 
-/// What a rollback takes back and what it leaves. A file of an older program has none of it: then all that came after the
-/// restored revision goes back.
+/// What a rollback takes back and what it leaves. A file of an older program has none of it: then all that came after
+/// the restored revision goes back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GoesBack {
@@ -225,7 +227,8 @@ pub enum Closing {
     Overtaken,
 }
 
-/// What is asked of Argo CD. All that a later run needs to know the operation again, so that nothing is asked for twice.
+/// What is asked of Argo CD. All that a later run needs to know the operation again, so that nothing is asked for
+/// twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArgoOperation {
@@ -256,8 +259,8 @@ pub struct Entry {
 }
 
 impl Rollback {
-    /// Begins a rollback of which nothing else is known or done yet. `recovery_ratio` is the error ratio under which the burn has
-    /// stopped (0..1).
+    /// Begins a rollback of which nothing else is known or done yet. `recovery_ratio` is the error ratio under which
+    /// the burn has stopped (0..1).
     pub fn begin(
         id: String,
         origin: Origin,
@@ -348,8 +351,8 @@ impl State {
         self.services.get(key).cloned().unwrap_or_default()
     }
 
-    /// Forgets the oldest rollbacks beyond [`MAX_KEPT`], and those beyond [`MAX_AGE`] and [`MIN_KEPT`]; what is in flight stays.
-    /// Many services keep fewer each, so that the file stays readable: [`MAX_TOTAL`].
+    /// Forgets the oldest rollbacks beyond [`MAX_KEPT`], and those beyond [`MAX_AGE`] and [`MIN_KEPT`]; what is in
+    /// flight stays. Many services keep fewer each, so that the file stays readable: [`MAX_TOTAL`].
     pub(super) fn forget(&mut self) {
         let share = MAX_TOTAL / self.services.len().max(1);
         let most = share.clamp(MIN_KEPT, MAX_KEPT);

@@ -55,8 +55,8 @@ impl Journal {
     /// Takes the lock without waiting, makes sure that the folder can be written, and reads the state.
     ///
     /// # Errors
-    /// Fails when another run holds the lock, the folder cannot be written, or the file cannot be read or is newer. A damaged
-    /// file is no error: see [`Journal::damage`].
+    /// Fails when another run holds the lock, the folder cannot be written, or the file cannot be read or is newer. A
+    /// damaged file is no error: see [`Journal::damage`].
     pub fn open(file: &Path) -> Result<Self, JournalError> {
         let folder = folder(file);
         let in_folder = |source| JournalError::Folder {
@@ -106,8 +106,8 @@ impl Journal {
         self.open_file().state.service(service)
     }
 
-    /// Says what was found wrong with the file, where the generation before it had to do. The file is set aside with the next
-    /// record that is written.
+    /// Says what was found wrong with the file, where the generation before it had to do. The file is set aside with
+    /// the next record that is written.
     pub fn damage(&self) -> Option<String> {
         self.open_file().damage.clone()
     }
@@ -115,8 +115,8 @@ impl Journal {
     /// Writes down a rollback, durably, in the place of what was known of it before.
     ///
     /// # Errors
-    /// After an error it is not known which of the two generations is on disk: the run must begin nothing new, and every
-    /// further write of it fails too. [`Self::state`] keeps what was to be written , so that limits count it.
+    /// After an error it is not known which of the two generations is on disk: the run must begin nothing new, and
+    /// every further write of it fails too. [`Self::state`] keeps what was to be written , so that limits count it.
     pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
         let mut open = self.open_file();
         open.of(service).put(rollback);
@@ -129,8 +129,8 @@ impl Journal {
         open.of(service).rollbacks.retain(|known| known.id != id);
     }
 
-    /// Adds what the branch and Argo CD remember of a service: from now on its memory is whole. What is known already stays as
-    /// it is.
+    /// Adds what the branch and Argo CD remember of a service: from now on its memory is whole. What is known already
+    /// stays as it is.
     ///
     /// # Errors
     /// As for [`Journal::put`].

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How many tips of a service are kept. Past it every second one of the older half goes, so that what is recent is known to the
-/// pass and what is old more coarsely; some 150 bytes each.
+/// How many tips of a service are kept. Past it every second one of the older half goes, so that what is recent is
+/// known to the pass and what is old more coarsely; some 150 bytes each.
 const MAX_TIPS: usize = 128;
 
 /// How many tips of one service are kept however many services there are.
@@ -13,11 +13,12 @@ const MIN_TIPS: usize = 16;
 /// How many tips all services together keep, as far as each keeps [`MIN_TIPS`]: some 1.2 MB.
 const MAX_TOTAL: usize = 8_000;
 
-/// How old the written time of the newest tip may become before it is written again. A little less than the five minutes
-/// between two passes: each writes once, and passes that follow each other closely do not.
+/// How old the written time of the newest tip may become before it is written again. A little less than the five
+/// minutes between two passes: each writes once, and passes that follow each other closely do not.
 const WRITTEN_EVERY: TimeDelta = TimeDelta::minutes(4);
 
-/// How far the clock may go back without making what was seen doubtful. Source: our rule, as for the clocks of committers.
+/// How far the clock may go back without making what was seen doubtful. Source: our rule, as for the clocks of
+/// committers.
 const CLOCK_GRACE: TimeDelta = TimeDelta::seconds(60);
 
 /// The tips of one branch, as the passes of one service saw them.
@@ -55,8 +56,8 @@ impl Watch {
         }
     }
 
-    /// Returns the watch with what is the tip now. It begins anew at another branch, and where the clock went back: what was
-    /// seen then carries times that nothing can be compared with.
+    /// Returns the watch with what is the tip now. It begins anew at another branch, and where the clock went back:
+    /// what was seen then carries times that nothing can be compared with.
     #[must_use]
     pub fn seeing(known: Option<&Self>, place: &str, revision: &str, at: DateTime<Utc>) -> Self {
         let known = known.filter(|known| known.place == place);

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::Numbers;
 use super::families::{FAMILIES, Family, Sample};
 
-/// Writes the numbers of all services as one text: each metric once, with a sample for each service. Lines end with LF, the
-/// last one too; there are no time stamps, which a Pushgateway refuses. A number that is not known or not finite has no
-/// line, and a metric without a line is not named.
+/// Writes the numbers of all services as one text: each metric once, with a sample for each service. Lines end with
+/// LF, the last one too; there are no time stamps, which a Pushgateway refuses. A number that is not known or not
+/// finite has no line, and a metric without a line is not named.
 pub fn exposition(services: &[Numbers]) -> String {
     let mut text = String::new();
     for family in FAMILIES {

@@ -44,9 +44,9 @@ impl Unpublished {
     }
 }
 
-/// Writes the file (`METRICS_TEXTFILE`) with all services, and pushes one group for each (`PUSHGATEWAY_URL`). What fails is
-/// returned and changes nothing else. A push takes `timeout` at most, and after one that found nobody no other is tried, so
-/// that all take about as long as one.
+/// Writes the file (`METRICS_TEXTFILE`) with all services, and pushes one group for each (`PUSHGATEWAY_URL`). What
+/// fails is returned and changes nothing else. A push takes `timeout` at most, and after one that found nobody no
+/// other is tried, so that all take about as long as one.
 pub async fn publish(
     services: &[Numbers],
     pushgateway: Option<&Url>,

@@ -8,7 +8,8 @@ use crate::policy::Reason;
 use crate::record::{ActionKind, Record};
 use crate::slo::{Level, LevelThresholds, Verdict};
 
-/// After how many runs in a row without a measurement people are told. Source: the contract of messages, "unknown for 3 runs".
+/// After how many runs in a row without a measurement people are told. Source: the contract of messages, "unknown for
+/// 3 runs".
 const BLIND_AFTER: u32 = 3;
 
 /// How long after its end a rollback is still news. Older ones come from a memory that was rebuilt or put back.

@@ -32,8 +32,8 @@ pub(super) fn of_the_run(
     Some(numbers(service, &state, record))
 }
 
-/// Hands on the numbers of all services of a run: those that go to the same place in one go, because a file is replaced as a
-/// whole.
+/// Hands on the numbers of all services of a run: those that go to the same place in one go, because a file is
+/// replaced as a whole.
 pub(crate) async fn hand_on(journal: &mut Journal, mut services: Vec<(&Service<'_>, Numbers)>) {
     while let Some((first, _)) = services.first() {
         let notify = &first.config.notify;

@@ -1,5 +1,5 @@
-//! Tells people what is new. Done and told are different: what is new is written into the outbox first, and what could not be
-//! delivered goes out with a later run. Nothing here changes an outcome or an exit code.
+//! Tells people what is new. Done and told are different: what is new is written into the outbox first, and what
+//! could not be delivered goes out with a later run. Nothing here changes an outcome or an exit code.
 
 mod changes;
 mod metrics;
@@ -24,7 +24,8 @@ use crate::service::Service;
 
 pub(crate) use metrics::hand_on;
 
-/// How long a run waits for its messages before it waits for its proof. Everything is done by then, and nothing is held up.
+/// How long a run waits for its messages before it waits for its proof. Everything is done by then, and nothing is
+/// held up.
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// Messages that are on their way while a run goes on.
@@ -51,8 +52,8 @@ pub(crate) async fn at_once(
     Underway(bag.map(|bag| tokio::spawn(bag.deliver())))
 }
 
-/// Gives the messages a moment to arrive and notes what became of them, before a run waits long for its proof: were it killed
-/// then, a bot would post again what it has posted. Messages that need longer go on beside the run.
+/// Gives the messages a moment to arrive and notes what became of them, before a run waits long for its proof: were
+/// it killed then, a bot would post again what it has posted. Messages that need longer go on beside the run.
 pub(crate) async fn collect_soon(
     service: &Service<'_>,
     journal: &mut Journal,

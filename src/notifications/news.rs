@@ -40,8 +40,8 @@ pub(super) async fn course(service: &Service<'_>) -> Vec<Option<f64>> {
     narrowed(&course, POINTS)
 }
 
-/// Joins neighbours until no more than `most` points are left; a point is the highest of those it stands for, so that a short
-/// burn is still seen. The newest points stand for equally many each; the oldest may stand for fewer.
+/// Joins neighbours until no more than `most` points are left; a point is the highest of those it stands for, so that
+/// a short burn is still seen. The newest points stand for equally many each; the oldest may stand for fewer.
 fn narrowed(course: &[Option<f64>], most: usize) -> Vec<Option<f64>> {
     let joined = course.len().div_ceil(most).max(1);
     let highest = |part: &[Option<f64>]| part.iter().flatten().copied().reduce(f64::max);

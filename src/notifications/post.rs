@@ -1,4 +1,5 @@
-//! Delivers what is in the outbox: every channel on its own and in its own order, so that one that hangs holds up no other.
+//! Delivers what is in the outbox: every channel on its own and in its own order, so that one that hangs holds up no
+//! other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

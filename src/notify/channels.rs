@@ -42,8 +42,8 @@ impl Channel {
 
 /// Returns who is told of a change, whether they are configured or not.
 ///
-/// Slack and the webhook hear of everything. PagerDuty is woken where a person is needed, and told when a rollback begins and
-/// when it is proven. The ticket is about rollbacks that were begun.
+/// Slack and the webhook hear of everything. PagerDuty is woken where a person is needed, and told when a rollback
+/// begins and when it is proven. The ticket is about rollbacks that were begun.
 pub fn channels(news: &News) -> Vec<Channel> {
     let (wakes, is_of_the_ticket) = match news.kind {
         NewsKind::Started | NewsKind::Recovered | NewsKind::Ineffective | NewsKind::Failed => {

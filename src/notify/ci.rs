@@ -1,7 +1,8 @@
 //! What the gate says to a pipeline: outputs of a step, a summary for its page, annotations, and a dotenv file.
 //!
-//! Outputs and the dotenv file hold codes and numbers, apart from `why` and `record`. What others wrote is escaped wherever
-//! it could be read as a command or as markup. Where there are several services, the one that blocks hardest speaks.
+//! Outputs and the dotenv file hold codes and numbers, apart from `why` and `record`. What others wrote is escaped
+//! wherever it could be read as a command or as markup. Where there are several services, the one that blocks hardest
+//! speaks.
 
 use std::fmt::Write;
 
@@ -69,8 +70,8 @@ impl<'a> Gate<'a> {
         complaint.or(self.complaint.as_deref()).unwrap_or_default()
     }
 
-    /// Returns what the outputs and the dotenv file have in common: words of ours and numbers, each on one line. What is not
-    /// known is empty.
+    /// Returns what the outputs and the dotenv file have in common: words of ours and numbers, each on one line. What
+    /// is not known is empty.
     fn values(&self) -> Vec<(&'static str, String)> {
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let code = |value: Option<&str>| value.unwrap_or_default().to_owned();

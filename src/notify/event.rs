@@ -7,8 +7,8 @@
 //! | the burn stopped | `dev.cdevents.incident.resolved.0.3.0` |
 //! | every other kind | `error-budget-monitor.KIND.v1`, such as `error-budget-monitor.held.v1` |
 //!
-//! `data` of the CDEvents types is an event of CDEvents 0.5.0 whose `customData` is what `data` of ours is: the news as they
-//! are kept, with long texts shortened.
+//! `data` of the CDEvents types is an event of CDEvents 0.5.0 whose `customData` is what `data` of ours is: the news
+//! as they are kept, with long texts shortened.
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! All human text in one place, and the way from a change to the people who are told.
 //!
-//! Pure: what the program prints (`text`, `ci` for pipelines), writes into commits and pull requests (`commit`, `pull`), and says to
-//! each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`). [`channels`] says who is told what;
-//! [`Tellers`] delivers it.
+//! Pure: what the program prints (`text`, `ci` for pipelines), writes into commits and pull requests (`commit`,
+//! `pull`), and says to each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`).
+//! [`channels`] says who is told what; [`Tellers`] delivers it.
 
 mod advice;
 mod channels;

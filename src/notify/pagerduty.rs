@@ -79,8 +79,8 @@ pub(super) fn change(news: &News) -> Change {
     }
 }
 
-/// Returns the key of the incident: the rollback's id, so that its end finds its beginning, or else the condition of the
-/// service. What begins and what ends a condition have one key.
+/// Returns the key of the incident: the rollback's id, so that its end finds its beginning, or else the condition of
+/// the service. What begins and what ends a condition have one key.
 fn key(news: &News) -> String {
     let condition = match (&news.rollback, news.kind) {
         // Long after the rollback's incident is over.

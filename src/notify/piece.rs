@@ -124,8 +124,8 @@ fn cut(text: &str, limit: usize) -> String {
     if limit == 0 { kept } else { kept + "…" }
 }
 
-/// Cleans, shortens and escapes a text so that the escaped one fits: escaping makes it longer, and no cut may fall into what
-/// stands for a character.
+/// Cleans, shortens and escapes a text so that the escaped one fits: escaping makes it longer, and no cut may fall
+/// into what stands for a character.
 pub(super) fn escaped(
     text: &str,
     limit: usize,
@@ -155,8 +155,8 @@ pub(super) fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// Draws a course as blocks, the highest value filling its place; a slice without data is a dot. Returns nothing where no
-/// slice has data.
+/// Draws a course as blocks, the highest value filling its place; a slice without data is a dot. Returns nothing
+/// where no slice has data.
 pub(super) fn sparkline(course: &[Option<f64>]) -> Option<String> {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let highest = highest(course)?;
@@ -181,8 +181,8 @@ pub(super) fn highest(course: &[Option<f64>]) -> Option<f64> {
     values.reduce(f64::max)
 }
 
-/// Tells whether a character is unseen and could make a text read otherwise: zero-width characters, marks and overrides of
-/// direction, tags and fillers.
+/// Tells whether a character is unseen and could make a text read otherwise: zero-width characters, marks and
+/// overrides of direction, tags and fillers.
 fn is_hidden(c: char) -> bool {
     matches!(
         c,

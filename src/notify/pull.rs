@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-/// Writes title and body of a pull request from its commit's message, whose trailers stay last: a squash takes them along.
+/// Writes title and body of a pull request from its commit's message, whose trailers stay last: a squash takes them
+/// along.
 pub fn pull_request(message: &str, until: DateTime<Utc>) -> (String, String) {
     let (title, rest) = message.split_once("\n\n").unwrap_or((message, ""));
     let rest = rest.trim_end();

@@ -13,7 +13,8 @@ const MAX_HEADER: usize = 150;
 /// Longest text of a section (characters). Source: Slack's reference of the section block.
 const MAX_SECTION: usize = 3_000;
 
-/// Most characters of all blocks together. Source: our rule, below Slack's own bound near 12,000, which is not documented.
+/// Most characters of all blocks together. Source: our rule, below Slack's own bound near 12,000, which is not
+/// documented.
 const MAX_TOTAL: usize = 9_000;
 
 /// Longest piece of a line (characters, escaped). Protects the lines beside it.

@@ -1,4 +1,5 @@
-//! The sentences that all channels share: what a change is called, what there is to say about it, and what a person does next.
+//! The sentences that all channels share: what a change is called, what there is to say about it, and what a person
+//! does next.
 
 use super::advice::next_step;
 use super::numbers::{percent, rate, span};

@@ -1,7 +1,8 @@
 //! The incident ticket: the draft of a post-mortem, and a comment for each change.
 //!
-//! Two hidden lines stand at the end of the draft: the rollback's id, by which the ticket is found again, and the hash of all
-//! that stands above, by which a person's change is seen. A draft that a person changed is never replaced.
+//! Two hidden lines stand at the end of the draft: the rollback's id, by which the ticket is found again, and the
+//! hash of all that stands above, by which a person's change is seen. A draft that a person changed is never
+//! replaced.
 
 use std::fmt::Write;
 

@@ -46,7 +46,8 @@ pub async fn branch(
     .await
 }
 
-/// Reads the branch at least as far as a commit that was its tip when an earlier run judged it: what that run pushed is newer.
+/// Reads the branch at least as far as a commit that was its tip when an earlier run judged it: what that run pushed
+/// is newer.
 ///
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, or when branch or path are not there.
@@ -140,7 +141,8 @@ fn mark(snapshot: &Snapshot, change: &git::PathChange) -> Option<RollbackMark> {
     is_confirmed.then_some(mark)
 }
 
-/// Looks what each commit since a target did, and gives the snapshot back. Whatever cannot be read is said in the answer.
+/// Looks what each commit since a target did, and gives the snapshot back. Whatever cannot be read is said in the
+/// answer.
 pub async fn doings(snapshot: Snapshot, suspect: &str, target: &str) -> (Snapshot, Doings) {
     let (suspect, target) = (suspect.to_owned(), target.to_owned());
     let names = (suspect.clone(), target.clone());

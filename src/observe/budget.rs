@@ -1,10 +1,10 @@
 //! The events of the SLO window, and how much of it holds data.
 //!
-//! Asked at once where the server lets us. A server with a limit on the samples, the time or the length of one query gets
-//! the same question in chunks, one after the other, so that it never reads more than one of them for us. `increase()`
-//! counts between samples only, so what happened between the last sample of a chunk and the first one of the next would be
-//! in neither. Each chunk therefore reaches back into the one before it, as far as there are samples, and what had been
-//! counted there is taken off.
+//! Asked at once where the server lets us. A server with a limit on the samples, the time or the length of one query
+//! gets the same question in chunks, one after the other, so that it never reads more than one of them for us.
+//! `increase()` counts between samples only, so what happened between the last sample of a chunk and the first one of
+//! the next would be in neither. Each chunk therefore reaches back into the one before it, as far as there are
+//! samples, and what had been counted there is taken off.
 
 use std::time::Duration;
 
@@ -23,8 +23,9 @@ const LONGEST_CHUNK: Duration = Duration::from_secs(86_400);
 /// Length of the shortest chunk that is tried: where not even an hour may be read, the short windows may not either.
 const SHORTEST_CHUNK: Duration = Duration::from_secs(3600);
 
-/// How far a chunk reaches back into the one before it, where that one has samples until its end. Long against the distance
-/// of two samples, so that what `increase()` extrapolates to the ends of its range is little of what it counted there.
+/// How far a chunk reaches back into the one before it, where that one has samples until its end. Long against the
+/// distance of two samples, so that what `increase()` extrapolates to the ends of its range is little of what it
+/// counted there.
 const OVERLAP: Duration = Duration::from_secs(3600);
 
 /// How long all chunks together may take. Protects the rest of the pass: beyond it the SLO window stays unknown.
@@ -233,8 +234,8 @@ impl Chunks {
         true
     }
 
-    /// Adds what was answered about a chunk. A chunk without a total holds no data: it counts against the coverage, and is not
-    /// a chunk without events.
+    /// Adds what was answered about a chunk. A chunk without a total holds no data: it counts against the coverage,
+    /// and is not a chunk without events.
     ///
     /// # Errors
     /// Returns what makes the whole window unknown.

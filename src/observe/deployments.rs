@@ -22,9 +22,9 @@ impl Run<'_> {
     }
 }
 
-/// Gives the changes of the branch the times at which Argo CD deployed them, and leaves out those that it never deployed, or
-/// that something older replaced. What is older than its history keeps the time of its commit. Where the two disagree on what
-/// is live, the timeline is unsettled.
+/// Gives the changes of the branch the times at which Argo CD deployed them, and leaves out those that it never
+/// deployed, or that something older replaced. What is older than its history keeps the time of its commit. Where the
+/// two disagree on what is live, the timeline is unsettled.
 pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) -> Timeline {
     timeline.source = Source::Argocd;
     timeline.witness = Witness::Argocd;
@@ -59,8 +59,8 @@ fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<Run<'a
     runs
 }
 
-/// Finds the run of each change by its content, the newest first: a commit that restores what an application was rolled back to
-/// is never deployed by itself.
+/// Finds the run of each change by its content, the newest first: a commit that restores what an application was
+/// rolled back to is never deployed by itself.
 fn date(changes: &mut Vec<Change>, runs: &[Run<'_>]) {
     let first_known = runs.iter().find(|run| run.change.is_some());
     let first_known = first_known.and_then(|run| run.began);
@@ -89,8 +89,8 @@ fn date(changes: &mut Vec<Change>, runs: &[Run<'_>]) {
     });
 }
 
-/// Returns the deployments as Argo CD alone knows them: revisions and sources are what tells them apart. Nothing where its
-/// history cannot be read.
+/// Returns the deployments as Argo CD alone knows them: revisions and sources are what tells them apart. Nothing
+/// where its history cannot be read.
 pub fn of_application(app: &Application) -> Option<Timeline> {
     let deployments = app.deployments()?;
     let mut changes = Vec::new();

@@ -3,8 +3,8 @@
 use crate::clients::prometheus::promql::{regex_escape, string_literal};
 use crate::config::MetricsFamily;
 
-/// What differs between families. A form is one naming with one way of naming the service and one side; forms are tried in
-/// their order, and the first one that has series counts. Never two: they may hold the same requests.
+/// What differs between families. A form is one naming with one way of naming the service and one side; forms are
+/// tried in their order, and the first one that has series counts. Never two: they may hold the same requests.
 pub(super) struct Family {
     /// How its metrics and their labels are called.
     pub(super) namings: &'static [Naming],
@@ -186,8 +186,8 @@ impl Names<'_> {
 /// What Flagger adds to the name of what it serves. Source: its documentation, "How it works".
 const PRIMARY: &str = "(-primary|-canary)?";
 
-/// Routes of probes and scrapes, whole paths: those of Kubernetes' own components, of Spring Boot's Actuator and of the usual
-/// client libraries. `/health-records` is none of them, and neither is `/api/metrics`.
+/// Routes of probes and scrapes, whole paths: those of Kubernetes' own components, of Spring Boot's Actuator and of
+/// the usual client libraries. `/health-records` is none of them, and neither is `/api/metrics`.
 pub(super) const PROBES: &str = ".*/(healthz|livez|readyz|actuator/(health|prometheus|info|metrics))(/.*)?|\
                                  /(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?";
 
@@ -315,8 +315,8 @@ const INGRESS_NGINX: Family = Family {
     doubt: None,
 };
 
-/// The name of a cluster in Envoy is namespace_service_port; no Kubernetes name has an underscore. Envoy Gateway names it after
-/// the route, which is taken for the service's where it has its name.
+/// The name of a cluster in Envoy is namespace_service_port; no Kubernetes name has an underscore. Envoy Gateway
+/// names it after the route, which is taken for the service's where it has its name.
 fn in_envoy(names: &Names<'_>, label: &str) -> String {
     let (namespace, service) = (regex_escape(names.namespace), names.pattern());
     let cluster =
@@ -379,10 +379,10 @@ const LINKERD: Family = Family {
 };
 
 /// The name of a service in Traefik: namespace-service-port@kubernetes, that of an IngressRoute
-/// namespace-route-hash@kubernetescrd, that of a HTTPRoute ends with -svc-namespace-service-port@kubernetesgateway behind a
-/// hash of 20 digits, that of the provider for ingress-nginx is namespace-ingress-service-port. A port with a dash would be
-/// the name of another service with a port, and an Ingress of another name could hide another service: to count another
-/// service is worse than to count none. Source: Traefik's providers, version 3.6.
+/// namespace-route-hash@kubernetescrd, that of a HTTPRoute ends with -svc-namespace-service-port@kubernetesgateway
+/// behind a hash of 20 digits, that of the provider for ingress-nginx is namespace-ingress-service-port. A port with
+/// a dash would be the name of another service with a port, and an Ingress of another name could hide another
+/// service: to count another service is worse than to count none. Source: Traefik's providers, version 3.6.
 fn in_traefik(names: &Names<'_>, label: &str) -> String {
     let (namespace, service) = (regex_escape(names.namespace), names.pattern());
     let own = format!("{namespace}-{service}");

@@ -1,8 +1,8 @@
 //! Whether all series of a service speak of one service, and of each event once.
 //!
-//! A back end that joins several Prometheus holds what has the same name in staging and in production, told apart by a label
-//! of its own. It may hold one service twice as well: once from each of two Prometheus that watch the same pods. Either way the
-//! sum over all series is a number of nothing that exists.
+//! A back end that joins several Prometheus holds what has the same name in staging and in production, told apart by
+//! a label of its own. It may hold one service twice as well: once from each of two Prometheus that watch the same
+//! pods. Either way the sum over all series is a number of nothing that exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::parts::{Parts, Quantity};
 use super::series::Series;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 
-/// Labels that name a place or an owner: a cluster, an environment, a tenant, a Prometheus. One service has one value of each.
-/// What differs between the pods of one service is not among them: pod, instance, node, zone. Source: the external labels of
-/// Prometheus' documentation and its operator, of Thanos, Mimir, VictoriaMetrics and Google's managed Prometheus, and the
-/// resource attributes of OpenTelemetry.
+/// Labels that name a place or an owner: a cluster, an environment, a tenant, a Prometheus. One service has one value
+/// of each. What differs between the pods of one service is not among them: pod, instance, node, zone. Source: the
+/// external labels of Prometheus' documentation and its operator, of Thanos, Mimir, VictoriaMetrics and Google's
+/// managed Prometheus, and the resource attributes of OpenTelemetry.
 pub(super) const PLACES: [&str; 35] = [
     "cluster",
     "cluster_id",
@@ -65,15 +65,15 @@ pub(super) const REPLICAS: [&str; 4] = [
     "receive_replica",
 ];
 
-/// Labels that a Prometheus gives to a target beside its address. Series of one address that differ in nothing else were
-/// read twice.
+/// Labels that a Prometheus gives to a target beside its address. Series of one address that differ in nothing else
+/// were read twice.
 const SCRAPES: [&str; 2] = ["job", "endpoint"];
 
 /// How far back series are looked at: the longest window by which burning is decided.
 const LOOKED_AT: Duration = Duration::from_secs(6 * 3600);
 
-/// How many kinds of series are told apart: enough to see what is wrong, and a bound where a label has as many values as there
-/// are customers.
+/// How many kinds of series are told apart: enough to see what is wrong, and a bound where a label has as many values
+/// as there are customers.
 const MOST_KINDS: usize = 12;
 
 /// How many values of a label are named in one sentence.
@@ -117,7 +117,8 @@ impl<'a> Identity<'a> {
             ),
             ("copies", copies(&now)),
             (
-                // The second largest of six: a Prometheus that was replaced leaves two of them side by side for a moment.
+                // The second largest of six: a Prometheus that was replaced leaves two of them side by side for a
+                // moment.
                 "copies_before",
                 format!(
                     "quantile_over_time(0.8, ({})[{}:{}])",

@@ -46,15 +46,15 @@ const SCRAPES_PER_SLICE: u32 = 4;
 /// What a slice covers where the operator's own queries say nothing in shorter ones: four scrapes a minute apart.
 const WIDE_SLICE: Duration = Duration::from_secs(240);
 
-/// How far back own queries are asked for the newest events. Two scrapes lie in it. Where scrapes are rare enough for wide
-/// slices, more than 30 s apart, the newer of the two is at most [`MAX_SAMPLE_AGE`] old.
+/// How far back own queries are asked for the newest events. Two scrapes lie in it. Where scrapes are rare enough for
+/// wide slices, more than 30 s apart, the newer of the two is at most [`MAX_SAMPLE_AGE`] old.
 const NEWEST_RANGE: Duration = Duration::from_secs(150);
 
 /// Slices, oldest first; nothing where one is missing or idle.
 type Slices = Reading<Vec<Option<Events>>>;
 
-/// Most native histograms in one answer. Each may have 160 buckets (the usual limit of a scrape), some 40 bytes each: 500 of
-/// them stay well below the client's cap on an answer.
+/// Most native histograms in one answer. Each may have 160 buckets (the usual limit of a scrape), some 40 bytes each:
+/// 500 of them stay well below the client's cap on an answer.
 const NATIVE_POINTS: usize = 500;
 
 /// Where the metrics of a service come from.
@@ -85,14 +85,14 @@ impl Metrics<'_> {
     /// Reads the whole state of a service: one request for the time, then all others together.
     ///
     /// # Errors
-    /// Fails when Prometheus cannot be asked or refuses us. Whatever it answers is a reading, not an error, and so is its
-    /// refusal of one question.
+    /// Fails when Prometheus cannot be asked or refuses us. Whatever it answers is a reading, not an error, and so is
+    /// its refusal of one question.
     pub async fn observe(&self, objective: &Objective) -> Result<Observation, PrometheusError> {
         self.observe_since(objective, None).await
     }
 
-    /// Reads the whole state of a service like [`observe`](Self::observe), and looks whether the back end still holds what it
-    /// held at an earlier sighting: what it lost makes the newest samples a partial reading.
+    /// Reads the whole state of a service like [`observe`](Self::observe), and looks whether the back end still holds
+    /// what it held at an earlier sighting: what it lost makes the newest samples a partial reading.
     ///
     /// # Errors
     /// As for [`observe`](Self::observe).
@@ -271,8 +271,8 @@ impl Metrics<'_> {
         })
     }
 
-    /// Says why no number of the service may be believed at the time of a look at its slices, where something shows it: the same
-    /// that would make a pass hold. One request, for what a proof rests on.
+    /// Says why no number of the service may be believed at the time of a look at its slices, where something shows
+    /// it: the same that would make a pass hold. One request, for what a proof rests on.
     ///
     /// # Errors
     /// Fails when Prometheus cannot be asked or refuses.
@@ -385,8 +385,8 @@ impl Metrics<'_> {
         self.over(&query, grid, |answer| slices(answer, grid)).await
     }
 
-    /// Asks own queries again in wide slices where the usual ones hold next to nothing: they do not say how often their series
-    /// are scraped, and a slice without two scrapes is empty.
+    /// Asks own queries again in wide slices where the usual ones hold next to nothing: they do not say how often
+    /// their series are scraped, and a slice without two scrapes is empty.
     async fn widened(
         &self,
         slices: Slices,
@@ -511,8 +511,8 @@ impl Metrics<'_> {
     }
 }
 
-/// Says which of the short windows holds more bad events than events. A counter that is wrong in one window is wrong in all,
-/// also where the other one still hides it.
+/// Says which of the short windows holds more bad events than events. A counter that is wrong in one window is wrong
+/// in all, also where the other one still hides it.
 fn recent_contradiction(recent: &Parts) -> Option<String> {
     RECENT.into_iter().find_map(|(bad, total, _)| {
         let counted = (recent.quantity(bad), recent.quantity(total));

@@ -1,5 +1,5 @@
-//! Looks for what stands near a service without series: a name that differs by a letter, another namespace, another family.
-//! Whether kube-state-metrics know the service is asked beside it.
+//! Looks for what stands near a service without series: a name that differs by a letter, another namespace, another
+//! family. Whether kube-state-metrics know the service is asked beside it.
 //!
 //! Only `doctor` asks, in one request, and looks at what has series now.
 
@@ -139,7 +139,8 @@ fn forms(queries: &Queries) -> Vec<(usize, Series)> {
     each.collect()
 }
 
-/// Returns the questions about names: of other services and namespaces in each form, and of the same service in other families.
+/// Returns the questions about names: of other services and namespaces in each form, and of the same service in other
+/// families.
 fn of_names(queries: &Queries, workload: &Workload) -> Vec<(String, String)> {
     let is = |label: &str, value: &str| format!("{label}={}", string_literal(value));
     let names =

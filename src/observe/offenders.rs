@@ -1,5 +1,5 @@
-//! What fails most: the routes, outcomes and pods of the bad events, which a person wants to know first, and whether nearly
-//! all of them are probes. Asked only while something burns, in one request.
+//! What fails most: the routes, outcomes and pods of the bad events, which a person wants to know first, and whether
+//! nearly all of them are probes. Asked only while something burns, in one request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::clients::prometheus::promql::{regex_escape, string_literal};
 /// Over how long bad events are told apart: the longest of the short windows, so that whatever burns shows in it.
 const WINDOW: Duration = Duration::from_secs(1800);
 
-/// Most series of each quantity that are looked at: those with the most events. Protects memory from labels without bounds.
+/// Most series of each quantity that are looked at: those with the most events. Protects memory from labels without
+/// bounds.
 const MAX_SERIES: usize = 1000;
 
 /// Most values of one label that are named.
@@ -108,8 +109,8 @@ impl Probes {
 }
 
 impl Metrics<'_> {
-    /// Tells what fails most, in one request. Nothing for own queries: their answers have no labels to look at. What cannot
-    /// be asked stands in nobody's way.
+    /// Tells what fails most, in one request. Nothing for own queries: their answers have no labels to look at. What
+    /// cannot be asked stands in nobody's way.
     pub async fn breakdown(&self, observation: &Observation) -> Breakdown {
         let queries = self.queries.seen(observation.seen);
         let Some(series) = queries.series() else {

@@ -376,8 +376,8 @@ pub(super) fn histograms(
     )
 }
 
-/// Returns the native histogram of each point of the grid as one with the bounds of its own buckets; nothing where it is
-/// missing, idle or contradictory. `unit_seconds` is the unit of the bounds.
+/// Returns the native histogram of each point of the grid as one with the bounds of its own buckets; nothing where it
+/// is missing, idle or contradictory. `unit_seconds` is the unit of the bounds.
 pub(super) fn native_histograms(
     answer: Answer<Vec<NativeHistogram>>,
     grid: Grid,

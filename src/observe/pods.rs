@@ -1,7 +1,8 @@
 //! Asks kube-state-metrics whether the pods of a service are there.
 //!
-//! One request, and only where the traffic is gone or where a service has to come back from an outage. Many places do not have
-//! these metrics, and whatever goes wrong here is no failure of the pass: it is a reading that proves nothing.
+//! One request, and only where the traffic is gone or where a service has to come back from an outage. Many places do
+//! not have these metrics, and whatever goes wrong here is no failure of the pass: it is a reading that proves
+//! nothing.
 
 use std::time::Duration;
 
@@ -43,8 +44,8 @@ impl Metrics<'_> {
     }
 }
 
-/// Returns the questions about the workload of a service's name, and about pods that are named after it. Several collectors may
-/// tell of one pod; of contradictory values the one counts that speaks against an outage.
+/// Returns the questions about the workload of a service's name, and about pods that are named after it. Several
+/// collectors may tell of one pod; of contradictory values the one counts that speaks against an outage.
 fn queries(workload: &Workload, window: Duration) -> Vec<(&'static str, String)> {
     let range = range_seconds(window);
     let namespace = string_literal(&workload.namespace);
@@ -122,8 +123,8 @@ fn queries(workload: &Workload, window: Duration) -> Vec<(&'static str, String)>
     ]
 }
 
-/// Returns the matchers of the pods that are named after a service: of a Deployment, or of a StatefulSet. Those of a service whose
-/// name merely begins alike are others.
+/// Returns the matchers of the pods that are named after a service: of a Deployment, or of a StatefulSet. Those of a
+/// service whose name merely begins alike are others.
 pub(super) fn matchers(workload: &Workload) -> String {
     let namespace = string_literal(&workload.namespace);
     let name = regex_escape(&workload.service);

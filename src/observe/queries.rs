@@ -27,12 +27,12 @@ pub(super) const SCRAPE_RANGE: Duration = Duration::from_secs(120);
 /// How far back Prometheus looks for the sample of a moment, unless it is told otherwise. Source: its documentation.
 const LOOK_BACK: Duration = Duration::from_secs(300);
 
-/// Window in which own queries are asked whether there is data at a moment: a counter needs two samples in it, also where a
-/// recording rule writes one every five minutes.
+/// Window in which own queries are asked whether there is data at a moment: a counter needs two samples in it, also
+/// where a recording rule writes one every five minutes.
 const OWN_LOOK_BACK: Duration = Duration::from_secs(900);
 
-/// Largest number of slots in which coverage is counted: about one an hour for 30 days (facts, section 5), and not exactly
-/// one, so that what is there only at the beginning of each hour is not taken for all of it.
+/// Largest number of slots in which coverage is counted: about one an hour for 30 days (facts, section 5), and not
+/// exactly one, so that what is there only at the beginning of each hour is not taken for all of it.
 const COVERAGE_SLOTS: u32 = 732;
 
 /// The service that is watched, as Kubernetes names it.
@@ -76,8 +76,8 @@ enum EventQueries {
 }
 
 impl Queries {
-    /// Returns the queries of a family. `selector` (label matchers separated by commas, trusted text) takes the place of the
-    /// labels by which the family names a service.
+    /// Returns the queries of a family. `selector` (label matchers separated by commas, trusted text) takes the place
+    /// of the labels by which the family names a service.
     pub fn family(
         workload: Workload,
         family: MetricsFamily,
@@ -124,8 +124,8 @@ impl Queries {
         }
     }
 
-    /// What the first request of a pass asks to learn in which form the service is counted, and how often it is scraped in
-    /// each.
+    /// What the first request of a pass asks to learn in which form the service is counted, and how often it is
+    /// scraped in each.
     pub(super) fn sought(&self) -> Vec<(String, String)> {
         let EventQueries::Family {
             series, selector, ..
@@ -166,7 +166,8 @@ impl Queries {
                     if (forms > 1 || ways.len() > 1) && has_primary == names[0] {
                         sought.push((presence_of(seen), series.presence()));
                     }
-                    // One request would be too long with every combination; without this one scrapes count as usual ones.
+                    // One request would be too long with every combination; without this one scrapes count as usual
+                    // ones.
                     let is_rare = is_classic && has_primary;
                     if !series.has_quotes() && !is_rare {
                         let samples = queries.samples().into_iter().flatten();
@@ -261,8 +262,9 @@ impl Queries {
         }
     }
 
-    /// The pods of a window that ends now, by the label `pod` and by [`PART`]: their images as kube-state-metrics name them,
-    /// by the label [`IMAGE`], and their bad and all events (`bad`, `total`) where the service's own pods are told apart.
+    /// The pods of a window that ends now, by the label `pod` and by [`PART`]: their images as kube-state-metrics
+    /// name them, by the label [`IMAGE`], and their bad and all events (`bad`, `total`) where the service's own pods
+    /// are told apart.
     pub(super) fn pods(&self, window: Duration) -> String {
         let mut parts = match &self.events {
             EventQueries::Family { series, .. } if series.has_own_pods() => vec![
@@ -275,13 +277,14 @@ impl Queries {
         combine(parts)
     }
 
-    /// What shows that all series are of one service, and each event in one of them. Own queries are taken at their word.
+    /// What shows that all series are of one service, and each event in one of them. Own queries are taken at their
+    /// word.
     pub(super) fn identity(&self) -> Option<Identity<'_>> {
         self.series().map(Identity::of)
     }
 
-    /// The events of a window that ends now whose outcome has no form that the family knows. They are no events for it, and
-    /// many of them mean that nobody knows how the service fares.
+    /// The events of a window that ends now whose outcome has no form that the family knows. They are no events for
+    /// it, and many of them mean that nobody knows how the service fares.
     pub(super) fn strange(&self, window: Duration) -> Option<String> {
         match &self.events {
             EventQueries::Family { series, .. } => Some(format!("sum({})", series.strange(window))),
@@ -343,18 +346,19 @@ impl Queries {
         self.series().is_none()
     }
 
-    /// In how many slots of the SLO window there was any data, and how many slots there are. Known series are only looked
-    /// at, because counting their events in every slot would read the whole window once more. How far back a slot looks is
-    /// written out: without that VictoriaMetrics looks back a whole slot. There has to be a sample before and after the moment
-    /// that is looked at, five minutes ago, so that data count no longer than they are there.
+    /// In how many slots of the SLO window there was any data, and how many slots there are. Known series are only
+    /// looked at, because counting their events in every slot would read the whole window once more. How far back a
+    /// slot looks is written out: without that VictoriaMetrics looks back a whole slot. There has to be a sample
+    /// before and after the moment that is looked at, five minutes ago, so that data count no longer than they are
+    /// there.
     pub(super) fn coverage(&self, slo_window: Duration) -> (String, u32) {
         let slot = slot_of(slo_window).as_secs();
         let slots = u32::try_from(slo_window.as_secs() / slot).unwrap_or(COVERAGE_SLOTS);
         (self.covered_slots(slo_window, slo_window), slots)
     }
 
-    /// In how many of the slots of [`coverage`](Self::coverage) there was any data within a part of the SLO window that ends
-    /// now.
+    /// In how many of the slots of [`coverage`](Self::coverage) there was any data within a part of the SLO window
+    /// that ends now.
     pub(super) fn covered_slots(&self, part: Duration, slo_window: Duration) -> String {
         let slot = slot_of(slo_window);
         let range = format!("[{}:{}]", range_seconds(part), range_seconds(slot));
@@ -372,8 +376,8 @@ impl Queries {
         }
     }
 
-    /// How many series counted the events at a moment so long ago. What a server kept of that moment it still keeps, so fewer
-    /// than were seen then are a sign that it lost a part of its memory. Own queries name no series.
+    /// How many series counted the events at a moment so long ago. What a server kept of that moment it still keeps,
+    /// so fewer than were seen then are a sign that it lost a part of its memory. Own queries name no series.
     pub(super) fn series_seen(&self, ago: Option<Duration>) -> Option<String> {
         match &self.events {
             EventQueries::Family { series, .. } => {

@@ -39,11 +39,11 @@ pub struct SeenForm {
     pub(super) has_primary: bool,
     /// Whether the server is known to tell apart what the family is in doubt about.
     pub(super) is_proven: bool,
-    /// Whether events that native histograms should count are counted beside classic ones, because the server holds no native
-    /// ones of the service, as VictoriaMetrics never does.
+    /// Whether events that native histograms should count are counted beside classic ones, because the server holds
+    /// no native ones of the service, as VictoriaMetrics never does.
     pub(super) is_classic: bool,
-    /// Which labels of outcomes and routes, in their order, no series has; a bit for each. Asking for fewer keeps a query
-    /// short: VictoriaMetrics refuses one of more than 16 KiB.
+    /// Which labels of outcomes and routes, in their order, no series has; a bit for each. Asking for fewer keeps a
+    /// query short: VictoriaMetrics refuses one of more than 16 KiB.
     pub(super) lacks: u16,
 }
 
@@ -287,9 +287,9 @@ impl Series {
         }
     }
 
-    /// How surely the service is counted in this form, as a number: the later it had series the larger; nothing where it
-    /// never had. A form whose labels not every server can read is only a guess where the metric exists at all, which
-    /// says that the server can read them.
+    /// How surely the service is counted in this form, as a number: the later it had series the larger; nothing where
+    /// it never had. A form whose labels not every server can read is only a guess where the metric exists at all,
+    /// which says that the server can read them.
     pub(super) fn presence(&self) -> String {
         if self.form.has_quotes() {
             return format!("count({}) * 0 + 1", selector(&self.metric(), ""));
@@ -349,7 +349,8 @@ impl Series {
         selector(&self.metric(), &self.named)
     }
 
-    /// The labels by which this form names a service; nothing where a selector does or where not every server can read them.
+    /// The labels by which this form names a service; nothing where a selector does or where not every server can
+    /// read them.
     pub(super) fn labels_of_names(&self) -> Option<&'static Labels> {
         let way = self.form.way.filter(|_| !self.has_quotes())?;
         Some(&way.labels)
@@ -414,8 +415,8 @@ impl Series {
                 let wanted = format!("le=~{}", string_literal(&texts.join("|")));
                 format!("sum by (le) ({})", increase("_bucket", &wanted))
             }
-            // The buckets themselves, because a share at a threshold is interpolated: narrow ones bear that, but converted
-            // classic ones may be as wide as those were.
+            // The buckets themselves, because a share at a threshold is interpolated: narrow ones bear that, but
+            // converted classic ones may be as wide as those were.
             Buckets::Native => format!("sum({})", increase("", "")),
         }
     }

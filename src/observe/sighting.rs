@@ -1,9 +1,9 @@
 //! Whether the back end still holds what it held when the service was seen before.
 //!
 //! Thanos drops a store that does not answer for a while and then answers without it and without a warning: half of a
-//! service's series are gone, with all their past, and what is left may look healthy. Pods that end or begin change what is
-//! there now; what was there at an earlier moment can only be lost by the back end. So each pass asks how many series there
-//! were when an earlier one looked.
+//! service's series are gone, with all their past, and what is left may look healthy. Pods that end or begin change
+//! what is there now; what was there at an earlier moment can only be lost by the back end. So each pass asks how
+//! many series there were when an earlier one looked.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::metrics::Metrics;
 use super::parts::{Parts, Quantity};
 use crate::journal::Sighting;
 
-/// For how long an earlier sighting is held against the back end: long enough for people to bring a store back, and then
-/// what is there is taken as all there is, as after a store was taken away on purpose.
+/// For how long an earlier sighting is held against the back end: long enough for people to bring a store back, and
+/// then what is there is taken as all there is, as after a store was taken away on purpose.
 const HELD_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// What is asked to learn whether anything was lost.
@@ -27,8 +27,8 @@ pub(super) struct Recall<'s> {
 }
 
 impl Metrics<'_> {
-    /// Prepares the comparison with an earlier sighting. One of another question, of the future or of long ago says nothing; one of
-    /// this very moment does, because some servers know no part of a second.
+    /// Prepares the comparison with an earlier sighting. One of another question, of the future or of long ago says
+    /// nothing; one of this very moment does, because some servers know no part of a second.
     pub(super) fn recall<'s>(&self, seen: Option<&'s Sighting>, now: DateTime<Utc>) -> Recall<'s> {
         let query = self.queries.series_seen(None);
         let question = query.map(|query| format!("{}: {query}", self.prometheus.origin()));
@@ -59,8 +59,8 @@ impl Metrics<'_> {
 }
 
 impl Recall<'_> {
-    /// Says what the back end lost since the earlier sighting. One that lost everything began anew, and what it holds since is
-    /// all of it: then the coverage tells.
+    /// Says what the back end lost since the earlier sighting. One that lost everything began anew, and what it holds
+    /// since is all of it: then the coverage tells.
     pub(super) fn lost(&self, found: &Parts) -> Option<String> {
         let (before, _) = self.before.as_ref()?;
         let left = match found.quantity("series_before") {

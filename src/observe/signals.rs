@@ -1,7 +1,7 @@
 //! Asks for the signals that are context for people: readiness, restarts, memory and processor of the pods.
 //!
-//! They come from kube-state-metrics and cAdvisor, which many places do not have: whatever goes wrong here is a signal of
-//! its own and no failure of the pass.
+//! They come from kube-state-metrics and cAdvisor, which many places do not have: whatever goes wrong here is a
+//! signal of its own and no failure of the pass.
 
 use chrono::{DateTime, Utc};
 
@@ -37,8 +37,9 @@ impl Metrics<'_> {
     }
 }
 
-/// Returns the query for the value of a signal of the pods. Nothing answers where there is nothing to measure. Each side of a division
-/// is one series per container first: several collectors, or a container that was restarted, must not be an error.
+/// Returns the query for the value of a signal of the pods. Nothing answers where there is nothing to measure. Each
+/// side of a division is one series per container first: several collectors, or a container that was restarted, must
+/// not be an error.
 fn query(name: SignalName, workload: &Workload) -> Option<String> {
     let pods = format!(
         "namespace={},pod=~{}",

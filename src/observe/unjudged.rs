@@ -1,11 +1,11 @@
-//! Events whose outcome has no form that the family knows. They are neither good nor bad, and many of them mean that nobody
-//! knows how the service fares.
+//! Events whose outcome has no form that the family knows. They are neither good nor bad, and many of them mean that
+//! nobody knows how the service fares.
 
 use super::parts::{Parts, Quantity};
 use super::series::Series;
 
-/// Largest share of events of an unknown form that may be passed over (ratio): as large as the smallest usual error budget.
-/// Source: our rule.
+/// Largest share of events of an unknown form that may be passed over (ratio): as large as the smallest usual error
+/// budget. Source: our rule.
 const MAX_UNKNOWN_SHARE: f64 = 0.001;
 
 /// The parts of an answer that speak of them, and the part with all events of the same window that are known.
@@ -15,7 +15,8 @@ pub(super) struct Names {
     pub(super) total: &'static str,
 }
 
-/// Says why the events of a service cannot be judged, where too many of them ended in a form that the family does not know.
+/// Says why the events of a service cannot be judged, where too many of them ended in a form that the family does not
+/// know.
 pub(super) fn unjudged(series: &Series, parts: &Parts, names: &Names) -> Option<String> {
     let Quantity::Number(strange) = parts.quantity(names.strange) else {
         return None;

@@ -1,8 +1,8 @@
 //! The times at which nothing is rolled back automatically.
 //!
-//! `Sat,Sun 00:00-06:00 UTC; Mon-Fri 22:00-02:00 Europe/Berlin` reads: weekdays, start and end on the wall clock of a zone.
-//! A window holds from the start on to the instant before the end, and one that crosses midnight belongs to the day on
-//! which it starts. Where a zone's clock jumps, the window errs on the side of holding.
+//! `Sat,Sun 00:00-06:00 UTC; Mon-Fri 22:00-02:00 Europe/Berlin` reads: weekdays, start and end on the wall clock of a
+//! zone. A window holds from the start on to the instant before the end, and one that crosses midnight belongs to the
+//! day on which it starts. Where a zone's clock jumps, the window errs on the side of holding.
 
 mod notation;
 

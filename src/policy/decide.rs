@@ -33,15 +33,15 @@ pub struct Inputs<'a> {
     pub settings: &'a Settings,
 }
 
-/// Tells whether a decision needs the branch: something burns, and the data are good enough to act on it. A healthy pass
-/// asks no repository.
+/// Tells whether a decision needs the branch: something burns, and the data are good enough to act on it. A healthy
+/// pass asks no repository.
 pub fn needs_branch(assessment: &Assessment, settings: &Settings) -> bool {
     gates::data(assessment, &Evidence::default()).state == GateState::Pass
         && gates::burning(assessment, settings).state == GateState::Pass
 }
 
-/// Returns what else a decision wants to know of the past, in rounds: ask, add the answers to the evidence, and call it again
-/// until it returns nothing. A service that does not burn raises no question.
+/// Returns what else a decision wants to know of the past, in rounds: ask, add the answers to the evidence, and call
+/// it again until it returns nothing. A service that does not burn raises no question.
 pub fn questions(inputs: &Inputs<'_>) -> Vec<Question> {
     let Some(timeline) = inputs.branch.timeline() else {
         return Vec::new();
@@ -52,8 +52,8 @@ pub fn questions(inputs: &Inputs<'_>) -> Vec<Question> {
     suspicion::questions(inputs, timeline)
 }
 
-/// Returns the suspect and the target of which a decision wants to know what was done between them and since; nothing where
-/// nothing would be rolled back.
+/// Returns the suspect and the target of which a decision wants to know what was done between them and since; nothing
+/// where nothing would be rolled back.
 pub fn wants_doings(inputs: &Inputs<'_>) -> Option<(String, String)> {
     let timeline = inputs
         .branch
@@ -66,8 +66,8 @@ pub fn wants_doings(inputs: &Inputs<'_>) -> Option<(String, String)> {
     Some((suspect, target.plan.to))
 }
 
-/// Decides what to do. Every gate is evaluated where its inputs exist; the first that fails gives the reason, and a gate
-/// that could not be checked never lets a rollback through.
+/// Decides what to do. Every gate is evaluated where its inputs exist; the first that fails gives the reason, and a
+/// gate that could not be checked never lets a rollback through.
 pub fn decide(inputs: &Inputs<'_>) -> Decision {
     let Inputs {
         now,
@@ -78,7 +78,8 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     } = *inputs;
     let timeline = branch.timeline();
     let history = ledger(inputs.history, timeline, settings, now);
-    // Where nothing burns, or too little is known to act, nobody looked back: there is nothing to blame or to choose by.
+    // Where nothing burns, or too little is known to act, nobody looked back: there is nothing to blame or to choose
+    // by.
     let looked_back = timeline.filter(|_| needs_branch(assessment, settings));
     let suspicion = looked_back.and_then(|timeline| suspicion::suspicion(inputs, timeline));
     let blamed = suspicion
@@ -112,8 +113,8 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     decision
 }
 
-/// Decides on a person's rollback: their judgement replaces data, burn and attribution, while target, breaker and limits
-/// hold for them too. `doings` is what was done since the target, where somebody looked.
+/// Decides on a person's rollback: their judgement replaces data, burn and attribution, while target, breaker and
+/// limits hold for them too. `doings` is what was done since the target, where somebody looked.
 pub fn decide_manual(
     now: DateTime<Utc>,
     timeline: &Timeline,

@@ -102,8 +102,9 @@ impl Evidence {
         courses.or_else(stretches).or_else(pods)
     }
 
-    /// Returns why the answers cannot be believed as a whole: a refused, partial or contradictory one among them. That nothing
-    /// was counted somewhere is an answer. Where only errors burn, the latency of a stretch is there for people.
+    /// Returns why the answers cannot be believed as a whole: a refused, partial or contradictory one among them.
+    /// That nothing was counted somewhere is an answer. Where only errors burn, the latency of a stretch is there for
+    /// people.
     pub(super) fn doubt(&self, assessment: &Assessment) -> Option<String> {
         let counts_latency = assessment.burns_latency();
         let courses = self

@@ -48,7 +48,8 @@ impl PastRollback {
         !self.is_released && !self.phase.changed_nothing()
     }
 
-    /// Tells whether a revision is the one that was rolled back, or content is what was judged bad. A change that stayed is not.
+    /// Tells whether a revision is the one that was rolled back, or content is what was judged bad. A change that
+    /// stayed is not.
     fn took(&self, revision: &str, state: Option<&str>) -> bool {
         let is_bad = |known: &Option<String>| state.is_some() && known.as_deref() == state;
         !self.kept(revision)
@@ -142,8 +143,9 @@ impl History {
             .collect()
     }
 
-    /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, it lies between a
-    /// revision that was rolled back and the one that was restored instead, or it is what was restored and made it worse.
+    /// Tells whether a change is on hold: its revision or content equal to it was rolled back before, it lies between
+    /// a revision that was rolled back and the one that was restored instead, or it is what was restored and made it
+    /// worse.
     pub(super) fn holds(&self, timeline: &Timeline, candidate: &Change) -> bool {
         // A change that stayed was made on top of what was bad, and its content holds that.
         let is_mixed = |past: &PastRollback| past.holds() && past.kept(&candidate.revision);
@@ -162,9 +164,9 @@ impl History {
                 })
     }
 
-    /// Returns the rollback that put a revision on hold, or content equal to it, or all between it and the restored one:
-    /// one whose commit is on the branch. `revision` may be the beginning of a commit id; what lies between is known of a
-    /// whole one only, or of the content there.
+    /// Returns the rollback that put a revision on hold, or content equal to it, or all between it and the restored
+    /// one: one whose commit is on the branch. `revision` may be the beginning of a commit id; what lies between is
+    /// known of a whole one only, or of the content there.
     pub fn held_by(
         &self,
         revision: &str,
@@ -209,8 +211,9 @@ fn was_worse(past: &PastRollback, timeline: &Timeline, candidate: &Change) -> bo
         && (is_restored(candidate) || restored.any(|change| change.state == candidate.state))
 }
 
-/// Tells whether content is that of a revision between the one that was rolled back and the one that was restored instead: a
-/// commit that leaves the watched paths alone would bring it back. What is restored may have been there in between too.
+/// Tells whether content is that of a revision between the one that was rolled back and the one that was restored
+/// instead: a commit that leaves the watched paths alone would bring it back. What is restored may have been there in
+/// between too.
 fn content_passed_over(past: &PastRollback, timeline: &Timeline, state: &str) -> bool {
     let is_restored = |change: &Change| {
         let is_ours = |mark: &RollbackMark| mark.id == past.id;

@@ -1,9 +1,9 @@
 //! Verdict, history and guards in; a decision out: pure values and functions.
 //!
-//! In reading order: what is given (`settings`, `timeline`, `history`, `evidence`), the deployment under `suspicion`, the
-//! nine `gates` with the switch at their end, the `target` they agree on, and `decide`, which puts them in order. Nothing
-//! here reads a clock, a socket, a file or the environment: what a decision wants to know it says in `questions`, and gets
-//! as evidence.
+//! In reading order: what is given (`settings`, `timeline`, `history`, `evidence`), the deployment under `suspicion`,
+//! the nine `gates` with the switch at their end, the `target` they agree on, and `decide`, which puts them in order.
+//! Nothing here reads a clock, a socket, a file or the environment: what a decision wants to know it says in
+//! `questions`, and gets as evidence.
 
 mod blackout;
 mod decide;

@@ -18,9 +18,9 @@ pub(super) struct Rollout {
     pub new: Events,
 }
 
-/// Returns the events of the pods that serve now, of replica sets that were there at the deployment and of those that were
-/// not; nothing unless both got requests. Pods whose names do not name a replica set (of a stateful set, or by hand) are the
-/// same before and after, so they are left out.
+/// Returns the events of the pods that serve now, of replica sets that were there at the deployment and of those that
+/// were not; nothing unless both got requests. Pods whose names do not name a replica set (of a stateful set, or by
+/// hand) are the same before and after, so they are left out.
 pub(super) fn side_by_side(then: &[PodEvents], now: &[PodEvents]) -> Option<Rollout> {
     let there: BTreeSet<&str> = then
         .iter()
@@ -50,8 +50,9 @@ pub(super) enum Turnover {
     None,
 }
 
-/// Tells whether others serve now than before; nothing where that cannot be known. A pod that keeps its name (of a stateful set,
-/// or made by hand) is told by its images, and the same images may run with other settings, so they are no proof of sameness.
+/// Tells whether others serve now than before; nothing where that cannot be known. A pod that keeps its name (of a
+/// stateful set, or made by hand) is told by its images, and the same images may run with other settings, so they are
+/// no proof of sameness.
 pub(super) fn turnover(then: &[PodEvents], now: &[PodEvents]) -> Option<Turnover> {
     let sets = |pods: &'_ [PodEvents]| -> BTreeSet<String> {
         let sets = pods.iter().filter_map(|pod| replica_set(&pod.pod));

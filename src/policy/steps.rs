@@ -7,7 +7,8 @@ use strum::{Display, IntoStaticStr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// The branch first, then a sync: where Argo CD follows the branch, or its history does not hold the target any more.
+    /// The branch first, then a sync: where Argo CD follows the branch, or its history does not hold the target any
+    /// more.
     RevertFirst,
     /// The application first, which takes seconds, then the branch.
     RollBackFirst,
@@ -45,8 +46,8 @@ impl StepKind {
     }
 }
 
-/// Returns the steps of a rollback: `order` is nothing where no application is configured. A new kind of step is a row here, a
-/// variant of [`StepKind`] and a file.
+/// Returns the steps of a rollback: `order` is nothing where no application is configured. A new kind of step is a
+/// row here, a variant of [`StepKind`] and a file.
 pub fn steps(order: Option<Order>) -> &'static [StepKind] {
     match order {
         None => &[StepKind::GitopsRevert, StepKind::Verify],
@@ -70,8 +71,8 @@ pub fn steps(order: Option<Order>) -> &'static [StepKind] {
     }
 }
 
-/// Returns the order in which the branch and an application are put back. `entry` tells whether the application may be rolled
-/// back to an entry of its history that holds the target.
+/// Returns the order in which the branch and an application are put back. `entry` tells whether the application may
+/// be rolled back to an entry of its history that holds the target.
 pub fn order(entry: bool) -> Order {
     if entry {
         Order::RollBackFirst
@@ -80,8 +81,9 @@ pub fn order(entry: bool) -> Order {
     }
 }
 
-/// Tells whether an application may be rolled back before its branch: auto-sync refuses that, a person asked for the branch, a
-/// pull request has to be merged first, and an entry of the history is a whole, with which later changes that stay would go back.
+/// Tells whether an application may be rolled back before its branch: auto-sync refuses that, a person asked for the
+/// branch, a pull request has to be merged first, and an entry of the history is a whole, with which later changes
+/// that stay would go back.
 pub fn may_roll_back_first(
     has_auto_sync: bool,
     is_automatic: bool,

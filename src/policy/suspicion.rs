@@ -13,12 +13,14 @@ use crate::slo::{Beginning, Reading, Signal, SignalName, Sli, Trail};
 /// How long before a deployment the service is compared with afterwards. Source: facts, section 7.
 const BEFORE: Duration = Duration::hours(1);
 
-/// Within how long before a deployment something must have been counted: a service whose pods were all gone was broken before
-/// it, whatever the rest of the hour says. Long enough for two samples that lie five minutes apart. Source: our rule.
+/// Within how long before a deployment something must have been counted: a service whose pods were all gone was
+/// broken before it, whatever the rest of the hour says. Long enough for two samples that lie five minutes apart.
+/// Source: our rule.
 const JUST_BEFORE: Duration = Duration::minutes(10);
 
-/// How much of a burn is compared with the minutes right before the deployment. Source: our rule; as short as a bad release of
-/// an ordinary service needs to be proven, because what grows by itself doubles in that time only at its very beginning.
+/// How much of a burn is compared with the minutes right before the deployment. Source: our rule; as short as a bad
+/// release of an ordinary service needs to be proven, because what grows by itself doubles in that time only at its
+/// very beginning.
 const SOON_AFTER: Duration = Duration::minutes(20);
 
 /// The part of a revision's life by which it is judged: its end, as long as the longest burn window.
@@ -35,7 +37,8 @@ pub(super) struct Suspicion {
     pub against: Option<(Blame, String)>,
 }
 
-/// Returns the SLIs that decide, each with the ratio of bad events that is too much: those that burn, and errors always.
+/// Returns the SLIs that decide, each with the ratio of bad events that is too much: those that burn, and errors
+/// always.
 pub(super) fn slis(inputs: &Inputs<'_>) -> Vec<(Sli, f64)> {
     let mut slis = inputs.assessment.burning_slis();
     if !slis.iter().any(|(sli, _)| *sli == Sli::Errors) {
@@ -220,8 +223,8 @@ fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]
     }
 }
 
-/// Returns the newest moment at which a change was surely not deployed yet: a committer's clock may run ahead, and what it
-/// did in that time must not count for the revision before it.
+/// Returns the newest moment at which a change was surely not deployed yet: a committer's clock may run ahead, and
+/// what it did in that time must not count for the revision before it.
 pub(super) fn not_yet(change: &Change) -> DateTime<Utc> {
     change.earliest() - CLOCK_GRACE
 }
@@ -249,8 +252,9 @@ pub(super) fn just_before(suspect: &Change) -> Span {
     }
 }
 
-/// How much of the minutes right before a deployment is held against the hour before them: long enough for some events, short
-/// enough that what began a minute before is not thinned out. Source: our rule, chosen with `benches/year`.
+/// How much of the minutes right before a deployment is held against the hour before them: long enough for some
+/// events, short enough that what began a minute before is not thinned out. Source: our rule, chosen with
+/// `benches/year`.
 const LAST_MOMENT: Duration = Duration::minutes(2);
 
 /// Returns the last moment before a deployment.
@@ -262,8 +266,8 @@ pub(super) fn last_moment(suspect: &Change) -> Span {
     }
 }
 
-/// Returns the first minutes of the burn, from the deployment on: what a fault that came with it did at once. What grows by
-/// itself was hardly worse then than right before.
+/// Returns the first minutes of the burn, from the deployment on: what a fault that came with it did at once. What
+/// grows by itself was hardly worse then than right before.
 pub(super) fn soon_after(
     inputs: &Inputs<'_>,
     suspect: &Change,
@@ -279,8 +283,8 @@ pub(super) fn soon_after(
 /// Fewest events of each side for a comparison of the 95th percentiles: ten lie beyond it. Source: facts, section 11.
 const MIN_QUANTILE_EVENTS: f64 = 200.0;
 
-/// Returns what the latency since the deployment under suspicion says to people: its 95th percentile against that of the hour
-/// before. It leads to no action.
+/// Returns what the latency since the deployment under suspicion says to people: its 95th percentile against that of
+/// the hour before. It leads to no action.
 pub(super) fn latency_signals(inputs: &Inputs<'_>, suspect: &Change) -> Vec<Signal> {
     let (before, after) = sides(inputs, suspect);
     let quantile = |span: Span| {
@@ -299,15 +303,15 @@ pub(super) fn latency_signals(inputs: &Inputs<'_>, suspect: &Change) -> Vec<Sign
         .to_vec()
 }
 
-/// How many violation windows a revision must have been live to be judged: half an hour by default. In the first one pods of
-/// the revision before it may still have been serving, and a fault often takes its time. Source: our rule.
+/// How many violation windows a revision must have been live to be judged: half an hour by default. In the first one
+/// pods of the revision before it may still have been serving, and a fault often takes its time. Source: our rule.
 pub(super) const SHORTEST_LIFE: i32 = 6;
 
 /// How many violation windows at the end of a life, or after a newer deployment, are looked at by themselves.
 const CLOSE_LOOK: i32 = 2;
 
-/// Returns the part of a change's life by which it is judged, or nothing when it was too short: until the next change came,
-/// without the time in which pods of the revision before it were still serving.
+/// Returns the part of a change's life by which it is judged, or nothing when it was too short: until the next change
+/// came, without the time in which pods of the revision before it were still serving.
 pub(super) fn life(inputs: &Inputs<'_>, timeline: &Timeline, index: usize) -> Option<Span> {
     let settling = inputs.settings.violation_for;
     let change = timeline.changes.get(index)?;
@@ -328,16 +332,16 @@ pub(super) fn end_of(inputs: &Inputs<'_>, life: Span) -> Span {
     }
 }
 
-/// Returns the time in which a deployment that came after the blamed one must have shown whether it is the cure; nothing while
-/// its pods may not be the only ones that serve.
+/// Returns the time in which a deployment that came after the blamed one must have shown whether it is the cure;
+/// nothing while its pods may not be the only ones that serve.
 pub(super) fn cure(inputs: &Inputs<'_>, newest: &Change) -> Option<Span> {
     let from = newest.deployed_at + inputs.settings.violation_for * CLOSE_LOOK;
     let to = inputs.now;
     (from < to).then_some(Span { from, to })
 }
 
-/// Returns what a decision still wants to know, in rounds: nothing when it knows all that can help. A service that does not
-/// burn, or of which too little is known to act, raises no question.
+/// Returns what a decision still wants to know, in rounds: nothing when it knows all that can help. A service that
+/// does not burn, or of which too little is known to act, raises no question.
 pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Question> {
     let burning = inputs.assessment.burning_slis();
     let look = trail(inputs, timeline, &burning).next_look(inputs.evidence.courses());
@@ -386,7 +390,8 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
 }
 
 impl Suspicion {
-    /// Returns the place of the oldest deployment that is blamed: the newest of all where `REQUIRE_ATTRIBUTION=false` says so.
+    /// Returns the place of the oldest deployment that is blamed: the newest of all where `REQUIRE_ATTRIBUTION=false`
+    /// says so.
     pub(super) fn blamed(&self, inputs: &Inputs<'_>) -> usize {
         if inputs.settings.require_attribution {
             self.index

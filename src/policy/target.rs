@@ -39,12 +39,14 @@ pub(super) struct Target {
     pub why: Vec<String>,
 }
 
-/// Chooses the newest revision older than the suspect (its place in the timeline) that was healthy while it was live, was not
-/// itself rolled back, and whose content differs from the tip's, at most `MAX_REVISIONS_BACK` deployments away.
+/// Chooses the newest revision older than the suspect (its place in the timeline) that was healthy while it was live,
+/// was not itself rolled back, and whose content differs from the tip's, at most `MAX_REVISIONS_BACK` deployments
+/// away.
 ///
 /// # Errors
-/// Says why no revision qualifies: the suspect introduced the paths, everything older was rolled back before or cannot be
-/// shown to have been healthy, the history that may be fetched ends, or the first one that may qualify lies too far back.
+/// Says why no revision qualifies: the suspect introduced the paths, everything older was rolled back before or
+/// cannot be shown to have been healthy, the history that may be fetched ends, or the first one that may qualify lies
+/// too far back.
 pub(super) fn choose(
     inputs: &Inputs<'_>,
     timeline: &Timeline,

@@ -7,8 +7,8 @@ use strum::{Display, IntoStaticStr};
 /// How long a service must have been watched before what was seen decides alone. Source: DESIGN, section 10.
 const WATCHED_ENOUGH: Duration = Duration::hours(1);
 
-/// How wide the time between two passes may be for a commit's own date within it to be taken: three passes of the shipped
-/// schedule. In a wider one anything may have been pushed at any time. Source: our rule.
+/// How wide the time between two passes may be for a commit's own date within it to be taken: three passes of the
+/// shipped schedule. In a wider one anything may have been pushed at any time. Source: our rule.
 pub(super) const NARROW: Duration = Duration::minutes(15);
 
 /// How far the clocks of committers and ours may be apart. Source: facts, section 7.
@@ -19,11 +19,11 @@ pub(super) const CLOCK_GRACE: Duration = Duration::seconds(60);
 pub struct Change {
     /// Full commit id.
     pub revision: String,
-    /// When it was deployed: as Argo CD remembers it, as passes saw it, else the committer time. Where it is known as a range
-    /// only, the end of that.
+    /// When it was deployed: as Argo CD remembers it, as passes saw it, else the committer time. Where it is known as
+    /// a range only, the end of that.
     pub deployed_at: DateTime<Utc>,
-    /// The earliest moment at which it may have been deployed; the same where the time is known. Nothing where it was live
-    /// already when the watch began.
+    /// The earliest moment at which it may have been deployed; the same where the time is known. Nothing where it was
+    /// live already when the watch began.
     pub not_before: Option<DateTime<Utc>>,
     /// Whether it was live.
     pub lived: Lived,
@@ -134,7 +134,8 @@ pub struct Timeline {
     pub source: Source,
     /// From whom it is known what is live.
     pub witness: Witness,
-    /// Why it is not settled what is live, where it is not: something is being deployed, or the branch and Argo CD disagree.
+    /// Why it is not settled what is live, where it is not: something is being deployed, or the branch and Argo CD
+    /// disagree.
     pub unsettled: Option<String>,
 }
 
@@ -173,8 +174,9 @@ impl Change {
         self.not_before.unwrap_or(self.deployed_at)
     }
 
-    /// Dates it by two passes: the last one that did not see it, and the first one that did. Its own date counts where it lies
-    /// between them and they are close together; else it only says before when it cannot have been pushed.
+    /// Dates it by two passes: the last one that did not see it, and the first one that did. Its own date counts
+    /// where it lies between them and they are close together; else it only says before when it cannot have been
+    /// pushed.
     fn came_between(&mut self, last: DateTime<Utc>, first: DateTime<Utc>) {
         let committed_at = self.deployed_at;
         let fits = last - CLOCK_GRACE <= committed_at && committed_at <= first + CLOCK_GRACE;
@@ -190,9 +192,10 @@ impl Change {
 }
 
 impl Timeline {
-    /// Dates the changes by what passes saw at the tip, the oldest sighting first and the tip of now last. A change that came
-    /// after the first sighting and was never the newest one when a pass looked was not live: it was pushed together with a
-    /// newer one. What is older than the first sighting is taken by its date for the first hour, and then was not seen either.
+    /// Dates the changes by what passes saw at the tip, the oldest sighting first and the tip of now last. A change
+    /// that came after the first sighting and was never the newest one when a pass looked was not live: it was pushed
+    /// together with a newer one. What is older than the first sighting is taken by its date for the first hour, and
+    /// then was not seen either.
     #[must_use]
     pub fn as_seen(mut self, sightings: &[Sighting]) -> Self {
         let (Some(first), Some(last)) = (sightings.first(), sightings.last()) else {
@@ -250,8 +253,8 @@ impl Timeline {
 }
 
 impl Change {
-    /// Dates it where it was at the tip already when the watch began. Then its own date counts for the first hour alone, and
-    /// where it does not say that the first pass saw it before it was made.
+    /// Dates it where it was at the tip already when the watch began. Then its own date counts for the first hour
+    /// alone, and where it does not say that the first pass saw it before it was made.
     fn was_live_at(&mut self, begun_at: DateTime<Utc>, is_watched: bool) {
         let contradicts = self.deployed_at > begun_at + CLOCK_GRACE;
         if is_watched || contradicts {
@@ -278,8 +281,8 @@ mod tests {
         }
     }
 
-    /// Returns each change as its earliest and latest deployment in minutes ago, the earliest left out where it is not known;
-    /// nothing where it was not live.
+    /// Returns each change as its earliest and latest deployment in minutes ago, the earliest left out where it is
+    /// not known; nothing where it was not live.
     fn dated(timeline: &Timeline) -> Vec<Option<(Option<i64>, i64)>> {
         let minutes_ago = |time: DateTime<Utc>| (ago(minutes(0)) - time).num_minutes();
         let changes = timeline.changes.iter();

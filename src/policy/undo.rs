@@ -1,5 +1,5 @@
-//! What a rollback takes back: all that the blamed commits did, and nothing that an innocent later one did. Files are taken
-//! as wholes, so a file that both of them changed is a conflict.
+//! What a rollback takes back: all that the blamed commits did, and nothing that an innocent later one did. Files are
+//! taken as wholes, so a file that both of them changed is a conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +36,8 @@ pub struct CommitDone {
     pub author: String,
     /// What it did, by path.
     pub files: Vec<FileEdit>,
-    /// Which commits since the target wrote words that this one replaced or removed. What came with the suspect counts as
-    /// the suspect's.
+    /// Which commits since the target wrote words that this one replaced or removed. What came with the suspect
+    /// counts as the suspect's.
     pub overwrites: Vec<String>,
 }
 
@@ -105,8 +105,8 @@ pub(super) enum Clash {
 
 /// Says what goes back when the suspect is rolled back.
 ///
-/// A later commit is blamed as well when it replaced what a blamed one had written: what burns on then is its own. Every other
-/// later commit is innocent.
+/// A later commit is blamed as well when it replaced what a blamed one had written: what burns on then is its own.
+/// Every other later commit is innocent.
 pub(super) fn share(doings: &Doings) -> Result<Share, Clash> {
     let place = |commit: &CommitDone| commit.revision == doings.suspect;
     let oldest_blamed = doings.commits.iter().position(place);

@@ -1,5 +1,5 @@
-//! A rollback of the application alone: no repository is configured, or a person wants it so. Git still holds the bad revision
-//! afterwards, and the record says so.
+//! A rollback of the application alone: no repository is configured, or a person wants it so. Git still holds the bad
+//! revision afterwards, and the record says so.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::record::{Record, StepPart, StepProgress};
 use crate::service::Service;
 use crate::with_sources;
 
-/// How long after auto-sync was switched off it is looked at again: an owner puts it back within seconds. Source: facts,
-/// section 8.
+/// How long after auto-sync was switched off it is looked at again: an owner puts it back within seconds. Source:
+/// facts, section 8.
 const OWNERS_NEED: Duration = Duration::from_secs(3);
 
 /// Does it, or asks for a person's word, whoever wants it.

@@ -1,6 +1,7 @@
-//! The walk over the steps of a rollback. Each step looks first how far it is, does what is left, and says whether the next one
-//! follows; a run that goes on with an earlier one's rollback is the same walk. Which steps there are, and in which order, is
-//! [`policy::steps`](crate::policy::steps); what a step does is in its own file under `steps/`.
+//! The walk over the steps of a rollback. Each step looks first how far it is, does what is left, and says whether
+//! the next one follows; a run that goes on with an earlier one's rollback is the same walk. Which steps there are,
+//! and in which order, is [`policy::steps`](crate::policy::steps); what a step does is in its own file under
+//! `steps/`.
 
 use super::execution::Execution;
 use crate::clients::git::{Git, Snapshot};

@@ -1,4 +1,5 @@
-//! A rollback under way: every step written down as it is taken. From the recorded intent on, every failure is an outcome.
+//! A rollback under way: every step written down as it is taken. From the recorded intent on, every failure is an
+//! outcome.
 
 use super::intent::first_record;
 use crate::exit::Exit;

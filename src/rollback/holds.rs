@@ -1,5 +1,5 @@
-//! Watches that what a rollback took away does not come back unseen: an image bot, or somebody who does not know, may commit it
-//! again while the service is calm.
+//! Watches that what a rollback took away does not come back unseen: an image bot, or somebody who does not know, may
+//! commit it again while the service is calm.
 
 use chrono::{TimeDelta, Utc};
 
@@ -10,11 +10,12 @@ use crate::policy::Timeline;
 use crate::service::{Service, history};
 use crate::with_sources;
 
-/// How long after a rollback a calm service's branch is looked at. Later it is seen when something burns, and by the gate.
+/// How long after a rollback a calm service's branch is looked at. Later it is seen when something burns, and by the
+/// gate.
 const WATCHED_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// Looks whether the newest change of the branch brings back what is on hold. `timeline` is the branch, where it was read
-/// already. A branch that cannot be read now is looked at by the next run.
+/// Looks whether the newest change of the branch brings back what is on hold. `timeline` is the branch, where it was
+/// read already. A branch that cannot be read now is looked at by the next run.
 pub(crate) async fn watched(
     service: &Service<'_>,
     state: &ServiceState,

@@ -1,5 +1,5 @@
-//! A plan that waits for a person's word: asked once, looked at by every run, and carried out only on evidence that was taken
-//! again.
+//! A plan that waits for a person's word: asked once, looked at by every run, and carried out only on evidence that
+//! was taken again.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};

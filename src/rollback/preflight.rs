@@ -9,7 +9,8 @@ use crate::policy::{Plan, Reason, may_roll_back_first, order};
 use crate::service::Service;
 use crate::with_sources;
 
-/// How many commits on top of the bad one are remembered. Bounds the state; an operation on an older one is not told to end.
+/// How many commits on top of the bad one are remembered. Bounds the state; an operation on an older one is not told
+/// to end.
 const MAX_BAD: usize = 50;
 
 /// Why nothing is begun although every gate passed.

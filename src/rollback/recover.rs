@@ -1,5 +1,5 @@
-//! What the branch and Argo CD remember of a service: a memory that began empty, was lost or was damaged is filled from it
-//! before anything rests on it.
+//! What the branch and Argo CD remember of a service: a memory that began empty, was lost or was damaged is filled
+//! from it before anything rests on it.
 
 mod proposals;
 
@@ -22,11 +22,12 @@ use crate::record::{Heading, Record};
 use crate::service::Service;
 use crate::with_sources;
 
-/// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still counts.
+/// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still
+/// counts.
 pub(crate) const CHANGES: u32 = 50;
 
-/// How far apart the two halves of one rollback are at most: what Argo CD does, and the commit. Source: `RESUME_MAX_AGE`'s
-/// default, after which neither is done any more.
+/// How far apart the two halves of one rollback are at most: what Argo CD does, and the commit. Source:
+/// `RESUME_MAX_AGE`'s default, after which neither is done any more.
 const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 
 /// What was found outside.
@@ -175,7 +176,8 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
     })
 }
 
-/// Lets Argo CD be asked for what is on the branch and not proven: whether it was deployed is seen when it is looked at.
+/// Lets Argo CD be asked for what is on the branch and not proven: whether it was deployed is seen when it is looked
+/// at.
 fn is_still_to_be_deployed(
     rollback: &mut Rollback,
     snapshot: &Snapshot,
@@ -198,8 +200,8 @@ fn is_still_to_be_deployed(
     });
 }
 
-/// Leaves out what the branch tells of too. What is left went back in Argo CD, and nobody knows whether the branch was to
-/// follow: a person has to look, and until then nothing more is rolled back.
+/// Leaves out what the branch tells of too. What is left went back in Argo CD, and nobody knows whether the branch
+/// was to follow: a person has to look, and until then nothing more is rolled back.
 fn without_the_branch(found: Vec<Rollback>, known: &[Rollback]) -> Vec<Rollback> {
     let is_known = |it: &Rollback| {
         let apart = |other: &Rollback| (other.begun_at - it.begun_at).abs();
@@ -308,8 +310,8 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
     found
 }
 
-/// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as proven,
-/// a younger one has to be proven still. Source: the contract, DESIGN section 9.
+/// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as
+/// proven, a younger one has to be proven still. Source: the contract, DESIGN section 9.
 fn remembered(terms: Terms, at: DateTime<Utc>, step: StepKind, detail: String) -> Rollback {
     let age = (terms.now - at).max(TimeDelta::zero());
     let is_proven = age >= terms.verify_deadline;

@@ -18,7 +18,8 @@ use crate::record::{Heading, Record};
 use crate::service::Service;
 use crate::slo::Assessment;
 
-/// Goes on with an unfinished rollback. Its push is repeated only while its evidence is fresh and the service still burns.
+/// Goes on with an unfinished rollback. Its push is repeated only while its evidence is fresh and the service still
+/// burns.
 pub(crate) async fn resume(
     service: &Service<'_>,
     heading: &Heading,
@@ -124,8 +125,8 @@ async fn go_on_alone(
         .await
 }
 
-/// Returns the repository in which to look for it, none where only the application is rolled back, or why the settings do not
-/// name it any more.
+/// Returns the repository in which to look for it, none where only the application is rolled back, or why the
+/// settings do not name it any more.
 fn where_it_was_begun<'a>(
     service: &'a Service<'_>,
     unfinished: &Rollback,

@@ -16,8 +16,8 @@ use super::reading::Reading;
 use super::unknowns::{believable, outweighed, unknowns};
 use super::violations::violations;
 
-/// Judges one measurement whose slices cover [`Objective::slice_window`] each. The same measurement always gives the same
-/// assessment; more errors never give a better one.
+/// Judges one measurement whose slices cover [`Objective::slice_window`] each. The same measurement always gives the
+/// same assessment; more errors never give a better one.
 pub fn assess(measurement: &Measurement, objective: &Objective) -> Assessment {
     assess_slices(measurement, objective, objective.slice_window())
 }
@@ -32,8 +32,8 @@ pub fn assess_slices(
     assess_knowing_pods(measurement, objective, slice_window, None)
 }
 
-/// Judges one measurement like [`assess_slices`], with what is known of the service's pods. They matter where its traffic fell
-/// ([`Assessment::fall`]): then nothing is asked of them where nothing is given here.
+/// Judges one measurement like [`assess_slices`], with what is known of the service's pods. They matter where its
+/// traffic fell ([`Assessment::fall`]): then nothing is asked of them where nothing is given here.
 pub fn assess_knowing_pods(
     measurement: &Measurement,
     objective: &Objective,
@@ -158,8 +158,8 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
     }
 }
 
-/// Returns the burn rate of a window, or nothing when it is not known or the newest sample is too old: it would speak of the
-/// past.
+/// Returns the burn rate of a window, or nothing when it is not known or the newest sample is too old: it would speak
+/// of the past.
 fn burn_rate(
     measurement: &Measurement,
     objective: &Objective,

@@ -5,12 +5,13 @@ use std::f64::consts::TAU;
 /// A term this small against the sum changes nothing any more (relative; a hundredth of the last bit of an `f64`).
 const NEGLIGIBLE: f64 = 1e-18;
 
-/// Returns P(X ≥ `bad`) for X ~ Binomial(`total`, `p`): the chance that at least so many of `total` events go bad when each
-/// does with probability `p` (probability, 0..=1, one-sided).
+/// Returns P(X ≥ `bad`) for X ~ Binomial(`total`, `p`): the chance that at least so many of `total` events go bad
+/// when each does with probability `p` (probability, 0..=1, one-sided).
 ///
-/// It is 1 for `bad` = 0 and 0 for `bad` > `total`; a chance below about 1e-308 is 0. A `p` that is not a number gives 1,
-/// which proves nothing. The sum runs away from the mean and stops when terms vanish, after about 9·√(total·p·(1−p)) steps:
-/// 45,000 at worst for 10⁸ events. The relative error is below 1e-10 where the tail is above 1e-300.
+/// It is 1 for `bad` = 0 and 0 for `bad` > `total`; a chance below about 1e-308 is 0. A `p` that is not a number
+/// gives 1, which proves nothing. The sum runs away from the mean and stops when terms vanish, after about
+/// 9·√(total·p·(1−p)) steps: 45,000 at worst for 10⁸ events. The relative error is below 1e-10 where the tail is
+/// above 1e-300.
 pub fn binomial_tail(bad: u64, total: u64, p: f64) -> f64 {
     if bad == 0 || p.is_nan() || p >= 1.0 {
         // More bad events than events stay impossible even when each one is bad.
@@ -49,9 +50,9 @@ fn sum_of_terms(first: f64, steps: f64, ratio: impl Fn(f64) -> f64) -> f64 {
 
 /// Returns P(X = k) for X ~ Binomial(n, p) with 0 < p < 1 and 0 ≤ k ≤ n, both whole.
 ///
-/// Catherine Loader, "Fast and Accurate Computation of Binomial Probabilities" (2000): the large parts of the logarithms
-/// cancel on paper instead of in floats, so it is exact to about 1e-13 at any size and takes constant time, where the sum of
-/// k logarithms would take seconds for 10⁸ events.
+/// Catherine Loader, "Fast and Accurate Computation of Binomial Probabilities" (2000): the large parts of the
+/// logarithms cancel on paper instead of in floats, so it is exact to about 1e-13 at any size and takes constant
+/// time, where the sum of k logarithms would take seconds for 10⁸ events.
 fn probability(k: f64, n: f64, p: f64) -> f64 {
     if k == 0.0 {
         return (n * (-p).ln_1p()).exp();

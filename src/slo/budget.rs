@@ -1,7 +1,7 @@
 //! How much of the error budget is gone.
 //!
-//! Consumption looks back over the whole SLO window. It is sticky (one long outage stays in it for a month), so it says how
-//! careful to be, never what to undo. All its inputs are event counts.
+//! Consumption looks back over the whole SLO window. It is sticky (one long outage stays in it for a month), so it
+//! says how careful to be, never what to undo. All its inputs are event counts.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub fn consumption(window: Events, budget: ErrorBudget) -> f64 {
     consumption_of_part(window, window, budget)
 }
 
-/// Returns the share of the budget that one part of the SLO window spent, for example the time since a deployment: bad of
-/// the part ÷ (budget × total of the whole window) (ratio). The shares of parts that do not overlap add up to
+/// Returns the share of the budget that one part of the SLO window spent, for example the time since a deployment:
+/// bad of the part ÷ (budget × total of the whole window) (ratio). The shares of parts that do not overlap add up to
 /// [`consumption`].
 pub fn consumption_of_part(part: Events, window: Events, budget: ErrorBudget) -> f64 {
     part.bad() / allowed_errors(window, budget)
@@ -39,8 +39,8 @@ pub fn remaining(consumed: f64) -> f64 {
     1.0 - consumed
 }
 
-/// Returns the share of the budget that is left as people are shown it: never below 0. How far it is overspent is only in
-/// [`remaining`].
+/// Returns the share of the budget that is left as people are shown it: never below 0. How far it is overspent is
+/// only in [`remaining`].
 pub fn remaining_displayed(consumed: f64) -> f64 {
     remaining(consumed).max(0.0)
 }
@@ -82,8 +82,8 @@ impl LevelThresholds {
     }
 }
 
-/// Returns the highest level whose threshold the consumption has reached (`consumed ≥ threshold − 1e-9`), or nothing when
-/// the consumption is not a number: an unknown level is never [`Level::Ok`].
+/// Returns the highest level whose threshold the consumption has reached (`consumed ≥ threshold − 1e-9`), or nothing
+/// when the consumption is not a number: an unknown level is never [`Level::Ok`].
 pub fn level(consumed: f64, thresholds: &LevelThresholds) -> Option<Level> {
     let has_reached = |threshold: f64| consumed >= threshold - LEVEL_TOLERANCE;
     if consumed.is_nan() {
@@ -101,9 +101,9 @@ pub fn level(consumed: f64, thresholds: &LevelThresholds) -> Option<Level> {
 
 /// Returns how long the rest of the budget lasts at this burn rate: (1 − consumed) × window ÷ burn rate.
 ///
-/// Zero when the budget is spent already, whatever the burn rate. Nothing means never: the burn rate is 0 or below, not a
-/// number, or so low that no [`Duration`] holds the answer. In a rolling window old errors also fall out, so the answer is
-/// pessimistic while an old burst is about to leave.
+/// Zero when the budget is spent already, whatever the burn rate. Nothing means never: the burn rate is 0 or below,
+/// not a number, or so low that no [`Duration`] holds the answer. In a rolling window old errors also fall out, so
+/// the answer is pessimistic while an old burst is about to leave.
 pub fn time_to_exhaustion(consumed: f64, burn_rate: f64, slo_window: Duration) -> Option<Duration> {
     if consumed >= 1.0 {
         return Some(Duration::ZERO);
@@ -114,8 +114,9 @@ pub fn time_to_exhaustion(consumed: f64, burn_rate: f64, slo_window: Duration) -
     Duration::try_from_secs_f64(remaining(consumed) * slo_window.as_secs_f64() / burn_rate).ok()
 }
 
-/// Returns the share of the SLO window for which there is data (ratio, 0..=1), or nothing when no slot was expected or the
-/// count of slots is negative or not finite. "No answer" from the server is not 0 slots: pass that on as unknown.
+/// Returns the share of the SLO window for which there is data (ratio, 0..=1), or nothing when no slot was expected
+/// or the count of slots is negative or not finite. "No answer" from the server is not 0 slots: pass that on as
+/// unknown.
 ///
 /// Servers that include both ends of a range answer one slot more than expected; that is still 1. Below 0.9 a level is
 /// shown but proves nothing.

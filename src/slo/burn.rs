@@ -1,8 +1,8 @@
 //! Burn rates: how fast the budget is being spent, and the pairs of windows that judge it.
 //!
-//! A burn rate is an error ratio in units of the budget: 1 spends the budget exactly in the SLO window, and nothing burns
-//! faster than 1 ÷ budget. A *factor* is the burn rate above which a window trips. Source of the formulas: Google SRE
-//! workbook, "Alerting on SLOs".
+//! A burn rate is an error ratio in units of the budget: 1 spends the budget exactly in the SLO window, and nothing
+//! burns faster than 1 ÷ budget. A *factor* is the burn rate above which a window trips. Source of the formulas:
+//! Google SRE workbook, "Alerting on SLOs".
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ pub fn burn_rate(error_ratio: f64, budget: ErrorBudget) -> f64 {
     error_ratio / budget.ratio()
 }
 
-/// Returns whether both windows of a pair burn above the factor: the long one proves that it matters, the short one that
-/// it still goes on.
+/// Returns whether both windows of a pair burn above the factor: the long one proves that it matters, the short one
+/// that it still goes on.
 ///
-/// The ratios are error ratios (0..=1), not burn rates; the comparison is strict. Nothing is returned when either ratio is
-/// absent or not finite, even if the other one is healthy: a pair with a blind window has said nothing.
+/// The ratios are error ratios (0..=1), not burn rates; the comparison is strict. Nothing is returned when either
+/// ratio is absent or not finite, even if the other one is healthy: a pair with a blind window has said nothing.
 pub fn multiwindow_fires(
     long: Option<f64>,
     short: Option<f64>,
@@ -30,25 +30,26 @@ pub fn multiwindow_fires(
     Some(long > threshold && short > threshold)
 }
 
-/// Returns the factor at which a long window trips once a share of the budget is spent within it: share × SLO window ÷ long
-/// window (unitless). 2 % of a 30-day budget in one hour is 14.4.
+/// Returns the factor at which a long window trips once a share of the budget is spent within it: share × SLO window
+/// ÷ long window (unitless). 2 % of a 30-day budget in one hour is 14.4.
 pub fn factor(budget_share: f64, slo_window: Duration, long_window: Duration) -> f64 {
     budget_share * slo_window.as_secs_f64() / long_window.as_secs_f64()
 }
 
-/// Returns the share of the budget that is spent within a long window when it trips at this factor (ratio): the inverse of
-/// [`factor`].
+/// Returns the share of the budget that is spent within a long window when it trips at this factor (ratio): the
+/// inverse of [`factor`].
 pub fn budget_share_at_trigger(factor: f64, slo_window: Duration, long_window: Duration) -> f64 {
     factor * long_window.as_secs_f64() / slo_window.as_secs_f64()
 }
 
-/// Returns whether a full outage exceeds the factor at all: factor × budget < 1. At 14.4 a budget above 6.94 % never can.
+/// Returns whether a full outage exceeds the factor at all: factor × budget < 1. At 14.4 a budget above 6.94 % never
+/// can.
 pub fn can_fire(factor: f64, budget: ErrorBudget) -> bool {
     threshold(factor, budget) < 1.0
 }
 
-/// Returns how long a constant error ratio burns from a clean window until that window reaches the factor: factor × budget ×
-/// window ÷ error ratio. Nothing means never: the ratio does not exceed the threshold.
+/// Returns how long a constant error ratio burns from a clean window until that window reaches the factor: factor ×
+/// budget × window ÷ error ratio. Nothing means never: the ratio does not exceed the threshold.
 ///
 /// It is also how long after a deployment its errors show (the smear of the window): subtract it from the onset seen.
 pub fn time_to_fire(
@@ -65,11 +66,11 @@ pub fn time_to_fire(
     }
 }
 
-/// Returns how long after the end of a burst its window takes to fall back to the factor: window × (1 − factor × budget ÷
-/// error ratio). A recovery is not visible before.
+/// Returns how long after the end of a burst its window takes to fall back to the factor: window × (1 − factor ×
+/// budget ÷ error ratio). A recovery is not visible before.
 ///
-/// The burst had a constant error ratio between clean times. Nothing is returned when it never exceeded the threshold in
-/// this window, by its ratio or because it was too short.
+/// The burst had a constant error ratio between clean times. Nothing is returned when it never exceeded the threshold
+/// in this window, by its ratio or because it was too short.
 pub fn time_to_clear(
     error_ratio: f64,
     burst: Duration,

@@ -49,9 +49,10 @@ impl Course {
         }
     }
 
-    /// Returns how much more the bad events of one SLI vary from slice to slice than chance alone would have it, among the
-    /// slices that ended at least so long ago (unitless, 1 to 3). Errors come in clusters: one client, one retry. A count of
-    /// such errors is worth its number divided by this. 1 where too few slices hold events, or none of them is bad.
+    /// Returns how much more the bad events of one SLI vary from slice to slice than chance alone would have it,
+    /// among the slices that ended at least so long ago (unitless, 1 to 3). Errors come in clusters: one client, one
+    /// retry. A count of such errors is worth its number divided by this. 1 where too few slices hold events, or none
+    /// of them is bad.
     ///
     /// Pearson's statistic of overdispersion: Σ (bad − expected)² ÷ variance, divided by the slices less one.
     pub fn dispersion(&self, sli: Sli, ended_ago: Duration) -> f64 {
@@ -69,8 +70,8 @@ impl Course {
         (sum / (calm.len() - 1) as f64).clamp(1.0, MOST_DISPERSED)
     }
 
-    /// Returns the events of one SLI in so long a time that ended at least so long ago, as whole slices and at least one; nothing
-    /// where none of them holds any.
+    /// Returns the events of one SLI in so long a time that ended at least so long ago, as whole slices and at least
+    /// one; nothing where none of them holds any.
     pub fn within(&self, sli: Sli, ended_ago: Duration, span: Duration) -> Option<Events> {
         let count = span.as_millis().div_ceil(self.covering.as_millis().max(1));
         self.apart(sli, ended_ago)
@@ -139,7 +140,8 @@ impl Stretch {
         }
     }
 
-    /// Returns the events that are missing of those that are usual. That nothing was counted is an answer: all of them are.
+    /// Returns the events that are missing of those that are usual. That nothing was counted is an answer: all of
+    /// them are.
     fn lost(&self, usual: f64) -> Reading<Events> {
         let counted = match &self.events {
             Reading::Measured(events) => events.total(),
@@ -162,8 +164,8 @@ impl Stretch {
     }
 }
 
-/// Returns the events that are missing in so long a time at a usual rate (events per second); nothing where less than one is
-/// usual.
+/// Returns the events that are missing in so long a time at a usual rate (events per second); nothing where less than
+/// one is usual.
 fn lost(counted: f64, usual: f64, covering: Duration) -> Option<Events> {
     let expected = (usual * covering.as_secs_f64()).round();
     Events::new((expected - counted).max(0.0).floor(), expected)

@@ -6,19 +6,19 @@ use std::ops::Add;
 /// counts come back with float noise.
 const WHOLE_TOLERANCE: f64 = 1e-6;
 
-/// How far two counts of the same events may lie apart and still agree (ratio). `increase()` extends each count by at most 1.1
-/// of the distance between two scrapes at either end of its range, and in five minutes there are twenty of them at the usual
-/// 15 s: two counters of one outage, read at different moments, differ by at most 11 %.
+/// How far two counts of the same events may lie apart and still agree (ratio). `increase()` extends each count by at
+/// most 1.1 of the distance between two scrapes at either end of its range, and in five minutes there are twenty of
+/// them at the usual 15 s: two counters of one outage, read at different moments, differ by at most 11 %.
 const EXTRAPOLATED: f64 = 1.11;
 
-/// How many events two counts of the same events may lie apart, whatever their size (events): one that was counted as bad and
-/// not yet as a request when the counters were read.
+/// How many events two counts of the same events may lie apart, whatever their size (events): one that was counted as
+/// bad and not yet as a request when the counters were read.
 const IN_FLIGHT: f64 = 1.0;
 
 /// The bad and the total events of one window; there was traffic, so their ratio exists.
 ///
-/// Invariant: both are finite, `0 ≤ bad ≤ total` and `total > 0`. A window without traffic or with a missing total has no
-/// `Events`: its value is `None`, which is neither healthy nor bad.
+/// Invariant: both are finite, `0 ≤ bad ≤ total` and `total > 0`. A window without traffic or with a missing total
+/// has no `Events`: its value is `None`, which is neither healthy nor bad.
 ///
 /// Windows are joined by adding counts. Ratios are never averaged: with seasonal traffic the mean of five-minute ratios
 /// was wrong by a factor of up to 50.
@@ -31,14 +31,14 @@ pub struct Events {
 impl Events {
     /// Returns the events behind two answers of `increase()`, or nothing when they prove no traffic.
     ///
-    /// `bad` is `None` when no bad series exists, which counts as 0 because the total decides. A count within 1e-6 of a
-    /// whole number becomes that number; otherwise the bad count is rounded down and the total up, so that extrapolation
-    /// never invents evidence. Rounding costs less than one event per call: to join many
-    /// chunks, sum the raw answers first.
+    /// `bad` is `None` when no bad series exists, which counts as 0 because the total decides. A count within 1e-6 of
+    /// a whole number becomes that number; otherwise the bad count is rounded down and the total up, so that
+    /// extrapolation never invents evidence. Rounding costs less than one event per call: to join many chunks, sum
+    /// the raw answers first.
     ///
-    /// A bad count that is above the total by no more than extrapolation explains (11 % and one event) is the total. Nothing is
-    /// returned for one that is further above: one of the counts is wrong, and which one cannot be known. Nor for a count that
-    /// is negative or not finite, nor for a total of 0.
+    /// A bad count that is above the total by no more than extrapolation explains (11 % and one event) is the total.
+    /// Nothing is returned for one that is further above: one of the counts is wrong, and which one cannot be known.
+    /// Nor for a count that is negative or not finite, nor for a total of 0.
     pub fn from_increase(bad: Option<f64>, total: f64) -> Option<Self> {
         let bad = bad.unwrap_or(0.0);
         if !is_count(bad) || !is_count(total) {
@@ -53,8 +53,8 @@ impl Events {
         (total > 0.0).then_some(Self { bad, total })
     }
 
-    /// Returns exactly these events, without rounding, or nothing when a count is negative or not finite, the total is 0,
-    /// or more events are bad than there were.
+    /// Returns exactly these events, without rounding, or nothing when a count is negative or not finite, the total
+    /// is 0, or more events are bad than there were.
     pub fn new(bad: f64, total: f64) -> Option<Self> {
         let is_valid = is_count(bad) && is_count(total) && total > 0.0 && bad <= total;
         is_valid.then_some(Self { bad, total })
@@ -70,8 +70,8 @@ impl Events {
         self.total
     }
 
-    /// Returns as many events as these are worth when each stands for several: the same ratio of fewer. What is not above 0
-    /// changes nothing.
+    /// Returns as many events as these are worth when each stands for several: the same ratio of fewer. What is not
+    /// above 0 changes nothing.
     pub fn worth(self, each: f64) -> Self {
         let events = Self::new(self.bad / each, self.total / each);
         events.filter(|_| each > 0.0).unwrap_or(self)

@@ -116,8 +116,8 @@ impl World {
         )
     }
 
-    /// 20 requests per second until so many minutes ago, at most 60, and this share of them since. Nobody is seen now where that
-    /// is none.
+    /// 20 requests per second until so many minutes ago, at most 60, and this share of them since. Nobody is seen now
+    /// where that is none.
     pub(crate) fn fell(self, minutes: f64, share: f64) -> Self {
         let window = |long: f64| {
             let gone = (minutes / long).min(1.0) * (1.0 - share);

@@ -1,13 +1,14 @@
 //! Latency verdicts from cumulative buckets.
 //!
-//! "P95 above 1 s" is "more than 5 % slower than 1 s", which is exact only where a bucket ends at 1 s. Between two bounds
-//! the share can only be enclosed, so the verdict has a third value. An interpolated quantile is for display and never
-//! decides.
+//! "P95 above 1 s" is "more than 5 % slower than 1 s", which is exact only where a bucket ends at 1 s. Between two
+//! bounds the share can only be enclosed, so the verdict has a third value. An interpolated quantile is for display
+//! and never decides.
 
 use super::Events;
 
-/// How far bucket counts may fall from one bound to the next and still be float noise, as a share of all events. Anything
-/// larger means that the buckets come from different layouts, for instance old and new pods with other bounds.
+/// How far bucket counts may fall from one bound to the next and still be float noise, as a share of all events.
+/// Anything larger means that the buckets come from different layouts, for instance old and new pods with other
+/// bounds.
 const MONOTONE_TOLERANCE: f64 = 1e-6;
 
 /// How far two bounds may lie apart and still be the same (relative). It absorbs the conversion from milliseconds.
@@ -36,8 +37,8 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Returns the histogram of pairs (upper bound in seconds, events at or below it), in any order, or nothing when they
-    /// do not make one.
+    /// Returns the histogram of pairs (upper bound in seconds, events at or below it), in any order, or nothing when
+    /// they do not make one.
     ///
     /// Counts of equal bounds are added, because the text of a bound (`1`, `1.0`) splits one bucket into two series.
     /// Refused are: no +∞ bound, a bound that is negative or not a number, a count that is negative or not finite, and
@@ -103,8 +104,8 @@ impl Histogram {
         Some(highest)
     }
 
-    /// Returns the events with those that are proven to be slower than the threshold (seconds) as the bad ones, or nothing
-    /// without events: what lies above the threshold's own bound, else above the next higher one, else none.
+    /// Returns the events with those that are proven to be slower than the threshold (seconds) as the bad ones, or
+    /// nothing without events: what lies above the threshold's own bound, else above the next higher one, else none.
     pub fn provably_slow(&self, threshold: f64) -> Option<Events> {
         let slow = self
             .finite
@@ -114,8 +115,8 @@ impl Histogram {
         Events::from_increase(Some(slow), self.total)
     }
 
-    /// Returns the events with those that are not proven to be fast enough as the bad ones, or nothing without events: what
-    /// lies above the threshold's own bound, else above the next lower one, else all.
+    /// Returns the events with those that are not proven to be fast enough as the bad ones, or nothing without
+    /// events: what lies above the threshold's own bound, else above the next lower one, else all.
     pub fn possibly_slow(&self, threshold: f64) -> Option<Events> {
         let slow = self
             .finite
@@ -137,8 +138,9 @@ impl Histogram {
     /// Returns whether more than `allowed_slow_ratio` of the events (0.05 for P95, 0.01 for P99) are slower than the
     /// threshold in seconds, or nothing when there are no events.
     ///
-    /// A bound equal to the threshold decides exactly. Otherwise the share above the next lower bound (all events, if there
-    /// is none) proves `Within`, the share above the next higher finite bound proves `Exceeded`, and nothing else does.
+    /// A bound equal to the threshold decides exactly. Otherwise the share above the next lower bound (all events, if
+    /// there is none) proves `Within`, the share above the next higher finite bound proves `Exceeded`, and nothing
+    /// else does.
     pub fn judge(&self, threshold: f64, allowed_slow_ratio: f64) -> Option<LatencyState> {
         if self.total <= 0.0 || !threshold.is_finite() {
             return None;
@@ -165,7 +167,8 @@ impl Histogram {
         })
     }
 
-    /// Returns the share of events above a cumulative count. Subtracted before dividing, so that 50 of 1000 is exactly 0.05.
+    /// Returns the share of events above a cumulative count. Subtracted before dividing, so that 50 of 1000 is
+    /// exactly 0.05.
     fn slower_than(&self, count: f64) -> f64 {
         (self.total - count) / self.total
     }

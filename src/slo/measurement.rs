@@ -94,8 +94,8 @@ pub struct Measurement {
     pub h6: Reading<Events>,
     /// Age of the newest sample.
     pub freshness: Reading<Duration>,
-    /// One slice per step, oldest first, the newest at the evaluation time; nothing where a slice is missing or idle. The
-    /// newest ones cover the violation window; older ones may precede them and show how it began.
+    /// One slice per step, oldest first, the newest at the evaluation time; nothing where a slice is missing or idle.
+    /// The newest ones cover the violation window; older ones may precede them and show how it began.
     pub slices: Reading<Vec<Option<Events>>>,
     /// The latency histogram of each slice, as `slices`.
     pub latency: Reading<Vec<Option<Histogram>>>,

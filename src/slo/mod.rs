@@ -1,7 +1,7 @@
 //! Budgets, burn rates, windows, verdicts: pure values and functions.
 //!
-//! Every number is a fraction, never a percentage: an error ratio of 1 % is `0.01`. Nothing here reads a clock, asks the
-//! network or logs, and "not known" is a variant (`None`), never 0.
+//! Every number is a fraction, never a percentage: an error ratio of 1 % is `0.01`. Nothing here reads a clock, asks
+//! the network or logs, and "not known" is a variant (`None`), never 0.
 //!
 //! | file | subject |
 //! |---|---|

@@ -1,9 +1,10 @@
 //! When the burn that goes on now began.
 //!
-//! The moment is the one since which the most bad events beyond the limit have piled up (the maximum of a cumulative sum),
-//! looked for no further back than the newest stretch that was calm as a whole. One noisy slice moves it by one slice; an
-//! earlier incident that was over for long enough does not move it at all. A slice weighs by its events, and none counts as
-//! worse than the burn is now or than three times the limit, so that a short outage does not outweigh the calm after it.
+//! The moment is the one since which the most bad events beyond the limit have piled up (the maximum of a cumulative
+//! sum), looked for no further back than the newest stretch that was calm as a whole. One noisy slice moves it by one
+//! slice; an earlier incident that was over for long enough does not move it at all. A slice weighs by its events,
+//! and none counts as worse than the burn is now or than three times the limit, so that a short outage does not
+//! outweigh the calm after it.
 
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ const MARGIN_WINDOWS: u32 = 2 * CALM_WINDOWS;
 /// Largest chance (p-value) at which errors count as proof here. Source: our rule, the same as for every decision.
 const MAX_P_VALUE: f64 = 0.001;
 
-/// How many times as bad as what came before a burn must be for that to be no part of it (unitless). Source: our rule, as
-/// for the error ratios before and after a deployment.
+/// How many times as bad as what came before a burn must be for that to be no part of it (unitless). Source: our
+/// rule, as for the error ratios before and after a deployment.
 const AT_LEAST: f64 = 2.0;
 
 /// Most slices of one look. Prometheus refuses more than 11,000 points.
@@ -34,13 +35,13 @@ const MAX_SLICES: usize = 10_000;
 /// Most slices of the look over everything: an hour each would be 1,440 in 60 days.
 const MAX_COARSE_SLICES: u32 = 1_500;
 
-/// How bad a slice may count at least and at most, as multiples of the limit (unitless): a short outage is forgotten after
-/// at most twice its length of calm, however bad it and the burn were. Source: our rule.
+/// How bad a slice may count at least and at most, as multiples of the limit (unitless): a short outage is forgotten
+/// after at most twice its length of calm, however bad it and the burn were. Source: our rule.
 const LEAST_CAP: f64 = 2.0;
 const MOST_CAP: f64 = 3.0;
 
-/// Most bad events that may be one burst, as many as clustered errors are worth. Source: our rule, the same number that is too
-/// few for a proof by default.
+/// Most bad events that may be one burst, as many as clustered errors are worth. Source: our rule, the same number
+/// that is too few for a proof by default.
 const ONE_BURST: f64 = 5.0;
 
 /// When a burn began.
@@ -94,9 +95,9 @@ pub struct Trail<'a> {
 }
 
 impl Trail<'_> {
-    /// Returns the look that is still missing among the ones taken, in order, or nothing when the beginning is known as well
-    /// as it can be: first the recent past, then, where the burn is older, everything in long slices, then the neighbourhood
-    /// of the beginning.
+    /// Returns the look that is still missing among the ones taken, in order, or nothing when the beginning is known
+    /// as well as it can be: first the recent past, then, where the burn is older, everything in long slices, then
+    /// the neighbourhood of the beginning.
     pub fn next_look(&self, taken: &[Course]) -> Option<Look> {
         let latency = self
             .burning
@@ -197,7 +198,8 @@ impl Trail<'_> {
         }
     }
 
-    /// Returns since when one SLI burns at least half as much as in the newest half hour: what came before may have been another, smaller trouble.
+    /// Returns since when one SLI burns at least half as much as in the newest half hour: what came before may have
+    /// been another, smaller trouble.
     pub fn in_earnest(&self, taken: &[Course], sli: Sli, limit: f64) -> Beginning {
         let newest = taken.first().and_then(|course| {
             let slices = course.of(sli);
@@ -329,16 +331,16 @@ struct Proof {
     stride: usize,
     /// How many slices just before a moment are looked at by themselves.
     recent: usize,
-    /// How many bad events of a cluster count as one (1..=3), as they came before the burn: one burst of a client's retries
-    /// is no beginning.
+    /// How many bad events of a cluster count as one (1..=3), as they came before the burn: one burst of a client's
+    /// retries is no beginning.
     dispersion: f64,
 }
 
 impl Proof {
-    /// Returns the slice, not before `begin`, since which it provably burns. What lies between may be chance: neither as a whole
-    /// nor in its last slices does it prove more than the limit, and it is provably less than half as bad as what follows. A
-    /// few errors before a deployment that fails are then no part of its burn, while errors that are as bad before it as
-    /// after it are.
+    /// Returns the slice, not before `begin`, since which it provably burns. What lies between may be chance: neither
+    /// as a whole nor in its last slices does it prove more than the limit, and it is provably less than half as bad
+    /// as what follows. A few errors before a deployment that fails are then no part of its burn, while errors that
+    /// are as bad before it as after it are.
     fn since(&self, slices: &[Option<Events>], begin: usize) -> usize {
         let (bad, total) = sums(slices);
         let last = slices.len();

@@ -1,16 +1,17 @@
-//! The tests of significance against an independent implementation: `statrs` gets the binomial tail from the regularized
-//! incomplete beta function, by a continued fraction, where this module adds up its terms.
+//! The tests of significance against an independent implementation: `statrs` gets the binomial tail from the
+//! regularized incomplete beta function, by a continued fraction, where this module adds up its terms.
 
 use proptest::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::{Events, binomial_tail, conditional_binomial};
 
-/// How far the two may lie apart (relative). The oracle takes the exponent of a sum of logarithms of factorials, each as
-/// large as n·ln n, 10⁵ for the totals here; a few units in the last place of that are 10⁻¹⁰ of the result.
+/// How far the two may lie apart (relative). The oracle takes the exponent of a sum of logarithms of factorials, each
+/// as large as n·ln n, 10⁵ for the totals here; a few units in the last place of that are 10⁻¹⁰ of the result.
 const TOLERANCE: f64 = 1e-9;
 
-/// Most events that the oracle is asked about: its continued fraction ends after 140 steps, enough for about √n of them.
+/// Most events that the oracle is asked about: its continued fraction ends after 140 steps, enough for about √n of
+/// them.
 const MOST: u64 = 10_000;
 
 /// Chances below this are not compared: the oracle loses digits where numbers are no longer normal.

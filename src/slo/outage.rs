@@ -1,8 +1,8 @@
 //! Whether a service is gone: nothing is counted any more, and its pods are not there either.
 //!
-//! Silence alone proves nothing: a night, a broken scrape and an outage look alike. Only a second witness, what Kubernetes says of
-//! the pods, tells them apart. Both have to speak: traffic that fell to a tenth of what is usual, and pods that should be ready
-//! and are not. Whatever the witness cannot say is no evidence.
+//! Silence alone proves nothing: a night, a broken scrape and an outage look alike. Only a second witness, what
+//! Kubernetes says of the pods, tells them apart. Both have to speak: traffic that fell to a tenth of what is usual,
+//! and pods that should be ready and are not. Whatever the witness cannot say is no evidence.
 
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use super::reading::Reading;
 /// The share of the usual events that has to be missing (ratio). Source: our rule.
 pub const LOST_SHARE: f64 = 0.9;
 
-/// The largest share of the wanted pods that may be ready, in the mean of the window and at its end (ratio): a container that
-/// crashes again and again is ready for a moment now and then. Source: our rule, the counterpart of [`LOST_SHARE`].
+/// The largest share of the wanted pods that may be ready, in the mean of the window and at its end (ratio): a
+/// container that crashes again and again is ready for a moment now and then. Source: our rule, the counterpart of
+/// [`LOST_SHARE`].
 const READY_SHARE: f64 = 0.1;
 
 /// Fewest samples that speak of a whole window. Source: our rule; kube-state-metrics are scraped every 15 s to 60 s.
@@ -31,7 +32,8 @@ pub struct Pods {
     pub ready: f64,
     /// How many are ready now.
     pub ready_now: f64,
-    /// How many pods by the service's name are ready by their own status, in the mean of the window: the check on the above.
+    /// How many pods by the service's name are ready by their own status, in the mean of the window: the check on the
+    /// above.
     pub ready_by_pods: Option<f64>,
     /// How often its containers were restarted in the window; extrapolated and so rarely whole.
     pub restarts: f64,
@@ -77,9 +79,9 @@ pub struct Outage {
 
 /// Returns the fall of the traffic; nothing where it did not fall, or where that cannot be known.
 ///
-/// Usual is the mean rate of the five hours before the last one, or for a younger service of the hour before the last five
-/// minutes. Of the last 5 minutes, 30 minutes and hour the longest counts that still misses so many, because more events prove
-/// more.
+/// Usual is the mean rate of the five hours before the last one, or for a younger service of the hour before the last
+/// five minutes. Of the last 5 minutes, 30 minutes and hour the longest counts that still misses so many, because
+/// more events prove more.
 pub(super) fn fall(measurement: &Measurement) -> Option<Fall> {
     let total = |window: &Reading<Events>| match window {
         Reading::Measured(events) => Some(events.total()),
@@ -161,8 +163,8 @@ fn absence(pods: &Pods) -> Result<String, String> {
     }
 }
 
-/// The same where no workload says how many pods there should be: pods alone may be left over from one that was scaled to zero,
-/// so they have to crash or to wait in vain.
+/// The same where no workload says how many pods there should be: pods alone may be left over from one that was
+/// scaled to zero, so they have to crash or to wait in vain.
 fn absence_without_workload(pods: &Pods) -> Result<String, String> {
     if pods.ready > READY_SHARE || pods.ready_now > READY_SHARE {
         return Err(there(pods, pods.ready_now.max(pods.ready).ceil()));

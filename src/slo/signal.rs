@@ -1,7 +1,7 @@
 //! What else seems wrong with a service: context for people.
 //!
-//! A signal never leads to an action. Saturation is a cause and not what users feel, and it is noisy: a busy service that
-//! answers well is not broken.
+//! A signal never leads to an action. Saturation is a cause and not what users feel, and it is noisy: a busy service
+//! that answers well is not broken.
 
 use super::reading::Reading;
 use serde::Serialize;
@@ -20,8 +20,8 @@ pub enum SignalName {
     Memory,
     /// Processor time of the busiest container as a share of its limit (ratio): the mean of the last 10 minutes.
     Cpu,
-    /// The 95th percentile of the latency since the deployment under suspicion, as a multiple of that of the hour before it;
-    /// interpolated within buckets.
+    /// The 95th percentile of the latency since the deployment under suspicion, as a multiple of that of the hour
+    /// before it; interpolated within buckets.
     #[serde(rename = "latency_p95_doubled")]
     #[strum(serialize = "latency_p95_doubled")]
     LatencyDoubled,

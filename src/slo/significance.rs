@@ -1,8 +1,8 @@
 //! Whether counts prove what a ratio suggests.
 //!
-//! The program looks thousands of times a month, so a bar that is fine once is crossed every day. The tests are exact; a
-//! confidence bound (Wilson) would accept 1 error in 10 requests as proof of "more than 1 %". Errors come in clusters, so
-//! p-values are optimistic: bars are low (0.001) and stand beside floors on the counts.
+//! The program looks thousands of times a month, so a bar that is fine once is crossed every day. The tests are
+//! exact; a confidence bound (Wilson) would accept 1 error in 10 requests as proof of "more than 1 %". Errors come in
+//! clusters, so p-values are optimistic: bars are low (0.001) and stand beside floors on the counts.
 
 use super::{Events, binomial_tail};
 
@@ -30,9 +30,9 @@ pub enum Significance {
 
 /// Returns whether these events prove an error ratio above the threshold (ratio, 0..1).
 ///
-/// The floors come first: too few events are [`Significance::InsufficientTraffic`], even in a full outage; then too few bad
-/// ones are never significant. Then the absolute test: P(X ≥ bad) for X ~ Binomial(total, threshold) is at most the rule's
-/// p-value. Slow events are judged alike, with the allowed slow share as the threshold.
+/// The floors come first: too few events are [`Significance::InsufficientTraffic`], even in a full outage; then too
+/// few bad ones are never significant. Then the absolute test: P(X ≥ bad) for X ~ Binomial(total, threshold) is at
+/// most the rule's p-value. Slow events are judged alike, with the allowed slow share as the threshold.
 pub fn significant(events: Events, threshold: f64, rule: &SignificanceRule) -> Significance {
     let (bad, total) = (whole_down(events.bad()), whole_up(events.total()));
     if whole_down(events.total()) < rule.min_events {
@@ -45,14 +45,15 @@ pub fn significant(events: Events, threshold: f64, rule: &SignificanceRule) -> S
     }
 }
 
-/// Returns the chance (p-value, 0..=1) of at least so many of the bad events falling into `after`, when the error ratio there
-/// is `rate_multiple` times the one of `before`. A small value proves that it is more than that; 2 asks for "at least
-/// doubled".
+/// Returns the chance (p-value, 0..=1) of at least so many of the bad events falling into `after`, when the error
+/// ratio there is `rate_multiple` times the one of `before`. A small value proves that it is more than that; 2 asks
+/// for "at least doubled".
 ///
-/// P(X ≥ bad after) for X ~ Binomial(bad after + bad before, q) with q = r·n_after ÷ (r·n_after + n_before): one-sided, with
-/// the number of bad events held fixed. It needs no bad event before, but a before window with enough events: with none bad
-/// before, five bad after need six times as many events before. Without any bad event it is 1. It assumes that bad events
-/// are rare; near 100 % errors it is conservative. A multiple that is not above 0 gives 1, which proves nothing.
+/// P(X ≥ bad after) for X ~ Binomial(bad after + bad before, q) with q = r·n_after ÷ (r·n_after + n_before):
+/// one-sided, with the number of bad events held fixed. It needs no bad event before, but a before window with enough
+/// events: with none bad before, five bad after need six times as many events before. Without any bad event it is 1.
+/// It assumes that bad events are rare; near 100 % errors it is conservative. A multiple that is not above 0 gives 1,
+/// which proves nothing.
 pub fn conditional_binomial(after: Events, before: Events, rate_multiple: f64) -> f64 {
     if rate_multiple.is_nan() || rate_multiple <= 0.0 {
         return 1.0;
@@ -64,8 +65,8 @@ pub fn conditional_binomial(after: Events, before: Events, rate_multiple: f64) -
     binomial_tail(bad_after, bad, weight / (weight + before.total()))
 }
 
-/// Returns the fewest bad events among `total` whose [`binomial_tail`] at this threshold (ratio) is at most `max_p_value`, or
-/// nothing when not even all of them are enough.
+/// Returns the fewest bad events among `total` whose [`binomial_tail`] at this threshold (ratio) is at most
+/// `max_p_value`, or nothing when not even all of them are enough.
 pub fn min_bad_for_p(total: u64, threshold: f64, max_p_value: f64) -> Option<u64> {
     let is_enough = |bad| binomial_tail(bad, total, threshold) <= max_p_value;
     if !is_enough(total) {
@@ -84,7 +85,8 @@ pub fn min_bad_for_p(total: u64, threshold: f64, max_p_value: f64) -> Option<u64
     Some(high)
 }
 
-/// Returns a count as whole events, rounded down. Counts are finite and never negative; beyond `u64` it stays at the end.
+/// Returns a count as whole events, rounded down. Counts are finite and never negative; beyond `u64` it stays at the
+/// end.
 fn whole_down(count: f64) -> u64 {
     count.floor() as u64
 }

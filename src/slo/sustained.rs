@@ -1,15 +1,16 @@
 //! Violations that hold over minutes, judged from the points of one range query.
 //!
-//! A mean over five minutes is also above its threshold after one short burst; a sustained violation is above it at every
-//! point. The points are counted, because a minimum over the few points that survived a scrape outage looks violated too.
+//! A mean over five minutes is also above its threshold after one short burst; a sustained violation is above it at
+//! every point. The points are counted, because a minimum over the few points that survived a scrape outage looks
+//! violated too.
 
 use std::time::Duration;
 
 /// Returns whether every present point is above the threshold (strict), or nothing when that cannot be said.
 ///
-/// Points are ratios, oldest first; a point is `None` (or not finite) where there was no data or no traffic. The answer is
-/// unknown while the newest point is missing or fewer than `min_points` are present. It is `Some(false)` once one present
-/// point is at or below the threshold and enough are there.
+/// Points are ratios, oldest first; a point is `None` (or not finite) where there was no data or no traffic. The
+/// answer is unknown while the newest point is missing or fewer than `min_points` are present. It is `Some(false)`
+/// once one present point is at or below the threshold and enough are there.
 pub fn sustained(points: &[Option<f64>], threshold: f64, min_points: usize) -> Option<bool> {
     let is_present = |point: &f64| point.is_finite();
     points.last().copied().flatten().filter(is_present)?;
@@ -18,15 +19,15 @@ pub fn sustained(points: &[Option<f64>], threshold: f64, min_points: usize) -> O
     (count >= min_points).then(|| present.all(|ratio| ratio > threshold))
 }
 
-/// Returns how many points a range query over `duration` gives (11 for 5 min at 30 s: both ends are included), or nothing
-/// for a step of zero.
+/// Returns how many points a range query over `duration` gives (11 for 5 min at 30 s: both ends are included), or
+/// nothing for a step of zero.
 pub fn expected_points(duration: Duration, step: Duration) -> Option<usize> {
     let steps = duration.as_nanos().checked_div(step.as_nanos())?;
     usize::try_from(steps).ok()?.checked_add(1)
 }
 
-/// Returns how many of the expected points must be present: 9 of 11, in proportion and rounded down, but at least one. Two
-/// lost scrapes in five minutes are ordinary; a third leaves too little to judge.
+/// Returns how many of the expected points must be present: 9 of 11, in proportion and rounded down, but at least
+/// one. Two lost scrapes in five minutes are ordinary; a third leaves too little to judge.
 pub fn min_points(expected: usize) -> usize {
     // Divided first, so that no expected count overflows.
     (expected / 11 * 9 + expected % 11 * 9 / 11).max(1)

@@ -189,8 +189,8 @@ fn explained(unknowns: &mut [Unknown], measurement: &Measurement) {
     }
 }
 
-/// Takes the weight from latency that the back end refuses to tell, where errors burn: it could only be one reason more. Where
-/// nothing is seen to burn it keeps its weight, because what was not measured is not well.
+/// Takes the weight from latency that the back end refuses to tell, where errors burn: it could only be one reason
+/// more. Where nothing is seen to burn it keeps its weight, because what was not measured is not well.
 pub(super) fn outweighed(unknowns: &mut [Unknown], measurement: &Measurement) {
     if measurement.latency.refusal().is_none() {
         return;
@@ -294,8 +294,8 @@ fn contradiction(measurement: &Measurement, objective: &Objective) -> Option<Str
     })
 }
 
-/// Tells whether the counts of now can be believed: each short window is measured or idle, none contradicts another, and the
-/// SLO window does not contradict itself. What a limit keeps from being read says nothing against the rest.
+/// Tells whether the counts of now can be believed: each short window is measured or idle, none contradicts another,
+/// and the SLO window does not contradict itself. What a limit keeps from being read says nothing against the rest.
 pub(super) fn believable(measurement: &Measurement, objective: &Objective) -> bool {
     let is_doubtful = |reading: &Reading<Events>| match reading {
         Reading::Measured(_) | Reading::NoTraffic => false,

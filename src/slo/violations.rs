@@ -88,7 +88,8 @@ fn error_violation(
     }
 }
 
-/// Returns the quantile of a latency SLO, its threshold, and the share of events that may be slower; nothing for the others.
+/// Returns the quantile of a latency SLO, its threshold, and the share of events that may be slower; nothing for the
+/// others.
 pub fn latency_rule(slo: Slo, objective: &Objective) -> Option<(f64, Duration, f64)> {
     match slo {
         Slo::LatencyP95 => Some((0.95, objective.max_latency_p95, 0.05)),
@@ -151,8 +152,9 @@ fn newest<T>(slices: &[T], expected: usize) -> &[T] {
     &slices[slices.len().saturating_sub(expected)..]
 }
 
-/// Tells whether the service was calm in every one of these slices: the newest is there, so are enough of the expected
-/// ones, and none is over the ratio. Nothing when too little was measured to tell; `Some(false)` when any slice is over.
+/// Tells whether the service was calm in every one of these slices: the newest is there, so are enough of the
+/// expected ones, and none is over the ratio. Nothing when too little was measured to tell; `Some(false)` when any
+/// slice is over.
 pub fn is_calm(slices: &[Option<Events>], max_ratio: f64, expected: usize) -> Option<bool> {
     let is_over = |events: &Events| events.error_ratio() > max_ratio + RATIO_TOLERANCE;
     if slices.iter().flatten().any(is_over) {
@@ -195,8 +197,8 @@ pub(super) fn disjoint_events(
 /// How many slices, which do not overlap, are looked at for the spread. Source: facts, section 8.
 const SPREAD_SLICES: usize = 5;
 
-/// Fewest bad events of a slice that counts for the spread: in a slice of few requests a single error is over any ratio.
-/// Source: our rule.
+/// Fewest bad events of a slice that counts for the spread: in a slice of few requests a single error is over any
+/// ratio. Source: our rule.
 const SPREAD_EVENTS: f64 = 2.0;
 
 /// Tells how many of the newest slices, which do not overlap, exceed a ratio; `events` names the bad ones of a slice.

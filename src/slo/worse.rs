@@ -1,23 +1,25 @@
-//! Whether a service fails more since a rollback than it did at the worst of the burn: what was put back may not fit what
-//! changed since (a database that was migrated).
+//! Whether a service fails more since a rollback than it did at the worst of the burn: what was put back may not fit
+//! what changed since (a database that was migrated).
 
 use super::events::Events;
 use super::significance::{Significance, SignificanceRule, conditional_binomial, significant};
 
-/// How many times as many events must fail, or how many times fewer succeed (unitless). Source: our rule, the same as for a
-/// deployment that is to blame.
+/// How many times as many events must fail, or how many times fewer succeed (unitless). Source: our rule, the same as
+/// for a deployment that is to blame.
 const AT_LEAST: f64 = 2.0;
 
-/// The share of events that must have succeeded before, for "half as many succeed" to mean anything (ratio). Source: our rule.
+/// The share of events that must have succeeded before, for "half as many succeed" to mean anything (ratio). Source:
+/// our rule.
 const SOME_SUCCEEDED: f64 = 0.1;
 
-/// How many events of a cluster count as one (unitless): the most that is ever believed, because nobody measures how clustered
-/// errors are while something burns. Source: our rule, as in [`Course::dispersion`](super::Course::dispersion).
+/// How many events of a cluster count as one (unitless): the most that is ever believed, because nobody measures how
+/// clustered errors are while something burns. Source: our rule, as in
+/// [`Course::dispersion`](super::Course::dispersion).
 const CLUSTER: f64 = 3.0;
 
-/// Returns the end of these slices (oldest first, `stride` apart where they do not overlap) that fails most, among those that
-/// hold at least so many events; nothing where too few were counted. A burn that is young, or still growing, is as bad as its
-/// end and not as its mean.
+/// Returns the end of these slices (oldest first, `stride` apart where they do not overlap) that fails most, among
+/// those that hold at least so many events; nothing where too few were counted. A burn that is young, or still
+/// growing, is as bad as its end and not as its mean.
 pub fn worst_end(slices: &[Option<Events>], stride: usize, min_events: u64) -> Option<Events> {
     let mut all: Option<Events> = None;
     let mut worst: Option<Events> = None;
@@ -32,9 +34,9 @@ pub fn worst_end(slices: &[Option<Events>], stride: usize, min_events: u64) -> O
     worst
 }
 
-/// Tells whether it is proven that a service fails more than `limit` (ratio) and got worse: at least twice as many of its events
-/// fail as before, or, where at least a tenth succeeded, at most half as many succeed. Both are tested exactly, at the rule's
-/// p-value; a cluster of three errors counts as one.
+/// Tells whether it is proven that a service fails more than `limit` (ratio) and got worse: at least twice as many of
+/// its events fail as before, or, where at least a tenth succeeded, at most half as many succeed. Both are tested
+/// exactly, at the rule's p-value; a cluster of three errors counts as one.
 pub fn got_worse(since: Events, before: Events, limit: f64, rule: &SignificanceRule) -> bool {
     if before.total() < rule.min_events as f64
         || significant(since, limit, rule) != Significance::Significant

@@ -76,8 +76,8 @@ fn play(story: &Story, kills: &[usize]) -> Played {
     played
 }
 
-/// Every boundary once; then a second death soon after the first, wherever that was, until there are enough. By night all
-/// pairs.
+/// Every boundary once; then a second death soon after the first, wherever that was, until there are enough. By night
+/// all pairs.
 fn points(story: &Story, boundaries: usize, least: usize) -> Vec<Point<'_>> {
     let once = (1..=boundaries).map(|at| vec![at]);
     // The boundary after the first death that the next run surely reaches is its first.

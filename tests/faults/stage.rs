@@ -77,7 +77,8 @@ impl Stage {
         }
     }
 
-    /// Runs the program until it is quiet. It is killed at the boundaries that are named, the second counted from the first.
+    /// Runs the program until it is quiet. It is killed at the boundaries that are named, the second counted from the
+    /// first.
     #[track_caller]
     pub(crate) fn play(&self, kills: &[usize]) -> Played {
         let mut played = Played::default();
@@ -139,7 +140,8 @@ impl Stage {
         panic!("it was not quiet after {RUNS} runs: {before:#?}");
     }
 
-    /// Tells whether nothing is under way whose end is open: what waits for a person or for its proof is where it belongs.
+    /// Tells whether nothing is under way whose end is open: what waits for a person or for its proof is where it
+    /// belongs.
     fn is_settled(&self, ran: &Ran) -> bool {
         let outcome = ran.record["rollback"]["outcome"].as_str();
         let is_done = self.restorations() > 0 || self.argo.is_some();

@@ -1,5 +1,5 @@
-//! Every step done twice: the run dies when a step is written down, and the state is put back to what it was before that, so
-//! that the next run does the step again; or it is lost altogether. The world is as after once.
+//! Every step done twice: the run dies when a step is written down, and the state is put back to what it was before
+//! that, so that the next run does the step again; or it is lost altogether. The world is as after once.
 
 use std::fs;
 

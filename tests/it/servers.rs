@@ -28,8 +28,8 @@ impl Servers {
     }
 }
 
-/// Makes a test for each server out of a check, which takes the server: a function of the test's own name, or what is written
-/// behind it.
+/// Makes a test for each server out of a check, which takes the server: a function of the test's own name, or what is
+/// written behind it.
 macro_rules! on_every_server {
     (@check $name:ident) => { $name };
     (@check $name:ident $check:expr) => { $check };

@@ -12,12 +12,12 @@ const DAYS: i64 = 14;
 /// How many times as much goes wrong as in a usual year: about one bad release every two days.
 const TROUBLE: u32 = 8;
 
-/// Every traffic at every health, once; but for the services that always burn their budget five times too fast, which have
-/// too few bad releases here to judge them by.
+/// Every traffic at every health, once; but for the services that always burn their budget five times too fast, which
+/// have too few bad releases here to judge them by.
 const SERVICES: u64 = 30;
 
-/// Share of the bad releases that has to be caught by the first or the second pass that can (0..1): less than in years, because
-/// here some sixty releases stand close together.
+/// Share of the bad releases that has to be caught by the first or the second pass that can (0..1): less than in
+/// years, because here some sixty releases stand close together.
 const CAUGHT_SOON: f64 = 0.9;
 
 #[test]

@@ -110,8 +110,8 @@ impl Counts {
         }
     }
 
-    /// Makes a measurement one that holds a fifth of failures which are not the service's own, and says so as the observation does:
-    /// one of the windows is unknown, another one in every pass.
+    /// Makes a measurement one that holds a fifth of failures which are not the service's own, and says so as the
+    /// observation does: one of the windows is unknown, another one in every pass.
     pub(super) fn mix_in(&self, measurement: &mut Measurement, now: i64, what: &str) {
         let foreign = Events::new(200.0, 1_000.0).expect("there are events");
         let Measurement {

@@ -1,4 +1,5 @@
-//! Years of services whose truth is known: traffic, errors, deployments, incidents; judged by the core as it is shipped.
+//! Years of services whose truth is known: traffic, errors, deployments, incidents; judged by the core as it is
+//! shipped.
 
 mod branch;
 mod contract;

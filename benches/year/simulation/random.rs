@@ -1,8 +1,8 @@
 //! Chance that repeats: the same seed gives the same year with every version of every dependency. Logarithms come from
 //! the C library, so another one may change a last digit and with it the chance.
 
-/// A generator of 64 bits of state. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (2014),
-/// SplitMix64.
+/// A generator of 64 bits of state. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators"
+/// (2014), SplitMix64.
 #[derive(Debug)]
 pub(super) struct Random(u64);
 

@@ -91,7 +91,8 @@ impl Incident {
 /// Why an observation is unknown for a while: what was counted is not the service's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Foreign {
-    /// The series of a second world, a failing staging, stand beside the service's own, apart by a label that names a place.
+    /// The series of a second world, a failing staging, stand beside the service's own, apart by a label that names a
+    /// place.
     SecondWorld,
     /// Pods warm up after a good release and answer probes with 503, which nobody can tell from requests.
     Probes,
@@ -292,7 +293,8 @@ pub(super) fn incidents(random: &mut Random, from: i64, to: i64, rates: Rates) -
     list
 }
 
-/// Returns the traffic in the slot around a time, as a multiple of the mean of a weekday: a quarter at night, little on week-ends.
+/// Returns the traffic in the slot around a time, as a multiple of the mean of a weekday: a quarter at night, little
+/// on week-ends.
 pub(super) fn season(at: i64) -> f64 {
     // One cosine for every slot of a day, and not for every slot of a year.
     static DAY_LONG: LazyLock<Vec<f64>> = LazyLock::new(|| {

@@ -1,5 +1,5 @@
-//! One service, from slot to slot: requests come, people deploy, the core decides every five minutes, and what it decides
-//! happens.
+//! One service, from slot to slot: requests come, people deploy, the core decides every five minutes, and what it
+//! decides happens.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ const SURE_AFTER: i64 = 6 * MINUTE;
 /// `ATTRIBUTION_WINDOW` and `COOLDOWN` (s).
 const WINDOW: i64 = HOUR;
 
-/// How much a deployment may seem to come after the errors that begin with it (s): the minute that the clocks of committers are
-/// granted, and a scrape, because what began just before is counted only with the next one.
+/// How much a deployment may seem to come after the errors that begin with it (s): the minute that the clocks of
+/// committers are granted, and a scrape, because what began just before is counted only with the next one.
 const GRACE: i64 = 75;
 
 /// By how much the beginning of something may be seen too late (s).
@@ -55,8 +55,8 @@ const SHOWN_BY: f64 = 10.0;
 /// How long before a deployment something must begin to be told from what began with it (seconds): two slices.
 const TOLD_APART: i64 = 120;
 
-/// Tells whether so many requests, so large a share of which failed, show that more than one in a hundred fails: three standard
-/// deviations.
+/// Tells whether so many requests, so large a share of which failed, show that more than one in a hundred fails:
+/// three standard deviations.
 fn shows_above_one_percent(requests: f64, ratio: f64) -> bool {
     let (failed, allowed) = (requests * ratio, requests * 0.01);
     failed >= SHOWN_BY && failed - allowed >= 3.0 * allowed.sqrt()
@@ -65,11 +65,12 @@ fn shows_above_one_percent(requests: f64, ratio: f64) -> bool {
 /// Most rounds of questions. Source: the program asks no more.
 const MAX_ROUNDS: usize = 6;
 
-/// Error ratio up to which nothing burns, the smallest burn factor, 6, times the budget: a pass that finds no more in its last five
-/// and thirty minutes does nothing, whatever else it finds.
+/// Error ratio up to which nothing burns, the smallest burn factor, 6, times the budget: a pass that finds no more in
+/// its last five and thirty minutes does nothing, whatever else it finds.
 const CALM: f64 = 0.006;
 
-/// Of the passes that find no more, every how many is decided all the same: the core itself has to say that it does nothing.
+/// Of the passes that find no more, every how many is decided all the same: the core itself has to say that it does
+/// nothing.
 const DECIDED_ANYWAY: i64 = 12;
 
 /// Share of rollbacks that make it worse: what is restored does not know the schema that was migrated.
@@ -363,8 +364,8 @@ impl Service {
         self.verify(at + SLOT);
     }
 
-    /// Returns the errors among so many requests of a healthy service. A burst is over within a minute, so a service with
-    /// few requests sees few of its errors.
+    /// Returns the errors among so many requests of a healthy service. A burst is over within a minute, so a service
+    /// with few requests sees few of its errors.
     fn background(&mut self, total: f64) -> f64 {
         let ratio = HEALTHY[self.subject.healthy()];
         let mean = 1.0 + IN_BURSTS * (1.0 + BURST_BEYOND);
@@ -564,7 +565,8 @@ impl Service {
         }
     }
 
-    /// Checks that a right rollback names the deployment that brought what fails, where it failed before the newest one came.
+    /// Checks that a right rollback names the deployment that brought what fails, where it failed before the newest
+    /// one came.
     fn name_the_guilty(&mut self, now: i64, decision: &Decision) {
         let newest = self.branch.newest().at;
         let flaws = |index: usize| &self.branch.contents[self.branch.commits[index].content].flaws;

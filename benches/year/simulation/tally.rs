@@ -36,7 +36,8 @@ pub(super) enum Finding {
     OnTheUnknown,
     /// A rollback after one that had made it worse, before a person repaired it.
     AfterAWorseOne,
-    /// A rollback that named a newer deployment than the one which had brought what failed for six minutes when the newest came.
+    /// A rollback that named a newer deployment than the one which had brought what failed for six minutes when the
+    /// newest came.
     NotTheGuilty,
     /// A rollback to a revision that had failed enough to be seen while it was live.
     ToABadRevision,
@@ -219,7 +220,8 @@ pub(crate) struct Tally {
     pub(super) gone_before_a_pass: u64,
     /// Rollbacks that made it worse.
     pub(super) made_worse: u64,
-    /// Right rollbacks where the newest deployment came after the first errors, and those of them that named the guilty one.
+    /// Right rollbacks where the newest deployment came after the first errors, and those of them that named the
+    /// guilty one.
     pub(super) shared: (u64, u64),
     /// Passes whose observation was unknown.
     foreign: BTreeMap<Foreign, u64>,
@@ -356,8 +358,8 @@ impl Tally {
         all
     }
 
-    /// Returns what must not be, one sentence each; `least` is the share of the bad releases that has to be caught by the
-    /// first or the second pass that can (0..1).
+    /// Returns what must not be, one sentence each; `least` is the share of the bad releases that has to be caught by
+    /// the first or the second pass that can (0..1).
     pub(crate) fn failures(&self, least: f64) -> Vec<String> {
         let mut failures: Vec<String> = Finding::ALL
             .into_iter()

@@ -67,7 +67,8 @@ impl Argo {
     /// waits for a sync window ends only when the window opens.
     ///
     /// # Errors
-    /// Fails when Argo CD refuses or cannot be asked, with [`ArgoFault::NothingToTerminate`] where nothing is under way.
+    /// Fails when Argo CD refuses or cannot be asked, with [`ArgoFault::NothingToTerminate`] where nothing is under
+    /// way.
     pub async fn terminate(&self) -> Result<(), ArgoError> {
         let sent = async {
             let step = self.step();

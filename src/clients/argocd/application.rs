@@ -14,8 +14,8 @@ use super::source::Sources;
 /// `revisionHistoryLimit`.
 const DEFAULT_HISTORY_LIMIT: i64 = 10;
 
-/// An application at one moment. What the answer leaves out, or has in a shape that is not known, is nothing or `Unknown`
-/// here, never a value.
+/// An application at one moment. What the answer leaves out, or has in a shape that is not known, is nothing or
+/// `Unknown` here, never a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Application {
     /// Its name.

@@ -21,8 +21,8 @@ pub enum AutoSync {
     Unknown,
 }
 
-/// The settings of auto-sync as they stand in `spec.syncPolicy.automated`, with all that this program does not know. This
-/// is what a journal keeps, so that they can be put back.
+/// The settings of auto-sync as they stand in `spec.syncPolicy.automated`, with all that this program does not know.
+/// This is what a journal keeps, so that they can be put back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AutomatedBlock(Map<String, Value>);

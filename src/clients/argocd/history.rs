@@ -7,8 +7,8 @@ use super::json::{integer, revisions, time};
 use super::operation::Initiator;
 use super::source::Sources;
 
-/// One full sync that succeeded, which means applied: bad releases are entries as well. Self-heal, selective syncs and dry
-/// runs leave none.
+/// One full sync that succeeded, which means applied: bad releases are entries as well. Self-heal, selective syncs
+/// and dry runs leave none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEntry {
     /// Its id, which stays while entries before it are dropped. 0 is the first.

@@ -1,6 +1,6 @@
-//! Reading an answer field by field. Unknown fields are passed over; what is missing or of another type than expected is
-//! nothing, so that it cannot be taken for a value. Argo CD leaves out what is empty, and writes `null` for a time that is
-//! not set.
+//! Reading an answer field by field. Unknown fields are passed over; what is missing or of another type than expected
+//! is nothing, so that it cannot be taken for a value. Argo CD leaves out what is empty, and writes `null` for a time
+//! that is not set.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

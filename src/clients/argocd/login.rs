@@ -49,8 +49,8 @@ impl Login {
         }
     }
 
-    /// Returns the token. `post` sends a login and returns the body of its answer; it is called at most once in the life
-    /// of this value, but for attempts that found no connection, which Argo CD never saw.
+    /// Returns the token. `post` sends a login and returns the body of its answer; it is called at most once in the
+    /// life of this value, but for attempts that found no connection, which Argo CD never saw.
     pub(super) async fn token(
         &self,
         post: impl AsyncFnOnce(Vec<u8>) -> Result<Vec<u8>, ArgoFault>,

@@ -1,9 +1,9 @@
 //! One application in Argo CD, through its REST API.
 //!
-//! A question may be asked again; whatever changes something is sent once, and after any doubt the application is read
-//! before it is sent again: [`Application::recognise`] finds what was done. Argo CD answers a rollback and a sync when they
-//! are queued, so an answer never says that anything is deployed. Each public function is one call with a deadline of its
-//! own ([`ArgoSettings::timeout`]).
+//! A question may be asked again; whatever changes something is sent once, and after any doubt the application is
+//! read before it is sent again: [`Application::recognise`] finds what was done. Argo CD answers a rollback and a
+//! sync when they are queued, so an answer never says that anything is deployed. Each public function is one call
+//! with a deadline of its own ([`ArgoSettings::timeout`]).
 
 mod account;
 mod act;
@@ -47,8 +47,8 @@ use self::wire::{Step, Wire};
 #[derive(Debug, Clone)]
 pub struct Argo {
     settings: Arc<ArgoSettings>,
-    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which asks
-    /// nothing here.
+    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
+    /// asks nothing here.
     wire: Arc<OnceLock<Wire>>,
     /// The project, as the application said it, where the settings do not.
     project: Arc<OnceLock<String>>,

@@ -146,8 +146,8 @@ impl OperationState {
         }
     }
 
-    /// Tells whether it waits for a sync window. The first look of Argo CD may say so for a moment where the window lets
-    /// it through; only what stays for a minute or so is parked.
+    /// Tells whether it waits for a sync window. The first look of Argo CD may say so for a moment where the window
+    /// lets it through; only what stays for a minute or so is parked.
     pub fn is_parked_by_window(&self) -> bool {
         self.phase == Phase::Running && !self.is_waiting_for_retry && self.message.contains(PARKED)
     }

@@ -10,7 +10,8 @@ const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 /// The older way to tie it. Source: the same.
 const INSTANCE: &str = "app.kubernetes.io/instance";
 
-/// Where the image updater is told what to do. Source: Argo CD Image Updater's documentation, "Application configuration".
+/// Where the image updater is told what to do. Source: Argo CD Image Updater's documentation, "Application
+/// configuration".
 const IMAGE_UPDATER: &str = "argocd-image-updater.argoproj.io/";
 
 /// Who writes an application. It does not say whether that one puts back what others change.
@@ -73,8 +74,8 @@ pub(super) fn image_updater(metadata: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Returns the parent that a tracking id names, as `<parent>:argoproj.io/Application:<namespace>/<name>`. One for another
-/// object came here by copying and ties nothing.
+/// Returns the parent that a tracking id names, as `<parent>:argoproj.io/Application:<namespace>/<name>`. One for
+/// another object came here by copying and ties nothing.
 fn parent(tracking_id: &str, metadata: &Value) -> Option<String> {
     let mut parts = tracking_id.splitn(3, ':');
     let (parent, kind, object) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,7 +1,7 @@
 //! Finding our own operation again, so that nothing is asked for twice.
 //!
-//! Argo CD knows no key that makes a request safe to repeat. After an answer that was lost, the application shows whether
-//! the request arrived: in what is asked for, in what is under way or was last, and in the history.
+//! Argo CD knows no key that makes a request safe to repeat. After an answer that was lost, the application shows
+//! whether the request arrived: in what is asked for, in what is under way or was last, and in the history.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,5 +1,5 @@
-//! What a refusal means. The HTTP status says too little: most refusals are a 400, told apart by the gRPC code in the body
-//! and by words in the message. Source of codes and words: the source of Argo CD 3.5.
+//! What a refusal means. The HTTP status says too little: most refusals are a 400, told apart by the gRPC code in the
+//! body and by words in the message. Source of codes and words: the source of Argo CD 3.5.
 
 use serde_json::Value;
 

@@ -1,8 +1,9 @@
 //! Switching auto-sync, by changing one field of a specification that is otherwise sent back to the letter.
 //!
-//! Argo CD writes what it gets over what is there, without looking whether it changed in between. So the specification is
-//! read, changed and sent in one go, and read again to see what came of it. Everything but the one field stays the text
-//! that the server wrote: numbers and fields that this program does not know cannot change on the way.
+//! Argo CD writes what it gets over what is there, without looking whether it changed in between. So the
+//! specification is read, changed and sent in one go, and read again to see what came of it. Everything but the one
+//! field stays the text that the server wrote: numbers and fields that this program does not know cannot change on
+//! the way.
 
 use std::collections::BTreeMap;
 
@@ -75,8 +76,8 @@ impl Argo {
     /// [`Argo::application`] shows before this is called: after a failure there is no answer that holds it.
     ///
     /// # Errors
-    /// Fails when Argo CD refuses or cannot be asked, and with [`ArgoFault::NoAutomated`] where there is nothing to switch
-    /// on. After a doubtful failure it may have been switched.
+    /// Fails when Argo CD refuses or cannot be asked, and with [`ArgoFault::NoAutomated`] where there is nothing to
+    /// switch on. After a doubtful failure it may have been switched.
     pub async fn set_auto_sync(&self, to: Switch) -> Result<Switched, ArgoError> {
         let (switched, verb) = match to {
             Switch::On => (self.switch_on(self.step()).await, "on"),
@@ -91,8 +92,8 @@ impl Argo {
         })
     }
 
-    /// Puts auto-sync back to how it was: on, if it was on, by the field that switches, or by the whole block where none
-    /// is there any more. Settings that somebody changed meanwhile stay. What git holds is deployed at once.
+    /// Puts auto-sync back to how it was: on, if it was on, by the field that switches, or by the whole block where
+    /// none is there any more. Settings that somebody changed meanwhile stay. What git holds is deployed at once.
     ///
     /// # Errors
     /// Fails when Argo CD refuses or cannot be asked. After a doubtful failure it may have been switched.

@@ -7,8 +7,8 @@ use git2::{Commit, ErrorCode, Oid, Repository, Tree};
 
 use super::error::{GitFault, library};
 
-/// How many commits a search beside the first-parent line looks at. Protects a run from a history of many merges; what lies
-/// beyond counts as not there.
+/// How many commits a search beside the first-parent line looks at. Protects a run from a history of many merges;
+/// what lies beyond counts as not there.
 const MAX_SEARCHED: usize = 5_000;
 
 /// Git's mode of a folder.

@@ -1,7 +1,8 @@
-//! What each commit since a target did to the files below the watched paths, and a draft that takes back only some of it.
+//! What each commit since a target did to the files below the watched paths, and a draft that takes back only some of
+//! it.
 //!
-//! Trees are enough to know which files are concerned. Contents are fetched for two questions only: which files that would go
-//! back hold a secret, and whose words a later commit replaced.
+//! Trees are enough to know which files are concerned. Contents are fetched for two questions only: which files that
+//! would go back hold a secret, and whose words a later commit replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,12 +17,12 @@ use super::error::{GitError, GitFault, library};
 use super::restore::{Draft, file_mode};
 use super::secrets::secret_parts;
 
-/// Most files whose contents are looked at, of each kind of question. Protects memory and the server; a release changes few
-/// files. Past it nobody knows whether a secret is among them.
+/// Most files whose contents are looked at, of each kind of question. Protects memory and the server; a release
+/// changes few files. Past it nobody knows whether a secret is among them.
 const MAX_LOOKED_AT: usize = 400;
 
-/// Largest content that is looked at (bytes). No Kubernetes object is larger than 1.5 MiB; past this it is not known what is in
-/// it.
+/// Largest content that is looked at (bytes). No Kubernetes object is larger than 1.5 MiB; past this it is not known
+/// what is in it.
 const MAX_CONTENT: usize = 2 * 1024 * 1024;
 
 /// Largest content whose words are compared (bytes). Protects a pass from a comparison that takes seconds.
@@ -71,11 +72,12 @@ type Change = (Option<Entry>, Option<Entry>);
 type Changes = BTreeMap<Vec<u8>, Change>;
 
 impl Snapshot {
-    /// Looks what each commit since `target` did. What lies between the target and `suspect` is taken for the suspect's.
+    /// Looks what each commit since `target` did. What lies between the target and `suspect` is taken for the
+    /// suspect's.
     ///
     /// # Errors
-    /// Fails when the target is not on the first-parent line as far as that was read, or the scratch repository cannot be read.
-    /// Contents that cannot be fetched are no error.
+    /// Fails when the target is not on the first-parent line as far as that was read, or the scratch repository
+    /// cannot be read. Contents that cannot be fetched are no error.
     pub fn deeds(&self, suspect: &str, target: &str) -> Result<Deeds, GitError> {
         self.deeds_inner(suspect, target)
             .map_err(|fault| self.git.error("look what was changed", fault))
@@ -128,7 +130,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns the commits of the first-parent line after `target` that changed the watched paths, newest first, with the files.
+    /// Returns the commits of the first-parent line after `target` that changed the watched paths, newest first, with
+    /// the files.
     fn since(&self, target: &str) -> Result<Vec<(Commit<'_>, Changes)>, GitFault> {
         let out_of_sight = || GitFault::Refused {
             why: format!("{target:?} is not among the commits that were read"),
@@ -299,8 +302,9 @@ impl Snapshot {
         Ok(content.map(|content| one_a_line(&content)))
     }
 
-    /// Puts the files of the target back that any commit since changed but those of `keeps`, which stay as they are at the tip.
-    /// With nothing to keep it is the whole state of the target. The result lives in the scratch repository only.
+    /// Puts the files of the target back that any commit since changed but those of `keeps`, which stay as they are
+    /// at the tip. With nothing to keep it is the whole state of the target. The result lives in the scratch
+    /// repository only.
     ///
     /// # Errors
     /// As [`Snapshot::draft`]; refuses also when a file was changed by both kinds of commits.
@@ -493,8 +497,8 @@ impl Snapshot {
             .map_err(|fault| self.git.error("read the watched paths", fault))
     }
 
-    /// Tells whether every file below the watched paths that a commit changed is as at another one. Nothing where one of them
-    /// was not read.
+    /// Tells whether every file below the watched paths that a commit changed is as at another one. Nothing where one
+    /// of them was not read.
     pub fn puts_back_files_of(&self, commit: &str, target: &str) -> Option<bool> {
         let commit = self.find(commit)?;
         let target = self.find(target)?.tree().ok()?;
@@ -554,7 +558,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Puts each word, and each run of what lies between words, on a line of its own: then a comparison of lines is one of words.
+/// Puts each word, and each run of what lies between words, on a line of its own: then a comparison of lines is one
+/// of words.
 fn one_a_line(content: &[u8]) -> Vec<u8> {
     let is_word =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | 0x80..);

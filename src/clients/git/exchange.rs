@@ -51,8 +51,8 @@ impl Session {
         }
     }
 
-    /// Gives a command of version 2 of git's protocol, which needs no round before it; nothing where the way to the remote
-    /// does not know it.
+    /// Gives a command of version 2 of git's protocol, which needs no round before it; nothing where the way to the
+    /// remote does not know it.
     pub(super) fn command(&mut self, body: Vec<u8>) -> Option<Result<Packets<'_>, GitFault>> {
         match &self.remote {
             Remote::Http(client) => {

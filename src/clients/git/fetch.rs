@@ -16,8 +16,8 @@ use super::packets::{Advertisement, Packet, Packets, Piece, not_git, write_flush
 use super::service::Service;
 use super::transport::Session;
 
-/// Most objects of one answer. Protects memory: each takes some 150 bytes while it is indexed, whatever it is. The files,
-/// folders and commits of a repository of 20,000 files are some 60,000 objects. Past this the fetch fails.
+/// Most objects of one answer. Protects memory: each takes some 150 bytes while it is indexed, whatever it is. The
+/// files, folders and commits of a repository of 20,000 files are some 60,000 objects. Past this the fetch fails.
 const MAX_OBJECTS: usize = 1_000_000;
 
 /// Most contents that are asked for by their ids. Past this they are fetched with the whole snapshot.
@@ -70,8 +70,8 @@ pub(super) struct Round<'name> {
     pub(super) contents: Contents,
 }
 
-/// Fetches the newest commits of a branch into the repository at `folder`, and points its branch to the tip; the same for a
-/// tag, where it is there. What was fetched before is not sent again.
+/// Fetches the newest commits of a branch into the repository at `folder`, and points its branch to the tip; the same
+/// for a tag, where it is there. What was fetched before is not sent again.
 ///
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, when the branch is not there, and past any limit.
@@ -123,8 +123,8 @@ pub(super) fn fetch_branch(
     Ok(())
 }
 
-/// Fetches contents that were left out, as they are needed: by their ids where the server lets one ask for them, else with
-/// the whole snapshot of `depth` commits. Neither the branch nor the boundary of the history moves.
+/// Fetches contents that were left out, as they are needed: by their ids where the server lets one ask for them, else
+/// with the whole snapshot of `depth` commits. Neither the branch nor the boundary of the history moves.
 ///
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, and past any limit.
@@ -211,8 +211,8 @@ fn fetch_into(
     store(answer, repo, has_words)
 }
 
-/// Asks for no thin pack, so that no object in it builds on one that is not there. That acknowledgements may come in detail
-/// makes no difference here, but there are servers that serve nobody else.
+/// Asks for no thin pack, so that no object in it builds on one that is not there. That acknowledgements may come in
+/// detail makes no difference here, but there are servers that serve nobody else.
 fn request(server: &Advertisement, wanted: &Wanted<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
     for capability in [

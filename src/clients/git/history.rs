@@ -22,8 +22,8 @@ pub enum Moved {
 }
 
 impl Snapshot {
-    /// Returns the content of the watched paths at a commit; nothing when the commit was not fetched, lies beyond what is
-    /// known, or lacks one of the paths.
+    /// Returns the content of the watched paths at a commit; nothing when the commit was not fetched, lies beyond
+    /// what is known, or lacks one of the paths.
     pub fn state_at(&self, revision: &str) -> Option<String> {
         let commit = self.find(revision)?;
         let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
@@ -40,8 +40,8 @@ impl Snapshot {
         contents.of(paths, state(commit, paths)?)
     }
 
-    /// Returns the id of the change that was in effect at a commit of the branch's first-parent line: the newest one at or
-    /// before it. Nothing where the commit is not on that line, or lies beyond what is known.
+    /// Returns the id of the change that was in effect at a commit of the branch's first-parent line: the newest one
+    /// at or before it. Nothing where the commit is not on that line, or lies beyond what is known.
     pub fn change_at(&self, revision: &str) -> Option<&str> {
         let mut id = self.tip.clone();
         let mut is_met = false;
@@ -91,8 +91,8 @@ impl Snapshot {
         }
     }
 
-    /// Returns the commits of the branch's first-parent line at which a change is in effect: itself, and those on top of it that
-    /// leave the watched paths alone. None where the change lies beyond what is known.
+    /// Returns the commits of the branch's first-parent line at which a change is in effect: itself, and those on top
+    /// of it that leave the watched paths alone. None where the change lies beyond what is known.
     pub fn commits_with(&self, change: &str) -> Vec<String> {
         let mut commits = Vec::new();
         let mut id = self.tip.clone();
@@ -130,7 +130,8 @@ impl Snapshot {
     }
 
     /// Tells what happened to the watched paths between an older tip and this one. An older tip beyond what was read
-    /// counts as [`Moved::Rewritten`]: who must know asks for it as [`Want::back_to`](super::Want::back_to), or for something older.
+    /// counts as [`Moved::Rewritten`]: who must know asks for it as [`Want::back_to`](super::Want::back_to), or for
+    /// something older.
     pub fn moved_since(&self, older_tip: &str) -> Moved {
         let mut id = self.tip.clone();
         let mut newer_state: Option<Option<String>> = None;

@@ -12,12 +12,13 @@ use super::error::{GitFault, library};
 const MAX_PATTERNS: usize = 64;
 const MAX_LENGTH: usize = 200;
 
-/// How deep folders are looked into. Protects the stack from a tree that was made to overflow it; what lies deeper counts whole.
+/// How deep folders are looked into. Protects the stack from a tree that was made to overflow it; what lies deeper
+/// counts whole.
 const MAX_DEPTH: usize = 64;
 
-/// Patterns for files that change nothing that is deployed, such as `**/*.md`. They speak of paths from the root of the
-/// repository: `*` stands for what is in one name, `**` for any number of folders, `?` for one character. A pattern without a
-/// slash is a name anywhere, and one that names a folder is about all that lies in it.
+/// Patterns for files that change nothing that is deployed, such as `**/*.md`. They speak of paths from the root of
+/// the repository: `*` stands for what is in one name, `**` for any number of folders, `?` for one character. A
+/// pattern without a slash is a name anywhere, and one that names a folder is about all that lies in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ignore {
     patterns: Vec<Vec<String>>,
@@ -89,7 +90,8 @@ impl fmt::Display for Ignore {
     }
 }
 
-/// Compares name by name; `**` takes any number of them. The row says which beginnings of the path the pattern so far fits.
+/// Compares name by name; `**` takes any number of them. The row says which beginnings of the path the pattern so far
+/// fits.
 fn fits(pattern: &[String], path: &[&str]) -> bool {
     let mut row = vec![false; path.len() + 1];
     row[0] = true;
@@ -108,7 +110,8 @@ fn fits(pattern: &[String], path: &[&str]) -> bool {
     row[path.len()]
 }
 
-/// Compares one name. After a mismatch the last `*` takes one byte more, so the time is bounded by the product of the lengths.
+/// Compares one name. After a mismatch the last `*` takes one byte more, so the time is bounded by the product of the
+/// lengths.
 fn is_like(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut here) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -135,8 +138,8 @@ fn is_like(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Tells what is deployed of the watched paths: the entry that git has, where nothing in it is ignored, else the id that the
-/// folder would have without what is. Folders that were looked at are known.
+/// Tells what is deployed of the watched paths: the entry that git has, where nothing in it is ignored, else the id
+/// that the folder would have without what is. Folders that were looked at are known.
 pub(super) struct Contents<'repo> {
     repo: &'repo Repository,
     ignore: &'repo Ignore,

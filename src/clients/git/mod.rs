@@ -1,7 +1,8 @@
 //! One branch of one git repository, read shallowly and written without force, over smart HTTP.
 //!
-//! Everything here blocks; callers run it on a blocking thread. Each [`Snapshot`] lives in a private scratch folder that
-//! goes with it. There is no work tree and no merge, and where the server knows how to leave them out, no file's content.
+//! Everything here blocks; callers run it on a blocking thread. Each [`Snapshot`] lives in a private scratch folder
+//! that goes with it. There is no work tree and no merge, and where the server knows how to leave them out, no file's
+//! content.
 
 mod access;
 mod commits;
@@ -56,12 +57,12 @@ use self::walk::Walked;
 use super::github::{Github, GithubError};
 use super::http::{Auth, HttpClient, HttpSettings, HttpSettingsError};
 
-/// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full clone
-/// would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
+/// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full
+/// clone would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
 const DEPTHS: [i32; 4] = [50, 200, 800, 3200];
 
-/// How much of a pack libgit2 maps at once (bytes), and how much of all packs. Protects memory: a mapped pack counts as the
-/// run's own, and the walk looks at little of it.
+/// How much of a pack libgit2 maps at once (bytes), and how much of all packs. Protects memory: a mapped pack counts
+/// as the run's own, and the walk looks at little of it.
 const MAPPED: (usize, usize) = (1024 * 1024, 4 * 1024 * 1024);
 
 /// A branch that can be read and written.
@@ -231,8 +232,8 @@ impl Git {
     /// Fetches the branch and walks it until what is wanted was seen, deepening by need.
     ///
     /// # Errors
-    /// Fails when the remote cannot be reached or refuses, when branch or path are not there, or when a revision that was
-    /// asked for is not on the branch.
+    /// Fails when the remote cannot be reached or refuses, when branch or path are not there, or when a revision that
+    /// was asked for is not on the branch.
     pub fn read(&self, want: &Want) -> Result<Snapshot, GitError> {
         self.read_inner(want)
             .map_err(|fault| self.error("read the history", fault))

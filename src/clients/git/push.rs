@@ -32,8 +32,8 @@ pub enum Push {
 }
 
 impl Snapshot {
-    /// Pushes a commit of the scratch repository to the branch, without force: it is sent only while the branch is where
-    /// the draft found it, and the server takes it only then.
+    /// Pushes a commit of the scratch repository to the branch, without force: it is sent only while the branch is
+    /// where the draft found it, and the server takes it only then.
     ///
     /// # Errors
     /// After an error the commit may have landed, or may land later: read the branch before anything is repeated.
@@ -93,9 +93,9 @@ impl Snapshot {
         }
     }
 
-    /// Packs what the server lacks: the commit, the folders on the way to the watched paths, and those below them that were made
-    /// because not all that lies there goes back. Every file, and every other folder, was there before, so the server has it, and
-    /// it need not be here.
+    /// Packs what the server lacks: the commit, the folders on the way to the watched paths, and those below them
+    /// that were made because not all that lies there goes back. Every file, and every other folder, was there
+    /// before, so the server has it, and it need not be here.
     fn pack(&self, tip: Oid, commit: Oid) -> Result<Buf, GitFault> {
         let known = self.folders(&self.tree(tip)?)?;
         let folders = self.folders(&self.tree(commit)?)?;
@@ -191,8 +191,8 @@ impl Report {
         Ok(report)
     }
 
-    /// Tells what became of a reference. It landed only where the server says that it could read what was sent and that it
-    /// took the reference, each once.
+    /// Tells what became of a reference. It landed only where the server says that it could read what was sent and
+    /// that it took the reference, each once.
     ///
     /// # Errors
     /// Fails when the report leaves it open.

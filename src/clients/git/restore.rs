@@ -45,8 +45,8 @@ impl Draft {
 }
 
 impl Snapshot {
-    /// Returns what a draft puts in place, for another way to make the same tree: what lies at the watched paths, or each file
-    /// where only some go back, because their folders are nowhere else yet.
+    /// Returns what a draft puts in place, for another way to make the same tree: what lies at the watched paths, or
+    /// each file where only some go back, because their folders are nowhere else yet.
     ///
     /// # Errors
     /// Fails when the scratch repository cannot be read.
@@ -109,7 +109,8 @@ impl Snapshot {
         entries.collect()
     }
 
-    /// Puts the watched paths of an earlier commit into the tip's tree. The result lives in the scratch repository only.
+    /// Puts the watched paths of an earlier commit into the tip's tree. The result lives in the scratch repository
+    /// only.
     ///
     /// # Errors
     /// Refuses when the earlier commit was not read, lacks a path or holds nothing there (restoring would delete it),

@@ -21,8 +21,8 @@ pub struct Resolved {
     pub revision: String,
     /// Content of the watched paths there; nothing when one of them is not there.
     pub state: Option<String>,
-    /// Full id of the commit that left them so: this one or the newest before it that changed them. Nothing when it lies
-    /// beyond the history that is fetched.
+    /// Full id of the commit that left them so: this one or the newest before it that changed them. Nothing when it
+    /// lies beyond the history that is fetched.
     pub change: Option<String>,
 }
 
@@ -83,8 +83,8 @@ impl<'name> Search<'name> {
         }
     }
 
-    /// Takes note of a commit that changed the watched paths: it left them as they are at every newer commit whose change
-    /// was not met yet.
+    /// Takes note of a commit that changed the watched paths: it left them as they are at every newer commit whose
+    /// change was not met yet.
     pub(super) fn meet_change(&mut self, id: &str) {
         for found in &mut self.found {
             found.change.get_or_insert_with(|| id.to_owned());

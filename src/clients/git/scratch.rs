@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// Where the repository lies in a folder of ours. It is removed before the mark is: what a crash leaves behind in the middle
-/// of it can still be swept.
+/// Where the repository lies in a folder of ours. It is removed before the mark is: what a crash leaves behind in the
+/// middle of it can still be swept.
 const CONTENT: &str = "repository";
 
 /// What the names of all our folders begin with.
@@ -20,8 +20,8 @@ const PREFIX: &str = "error-budget-monitor-git-";
 /// The file that marks a folder as ours and is locked while its owner lives.
 const LOCK: &str = "error-budget-monitor.lock";
 
-/// Most entries of the temporary directory that one sweep looks at. Protects a run on a host with a crowded one; what is
-/// left is swept by a later run.
+/// Most entries of the temporary directory that one sweep looks at. Protects a run on a host with a crowded one; what
+/// is left is swept by a later run.
 const MAX_SEEN: usize = 10_000;
 
 /// Most folders that one sweep removes. Protects the run's deadline; the next run removes more.

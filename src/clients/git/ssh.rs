@@ -1,7 +1,8 @@
 //! Git's protocol over SSH: the packets travel through the standard streams of the OpenSSH client.
 //!
-//! The program `ssh` asks nobody anything, trusts only host keys that it was given, and never outlives its connection. Three
-//! threads carry its streams, so that every wait here has an end and a server that writes while it reads blocks nobody.
+//! The program `ssh` asks nobody anything, trusts only host keys that it was given, and never outlives its
+//! connection. Three threads carry its streams, so that every wait here has an end and a server that writes while it
+//! reads blocks nobody.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -13,8 +14,8 @@ use std::time::Duration;
 use super::error::{GitFault, SshFault};
 use super::service::Service;
 
-/// How much of an answer is read at once (bytes), and how many such pieces may wait. Protects memory: a server that sends
-/// faster than its answer is read waits itself.
+/// How much of an answer is read at once (bytes), and how many such pieces may wait. Protects memory: a server that
+/// sends faster than its answer is read waits itself.
 const PIECE_BYTES: usize = 32 * 1024;
 const PIECES: usize = 4;
 
@@ -149,8 +150,8 @@ pub(super) struct Connection {
     child: Child,
     /// Nothing once the request is on its way.
     input: Option<ChildStdin>,
-    /// Sends the request and, where the server then sends history, keeps the stream open: git too lets go of it only after
-    /// the answer, and a server may take the end of the stream for that of the client.
+    /// Sends the request and, where the server then sends history, keeps the stream open: git too lets go of it only
+    /// after the answer, and a server may take the end of the stream for that of the client.
     sender: Option<JoinHandle<Option<ChildStdin>>>,
     pieces: Receiver<Vec<u8>>,
     words: Receiver<Vec<u8>>,
@@ -261,8 +262,8 @@ fn last_words(text: &[u8]) -> String {
     words
 }
 
-/// The exit code by which `ssh` says that it failed itself; any other is that of the program on the server. Source: ssh(1),
-/// "EXIT STATUS".
+/// The exit code by which `ssh` says that it failed itself; any other is that of the program on the server. Source:
+/// ssh(1), "EXIT STATUS".
 const SSH_FAILED: i32 = 255;
 
 fn fault(code: Option<i32>, words: &str) -> GitFault {

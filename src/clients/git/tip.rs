@@ -14,14 +14,14 @@ use super::packets::{
 use super::service::Service;
 use super::transport::Session;
 
-/// Most bytes of the answer (1 MiB). Protects a healthy pass from a server that lists all of its references, pull requests
-/// included; past this the tip counts as not known. One reference takes some 70 bytes.
+/// Most bytes of the answer (1 MiB). Protects a healthy pass from a server that lists all of its references, pull
+/// requests included; past this the tip counts as not known. One reference takes some 70 bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 impl Git {
-    /// Returns the commit at the tip of the branch. Asks by version 2 of git's protocol, whose first question needs no round
-    /// before it and names the branch; a server that does not know it is asked for its list of references instead. Ends at
-    /// the latest after `within`, or the timeout of the settings where that is shorter.
+    /// Returns the commit at the tip of the branch. Asks by version 2 of git's protocol, whose first question needs
+    /// no round before it and names the branch; a server that does not know it is asked for its list of references
+    /// instead. Ends at the latest after `within`, or the timeout of the settings where that is shorter.
     ///
     /// # Errors
     /// Fails when the remote cannot be reached or refuses, or when the branch is not there.

@@ -1,7 +1,7 @@
 //! The way to a remote: the program's own HTTP client, or the OpenSSH client.
 //!
-//! libgit2 never talks to the network: its own HTTP has no total deadline, asks for every blob, and would bring a second
-//! TLS stack. It sees neither the URL nor the token, so neither can end up in its errors.
+//! libgit2 never talks to the network: its own HTTP has no total deadline, asks for every blob, and would bring a
+//! second TLS stack. It sees neither the URL nor the token, so neither can end up in its errors.
 
 use std::sync::Arc;
 use std::time::Duration;

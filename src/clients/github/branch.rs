@@ -70,8 +70,8 @@ impl Github {
             .map_err(|fault| self.error(format!("create branch {branch:?}"), fault))
     }
 
-    /// Removes a branch while it points to our commit. GitHub offers no comparison in the same request, so a commit that
-    /// somebody adds between the look and the removal goes with the branch, and stays in its pull request.
+    /// Removes a branch while it points to our commit. GitHub offers no comparison in the same request, so a commit
+    /// that somebody adds between the look and the removal goes with the branch, and stays in its pull request.
     ///
     /// # Errors
     /// Fails when it cannot be known whether the branch is there, or when GitHub cannot be asked.

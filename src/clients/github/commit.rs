@@ -99,8 +99,8 @@ impl Github {
     /// Writes the tree and the commit. Nothing that anybody sees changes, so this may be repeated as a whole.
     ///
     /// # Errors
-    /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask for, and
-    /// a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
+    /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask
+    /// for, and a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
     pub async fn write_commit(&self, new: &NewCommit) -> Result<Written, GithubError> {
         self.write_within(self.step(), new)
             .await

@@ -17,7 +17,8 @@ use tokio::sync::Mutex;
 
 use super::error::GithubFault;
 
-/// How long before now an App's claim begins. GitHub refuses one that begins in its future; this bears clocks that differ.
+/// How long before now an App's claim begins. GitHub refuses one that begins in its future; this bears clocks that
+/// differ.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// How long an App's claim holds. GitHub refuses more than ten minutes.

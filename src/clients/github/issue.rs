@@ -1,7 +1,7 @@
 //! Issues: found by a hidden line, opened, commented, changed, closed.
 //!
-//! GitHub knows no repeat again, so an issue carries a line of its own, its marker, and is looked for before it is made. Only
-//! the fields that matter are read.
+//! GitHub knows no repeat again, so an issue carries a line of its own, its marker, and is looked for before it is
+//! made. Only the fields that matter are read.
 
 use serde::{Deserialize, Serialize};
 

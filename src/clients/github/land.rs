@@ -55,8 +55,8 @@ impl Github {
     /// Moves a branch from the commit's parent to the commit, without force, and after any doubt looks where it is.
     ///
     /// # Errors
-    /// An error means that nothing of ours is on the branch or can come there: GitHub asks to slow down, does not know the
-    /// credentials, or cannot be reached. Anything that was perhaps done is [`Landing::Unknown`].
+    /// An error means that nothing of ours is on the branch or can come there: GitHub asks to slow down, does not
+    /// know the credentials, or cannot be reached. Anything that was perhaps done is [`Landing::Unknown`].
     pub async fn land(&self, branch: &str, written: &Written) -> Result<Landing, GithubError> {
         self.land_within(self.step(), branch, written)
             .await

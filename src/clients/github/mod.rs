@@ -1,9 +1,9 @@
 //! One repository on GitHub or GitHub Enterprise, through its REST API.
 //!
-//! What cannot be taken back is done by three steps that only this order makes visible: a tree, a commit on top of the tip,
-//! and moving the branch without force. A question may be asked again; whatever changes something is sent once, and after
-//! any doubt the place where its effect would show is read before it is sent again. Each public function is one step with
-//! a deadline of its own ([`GithubSettings::timeout`]).
+//! What cannot be taken back is done by three steps that only this order makes visible: a tree, a commit on top of
+//! the tip, and moving the branch without force. A question may be asked again; whatever changes something is sent
+//! once, and after any doubt the place where its effect would show is read before it is sent again. Each public
+//! function is one step with a deadline of its own ([`GithubSettings::timeout`]).
 
 mod branch;
 mod commit;
@@ -40,8 +40,8 @@ use self::wire::{Step, Wire};
 pub struct Github {
     settings: Arc<GithubSettings>,
     identity: Arc<Identity>,
-    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which asks
-    /// nothing here.
+    /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
+    /// asks nothing here.
     wire: Arc<OnceLock<Wire>>,
 }
 
@@ -89,8 +89,9 @@ impl Github {
         }
     }
 
-    /// Returns the token that git signs in with as the user `x-access-token`: the one of the settings, or the App's, which
-    /// is made when it is first needed, kept, and made anew before it expires. Nothing for who signs in as nobody.
+    /// Returns the token that git signs in with as the user `x-access-token`: the one of the settings, or the App's,
+    /// which is made when it is first needed, kept, and made anew before it expires. Nothing for who signs in as
+    /// nobody.
     ///
     /// # Errors
     /// Fails when GitHub makes no token.
@@ -99,8 +100,8 @@ impl Github {
         token.map_err(|fault| self.error("get a token", fault))
     }
 
-    /// Returns what the App's token may do in the repository, by subject such as `contents`; a token is made where none is
-    /// at hand. Empty for who signs in with a token or as nobody: GitHub does not say it of those.
+    /// Returns what the App's token may do in the repository, by subject such as `contents`; a token is made where
+    /// none is at hand. Empty for who signs in with a token or as nobody: GitHub does not say it of those.
     ///
     /// # Errors
     /// Fails when GitHub makes no token.

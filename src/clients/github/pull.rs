@@ -1,7 +1,7 @@
 //! Pull requests: found, opened, watched, closed. Never merged or approved by this program.
 //!
-//! Only the fields that matter are read. The library's own models want texts where GitHub's description allows `null`, and
-//! an answer that cannot be read would leave it open whether a pull request was opened.
+//! Only the fields that matter are read. The library's own models want texts where GitHub's description allows
+//! `null`, and an answer that cannot be read would leave it open whether a pull request was opened.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -153,8 +153,8 @@ impl Github {
             .map_err(|fault| self.error(format!("find the pull request of {branch:?}"), fault))
     }
 
-    /// Finds the newest pull requests from branches whose names begin so, open or not, each with its text. Only the newest
-    /// hundred of the repository are looked through.
+    /// Finds the newest pull requests from branches whose names begin so, open or not, each with its text. Only the
+    /// newest hundred of the repository are looked through.
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.

@@ -1,5 +1,5 @@
-//! How requests reach GitHub: octocrab writes and reads them, and the program's own HTTP client carries them, so that the
-//! library's habits (repeating a POST, following a redirect, waiting and reading for ever) have no place.
+//! How requests reach GitHub: octocrab writes and reads them, and the program's own HTTP client carries them, so that
+//! the library's habits (repeating a POST, following a redirect, waiting and reading for ever) have no place.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ const READ_TRIES: u32 = 3;
 /// The version of the API that is spoken.
 const API_VERSION: &str = "2022-11-28";
 
-/// How long to stay away when GitHub asks to slow down and does not say for how long. Source: GitHub's documentation, "Rate
-/// limits for the REST API": at least one minute.
+/// How long to stay away when GitHub asks to slow down and does not say for how long. Source: GitHub's documentation,
+/// "Rate limits for the REST API": at least one minute.
 const UNSAID_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
 /// One way to GitHub.
@@ -308,7 +308,8 @@ impl Carrier {
     }
 }
 
-/// Reads the message and the details that GitHub puts beside it, which are texts or objects with a message of their own.
+/// Reads the message and the details that GitHub puts beside it, which are texts or objects with a message of their
+/// own.
 fn said_in(body: &Value) -> String {
     let message = body
         .get("message")

@@ -31,8 +31,8 @@ pub fn quote(body: &[u8]) -> String {
     quoted
 }
 
-/// Returns at most 200 characters of `body` like [`quote`], but of its beginning and its end where it is longer: an error that
-/// wraps others names what happened at its end.
+/// Returns at most 200 characters of `body` like [`quote`], but of its beginning and its end where it is longer: an
+/// error that wraps others names what happened at its end.
 pub fn quote_ends(body: &[u8]) -> String {
     let quoted = quote(body);
     if quoted.chars().count() < MAX_CHARS {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Prometheus;
 use crate::clients::http::{Method, accept_json};
 
-/// The units of a duration as Prometheus writes it, with their length in milliseconds; longer names come first. Source: its
-/// documentation, "Time Durations".
+/// The units of a duration as Prometheus writes it, with their length in milliseconds; longer names come first.
+/// Source: its documentation, "Time Durations".
 const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
     ("y", 365 * 24 * 3_600_000),
@@ -29,8 +29,8 @@ pub struct About {
     pub version: Option<String>,
     /// For how long it keeps samples, as it writes it.
     pub retention: Option<Retention>,
-    /// Whether it is known to be a Prometheus itself. Thanos names its stores, Mimir its application, and VictoriaMetrics says
-    /// a version that is none of its own without saying anything else.
+    /// Whether it is known to be a Prometheus itself. Thanos names its stores, Mimir its application, and
+    /// VictoriaMetrics says a version that is none of its own without saying anything else.
     pub is_prometheus: bool,
     /// The stores behind it, where it is a querier of Thanos.
     pub stores: Option<Stores>,
@@ -41,8 +41,8 @@ pub struct About {
 pub struct Stores {
     /// All that it knows now; one that died is forgotten after a while.
     pub known: Vec<Store>,
-    /// Whether any are named as ones that must answer (`--endpoint-strict`), so that they are not forgotten; nothing where it
-    /// does not say it.
+    /// Whether any are named as ones that must answer (`--endpoint-strict`), so that they are not forgotten; nothing
+    /// where it does not say it.
     pub is_strict: Option<bool>,
 }
 
@@ -65,8 +65,8 @@ pub struct Retention {
 }
 
 impl Prometheus {
-    /// Asks for version, retention and stores, once and without an error: a server that does not say it may still answer
-    /// queries.
+    /// Asks for version, retention and stores, once and without an error: a server that does not say it may still
+    /// answer queries.
     pub async fn about(&self) -> About {
         let (build, run, stores) = tokio::join!(
             self.said(&["status", "buildinfo"]),
@@ -132,7 +132,8 @@ impl Prometheus {
     }
 }
 
-/// Reads from the flags of a querier whether any store is named as one that must answer. What stands in a file is not said.
+/// Reads from the flags of a querier whether any store is named as one that must answer. What stands in a file is not
+/// said.
 fn is_strict(flags: &Value) -> Option<bool> {
     let flags = flags.pointer("/data")?.as_object()?;
     let value = |flag: &str| flags.get(flag)?.as_str();

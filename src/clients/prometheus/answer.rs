@@ -12,9 +12,9 @@ use crate::clients::http::quote;
 /// a handful.
 const MAX_SERIES: usize = 10_000;
 
-/// How a server that has no field `infos` yet marks what it notes about an expression that it evaluated in full (Prometheus
-/// 2.x). Whatever else stands among the warnings says that data may be missing, also what begins with `PromQL warning:`:
-/// Prometheus 3 says so where it left out samples that do not fit together.
+/// How a server that has no field `infos` yet marks what it notes about an expression that it evaluated in full
+/// (Prometheus 2.x). Whatever else stands among the warnings says that data may be missing, also what begins with
+/// `PromQL warning:`: Prometheus 3 says so where it left out samples that do not fit together.
 const REMARK: &str = "PromQL info:";
 
 /// Most warnings and notes kept of one answer.
@@ -25,8 +25,8 @@ const MAX_NOTES: usize = 10;
 pub struct Answer<T> {
     /// The data.
     pub value: T,
-    /// Why the data may be incomplete: the server's words, or that it speaks of other times than those asked for. Such data
-    /// proves nothing, neither good nor bad.
+    /// Why the data may be incomplete: the server's words, or that it speaks of other times than those asked for.
+    /// Such data proves nothing, neither good nor bad.
     pub partial: Option<String>,
     /// Remarks on the expression; the data is complete.
     pub notes: Vec<String>,
@@ -52,8 +52,8 @@ pub struct Series {
     pub points: Vec<(DateTime<Utc>, f64)>,
 }
 
-/// A native histogram at one time: what Prometheus keeps in the place of classic buckets, with buckets that grow by a constant
-/// factor or, converted from classic ones, with any bounds.
+/// A native histogram at one time: what Prometheus keeps in the place of classic buckets, with buckets that grow by a
+/// constant factor or, converted from classic ones, with any bounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NativeHistogram {
     /// The time of which it speaks, by the server's clock.

@@ -22,7 +22,8 @@ const LIMIT_WORDS: [&str; 11] = [
     "violated (got ",
 ];
 
-/// Words by which Thanos says, with the same status as for anything else that failed, that the time for a query was over.
+/// Words by which Thanos says, with the same status as for anything else that failed, that the time for a query was
+/// over.
 const TIME_WORDS: [&str; 2] = ["context deadline exceeded", "code = DeadlineExceeded"];
 
 /// Words by which it says that it waited for a store in vain.
@@ -108,8 +109,8 @@ pub enum PrometheusError {
         /// What it said.
         said: String,
     },
-    /// The query failed while it was executed, and not by its size: a store behind the server does not answer, or series of
-    /// the query do not match each other.
+    /// The query failed while it was executed, and not by its size: a store behind the server does not answer, or
+    /// series of the query do not match each other.
     #[error(
         "query Prometheus at {origin}: query not executed (HTTP {status}: {said}); look at what it names, which may be a store behind the server that does not answer, or series in SLI_BAD_QUERY and SLI_TOTAL_QUERY that do not match"
     )]

@@ -31,9 +31,10 @@ use error::Refusal;
 /// the server to say that it gave up.
 const EVALUATION_SHARE: f64 = 0.8;
 
-/// Thanos leaves out stores that do not answer unless told otherwise; downsampled data changes counts. VictoriaMetrics moves
-/// the times of a range to multiples of its step, for the sake of its cache, and repeats an older value in the place of what
-/// is younger than 30 s, unless told otherwise (1 ms is the least that it takes). Other servers ignore these parameters.
+/// Thanos leaves out stores that do not answer unless told otherwise; downsampled data changes counts.
+/// VictoriaMetrics moves the times of a range to multiples of its step, for the sake of its cache, and repeats an
+/// older value in the place of what is younger than 30 s, unless told otherwise (1 ms is the least that it takes).
+/// Other servers ignore these parameters.
 const WHOLE_AND_RAW: [(&str, &str); 5] = [
     ("partial_response", "false"),
     ("dedup", "true"),
@@ -80,8 +81,9 @@ impl Prometheus {
         })
     }
 
-    /// Returns the server's own clock, to the millisecond: the time of which an answer speaks where none was asked for. What
-    /// `time()` is worth says another thing on a server that evaluates behind its clock, as VictoriaMetrics does.
+    /// Returns the server's own clock, to the millisecond: the time of which an answer speaks where none was asked
+    /// for. What `time()` is worth says another thing on a server that evaluates behind its clock, as VictoriaMetrics
+    /// does.
     ///
     /// # Errors
     ///
@@ -94,7 +96,8 @@ impl Prometheus {
     }
 
     /// Returns what `query` yields at `at`. A scalar comes back as one sample without labels; no data comes back as
-    /// an empty list. Values may be NaN or infinite. An answer that speaks of another time is [partial](Answer::partial).
+    /// an empty list. Values may be NaN or infinite. An answer that speaks of another time is
+    /// [partial](Answer::partial).
     ///
     /// # Errors
     ///
@@ -165,9 +168,9 @@ impl Prometheus {
         Ok(answer)
     }
 
-    /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out. An answer with a
-    /// point at any other time is [partial](Answer::partial): servers and caches that move the times to multiples of the
-    /// step answer another question.
+    /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out. An
+    /// answer with a point at any other time is [partial](Answer::partial): servers and caches that move the times to
+    /// multiples of the step answer another question.
     ///
     /// # Errors
     ///

@@ -1,10 +1,11 @@
-//! From a piece of news to the outside world: one attempt for one channel, bounded in time, that never fails the caller.
+//! From a piece of news to the outside world: one attempt for one channel, bounded in time, that never fails the
+//! caller.
 //!
-//! The outbox keeps the news and, for each rollback, what the channels want to find again ([`Handles`]). For each channel of
-//! [`channels`](super::channels) that is served ([`Tellers::serves`]) it calls [`Tellers::tell`], oldest news first, and does
-//! what [`Told`] says. Calling it again with the same news is always allowed: PagerDuty and the webhook know repeats by
-//! their ids, a ticket and its comments are found by hidden lines, a message of a bot is changed in place. Only a post to
-//! Slack whose answer was lost may be seen twice; it carries the rollback's id.
+//! The outbox keeps the news and, for each rollback, what the channels want to find again ([`Handles`]). For each
+//! channel of [`channels`](super::channels) that is served ([`Tellers::serves`]) it calls [`Tellers::tell`], oldest
+//! news first, and does what [`Told`] says. Calling it again with the same news is always allowed: PagerDuty and the
+//! webhook know repeats by their ids, a ticket and its comments are found by hidden lines, a message of a bot is
+//! changed in place. Only a post to Slack whose answer was lost may be seen twice; it carries the rollback's id.
 
 mod pagerduty;
 mod slack;
@@ -137,8 +138,9 @@ impl Tellers {
         }
     }
 
-    /// Tells one channel of a change, within a total time; 10 s are enough for every channel but a slow one. `handles` are
-    /// those of the rollback that the news are about. A channel that is not configured has nothing to do.
+    /// Tells one channel of a change, within a total time; 10 s are enough for every channel but a slow one.
+    /// `handles` are those of the rollback that the news are about. A channel that is not configured has nothing to
+    /// do.
     pub async fn tell(
         &self,
         channel: Channel,

@@ -130,8 +130,8 @@ fn closing(tickets: &Tickets, news: &News, issue: &Issue) -> Option<Closing> {
     is_due.then_some(Closing::DONE)
 }
 
-/// Tells whether a change is worth a ticket of its own. A plan that was overtaken, and a hold that was violated, are told in
-/// one that is there.
+/// Tells whether a change is worth a ticket of its own. A plan that was overtaken, and a hold that was violated, are
+/// told in one that is there.
 fn opens(kind: NewsKind) -> bool {
     match kind {
         NewsKind::Started | NewsKind::Recovered | NewsKind::Ineffective | NewsKind::Failed => true,

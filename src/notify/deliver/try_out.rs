@@ -54,7 +54,8 @@ impl Tellers {
         ))
     }
 
-    /// Looks whether the issues can be read; nothing where no tickets are configured. A ticket could not be taken away again.
+    /// Looks whether the issues can be read; nothing where no tickets are configured. A ticket could not be taken
+    /// away again.
     pub async fn try_tickets(&self, message: &TestMessage<'_>, limit: Duration) -> Option<Tried> {
         let tickets = self.tickets.as_ref()?;
         let deadline = Instant::now() + limit;

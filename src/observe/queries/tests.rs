@@ -22,7 +22,8 @@ fn family(family: MetricsFamily) -> Queries {
     })
 }
 
-/// Writes the queries of a family on lines of their own, the routes of probes and the question of the images by their names.
+/// Writes the queries of a family on lines of their own, the routes of probes and the question of the images by their
+/// names.
 fn shown(queries: &Queries) -> String {
     let latency = queries.latency(MINUTE).expect("a family has latency");
     let text = [

@@ -17,8 +17,9 @@ use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binom
 /// Source: our rule, beside the p-value of the same test.
 const AT_LEAST: f64 = 2.0;
 
-/// Chance below which what was before a deployment, or beside it, speaks against blaming it. Larger than the bar of a proof,
-/// and without a floor on the events, because here the benefit of doubt would put the blame on a deployment. Source: our rule.
+/// Chance below which what was before a deployment, or beside it, speaks against blaming it. Larger than the bar of a
+/// proof, and without a floor on the events, because here the benefit of doubt would put the blame on a deployment.
+/// Source: our rule.
 const CHANCE: f64 = 0.01;
 
 pub(in crate::policy) fn attribution(
@@ -65,23 +66,24 @@ pub(in crate::policy) fn attribution(
     (gate, Some(attribution))
 }
 
-/// Chance at which a deployment is blamed where no SLO is violated and only the budget burns. A service with many ordinary errors
-/// is at the level emergency most of the time, so that every cluster of them is held against its newest deployment: hundreds of
-/// tests a year. Source: our rule, chosen with `benches/year`.
+/// Chance at which a deployment is blamed where no SLO is violated and only the budget burns. A service with many
+/// ordinary errors is at the level emergency most of the time, so that every cluster of them is held against its
+/// newest deployment: hundreds of tests a year. Source: our rule, chosen with `benches/year`.
 const UNVIOLATED_P_VALUE: f64 = 1e-9;
 
-/// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every cluster of
-/// ordinary errors just before a deployment would speak for it. Source: our rule, chosen with `benches/year`.
+/// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every
+/// cluster of ordinary errors just before a deployment would speak for it. Source: our rule, chosen with
+/// `benches/year`.
 const ROSE_P_VALUE: f64 = 1e-5;
 
-/// How many fifths of a violation window right before a deployment are looked at by themselves, each with the chance at which
-/// it counts as better than what came after: what began in them, and not with the deployment, was as bad already. Two minutes
-/// and five by default. The shorter time holds too few events for a low bar, and less can begin in it. Source: our rule, chosen
-/// with `benches/year`.
+/// How many fifths of a violation window right before a deployment are looked at by themselves, each with the chance
+/// at which it counts as better than what came after: what began in them, and not with the deployment, was as bad
+/// already. Two minutes and five by default. The shorter time holds too few events for a low bar, and less can begin
+/// in it. Source: our rule, chosen with `benches/year`.
 const MOMENTS: [(i32, f64); 2] = [(2, 0.05), (5, CHANCE)];
 
-/// Tells whether the suspect is to blame: nothing was wrong before it, something is since, and no pod of the revision before
-/// it fails alike.
+/// Tells whether the suspect is to blame: nothing was wrong before it, something is since, and no pod of the revision
+/// before it fails alike.
 fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Attribution {
     let suspect = &timeline.changes[suspicion.index];
     let turnover = turnover(inputs, suspect);
@@ -288,7 +290,8 @@ impl Comparison {
             );
             return (Blame::Unknown, why);
         }
-        // What grows for hours without anybody's fault was not yet bad an hour before, and was nearly as bad right before.
+        // What grows for hours without anybody's fault was not yet bad an hour before, and was nearly as bad right
+        // before.
         let around = self.soon.value().zip(self.lately.value());
         let grew = around.map(|(soon, lately)| conditional_binomial(*soon, *lately, AT_LEAST));
         if let Some(chance) = grew.filter(|chance| *chance > CHANCE) {
@@ -329,8 +332,9 @@ impl Comparison {
         )
     }
 
-    /// Returns the last two minutes before the deployment where they were worse than the hour before them, with the chance that
-    /// they were not: what fails now had begun. `before` is the hour before the deployment, these minutes included.
+    /// Returns the last two minutes before the deployment where they were worse than the hour before them, with the
+    /// chance that they were not: what fails now had begun. `before` is the hour before the deployment, these minutes
+    /// included.
     fn rose_before(&self, before: Events) -> Option<(Events, f64)> {
         let moment = self.last.value()?;
         let earlier = Events::new(
@@ -342,8 +346,8 @@ impl Comparison {
     }
 }
 
-/// Returns the events of the last moments before a deployment, as the course shows them, each with the chance that is small
-/// enough; nothing where the course says nothing of them.
+/// Returns the events of the last moments before a deployment, as the course shows them, each with the chance that is
+/// small enough; nothing where the course says nothing of them.
 fn moments(inputs: &Inputs<'_>, suspect: &Change, sli: Sli) -> Vec<(Events, f64)> {
     let ago = (inputs.now - not_yet(suspect)).to_std().unwrap_or_default();
     let course = inputs.evidence.courses().first();
@@ -429,8 +433,8 @@ fn same_pods(timeline: &Timeline, turnover: Option<Turnover>) -> Option<(Blame, 
     })
 }
 
-/// Compares the pods of the suspect with those of the revision before it that still serve beside them; nothing where there
-/// are no such pods, or where nobody can tell them apart.
+/// Compares the pods of the suspect with those of the revision before it that still serve beside them; nothing where
+/// there are no such pods, or where nobody can tell them apart.
 fn rollout(
     inputs: &Inputs<'_>,
     timeline: &Timeline,

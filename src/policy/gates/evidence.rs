@@ -215,8 +215,8 @@ fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
     }
 }
 
-/// Errors come in clusters, which the test does not know: they must be spread over the newest slices. A sustained violation is
-/// over its threshold in every one of them.
+/// Errors come in clusters, which the test does not know: they must be spread over the newest slices. A sustained
+/// violation is over its threshold in every one of them.
 fn is_spread(burn: &Burn) -> bool {
     match burn.cause {
         Cause::Violation(_) | Cause::Outage => true,
@@ -226,7 +226,8 @@ fn is_spread(burn: &Burn) -> bool {
     }
 }
 
-/// Returns how many of so many slices must exceed the ratio: 4 of 5, in proportion and rounded up. Source: facts, section 8.
+/// Returns how many of so many slices must exceed the ratio: 4 of 5, in proportion and rounded up. Source: facts,
+/// section 8.
 fn spread_needed(slices: usize) -> usize {
     (slices * 4).div_ceil(5)
 }

@@ -41,8 +41,8 @@ pub(in crate::policy) fn target(
     }
 }
 
-/// Looks whether a rollback would undo a rollback, repeat one, or come upon one that is not proven; `blamed` is the place of
-/// the oldest change that is to blame.
+/// Looks whether a rollback would undo a rollback, repeat one, or come upon one that is not proven; `blamed` is the
+/// place of the oldest change that is to blame.
 pub(in crate::policy) fn not_a_loop(
     inputs: &Inputs<'_>,
     blamed: usize,
@@ -96,8 +96,8 @@ pub(in crate::policy) fn not_a_loop(
     )
 }
 
-/// Stops where what burns is what a rollback took away: somebody, or a robot, undoes what this program does, and it must not
-/// answer back.
+/// Stops where what burns is what a rollback took away: somebody, or a robot, undoes what this program does, and it
+/// must not answer back.
 fn came_back(timeline: &Timeline, blamed: usize, history: &History) -> Option<Gate> {
     let mut suspects = timeline.changes.get(..=blamed)?.iter();
     let (suspect, past) = suspects.find_map(|suspect| {
@@ -116,9 +116,9 @@ fn came_back(timeline: &Timeline, blamed: usize, history: &History) -> Option<Ga
     ))
 }
 
-/// Returns the rollback that went from the same content back to the same content. A bad revision that somebody, or a robot,
-/// commits again is the same pair, whatever its commits are called; where the old target cannot be looked up any more, it
-/// is taken for the same.
+/// Returns the rollback that went from the same content back to the same content. A bad revision that somebody, or a
+/// robot, commits again is the same pair, whatever its commits are called; where the old target cannot be looked up
+/// any more, it is taken for the same.
 fn again<'a>(timeline: &Timeline, plan: &Plan, history: &'a History) -> Option<&'a PastRollback> {
     let state_of = |revision: &str| {
         let change = timeline
@@ -155,8 +155,8 @@ pub(in crate::policy) fn not_a_loop_manual(
 fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option<Gate> {
     let all = history.all();
     all.iter().rev().find_map(|past| {
-        // One that changed nothing proves nothing of what came before it, and one that carries a later time than now may
-        // have come before it in truth: a clock that went backwards closes no breaker.
+        // One that changed nothing proves nothing of what came before it, and one that carries a later time than now
+        // may have come before it in truth: a clock that went backwards closes no breaker.
         let is_overtaken = all.iter().any(|other| {
             let is_later = past.begun_at < other.begun_at && other.begun_at <= now;
             is_later && !other.phase.changed_nothing()
@@ -226,8 +226,8 @@ fn unverified(history: &History) -> Option<Gate> {
     })
 }
 
-/// Says which of the changes that are to blame is itself a rollback: one of ours, or a person's, who put back content that was
-/// live before. Content that we rolled back and that came back again is a bad release, not a rollback.
+/// Says which of the changes that are to blame is itself a rollback: one of ours, or a person's, who put back content
+/// that was live before. Content that we rolled back and that came back again is a bad release, not a rollback.
 fn rolls_back_already(timeline: &Timeline, blamed: usize, history: &History) -> Option<String> {
     let suspects = timeline.changes.get(..=blamed)?;
     if let Some(mark) = suspects.iter().find_map(|change| change.rollback.as_ref()) {
@@ -253,8 +253,8 @@ fn rolls_back_already(timeline: &Timeline, blamed: usize, history: &History) -> 
     })
 }
 
-/// A deployment that came after the one that is to blame may be the cure: until its pods have served for long enough, and what
-/// they served proves that it burns on, nobody can tell.
+/// A deployment that came after the one that is to blame may be the cure: until its pods have served for long enough,
+/// and what they served proves that it burns on, nobody can tell.
 fn settling(inputs: &Inputs<'_>, timeline: &Timeline, blamed: usize) -> Option<Gate> {
     let newest = timeline.changes.first().filter(|_| blamed > 0)?;
     let shown = cure(inputs, newest).and_then(|span| inputs.evidence.stretch(span));

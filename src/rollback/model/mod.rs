@@ -1,20 +1,21 @@
 //! Sequences of everything that may happen to one service, held against a small reference model.
 //!
-//! Real: `policy` (`decide`, `decide_manual`, `questions`, the limits of a resumed push), the journal on a real file with its
-//! transitions, its lock, its generations and its forgetting, the translation of the memory for the policy, the fate of a plan
-//! that waits, the first record of a rollback and its id, whether a push may be repeated, what the branch remembers of a lost
-//! memory, and the words `approve`, `reject` and `release`.
+//! Real: `policy` (`decide`, `decide_manual`, `questions`, the limits of a resumed push), the journal on a real file
+//! with its transitions, its lock, its generations and its forgetting, the translation of the memory for the policy,
+//! the fate of a plan that waits, the first record of a rollback and its id, whether a push may be repeated, what the
+//! branch remembers of a lost memory, and the words `approve`, `reject` and `release`.
 //!
-//! Driven here, because it needs servers: the order of records in `carry_out`, `propose`, `resume` and `verify`. `run` and
-//! `effects` follow it by hand: intent, a look whether it is done, the effect in a world of the model, the result. What these
-//! modules do with a real git server and GitHub is proven by the suites that kill and fail the real program. Argo CD is not in the
-//! model.
+//! Driven here, because it needs servers: the order of records in `carry_out`, `propose`, `resume` and `verify`.
+//! `run` and `effects` follow it by hand: intent, a look whether it is done, the effect in a world of the model, the
+//! result. What these modules do with a real git server and GitHub is proven by the suites that kill and fail the
+//! real program. Argo CD is not in the model.
 //!
-//! Not looked at: the program's own account. `promises` keeps what truly happened and when, and says what was promised. What
-//! only the memory knew (a no, a breaker, an attempt that never landed, an open pull request) is not expected after the memory
-//! was lost.
+//! Not looked at: the program's own account. `promises` keeps what truly happened and when, and says what was
+//! promised. What only the memory knew (a no, a breaker, an attempt that never landed, an open pull request) is not
+//! expected after the memory was lost.
 //!
-//! A sequence that breaks a promise is made as short as it can be and printed with its seed. `sequence(seed)` draws it again.
+//! A sequence that breaks a promise is made as short as it can be and printed with its seed. `sequence(seed)` draws
+//! it again.
 
 mod effects;
 mod people;

@@ -58,7 +58,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets everything come to its end: nothing goes wrong any more, and the clock has passed all that was written down.
+    /// Lets everything come to its end: nothing goes wrong any more, and the clock has passed all that was written
+    /// down.
     pub(crate) fn settle_down(&mut self) -> Result<(), Broken> {
         // What burns on would be rolled back again and again.
         self.world.set_outage(false);

@@ -1,4 +1,5 @@
-//! The world of the model: a branch, its pull requests, what is served, and the clock that everybody but the reference reads.
+//! The world of the model: a branch, its pull requests, what is served, and the clock that everybody but the
+//! reference reads.
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 

@@ -75,7 +75,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Goes on with the branch where Argo CD rolls nothing back any more. Returns whether there is a branch to go on with.
+    /// Goes on with the branch where Argo CD rolls nothing back any more. Returns whether there is a branch to go on
+    /// with.
     fn reverts_first(&mut self, why: String) -> bool {
         let step = StepKind::ArgocdRollback;
         let argo_operation = self.rollback.argocd.as_mut();

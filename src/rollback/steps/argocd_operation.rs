@@ -1,7 +1,8 @@
 //! What Argo CD is asked to do, once: looked for first, asked for, and followed until it is seen to be done.
 //!
-//! Argo CD has no key that makes a request safe to repeat. So what is asked for is written down before it is sent, and
-//! after any doubt the application is read and our operation recognised; only what is surely not there is asked for again.
+//! Argo CD has no key that makes a request safe to repeat. So what is asked for is written down before it is sent,
+//! and after any doubt the application is read and our operation recognised; only what is surely not there is asked
+//! for again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -88,8 +89,8 @@ pub(crate) struct Operation<'a> {
 }
 
 impl Operation<'_> {
-    /// Looks, asks where that is right, and follows. `intend` is called with the argo_operation before anything is sent; when it
-    /// fails nothing is sent.
+    /// Looks, asks where that is right, and follows. `intend` is called with the argo_operation before anything is
+    /// sent; when it fails nothing is sent.
     pub(crate) async fn carry_out(
         &self,
         argo_operation: &mut ArgoOperation,
@@ -356,14 +357,14 @@ impl Operation<'_> {
     }
 }
 
-/// Tells whether an operation deploys all of its revision: a dry run deploys nothing, and self-heal some objects. What cannot
-/// be read is none.
+/// Tells whether an operation deploys all of its revision: a dry run deploys nothing, and self-heal some objects.
+/// What cannot be read is none.
 fn is_deployment(request: &Requested) -> bool {
     request.is_dry_run == Some(false) && request.is_selective == Some(false)
 }
 
-/// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once; asked for,
-/// it is tried again.
+/// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once;
+/// asked for, it is tried again.
 fn judge(app: &Application, state: &OperationState, argo_operation: &ArgoOperation) -> Look {
     let has_failed = !matches!(state.phase, Phase::Succeeded);
     if has_failed && argo_operation.asked_at.is_none() {

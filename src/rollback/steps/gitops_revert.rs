@@ -103,8 +103,8 @@ impl Execution<'_> {
         None
     }
 
-    /// Makes a failure of what would end quietly where the application is rolled back already: a person has to know, and to
-    /// choose.
+    /// Makes a failure of what would end quietly where the application is rolled back already: a person has to know,
+    /// and to choose.
     pub(crate) fn told_where_half_is_done(&self, event: Event, why: String) -> (Event, String) {
         if !self.rollback.is_done(StepKind::ArgocdRollback) {
             return (event, why);
@@ -130,8 +130,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Writes down what is about to be done with the watched paths. Returns false where that cannot be written: then it must
-    /// not be done.
+    /// Writes down what is about to be done with the watched paths. Returns false where that cannot be written: then
+    /// it must not be done.
     pub(crate) fn intends(&mut self, what: String) -> bool {
         self.rollback
             .note(StepKind::GitopsRevert, StepState::Intended, now(), what);
@@ -188,8 +188,8 @@ impl Execution<'_> {
     }
 }
 
-/// Adds what GitHub says about the branch to a refusal, where the repository is there. Rules are often the reason, and the
-/// answer to a push does not always name them.
+/// Adds what GitHub says about the branch to a refusal, where the repository is there. Rules are often the reason,
+/// and the answer to a push does not always name them.
 async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
     let Some(github) = &service.github else {
         return why;

@@ -43,8 +43,8 @@ pub(crate) enum Unlike {
     Undone(String),
 }
 
-/// Looks until the application is healthy several times in a row and nothing else was deployed since, or this run's time is
-/// over.
+/// Looks until the application is healthy several times in a row and nothing else was deployed since, or this run's
+/// time is over.
 ///
 /// # Errors
 /// Says what was seen instead.
@@ -97,7 +97,8 @@ pub(crate) async fn healthy(
     }
 }
 
-/// Says what was deployed in the place of what was put back. Without the branch a commit that is not known may be anything.
+/// Says what was deployed in the place of what was put back. Without the branch a commit that is not known may be
+/// anything.
 fn replaced(app: &Application, argo_operation: &ArgoOperation) -> Option<Unlike> {
     let live = app.history.as_ref()?.last()?;
     if live

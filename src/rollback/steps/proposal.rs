@@ -104,8 +104,8 @@ async fn open(
     })
 }
 
-/// Makes the branch, and one of the same name that an earlier run left behind without a pull request anew. Returns why that
-/// cannot be.
+/// Makes the branch, and one of the same name that an earlier run left behind without a pull request anew. Returns
+/// why that cannot be.
 async fn point(
     git: &Git,
     github: &Github,
@@ -173,8 +173,8 @@ pub(crate) enum Standing {
     },
 }
 
-/// Looks what became of a pull request. The content of the branch is the proof, not an id: a squash or a rebase makes other
-/// commits. `snapshot` is the branch as it is now, as far back as the tip that was judged.
+/// Looks what became of a pull request. The content of the branch is the proof, not an id: a squash or a rebase makes
+/// other commits. `snapshot` is the branch as it is now, as far back as the tip that was judged.
 pub(crate) fn stands(
     pull: &Pull,
     work: &Restoration,

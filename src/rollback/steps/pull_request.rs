@@ -11,8 +11,8 @@ use crate::observe::{self, BRANCHES};
 use crate::rollback::execution::Execution;
 
 impl Execution<'_> {
-    /// Opens the pull request, or finds it. `because` is why it stands in for a push. Returns why the outside could not be
-    /// reached.
+    /// Opens the pull request, or finds it. `because` is why it stands in for a push. Returns why the outside could
+    /// not be reached.
     pub(crate) async fn propose(
         &mut self,
         git: &Git,
@@ -180,7 +180,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Writes down why the pull request is about to be closed. Returns false where that cannot be written: then it stays open.
+    /// Writes down why the pull request is about to be closed. Returns false where that cannot be written: then it
+    /// stays open.
     fn closes(&mut self, why: Closing) -> bool {
         if let Some(proposal) = &mut self.rollback.proposal {
             proposal.closing = Some(why);

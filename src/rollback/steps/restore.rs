@@ -14,8 +14,8 @@ use crate::policy::short;
 /// How often a commit is built and pushed before the run gives up. Protects a busy branch and the deadline of the run.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// How many times `GITOPS_TIMEOUT` all attempts together may take before no further one is begun. Protects the deadline of
-/// the run from a slow server; what a push left open is found by the next run.
+/// How many times `GITOPS_TIMEOUT` all attempts together may take before no further one is begun. Protects the
+/// deadline of the run from a slow server; what a push left open is found by the next run.
 const MAX_TIMEOUTS: u32 = 2;
 
 /// Pause before the second attempt; it doubles with each further one.

@@ -1,5 +1,5 @@
-//! The stand-in for Argo CD behaves as Argo CD does: one test for each behaviour that the client relies on. The number in a
-//! name is the behaviour's.
+//! The stand-in for Argo CD behaves as Argo CD does: one test for each behaviour that the client relies on. The
+//! number in a name is the behaviour's.
 //!
 //! A41 to A45 and A53 happen inside the controller; they are seen through the API all the same.
 

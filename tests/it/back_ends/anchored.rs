@@ -46,8 +46,8 @@ fn anchored_ranges_count_what_happened_between_two_samples() {
             for normal in made.normals.iter().filter(|normal| !normal.pods.is_empty()) {
                 let found = Found::of(&server, normal, window, at);
                 let (_, truth) = normal.events(at, seconds);
-                // What came after the last sample is not seen yet, and what came before the first one is. A restart loses what
-                // came after the last sample before it.
+                // What came after the last sample is not seen yet, and what came before the first one is. A restart
+                // loses what came after the last sample before it.
                 let restarts = match normal.service {
                     "restarted" => (seconds / 86_400) as f64,
                     _ => 0.0,

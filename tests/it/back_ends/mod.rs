@@ -1,4 +1,5 @@
-//! The real program on every back end on which it must run: fourteen normal histories, compared with what truly happened.
+//! The real program on every back end on which it must run: fourteen normal histories, compared with what truly
+//! happened.
 
 mod anchored;
 mod normal;

@@ -48,7 +48,8 @@ fn packet(content: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Writes a report as git does: each line is a packet, and all of them are the data of another one where words may come too.
+/// Writes a report as git does: each line is a packet, and all of them are the data of another one where words may
+/// come too.
 fn report(lines: &[&str], has_words: bool) -> Vec<u8> {
     let mut report: Vec<u8> = lines
         .iter()

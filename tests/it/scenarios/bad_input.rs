@@ -1,5 +1,5 @@
-//! A Prometheus that answers, and whose answers are not what a decision needs. Each time: nothing changed, the reason, and
-//! a sentence that says what to do.
+//! A Prometheus that answers, and whose answers are not what a decision needs. Each time: nothing changed, the
+//! reason, and a sentence that says what to do.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

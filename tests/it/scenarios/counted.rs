@@ -1,5 +1,5 @@
-//! What counts as a request and as a failure, as real systems write it: the innocent is never put back, and who is blind
-//! never says healthy.
+//! What counts as a request and as a failure, as real systems write it: the innocent is never put back, and who is
+//! blind never says healthy.
 
 use std::sync::OnceLock;
 

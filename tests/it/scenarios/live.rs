@@ -233,8 +233,8 @@ fn commits_of_readmes_do_not_count_as_deployments_on_the_way_back() {
     assert_eq!(world.repo().tip(), tip);
 }
 
-/// Some hours of two services that fail since [`went_out`]: the pod of `same-pods` is the one of before, and that of `new-image` is
-/// called as before and runs another image.
+/// Some hours of two services that fail since [`went_out`]: the pod of `same-pods` is the one of before, and that of
+/// `new-image` is called as before and runs another image.
 fn pods_without_a_rollout() -> Prometheus {
     let now = shared_month().now;
     let begin = now - TimeDelta::hours(9);

@@ -14,8 +14,8 @@ use crate::servers::{Servers, on_every_server};
 /// Services whose pods counted requests until so many minutes ago; one still does.
 const ENDED: [(&str, i64); 3] = [("checkout", -60), ("gone", 20), ("long-gone", 90)];
 
-/// A service that was first counted after the last of the moments, so many seconds apart, at which Prometheus looks whether any data
-/// were there; where that was just now, some minutes ago.
+/// A service that was first counted after the last of the moments, so many seconds apart, at which Prometheus looks
+/// whether any data were there; where that was just now, some minutes ago.
 const NEWBORN: &str = "newborn";
 const SLOT: i64 = 3_541;
 

@@ -61,7 +61,8 @@ impl Cluster {
         }
     }
 
-    /// A service with 20 requests per second until its traffic ended, and so many since; nobody counts where there are none.
+    /// A service with 20 requests per second until its traffic ended, and so many since; nobody counts where there
+    /// are none.
     fn service(self, name: &str, since: Option<Traffic>) -> Self {
         let ended = self.ended;
         self.service_until(name, ended, since)

@@ -12,8 +12,8 @@ use super::program::{Program, Ran};
 use super::world::World;
 use crate::servers::{Servers, on_every_server};
 
-/// Two pods with the labels that a scrape by a ServiceMonitor gives them, and further ones. Pods of a stateful set keep their
-/// names, so nothing is known from them about a release.
+/// Two pods with the labels that a scrape by a ServiceMonitor gives them, and further ones. Pods of a stateful set
+/// keep their names, so nothing is known from them about a release.
 fn pods(service: &str, errors: f64, numbers: [usize; 2], more: &[(&str, &str)]) -> Vec<History> {
     let (now, onset) = (now(), onset());
     let healthy = Traffic::healthy(10.0);

@@ -1,4 +1,5 @@
-//! What goes back and what stays: a rollback takes back what the blamed commits did, and nothing that an innocent later one did.
+//! What goes back and what stays: a rollback takes back what the blamed commits did, and nothing that an innocent
+//! later one did.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::journal::Phase;

@@ -1,4 +1,5 @@
-//! An unfinished rollback is found under whatever was pushed on top of it, and a push whose answer never came is looked for.
+//! An unfinished rollback is found under whatever was pushed on top of it, and a push whose answer never came is
+//! looked for.
 
 use chrono::{TimeDelta, Utc};
 use error_budget_monitor::journal::Phase;

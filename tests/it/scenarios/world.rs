@@ -189,7 +189,8 @@ impl World {
         ran
     }
 
-    /// Returns what is remembered of rollbacks, but for what people were told of them; the damage where it cannot be read.
+    /// Returns what is remembered of rollbacks, but for what people were told of them; the damage where it cannot be
+    /// read.
     fn rollbacks(&self) -> Result<Vec<Rollback>, String> {
         let glimpse = journal::read(&self.state_file()).map_err(|error| error.to_string())?;
         if let Some(damage) = glimpse.damage {
@@ -237,8 +238,8 @@ impl World {
         commit
     }
 
-    /// Counts how often the branch was read, or asked to be: that begins with the list of references. Where the tip is is
-    /// another question, which every pass may ask.
+    /// Counts how often the branch was read, or asked to be: that begins with the list of references. Where the tip
+    /// is is another question, which every pass may ask.
     pub(crate) fn reads_of_the_branch(&self) -> usize {
         let requests = self.server.requests();
         requests
@@ -275,7 +276,8 @@ pub(crate) fn budget_unknown(world: &World) -> Program {
 }
 
 impl Traces {
-    /// Leaves out the lock and the state, whose content is looked at apart, with the folder where that holds nothing else.
+    /// Leaves out the lock and the state, whose content is looked at apart, with the folder where that holds nothing
+    /// else.
     fn without_lock(mut self) -> Self {
         let ours = ["lock", "json", "prev"];
         self.files.retain(|path, _| {

@@ -11,7 +11,8 @@ use super::program::Ran;
 use super::world::World;
 use crate::servers::{Servers, on_every_server};
 
-/// Services of whose requests 20 % failed until a rollback ten minutes ago, and from which minute after it on which share fails.
+/// Services of whose requests 20 % failed until a rollback ten minutes ago, and from which minute after it on which
+/// share fails.
 const SERVICES: [(&str, &[(i64, f64)]); 3] = [
     ("migrated", &[(0, 0.95)]),
     ("as-before", &[(0, 0.2)]),

@@ -10,9 +10,9 @@ use super::input::{Answer, Input};
 /// Who answers a kind, and how.
 pub(super) type Kind = (&'static str, &'static str, fn(&Input<'_>) -> Answer);
 
-/// Every kind of the table. The second column names the library function that is put to the test. `composed:` is a formula
-/// that no product code needs, made here from library functions; `illustration:` is a wrong or foreign way that the product
-/// avoids, computed here so that its numbers stay on record.
+/// Every kind of the table. The second column names the library function that is put to the test. `composed:` is a
+/// formula that no product code needs, made here from library functions; `illustration:` is a wrong or foreign way
+/// that the product avoids, computed here so that its numbers stay on record.
 pub(super) const KINDS: &[Kind] = &[
     (
         "error_ratio",

@@ -44,7 +44,8 @@ impl BackEnd {
         Self::Thanos,
     ];
 
-    /// Starts one that serves a recording. Nothing where it was not built on this machine, which standard error then says.
+    /// Starts one that serves a recording. Nothing where it was not built on this machine, which standard error then
+    /// says.
     ///
     /// # Panics
     /// If it does not start, or was not built and `CI` is `true`.

@@ -1,12 +1,12 @@
 //! Launchers of real servers and strict stand-ins.
 //!
-//! The tests and the demo run the program against a real Prometheus ([`prometheus`]) and other servers that answer its queries
-//! ([`back_end`], [`victoria_metrics`], [`thanos`]), a real Pushgateway ([`pushgateway`]) and real git repositories served by
-//! `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD ([`argocd`]), Slack ([`slack`]),
-//! PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live service to scrape where needed
-//! ([`service`]). Every server listens on a loopback port that the operating
-//! system chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when
-//! the test process dies.
+//! The tests and the demo run the program against a real Prometheus ([`prometheus`]) and other servers that answer
+//! its queries ([`back_end`], [`victoria_metrics`], [`thanos`]), a real Pushgateway ([`pushgateway`]) and real git
+//! repositories served by `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD
+//! ([`argocd`]), Slack ([`slack`]), PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live
+//! service to scrape where needed ([`service`]). Every server listens on a loopback port that the operating system
+//! chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when the test
+//! process dies.
 //!
 //! The functions here panic instead of returning an error: a test that cannot set up its world has nothing to say,
 //! and the panic message says what is missing.

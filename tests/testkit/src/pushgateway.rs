@@ -116,8 +116,8 @@ impl Pushgateway {
     }
 }
 
-/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so that the
-/// process never waits for a reader.
+/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so
+/// that the process never waits for a reader.
 fn listening(log: impl Read + Send + 'static) -> Result<SocketAddr, String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

@@ -64,16 +64,16 @@ pub struct Shard<'a> {
 /// How a querier treats the stores behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Treatment<'a> {
-    /// Whether it goes on asking a store that does not answer, and refuses what it cannot answer whole (`--endpoint-strict`).
-    /// Otherwise it forgets the store after some seconds (`--endpoint`).
+    /// Whether it goes on asking a store that does not answer, and refuses what it cannot answer whole
+    /// (`--endpoint-strict`). Otherwise it forgets the store after some seconds (`--endpoint`).
     pub is_strict: bool,
     /// Further flags.
     pub flags: &'a [&'a str],
 }
 
 impl Treatment<'_> {
-    /// Counts a pair once that differs in the label `replica`, and forgets stores that do not answer within a second, in the
-    /// place of five: a test waits for it.
+    /// Counts a pair once that differs in the label `replica`, and forgets stores that do not answer within a second,
+    /// in the place of five: a test waits for it.
     pub const USUAL: Treatment<'static> = Treatment {
         is_strict: false,
         flags: &[
@@ -84,8 +84,8 @@ impl Treatment<'_> {
 }
 
 impl Thanos {
-    /// Starts a querier over a pair of Prometheus servers that both took in a recording, each in its own way; nothing where Thanos
-    /// was not built.
+    /// Starts a querier over a pair of Prometheus servers that both took in a recording, each in its own way; nothing
+    /// where Thanos was not built.
     pub(crate) fn start_recorded(recording: &Recording) -> Option<Self> {
         let [a, b] = recording.of_a_pair();
         let shard = |labels, recording| Shard {
@@ -100,7 +100,8 @@ impl Thanos {
         Self::start_shards(&pair)
     }
 
-    /// Starts a [usual](Treatment::USUAL) querier over Prometheus servers of their own; nothing where Thanos was not built.
+    /// Starts a [usual](Treatment::USUAL) querier over Prometheus servers of their own; nothing where Thanos was not
+    /// built.
     ///
     /// # Panics
     /// If it does not start, or was not built and `CI` is `true`.
@@ -269,7 +270,8 @@ impl Querier {
         self.api().url()
     }
 
-    /// Waits until `count` stores answer it, as `/api/v1/stores` says. Of the others it asks only those that are strict.
+    /// Waits until `count` stores answer it, as `/api/v1/stores` says. Of the others it asks only those that are
+    /// strict.
     ///
     /// # Panics
     /// If that does not come true for a minute and a half.

@@ -42,8 +42,8 @@ impl VictoriaMetrics {
         Self::start_recorded(&Recording::of(backfill))
     }
 
-    /// Starts a VictoriaMetrics that serves `backfill` and refuses a query that reads more than so many samples; nothing where it
-    /// was not built.
+    /// Starts a VictoriaMetrics that serves `backfill` and refuses a query that reads more than so many samples;
+    /// nothing where it was not built.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -54,7 +54,8 @@ impl VictoriaMetrics {
         Some(server)
     }
 
-    /// Starts a VictoriaMetrics that took in what OpenTelemetry counts, with the names as they are; nothing where it was not built.
+    /// Starts a VictoriaMetrics that took in what OpenTelemetry counts, with the names as they are; nothing where it
+    /// was not built.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -137,8 +138,8 @@ impl VictoriaMetrics {
     }
 }
 
-/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so that the
-/// process never waits for a reader.
+/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so
+/// that the process never waits for a reader.
 fn listening(log: impl Read + Send + 'static) -> Result<SocketAddr, String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

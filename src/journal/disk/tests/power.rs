@@ -13,7 +13,8 @@ use super::*;
 struct Story {
     place: Place,
     made: Vec<Made>,
-    /// What a reader may find after so many calls: the last state that a run was promised or acted on, or the one being written.
+    /// What a reader may find after so many calls: the last state that a run was promised or acted on, or the one
+    /// being written.
     may_be_found: Vec<Vec<State>>,
     /// The calls with which a run brings what it reads to disk.
     settling: Vec<Range<usize>>,

@@ -1,8 +1,9 @@
 //! What a power cut may leave of a folder.
 //!
-//! Nothing is on disk before its fsync, and then in no order: each name may lead where it led when the folder was last brought
-//! to disk or anywhere it was led since, whatever the other names do; so a rename may be lost, come before another one, or
-//! take place by halves. Of a file that was not brought to disk any block may be missing, as zeros or as an end.
+//! Nothing is on disk before its fsync, and then in no order: each name may lead where it led when the folder was
+//! last brought to disk or anywhere it was led since, whatever the other names do; so a rename may be lost, come
+//! before another one, or take place by halves. Of a file that was not brought to disk any block may be missing, as
+//! zeros or as an end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -10,7 +11,8 @@ use std::path::Path;
 
 use super::Made;
 
-/// In how many pieces a file comes to disk at most, so that each choice of them can be tried. No piece is smaller than a sector.
+/// In how many pieces a file comes to disk at most, so that each choice of them can be tried. No piece is smaller
+/// than a sector.
 const MAX_PIECES: usize = 6;
 
 /// Size of a sector (bytes), the least that a disk writes.

@@ -68,9 +68,9 @@ enum Sight {
     NotYet(String),
 }
 
-/// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's time, it looks
-/// once and leaves the rest to the next run.
-/// `held` is what the back end was seen to hold of the service: where it holds less, nothing is proven.
+/// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's
+/// time, it looks once and leaves the rest to the next run. `held` is what the back end was seen to hold of the
+/// service: where it holds less, nothing is proven.
 pub(crate) async fn watch(
     metrics: &Metrics<'_>,
     objective: &Objective,
@@ -156,8 +156,8 @@ async fn look(
     })
 }
 
-/// Returns the span to look at, or nothing while too little time has passed. Its oldest slice lies wholly after the effect,
-/// or it would count errors from before.
+/// Returns the span to look at, or nothing while too little time has passed. Its oldest slice lies wholly after the
+/// effect, or it would count errors from before.
 fn span(elapsed: Duration, slice_window: Duration, stabilization: Duration) -> Option<Duration> {
     let span = elapsed.checked_sub(slice_window)?;
     (span >= stabilization).then(|| span.min(MAX_SPAN.max(stabilization)))

@@ -1,8 +1,8 @@
 //! Whether the service fails more since a rollback took effect than it did before.
 //!
-//! Pods restart right after a rollback, and some of the bad revision may still serve: nothing that happens within `VIOLATION_FOR`
-//! of the effect counts. From then on every slice of `STABILIZATION` has to be worse than the burn was at its worst, and all of
-//! them together have to prove it.
+//! Pods restart right after a rollback, and some of the bad revision may still serve: nothing that happens within
+//! `VIOLATION_FOR` of the effect counts. From then on every slice of `STABILIZATION` has to be worse than the burn
+//! was at its worst, and all of them together have to prove it.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::slo::{Events, Objective, SignificanceRule, got_worse, worst_end};
 /// Largest chance at which it counts as proven. Source: our rule, the same as for every decision.
 const MAX_P_VALUE: f64 = 0.001;
 
-/// Longest time before the effect that is compared with: Argo CD may need some time until it deploys what is on the branch.
+/// Longest time before the effect that is compared with: Argo CD may need some time until it deploys what is on the
+/// branch.
 const MAX_BEFORE: Duration = Duration::from_secs(3600);
 
 /// How bad the burn was at its worst, asked once.
@@ -55,8 +56,8 @@ pub(crate) async fn worse(
     Ok(before.and_then(|before| judge(&since, before, proof)))
 }
 
-/// Returns the slices since the service has settled, oldest first, where they cover `STABILIZATION` and each of the newest fails
-/// more than is allowed: what is not over the limit now is not worth a question about the past.
+/// Returns the slices since the service has settled, oldest first, where they cover `STABILIZATION` and each of the
+/// newest fails more than is allowed: what is not over the limit now is not worth a question about the past.
 fn since(
     recent: &RecentSlices,
     objective: &Objective,

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 /// It must be called by its whole path.
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// A host on loopback with one user, who has one key. Each connection is served by an `sshd` of its own, as inetd does it,
-/// so that the port is ours before the first of them.
+/// A host on loopback with one user, who has one key. Each connection is served by an `sshd` of its own, as inetd
+/// does it, so that the port is ours before the first of them.
 pub(super) struct SshHost {
     folder: TempDir,
     port: u16,

@@ -1,5 +1,5 @@
-//! `doctor`: everything that would stop a rollback has a line of its own and counts in the exit code, and looking changes
-//! nothing.
+//! `doctor`: everything that would stop a rollback has a line of its own and counts in the exit code, and looking
+//! changes nothing.
 
 mod application;
 mod argocd;
@@ -94,7 +94,8 @@ impl Scene {
 }
 
 impl Ran {
-    /// Checks what was found about a subject: its state, words in what was found, and that all but what is well has a remedy.
+    /// Checks what was found about a subject: its state, words in what was found, and that all but what is well has a
+    /// remedy.
     #[track_caller]
     pub(super) fn finds(self, subject: &str, state: &str, words: &[&str]) -> Self {
         let finding = self.finding(subject);

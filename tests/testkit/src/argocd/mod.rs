@@ -1,8 +1,8 @@
 //! A stateful Argo CD on loopback whose truth is one [`World`] with a bare git repository.
 //!
 //! The server answers as `argocd-server` 3.5 does over REST; the controller compares, deploys and syncs by itself as
-//! `argocd-application-controller` does. Applications are read from the repository: what runs is the text of the files at
-//! the deployed revision ([`Application::live`]), so a service of the demo can obey it.
+//! `argocd-application-controller` does. Applications are read from the repository: what runs is the text of the
+//! files at the deployed revision ([`Application::live`]), so a service of the demo can obey it.
 //!
 //! | file | subject |
 //! |---|---|

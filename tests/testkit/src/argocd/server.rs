@@ -198,8 +198,8 @@ impl ArgoServer {
         assert!(!timeout.timed_out(), "waited in vain until {what}");
     }
 
-    /// Deploys a revision as the user `admin` does by hand, and waits until that is over and what runs is no longer on its
-    /// way. An application with several sources gets the revisions its spec wants.
+    /// Deploys a revision as the user `admin` does by hand, and waits until that is over and what runs is no longer
+    /// on its way. An application with several sources gets the revisions its spec wants.
     ///
     /// # Panics
     /// If that never happens.

@@ -98,8 +98,8 @@ impl World {
         self.store(&key, app, true)
     }
 
-    /// Stores what can be changed of a whole application. Nothing is compared with what was read before: the last writer
-    /// wins.
+    /// Stores what can be changed of a whole application. Nothing is compared with what was read before: the last
+    /// writer wins.
     fn store(&mut self, key: &Key, whole: Value, validates: bool) -> Result<Value, Refusal> {
         let Stored { metadata, spec } =
             self.decode(whole, &["metadata", "spec", "status", "operation"])?;

@@ -154,7 +154,8 @@ pub struct Summary {
 }
 
 impl Status {
-    /// Appends a deployment and cuts the history at `limit` from its old end; no limit means 10, one below 1 empties it.
+    /// Appends a deployment and cuts the history at `limit` from its old end; no limit means 10, one below 1 empties
+    /// it.
     pub(super) fn deployed(&mut self, entry: HistoryEntry, limit: Option<i64>) {
         let id = self.history.last().map_or(0, |last| last.id + 1);
         self.history.push(HistoryEntry { id, ..entry });

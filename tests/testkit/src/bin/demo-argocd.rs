@@ -1,4 +1,5 @@
-//! The demo's Argo CD: deploys one application of a bare repository, tells what it does and keeps what runs in a folder.
+//! The demo's Argo CD: deploys one application of a bare repository, tells what it does and keeps what runs in a
+//! folder.
 #![expect(
     clippy::print_stdout,
     reason = "the demo script shows what this program prints"
@@ -82,7 +83,8 @@ fn main() {
     }
 }
 
-/// Deploys what the branch holds, and dates that back to the commit: the demo begins with something that has run for a while.
+/// Deploys what the branch holds, and dates that back to the commit: the demo begins with something that has run for
+/// a while.
 fn deploy_as_long_ago_as_git_says(argo: &ArgoServer, name: &str) {
     argo.deploy(name, "main");
     let log = argo.repo().log();

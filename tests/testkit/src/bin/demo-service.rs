@@ -1,4 +1,5 @@
-//! The demo's service: runs the version that git says, or the one that was deployed, and counts its requests for Prometheus.
+//! The demo's service: runs the version that git says, or the one that was deployed, and counts its requests for
+//! Prometheus.
 #![expect(
     clippy::print_stdout,
     reason = "the demo script shows what this program prints"

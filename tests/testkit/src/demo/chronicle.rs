@@ -43,8 +43,8 @@ impl Chronicle {
         )
     }
 
-    /// Returns a sentence for everything that happened since the last call: operations that were asked for, operations that
-    /// ended, another sync status.
+    /// Returns a sentence for everything that happened since the last call: operations that were asked for,
+    /// operations that ended, another sync status.
     pub fn news(&mut self, world: &World) -> Vec<String> {
         let mut sentences = Vec::new();
         let operations = self.records(world);

@@ -46,7 +46,8 @@ impl People {
         }
     }
 
-    /// Returns the variables with which the program tells them, `NAME=value` on each line. Secrets are files in a folder.
+    /// Returns the variables with which the program tells them, `NAME=value` on each line. Secrets are files in a
+    /// folder.
     ///
     /// # Panics
     /// If the folder is not writable.
@@ -89,8 +90,9 @@ impl People {
         self.pushgateway.target()
     }
 
-    /// Opens the desk. It answers with what they know at that moment: `/slack`, `/pagerduty`, `/ticket`, `/webhook` as people
-    /// read it, `/counts/<rollback>` with a number on each line, and `/violations` with what was against the rules.
+    /// Opens the desk. It answers with what they know at that moment: `/slack`, `/pagerduty`, `/ticket`, `/webhook`
+    /// as people read it, `/counts/<rollback>` with a number on each line, and `/violations` with what was against
+    /// the rules.
     pub fn open_desk(self) -> Stub {
         Stub::http(move |request| self.answer(request))
     }

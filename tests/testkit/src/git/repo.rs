@@ -207,7 +207,8 @@ impl GitRepo {
     pub fn set_hook(&self, name: &str, script: &str) {
         let hooks = self.path.join("hooks");
         fs::create_dir_all(&hooks).expect("our own repository");
-        // A script that is still open for writing in another thread's child cannot be run: it is written elsewhere first.
+        // A script that is still open for writing in another thread's child cannot be run: it is written elsewhere
+        // first.
         let draft = hooks.join(format!("{name}.draft"));
         fs::write(&draft, script).expect("our own repository");
         fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).expect("our own file");

@@ -35,7 +35,8 @@ pub enum Fault {
     LosePushAnswer,
     /// Promises the whole body of every answer to a POST and closes the connection after so many bytes of it.
     CutAnswer(usize),
-    /// Sends the answers to POSTs byte by byte with this pause between; ends when the fault changes or the server stops.
+    /// Sends the answers to POSTs byte by byte with this pause between; ends when the fault changes or the server
+    /// stops.
     Drip(Duration),
 }
 
@@ -382,7 +383,8 @@ fn run_backend(
         // git may end before it has read everything, for instance when it refuses a push.
         scope.spawn(move || io::copy(&mut body, &mut input).unwrap_or_default());
         let forwarded = answer.forward(&mut output);
-        // A client that gave up does not stop git in the middle of a push: without a reader of its output git would die.
+        // A client that gave up does not stop git in the middle of a push: without a reader of its output git would
+        // die.
         io::copy(&mut output, &mut io::sink()).unwrap_or_default();
         forwarded
     });

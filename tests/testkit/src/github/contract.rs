@@ -100,8 +100,8 @@ impl Contract {
     }
 }
 
-/// Finds the operation of a request. A name in braces stands for one part of a path; `{ref}` and `{branch}` for the rest of
-/// it, because names of branches have slashes.
+/// Finds the operation of a request. A name in braces stands for one part of a path; `{ref}` and `{branch}` for the
+/// rest of it, because names of branches have slashes.
 pub(super) fn operation(method: &str, path: &str) -> Option<&'static Operation> {
     CONTRACT
         .operations
@@ -159,7 +159,8 @@ impl Operation {
     }
 }
 
-/// Returns an object of a described kind: what is known, and for every other field that must be there the plainest value.
+/// Returns an object of a described kind: what is known, and for every other field that must be there the plainest
+/// value.
 pub(super) fn filled(kind: &str, known: Value) -> Value {
     merge(
         plainest(&json!({ "$ref": format!("#/$defs/{kind}") })),

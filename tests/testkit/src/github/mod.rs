@@ -1,7 +1,8 @@
 //! A strict GitHub on loopback whose truth is a real bare repository, which it serves over git too.
 //!
-//! Every request and answer is held against GitHub's published description. A violation fails the test when the server is
-//! dropped, and so do a forced update, a tree without a base, and a write that is repeated without a look in between.
+//! Every request and answer is held against GitHub's published description. A violation fails the test when the
+//! server is dropped, and so do a forced update, a tree without a base, and a write that is repeated without a look
+//! in between.
 
 mod contract;
 mod identity;
@@ -137,8 +138,8 @@ impl GithubServer {
         Self::standing_before(git.repo(repository), repository, &git.base_url(), token)
     }
 
-    /// Starts a GitHub for a repository that the git server of another process has at `git_url`, below which it is called
-    /// `owner/name`. `token` is as above.
+    /// Starts a GitHub for a repository that the git server of another process has at `git_url`, below which it is
+    /// called `owner/name`. `token` is as above.
     pub fn standing_before(
         repo: GitRepo,
         repository: &str,
@@ -284,8 +285,8 @@ impl Drop for GithubServer {
     }
 }
 
-/// Tells whether the newest request sends a write again without anything read in between. A token may be asked for at any
-/// time.
+/// Tells whether the newest request sends a write again without anything read in between. A token may be asked for at
+/// any time.
 fn is_blind_repeat(log: &[Logged]) -> bool {
     let Some((newest, before)) = log.split_last() else {
         return false;

@@ -31,7 +31,8 @@ impl Spacing {
     /// Age in seconds up to which samples are recent: 7 h, more than the longest burn-rate window of 6 h.
     pub const RECENT_SECS: i64 = 7 * 3600;
 
-    /// Age in seconds up to which samples belong to the last day: 26 h, so that a window of 1 h or 2 h one day ago is fine-grained.
+    /// Age in seconds up to which samples belong to the last day: 26 h, so that a window of 1 h or 2 h one day ago is
+    /// fine-grained.
     pub const DAY_SECS: i64 = 26 * 3600;
 
     fn at_age(self, age_secs: i64) -> i64 {
@@ -118,8 +119,8 @@ impl Backfill {
         self
     }
 
-    /// Adds a part of a counter of any name: it has `begins_with` at `from` and grows steadily, so that several parts with gaps
-    /// between them are one counter that nobody scraped for a while.
+    /// Adds a part of a counter of any name: it has `begins_with` at `from` and grows steadily, so that several parts
+    /// with gaps between them are one counter that nobody scraped for a while.
     pub fn counter_part(
         mut self,
         series: &str,
@@ -138,7 +139,8 @@ impl Backfill {
         self
     }
 
-    /// Makes the series that was added last be scraped only every so many seconds, where that is less often than the spacing.
+    /// Makes the series that was added last be scraped only every so many seconds, where that is less often than the
+    /// spacing.
     ///
     /// # Panics
     /// If none was added.
@@ -270,7 +272,8 @@ impl Backfill {
         Ok(())
     }
 
-    /// Returns `from` and all multiples of the spacing, or of `at_least` where that is more, up to `to`, in unix seconds.
+    /// Returns `from` and all multiples of the spacing, or of `at_least` where that is more, up to `to`, in unix
+    /// seconds.
     fn sample_times(&self, from: i64, to: i64, at_least: i64) -> impl Iterator<Item = i64> {
         let (now, spacing, late) = (self.now.timestamp(), self.spacing, self.late_secs);
         let next = move |time: &i64| {
@@ -299,7 +302,8 @@ impl Recording {
         }
     }
 
-    /// Returns what the two of a pair of Prometheus took in of it: at other moments, and each was restarted now and then.
+    /// Returns what the two of a pair of Prometheus took in of it: at other moments, and each was restarted now and
+    /// then.
     pub(crate) fn of_a_pair(&self) -> [Self; 2] {
         let now = self.backfill.now();
         let blind_since = |mut backfill: Backfill, minutes_ago: &[i64]| {

@@ -34,7 +34,8 @@ pub struct Traffic {
     /// Share of requests slower than 1 s, from 0 to 1; those beyond [`very_slow_ratio`](Self::very_slow_ratio)
     /// fall between 1 s and 2.5 s.
     pub slow_ratio: f64,
-    /// Share of requests slower than 2.5 s, from 0 to [`slow_ratio`](Self::slow_ratio); they fall between 2.5 s and 5 s.
+    /// Share of requests slower than 2.5 s, from 0 to [`slow_ratio`](Self::slow_ratio); they fall between 2.5 s and 5
+    /// s.
     pub very_slow_ratio: f64,
 }
 

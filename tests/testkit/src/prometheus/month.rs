@@ -31,7 +31,8 @@ use super::server::Prometheus;
 /// | `bad-rollout` | half of the requests go to a new pod since [`Month::deployed_at`], where 20 % fail |
 /// | `bad-dependency` | as `bad-rollout`, but 10 % fail on the old pod and on the new one |
 ///
-/// All but `stale` go on for [`Month::FUTURE_MINUTES`] after [`Month::now`], so that the data are fresh while the tests run.
+/// All but `stale` go on for [`Month::FUTURE_MINUTES`] after [`Month::now`], so that the data are fresh while the
+/// tests run.
 #[derive(Debug)]
 pub struct Month {
     /// The running server.
@@ -87,8 +88,8 @@ fn slow_burn_since(now: DateTime<Utc>) -> DateTime<Utc> {
     now - TimeDelta::days(2)
 }
 
-/// Half a day around noon with 100 requests per second, half a day with one; now is noon. Half of the requests of the two
-/// hours around one midnight fail: 2.75 % of a budget of 0.1 % over 30 days.
+/// Half a day around noon with 100 requests per second, half a day with one; now is noon. Half of the requests of the
+/// two hours around one midnight fail: 2.75 % of a budget of 0.1 % over 30 days.
 fn seasonal(history: History, now: DateTime<Utc>) -> History {
     let quarter = TimeDelta::hours(6);
     let (day, night) = (

@@ -30,7 +30,8 @@ impl Instrumented {
         (0..=(to - from) / EVERY_SECS).map(move |index| from + index * EVERY_SECS)
     }
 
-    /// Returns the services as one request of OTLP in JSON: what is old is taken only by a server that holds nothing yet.
+    /// Returns the services as one request of OTLP in JSON: what is old is taken only by a server that holds nothing
+    /// yet.
     pub(crate) fn otlp(services: &[Self], from: DateTime<Utc>, to: DateTime<Utc>) -> String {
         let resources: Vec<Value> = services
             .iter()

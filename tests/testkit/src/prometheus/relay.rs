@@ -62,8 +62,8 @@ impl Api {
         })
     }
 
-    /// Starts a server that passes every query on to this one or, once `is_lost` is set, to another one: a querier that lost one of
-    /// the stores behind it.
+    /// Starts a server that passes every query on to this one or, once `is_lost` is set, to another one: a querier
+    /// that lost one of the stores behind it.
     pub fn until_lost(self, left: Self, is_lost: &Arc<AtomicBool>) -> Stub {
         let (whole, left, is_lost) = (self.address(), left.address(), Arc::clone(is_lost));
         Stub::http(move |request| {
@@ -94,8 +94,8 @@ impl Api {
 }
 
 impl Prometheus {
-    /// Starts a server that passes every query on to this Prometheus, and lets `edit` change each answer before it is given; see
-    /// [`Api::edited`].
+    /// Starts a server that passes every query on to this Prometheus, and lets `edit` change each answer before it is
+    /// given; see [`Api::edited`].
     pub fn edited(&self, edit: impl Fn(&Question, &mut Answer) + Send + Sync + 'static) -> Stub {
         self.api().edited(edit)
     }

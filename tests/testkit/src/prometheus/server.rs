@@ -67,7 +67,8 @@ impl Prometheus {
         Self::start_edition(Edition::Pinned, &Recording::of(backfill), &[])
     }
 
-    /// Starts a Prometheus that serves a recording and gives its external labels; nothing where that edition is missing.
+    /// Starts a Prometheus that serves a recording and gives its external labels; nothing where that edition is
+    /// missing.
     pub(crate) fn start_edition(
         edition: Edition,
         recording: &Recording,
@@ -101,8 +102,8 @@ impl Prometheus {
         Self::launch(backfill, NO_SCRAPES, &[&limit])
     }
 
-    /// Starts a Prometheus of the pinned edition that took in what OpenTelemetry counts, with the names as they are; nothing where
-    /// it was not built. `promoted` are the attributes of the resource that become labels.
+    /// Starts a Prometheus of the pinned edition that took in what OpenTelemetry counts, with the names as they are;
+    /// nothing where it was not built. `promoted` are the attributes of the resource that become labels.
     ///
     /// # Panics
     /// If it does not start or refuses the metrics, or was not built and `CI` is `true`.
@@ -157,8 +158,8 @@ impl Prometheus {
         Self::launch(backfill, &scraping(targets, interval).to_string(), &[])
     }
 
-    /// Starts a Prometheus that serves `backfill` and scrapes every `interval` both `targets` and `gateways`; those keep the
-    /// labels that they give, also `job`.
+    /// Starts a Prometheus that serves `backfill` and scrapes every `interval` both `targets` and `gateways`; those
+    /// keep the labels that they give, also `job`.
     ///
     /// # Panics
     /// If `prometheus` or `promtool` is missing or does not start.

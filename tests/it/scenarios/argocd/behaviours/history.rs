@@ -63,8 +63,8 @@ fn a32_a_release_that_came_back_counts_from_when_it_came_back() {
     is_well_behaved(&scene, &ran);
 }
 
-/// The scene of a version 3 that burns, before which version 2 ran for a minute some days ago and was taken back by hand;
-/// `is_reverted` tells whether git followed.
+/// The scene of a version 3 that burns, before which version 2 ran for a minute some days ago and was taken back by
+/// hand; `is_reverted` tells whether git followed.
 fn tried_before(is_reverted: bool) -> Scene {
     let world = World::of("bad-release");
     let burns = shared_month().deployed_at();

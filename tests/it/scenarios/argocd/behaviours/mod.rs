@@ -137,7 +137,8 @@ fn ours(scene: &Scene) -> usize {
     operations.iter().filter(|(_, by)| by == ACCOUNT).count()
 }
 
-/// Checks what holds at the end of every scene: one operation and one commit of ours at most, and requests as Argo CD wants them.
+/// Checks what holds at the end of every scene: one operation and one commit of ours at most, and requests as Argo CD
+/// wants them.
 #[track_caller]
 fn is_well_behaved(scene: &Scene, ran: &Ran) {
     assert!(ours(scene) <= 1, "{:?}\n{ran}", scene.operations());
