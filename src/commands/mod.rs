@@ -13,6 +13,8 @@ mod watch;
 pub use ci_outputs::hand_over;
 pub use finished::{Finished, Pass, Report, Served};
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
@@ -28,7 +30,7 @@ use crate::notifications;
 use crate::outcome::Ended;
 use crate::record::Heading;
 use crate::rollback::{ApprovalCommand, answer};
-use crate::service::{self, Service};
+use crate::service::{self, Service, SetupError};
 use crate::stop::Signals;
 
 /// What may change something outside.
@@ -44,6 +46,30 @@ enum Deed {
 struct Prepared<'a> {
     service: Service<'a>,
     heading: Heading,
+}
+
+/// Everything that keeps clients from being prepared.
+#[derive(Debug)]
+struct SetupProblems {
+    /// By the key of the service.
+    problems: Vec<(String, SetupError)>,
+    /// How many services there are; where there is one, its key says nothing.
+    services: usize,
+}
+
+impl fmt::Display for SetupProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (key, error)) in self.problems.iter().enumerate() {
+            if place > 0 {
+                f.write_str("; ")?;
+            }
+            if self.services > 1 {
+                write!(f, "{key}: ")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Carries out one command for all services, or the one that is named. `earlier` hears of every pass but the last one
@@ -76,7 +102,7 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
 async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass {
     let prepared = match prepare(command, configs, signals) {
         Ok(prepared) => prepared,
-        Err(why) => return Pass::refused(Exit::Configuration, why),
+        Err(problems) => return Pass::refused(Exit::Configuration, problems.to_string()),
     };
     match command {
         Command::Run(_) => remembering(&prepared, Deed::Pass).await,
@@ -139,7 +165,7 @@ fn prepare<'a>(
     command: &Command,
     configs: &[&'a Config],
     signals: &Signals,
-) -> Result<Vec<Prepared<'a>>, String> {
+) -> Result<Vec<Prepared<'a>>, SetupProblems> {
     let run_id = run_id(Utc::now());
     let mut prepared = Vec::new();
     let mut problems = Vec::new();
@@ -155,14 +181,16 @@ fn prepare<'a>(
                     dry_run: config.policy.dry_run,
                 },
             }),
-            Err(error) if configs.len() == 1 => problems.push(error.to_string()),
-            Err(error) => problems.push(format!("{}: {error}", service::key(config))),
+            Err(error) => problems.push((service::key(config), error)),
         }
     }
     if problems.is_empty() {
         Ok(prepared)
     } else {
-        Err(problems.join("; "))
+        Err(SetupProblems {
+            problems,
+            services: configs.len(),
+        })
     }
 }
 

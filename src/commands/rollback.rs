@@ -238,7 +238,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
         .transpose()
     {
         Ok(wanted) => wanted,
-        Err(why) => return refused(record, Reason::NoTarget, why),
+        Err(error) => return refused(record, Reason::NoTarget, error.to_string()),
     };
     let decision = decide_manual(
         Utc::now(),
@@ -277,8 +277,23 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
     }
 }
 
+/// Why what a person named is no deployment.
+#[derive(Debug, thiserror::Error)]
+enum NamedEntryError {
+    #[error(
+        "the history of the application holds no entry or revision {0:?}; check --to against `argocd app history`"
+    )]
+    Absent(String),
+    #[error("{0:?} fits more than one revision; give --to more digits, or the id of the entry")]
+    Ambiguous(String),
+}
+
 /// Finds what a person named among the deployments: the id of a history entry, or a revision.
-fn named_entry(app: &Application, timeline: &Timeline, named: &str) -> Result<Wanted, String> {
+fn named_entry(
+    app: &Application,
+    timeline: &Timeline,
+    named: &str,
+) -> Result<Wanted, NamedEntryError> {
     let deployments = app.deployments().unwrap_or_default();
     let by_id = named.parse::<i64>().ok().and_then(|id| {
         deployments
@@ -297,14 +312,10 @@ fn named_entry(app: &Application, timeline: &Timeline, named: &str) -> Result<Wa
         })
         .collect();
     let Some((newest, others)) = found.split_first() else {
-        return Err(format!(
-            "the history of the application holds no entry or revision {named:?}; check --to against `argocd app history`"
-        ));
+        return Err(NamedEntryError::Absent(named.to_owned()));
     };
     if others.iter().any(|other| other != newest) {
-        return Err(format!(
-            "{named:?} fits more than one revision; give --to more digits, or the id of the entry"
-        ));
+        return Err(NamedEntryError::Ambiguous(named.to_owned()));
     }
     let change = timeline
         .changes

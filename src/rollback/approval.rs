@@ -1,8 +1,11 @@
 //! A person's word: yes or no to a plan that waits, or that a revision may come back.
 
+use chrono::{DateTime, Utc};
+
 use crate::exit::Exit;
 use crate::journal::{Answer, Event, Memory, Phase, Rollback, ServiceState, Signature, now};
 use crate::outcome::Ended;
+use crate::policy::IllegalEvent;
 use crate::report::Said;
 use crate::service::Service;
 use serde::Serialize;
@@ -35,6 +38,27 @@ pub(crate) struct Effect {
     words: &'static str,
 }
 
+/// Why a person's word does nothing to a rollback.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApprovalError {
+    #[error("no rollback {id:?} is known of this service: {}", what_waits(.pending.as_deref()))]
+    Unknown {
+        id: String,
+        /// The rollback that does wait for a word.
+        pending: Option<String>,
+    },
+    #[error("{id} was never asked about")]
+    NeverAsked { id: String },
+    #[error("the time to agree to {id} was over at {}; the next run asks again after COOLDOWN if the service still burns", at.format("%Y-%m-%d %H:%M UTC"))]
+    Late { id: String, at: DateTime<Utc> },
+    #[error("{id} does not wait for a word here: {why}")]
+    NotWaiting { id: String, why: String },
+    #[error("{id} is not finished; it can be released once it has an outcome")]
+    Unfinished { id: String },
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+}
+
 /// Writes down what a person says. Nothing outside is asked or changed.
 ///
 /// # Errors
@@ -64,7 +88,9 @@ pub(crate) fn answer(
         words,
     } = match said {
         Ok(effect) => effect,
-        Err(why) => return Err(Box::new(Ended::only(Exit::PersonNeeded, why))),
+        Err(error) => {
+            return Err(Box::new(Ended::only(Exit::PersonNeeded, error.to_string())));
+        }
     };
     if let (Memory::Writable(journal), true) = (&mut memory, is_new) {
         journal
@@ -99,11 +125,11 @@ pub(crate) fn approve(
     state: &ServiceState,
     id: &str,
     signature: Signature,
-) -> Result<Effect, String> {
+) -> Result<Effect, ApprovalError> {
     let mut rollback = waiting(state, id)?;
     let words = "the next run takes the evidence again and carries it out if that still holds";
     let Some(approval) = &mut rollback.approval else {
-        return Err(format!("{id} was never asked about"));
+        return Err(ApprovalError::NeverAsked { id: id.to_owned() });
     };
     if approval.answer == Some(Answer::Approved) {
         return Ok(Effect {
@@ -113,10 +139,10 @@ pub(crate) fn approve(
         });
     }
     if approval.is_over(signature.at) {
-        return Err(format!(
-            "the time to agree to {id} was over at {}; the next run asks again after COOLDOWN if the service still burns",
-            approval.expires_at.format("%Y-%m-%d %H:%M UTC")
-        ));
+        return Err(ApprovalError::Late {
+            id: id.to_owned(),
+            at: approval.expires_at,
+        });
     }
     approval.answer = Some(Answer::Approved);
     approval.signed = Some(signature);
@@ -131,7 +157,7 @@ pub(crate) fn reject(
     state: &ServiceState,
     id: &str,
     signature: Signature,
-) -> Result<Effect, String> {
+) -> Result<Effect, ApprovalError> {
     let words = "nothing is rolled back, and the same revision is not asked about again until it is released";
     if let Some(past) = found(state, id)
         && past.phase == Phase::Rejected
@@ -148,9 +174,7 @@ pub(crate) fn reject(
         approval.answer = Some(Answer::Rejected);
         approval.signed = Some(signature);
     }
-    rollback
-        .see(Event::Rejected, at)
-        .map_err(|illegal| illegal.to_string())?;
+    rollback.see(Event::Rejected, at)?;
     Ok(Effect {
         rollback,
         is_new: true,
@@ -162,15 +186,11 @@ pub(crate) fn release(
     state: &ServiceState,
     id: &str,
     signature: Signature,
-) -> Result<Effect, String> {
+) -> Result<Effect, ApprovalError> {
     let words = "its revision may be deployed, blamed and rolled back again; limits still count it";
-    let Some(past) = found(state, id) else {
-        return Err(unknown(state, id));
-    };
+    let past = found(state, id).ok_or_else(|| unknown(state, id))?;
     if past.phase.is_in_flight() {
-        return Err(format!(
-            "{id} is not finished; it can be released once it has an outcome"
-        ));
+        return Err(ApprovalError::Unfinished { id: id.to_owned() });
     }
     let is_new = past.released.is_none();
     let mut rollback = past.clone();
@@ -183,10 +203,8 @@ pub(crate) fn release(
 }
 
 /// Returns the plan that waits under this id.
-fn waiting(state: &ServiceState, id: &str) -> Result<Rollback, String> {
-    let Some(past) = found(state, id) else {
-        return Err(unknown(state, id));
-    };
+fn waiting(state: &ServiceState, id: &str) -> Result<Rollback, ApprovalError> {
+    let past = found(state, id).ok_or_else(|| unknown(state, id))?;
     let why = match past.phase {
         Phase::Awaiting => return Ok(past.clone()),
         Phase::Proposed => match past.proposal.as_ref().and_then(|it| it.url.as_ref()) {
@@ -200,17 +218,26 @@ fn waiting(state: &ServiceState, id: &str) -> Result<Rollback, String> {
             "it was begun already".to_owned()
         }
     };
-    Err(format!("{id} does not wait for a word here: {why}"))
+    Err(ApprovalError::NotWaiting {
+        id: id.to_owned(),
+        why,
+    })
 }
 
 fn found<'a>(state: &'a ServiceState, id: &str) -> Option<&'a Rollback> {
     state.rollbacks.iter().find(|past| past.id == id)
 }
 
-fn unknown(state: &ServiceState, id: &str) -> String {
-    let pending = match state.pending() {
-        Some(pending) => format!("what waits for a word is {}", pending.id),
+fn unknown(state: &ServiceState, id: &str) -> ApprovalError {
+    ApprovalError::Unknown {
+        id: id.to_owned(),
+        pending: state.pending().map(|pending| pending.id.clone()),
+    }
+}
+
+fn what_waits(pending: Option<&str>) -> String {
+    match pending {
+        Some(pending) => format!("what waits for a word is {pending}"),
         None => "nothing waits for a word; `status` lists what is remembered".to_owned(),
-    };
-    format!("no rollback {id:?} is known of this service: {pending}")
+    }
 }

@@ -8,7 +8,7 @@ use super::execution::Execution;
 use super::intent::{Request, application_place};
 use super::pending::ask;
 use super::preflight::{Stopped, may_act};
-use crate::clients::argocd::{Application, Argo, AutoSync, Switch, SwitchedTo};
+use crate::clients::argocd::{Application, Argo, ArgoError, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
     ArgoOperation, Entry, Journal, Memory, Order, Origin, Rollback, StepKind, StepState, now,
@@ -22,6 +22,24 @@ use crate::with_sources;
 /// How long after auto-sync was switched off it is looked at again: an owner puts it back within seconds. Source:
 /// facts, section 8.
 const OWNERS_NEED: Duration = Duration::from_secs(3);
+
+/// Why auto-sync is not known to be off.
+#[derive(Debug, thiserror::Error)]
+enum SwitchOffError {
+    #[error("{0}: auto-sync was left on")]
+    NoTime(&'static str),
+    #[error("auto-sync was left as it is, because that could not be written down")]
+    NotWritten,
+    #[error("{}", with_sources(.0))]
+    Argo(#[from] ArgoError),
+    #[error("whether auto-sync is off could not be read: {0}")]
+    Unseen(String),
+    #[error(
+        "auto-sync of application {application} was switched off and somebody switched it on again: an ApplicationSet \
+         or a parent application owns it; revert in git instead"
+    )]
+    PutBack { application: String },
+}
 
 /// Does it, or asks for a person's word, whoever wants it.
 #[expect(clippy::too_many_arguments, reason = "each is another thing")]
@@ -145,8 +163,8 @@ async fn begin(
             return Ended::with(Exit::PersonNeeded, record).complaining(error.to_string());
         }
     };
-    if let Err(why) = execution.switch_off(argo).await {
-        execution.fails_at_argocd(why);
+    if let Err(error) = execution.switch_off(argo).await {
+        execution.fails_at_argocd(error.to_string());
         return execution.ended(record, None);
     }
     let outage = execution
@@ -161,12 +179,12 @@ async fn begin(
 
 impl Execution<'_> {
     /// Switches auto-sync off where it is on, and looks whether it stays so. Its settings are in the journal already.
-    async fn switch_off(&mut self, argo: &Argo) -> Result<(), String> {
+    async fn switch_off(&mut self, argo: &Argo) -> Result<(), SwitchOffError> {
         if self.rollback.auto_sync_before.is_none() {
             return Ok(());
         }
         if let Some(why) = self.service.stop.forbids_an_effect() {
-            return Err(format!("{why}: auto-sync was left on"));
+            return Err(SwitchOffError::NoTime(why));
         }
         self.rollback.note(
             StepKind::ArgocdRollback,
@@ -176,37 +194,23 @@ impl Execution<'_> {
         );
         if let Err(error) = self.journal.put(&self.service.key, &self.rollback) {
             self.is_in_trouble(error.to_string());
-            return Err(
-                "auto-sync was left as it is, because that could not be written down".to_owned(),
-            );
+            return Err(SwitchOffError::NotWritten);
         }
-        let switched = argo
-            .set_auto_sync(Switch::Off)
-            .await
-            .map_err(|error| with_sources(&error))?;
-        match switched.to {
+        match argo.set_auto_sync(Switch::Off).await?.to {
             SwitchedTo::AlreadyThere | SwitchedTo::Held => {}
             SwitchedTo::PutBack { .. } => return Err(put_back(argo)),
-            SwitchedTo::Unseen { why } => {
-                return Err(format!("whether auto-sync is off could not be read: {why}"));
-            }
+            SwitchedTo::Unseen { why } => return Err(SwitchOffError::Unseen(why)),
         }
         tokio::time::sleep(OWNERS_NEED).await;
-        let app = argo
-            .application()
-            .await
-            .map_err(|error| with_sources(&error))?;
-        match app.auto_sync {
+        match argo.application().await?.auto_sync {
             AutoSync::Off(_) | AutoSync::Absent => Ok(()),
             AutoSync::On(_) | AutoSync::Unknown => Err(put_back(argo)),
         }
     }
 }
 
-fn put_back(argo: &Argo) -> String {
-    format!(
-        "auto-sync of application {} was switched off and somebody switched it on again: an ApplicationSet or a parent \
-         application owns it; revert in git instead",
-        argo.name()
-    )
+fn put_back(argo: &Argo) -> SwitchOffError {
+    SwitchOffError::PutBack {
+        application: argo.name(),
+    }
 }

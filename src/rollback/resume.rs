@@ -18,6 +18,36 @@ use crate::record::{Heading, Record};
 use crate::service::Service;
 use crate::slo::Assessment;
 
+/// Why the settings do not lead to where a rollback was begun.
+#[derive(Debug, thiserror::Error)]
+enum ElsewhereError {
+    #[error(
+        "rollback {id} was begun on application {application}, and ARGOCD_APP_NAME names {here}; set it back until it is \
+         finished"
+    )]
+    Application {
+        id: String,
+        application: String,
+        here: String,
+    },
+    #[error(
+        "rollback {id} was begun on {place}, which the settings do not name; set ARGOCD_SERVER and ARGOCD_APP_NAME back \
+         until it is finished"
+    )]
+    ArgoCd { id: String, place: String },
+    #[error("rollback {id} is unfinished, and GITOPS_REPO is not set; set it again")]
+    NoRepository { id: String },
+    #[error(
+        "rollback {id} was begun on {place}, and the settings name {here}: whether it is on the branch cannot be seen \
+         there; set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH back until it is finished"
+    )]
+    Branch {
+        id: String,
+        place: String,
+        here: String,
+    },
+}
+
 /// Goes on with an unfinished rollback. Its push is repeated only while its evidence is fresh and the service still
 /// burns.
 pub(crate) async fn resume(
@@ -29,7 +59,8 @@ pub(crate) async fn resume(
     tracing::info!(target: crate::log_file::AUDIT, { rollback.id = %unfinished.id, phase = ?unfinished.phase }, "an earlier run began a rollback");
     let git = match where_it_was_begun(service, &unfinished) {
         Ok(git) => git,
-        Err(why) => {
+        Err(error) => {
+            let why = error.to_string();
             let record = Record::unknown(heading, &service.objective, Utc::now())
                 .holding(Reason::DeploymentInProgress, why.clone())
                 .with_rollback(&unfinished);
@@ -130,44 +161,42 @@ async fn go_on_alone(
 fn where_it_was_begun<'a>(
     service: &'a Service<'_>,
     unfinished: &Rollback,
-) -> Result<Option<&'a Git>, String> {
+) -> Result<Option<&'a Git>, ElsewhereError> {
     let argo_operation = unfinished.argocd.as_ref();
+    let (id, place_then) = (unfinished.id.clone(), unfinished.place.clone());
     let here = service.argo.as_ref().map(Argo::name);
     if let Some((argo_operation, here)) = argo_operation
         .zip(here)
         .filter(|(argo_operation, here)| argo_operation.application != *here)
     {
-        return Err(format!(
-            "rollback {} was begun on application {}, and ARGOCD_APP_NAME names {here}; set it back until it is finished",
-            unfinished.id, argo_operation.application
-        ));
+        return Err(ElsewhereError::Application {
+            id,
+            application: argo_operation.application.clone(),
+            here,
+        });
     }
     if argo_operation.is_some_and(|argo_operation| argo_operation.order == Order::RollBackOnly) {
         let here = service.argo.as_ref().map(application_place);
         return match here {
             Some(here) if here == unfinished.place => Ok(None),
-            Some(_) | None => Err(format!(
-                "rollback {} was begun on {}, which the settings do not name; set ARGOCD_SERVER and ARGOCD_APP_NAME back until \
-                 it is finished",
-                unfinished.id, unfinished.place
-            )),
+            Some(_) | None => Err(ElsewhereError::ArgoCd {
+                id,
+                place: place_then,
+            }),
         };
     }
     let Some(git) = &service.git else {
-        return Err(format!(
-            "rollback {} is unfinished, and GITOPS_REPO is not set; set it again",
-            unfinished.id
-        ));
+        return Err(ElsewhereError::NoRepository { id });
     };
     let here = place(git);
     let is_on_its_way = matches!(unfinished.phase, Phase::Begun | Phase::Proposed);
     let is_out_of_sight = unfinished.proposal.is_some() && service.github.is_none();
     if is_on_its_way && (unfinished.place != here || is_out_of_sight) {
-        return Err(format!(
-            "rollback {} was begun on {}, and the settings name {here}: whether it is on the branch cannot be seen there; \
-             set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH back until it is finished",
-            unfinished.id, unfinished.place
-        ));
+        return Err(ElsewhereError::Branch {
+            id,
+            place: place_then,
+            here,
+        });
     }
     Ok(Some(git))
 }

@@ -10,9 +10,9 @@ use super::run::{Driver, SERVICE};
 use super::steps::{Deployment, Fault, Loss, Step};
 use super::world::PullState;
 use crate::journal::{Rollback, ServiceState, Signature};
-use crate::rollback::approval::{Effect, approve, reject, release};
+use crate::rollback::approval::{ApprovalError, Effect, approve, reject, release};
 
-type Say = fn(&ServiceState, &str, Signature) -> Result<Effect, String>;
+type Say = fn(&ServiceState, &str, Signature) -> Result<Effect, ApprovalError>;
 
 impl Driver {
     pub(crate) fn take(&mut self, step: Step) -> Result<(), Broken> {

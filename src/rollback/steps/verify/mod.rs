@@ -8,6 +8,7 @@
 mod prove;
 mod worse;
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -66,6 +67,46 @@ enum Sight {
     Calm(String),
     Worse(String),
     NotYet(String),
+}
+
+/// Slices in a row that prove that the burn stopped.
+#[derive(Debug, PartialEq)]
+struct Calm {
+    events: Events,
+    /// From the first of them to the last.
+    span: Duration,
+}
+
+/// Why the slices do not prove that the burn stopped.
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum NotCalm {
+    #[error("{0}")]
+    Unknown(String),
+    #[error("{calm} of {needed} slices in a row are at or below an error ratio of {ratio:.4}")]
+    TooFew {
+        calm: usize,
+        needed: usize,
+        ratio: f64,
+    },
+    #[error("too few of the newest slices hold data")]
+    Holes,
+    #[error("{0} is still violated")]
+    Slow(&'static str),
+    #[error("{seen} events (MIN_EVENTS is {needed})")]
+    FewEvents { seen: f64, needed: u64 },
+    #[error("no events")]
+    NoEvents,
+}
+
+/// Why the pods of a service that was gone do not count as back.
+#[derive(Debug, thiserror::Error)]
+enum PodsMissing {
+    #[error("{0}")]
+    Unknown(String),
+    #[error("what kube-state-metrics say of the pods is too old")]
+    TooOld,
+    #[error("no pod is ready")]
+    NoneReady,
 }
 
 /// Looks until the proof is there, the deadline is over, or this run's time is. Where neither can be in this run's
@@ -133,17 +174,17 @@ async fn look(
     };
     let recent = metrics.recent_slices(objective, span).await?;
     let found = match judge(&recent, objective, proof) {
-        Ok(calm) if !proof.outage => Sight::Calm(calm),
+        Ok(calm) if !proof.outage => Sight::Calm(calm.to_string()),
         Ok(calm) => {
             let pods = metrics.pods_there(objective, recent.evaluated_at).await;
             match back(&pods) {
-                Ok(pods) => Sight::Calm(format!("{calm}; {pods}")),
+                Ok(ready) => Sight::Calm(format!("{calm}; {ready} pods are ready")),
                 Err(why) => Sight::NotYet(format!("{calm}, but {why}")),
             }
         }
         Err(why) => {
             let worse = worse(metrics, &recent, objective, proof, before).await?;
-            worse.map_or(Sight::NotYet(why), Sight::Worse)
+            worse.map_or_else(|| Sight::NotYet(why.to_string()), Sight::Worse)
         }
     };
     let (Sight::Calm(what) | Sight::Worse(what)) = &found else {
@@ -163,27 +204,27 @@ fn span(elapsed: Duration, slice_window: Duration, stabilization: Duration) -> O
     (span >= stabilization).then(|| span.min(MAX_SPAN.max(stabilization)))
 }
 
-/// Says how many pods are ready again after an outage: those few who were counted may be all who are served.
+/// Returns how many pods are ready again after an outage: those few who were counted may be all who are served.
 ///
 /// # Errors
 /// Says why the pods are not back.
-fn back(pods: &Reading<Pods>) -> Result<String, String> {
+fn back(pods: &Reading<Pods>) -> Result<f64, PodsMissing> {
     let Some(pods) = pods.value().filter(|pods| pods.age <= MAX_SAMPLE_AGE) else {
-        let why = pods.why_unknown();
-        return Err(
-            why.unwrap_or_else(|| "what kube-state-metrics say of the pods is too old".to_owned())
-        );
+        return Err(pods
+            .why_unknown()
+            .map_or(PodsMissing::TooOld, PodsMissing::Unknown));
     };
     if pods.ready_now >= 1.0 {
-        Ok(format!("{} pods are ready", pods.ready_now))
+        Ok(pods.ready_now)
     } else {
-        Err("no pod is ready".to_owned())
+        Err(PodsMissing::NoneReady)
     }
 }
 
-fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<String, String> {
+fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<Calm, NotCalm> {
     let Some(slices) = recent.slices.value() else {
-        return Err(recent.slices.why_unknown().unwrap_or_default());
+        let why = recent.slices.why_unknown().unwrap_or_default();
+        return Err(NotCalm::Unknown(why));
     };
     let is_over =
         |slice: &Option<Events>| is_calm(&[*slice], proof.recovery_ratio, 1) == Some(false);
@@ -195,16 +236,17 @@ fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<
     let newest = &slices[slices.len() - calm..];
     let needed = objective.slices_in(proof.stabilization);
     if calm < needed {
-        return Err(format!(
-            "{calm} of {needed} slices in a row are at or below an error ratio of {:.4}",
-            proof.recovery_ratio
-        ));
+        return Err(NotCalm::TooFew {
+            calm,
+            needed,
+            ratio: proof.recovery_ratio,
+        });
     }
     if is_calm(newest, proof.recovery_ratio, newest.len()) != Some(true) {
-        return Err("too few of the newest slices hold data".to_owned());
+        return Err(NotCalm::Holes);
     }
     if let Some(slo) = slow(recent, objective, needed) {
-        return Err(format!("{slo} is still violated"));
+        return Err(NotCalm::Slow(slo));
     }
     let events = newest
         .iter()
@@ -214,19 +256,24 @@ fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<
         .copied()
         .reduce(|left, right| left + right);
     match events {
-        Some(events) if events.total() >= proof.min_events as f64 => Ok(format!(
-            "{} bad of {} events in {} s",
-            events.bad(),
-            events.total(),
-            (objective.slice_step() * u32::try_from(calm.saturating_sub(1)).unwrap_or(u32::MAX))
-                .as_secs()
-        )),
-        Some(events) => Err(format!(
-            "{} events (MIN_EVENTS is {})",
-            events.total(),
-            proof.min_events
-        )),
-        None => Err("no events".to_owned()),
+        Some(events) if events.total() >= proof.min_events as f64 => Ok(Calm {
+            events,
+            span: objective.slice_step()
+                * u32::try_from(calm.saturating_sub(1)).unwrap_or(u32::MAX),
+        }),
+        Some(events) => Err(NotCalm::FewEvents {
+            seen: events.total(),
+            needed: proof.min_events,
+        }),
+        None => Err(NotCalm::NoEvents),
+    }
+}
+
+impl fmt::Display for Calm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bad, total) = (self.events.bad(), self.events.total());
+        let seconds = self.span.as_secs();
+        write!(f, "{bad} bad of {total} events in {seconds} s")
     }
 }
 
@@ -268,7 +315,7 @@ mod tests {
         }
     }
 
-    fn seen(bad: &[Option<f64>]) -> Result<String, String> {
+    fn seen(bad: &[Option<f64>]) -> Result<Calm, NotCalm> {
         let slices = bad
             .iter()
             .map(|bad| bad.and_then(|bad| Events::new(bad, 100.0)))
@@ -303,7 +350,8 @@ mod tests {
     #[test]
     fn two_calm_minutes_are_the_proof() {
         let calm = [Some(0.0); 5];
-        assert_eq!(seen(&calm), Ok("0 bad of 300 events in 120 s".to_owned()));
+        let seen = seen(&calm).map(|calm| calm.to_string());
+        assert_eq!(seen, Ok("0 bad of 300 events in 120 s".to_owned()));
     }
 
     #[test]
@@ -331,7 +379,7 @@ mod tests {
             latency: Reading::NoSeries,
         };
         assert_eq!(
-            judge(&recent, &objective(), &proof()),
+            judge(&recent, &objective(), &proof()).map_err(|why| why.to_string()),
             Err("15 events (MIN_EVENTS is 50)".to_owned())
         );
     }
