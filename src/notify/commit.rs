@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::numbers::{percent, rate, span};
-use crate::observe::{TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO};
-use crate::policy::{Blame, Undone, short};
+use crate::policy::{Blame, RollbackMark, Undone, short};
 use crate::record::{AttributionPart, Record};
 
 /// Longest piece of untrusted text in a message, in characters.
@@ -44,6 +43,13 @@ pub struct CommitStory<'a> {
 
 /// Writes the message. Line breaks in untrusted text are folded, so that none of it can pass for a trailer.
 pub fn commit_message(story: &CommitStory<'_>) -> String {
+    let trailers = RollbackMark {
+        id: story.id.to_owned(),
+        from: story.from.to_owned(),
+        to: story.to.to_owned(),
+        keeps: story.keeps.to_vec(),
+    }
+    .write();
     let evidence = evidence(story.record, story.from);
     let named = story
         .named
@@ -57,7 +63,7 @@ pub fn commit_message(story: &CommitStory<'_>) -> String {
          This commit, made by {by}, puts {what}{paths} back to the state at {to_short}{named}\n\
          and touches nothing else. To undo it, deploy a new version; reverting this\n\
          commit brings the bad version back.\n\n\
-         {TRAILER_ID}: {id}\n{TRAILER_FROM}: {from}\n{TRAILER_TO}: {to}\n{kept}",
+         {trailers}",
         service = story.service,
         to_short = short(story.to),
         from_short = short(story.from),
@@ -70,11 +76,7 @@ pub fn commit_message(story: &CommitStory<'_>) -> String {
         } else {
             "what they changed of "
         },
-        kept = kept(story),
         paths = story.paths.join(", "),
-        id = story.id,
-        from = story.from,
-        to = story.to,
     )
 }
 
@@ -105,12 +107,6 @@ fn others(story: &CommitStory<'_>) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Writes a trailer for each change that stays: a lost memory learns from it that they are not on hold.
-fn kept(story: &CommitStory<'_>) -> String {
-    let lines = story.keeps.iter();
-    lines.map(|it| format!("{TRAILER_KEEPS}: {it}\n")).collect()
 }
 
 /// Writes what is known of the burn, one line a fact, with an empty line after the last.
@@ -196,7 +192,11 @@ pub(super) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::pull_request;
     use super::*;
+    use crate::policy::trailer;
     use crate::record::{BudgetPart, BurnRatesPart, Heading};
     use crate::slo::fixture::world;
 
@@ -335,6 +335,47 @@ mod tests {
         Rolls-Back: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
         Restores: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         ");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_people_wrote_the_trailers_are_read_as_they_were_written(
+            words in prop::collection::vec("([A-Za-z0-9:]|[- \n\r]|Rolls-Back: |Restores: |Keeps: ){0,80}", 6),
+            keeps in prop::collection::vec("[0-9a-f]{40}", 0..3),
+        ) {
+            let [subject, why, named, title, author, blame] = &words[..] else { unreachable!("six words") };
+            let mark = RollbackMark { id: "one".to_owned(), from: "b".repeat(40), to: "a".repeat(40), keeps };
+            let undone = [Undone {
+                revision: "c".repeat(40),
+                title: title.clone(),
+                author: author.clone(),
+                files: Vec::new(),
+            }];
+            let mut record = burning_since(&mark.from);
+            if let Some(attribution) = &mut record.attribution {
+                attribution.verdict = Blame::Unknown;
+                attribution.why.clone_from(blame);
+            }
+            let text = commit_message(&CommitStory {
+                service: "shop/checkout",
+                id: &mark.id,
+                from: &mark.from,
+                from_subject: subject,
+                to: &mark.to,
+                undone: &undone,
+                keeps: &mark.keeps,
+                named: Some(named),
+                paths: &["apps/checkout".to_owned()],
+                why,
+                by: "error-budget-monitor",
+                record: &record,
+            });
+            prop_assert_eq!(RollbackMark::read(&text), Some(mark.clone()));
+            let (_, body) = pull_request(&text, at(30));
+            prop_assert_eq!(trailer::in_pull_request(&body), Some((mark.from, mark.to)));
+        }
     }
 
     fn evidence_in(message: &str) -> &str {

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::policy::trailer;
+
 /// Writes title and body of a pull request from its commit's message, whose trailers stay last: a squash takes them
 /// along.
 pub fn pull_request(message: &str, until: DateTime<Utc>) -> (String, String) {
     let (title, rest) = message.split_once("\n\n").unwrap_or((message, ""));
-    let rest = rest.trim_end();
-    let (prose, trailers) = rest.rsplit_once("\n\n").unwrap_or((rest, ""));
+    let (prose, trailers) = trailer::split(rest);
     let body = format!(
         "{prose}\n\n\
          **Merging this pull request is the approval, closing it the rejection.** It waits until {until}, or until somebody \

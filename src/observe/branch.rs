@@ -4,17 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clients::git::{self, Git, GitError, Snapshot, Want};
-use crate::policy::{Change, CommitDone, Doings, FileEdit, Lived, RollbackMark, Timeline, Witness};
-
-/// Trailer with the rollback's id.
-pub const TRAILER_ID: &str = "Error-Budget-Rollback";
-/// Trailer with the bad revision.
-pub const TRAILER_FROM: &str = "Rolls-Back";
-/// Trailer with the restored revision.
-pub const TRAILER_TO: &str = "Restores";
-
-/// Trailer with a later change that stays, once for each.
-pub const TRAILER_KEEPS: &str = "Keeps";
+use crate::policy::{
+    Change, CommitDone, Doings, FileEdit, Lived, RollbackMark, Timeline, Witness, trailer,
+};
 
 /// What the branches of these pull requests begin with; the rollback's id follows.
 pub const BRANCHES: &str = "rollback/";
@@ -110,35 +102,16 @@ pub async fn tip(git: &Git, within: Duration) -> Result<String, GitError> {
     crate::blocking(move || git.tip(within)).await
 }
 
-/// Reads our trailers, and believes them when the content agrees: a commit that quotes them and restores something else
-/// is not a rollback. Where the restored commit was not fetched the trailers are believed, because holding is safe.
+/// Reads the trailers of a change, as far as they are believed.
 fn mark(snapshot: &Snapshot, change: &git::PathChange) -> Option<RollbackMark> {
-    let only = |wanted: &str| {
-        let mut values = change.trailers.iter().filter(|(key, _)| key == wanted);
-        let (_, value) = values.next()?;
-        values.next().is_none().then(|| value.clone())
-    };
-    let mark = RollbackMark {
-        id: only(TRAILER_ID)?,
-        from: only(TRAILER_FROM)?,
-        to: only(TRAILER_TO)?,
-        keeps: change
-            .trailers
-            .iter()
-            .filter(|(key, _)| key == TRAILER_KEEPS)
-            .map(|(_, value)| value.clone())
-            .collect(),
-    };
-    let is_confirmed = if mark.keeps.is_empty() {
-        snapshot
-            .state_at(&mark.to)
-            .is_none_or(|restored| restored == change.state)
-    } else {
-        snapshot
-            .puts_back_files_of(&change.revision, &mark.to)
-            .unwrap_or(true)
-    };
-    is_confirmed.then_some(mark)
+    let holds = |to: &str| Some(snapshot.state_at(to)? == change.state);
+    let holds_files = |to: &str| snapshot.puts_back_files_of(&change.revision, to);
+    RollbackMark::read(&change.message).filter(|mark| mark.is_believed(holds, holds_files))
+}
+
+/// Finds the commit on the branch that carries the id of a rollback, as far as the branch was read.
+pub fn commit_of(snapshot: &Snapshot, id: &str) -> Option<String> {
+    snapshot.find_message(|message| trailer::names(message, id))
 }
 
 /// Looks what each commit since a target did, and gives the snapshot back. Whatever cannot be read is said in the

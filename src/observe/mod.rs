@@ -17,10 +17,7 @@ mod sighting;
 mod signals;
 mod unjudged;
 
-pub use branch::{
-    BRANCHES, TRAILER_FROM, TRAILER_ID, TRAILER_KEEPS, TRAILER_TO, branch, branch_back_to, doings,
-    timeline, tip,
-};
+pub use branch::{BRANCHES, branch, branch_back_to, commit_of, doings, timeline, tip};
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use near::{KubeState, Near, Surroundings};

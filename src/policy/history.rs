@@ -3,7 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::lifecycle::Phase;
-use super::timeline::{Change, RollbackMark, Timeline};
+use super::timeline::{Change, Timeline};
+use super::trailer::RollbackMark;
 
 /// One rollback that was begun, automatic or by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
+use super::trailer::RollbackMark;
+
 /// How long a service must have been watched before what was seen decides alone. Source: DESIGN, section 10.
 const WATCHED_ENOUGH: Duration = Duration::hours(1);
 
@@ -75,19 +77,6 @@ impl Witness {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
-}
-
-/// The trailers of a commit that this program wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackMark {
-    /// `Error-Budget-Rollback`: the rollback's id.
-    pub id: String,
-    /// `Rolls-Back`: the bad revision.
-    pub from: String,
-    /// `Restores`: the revision whose content came back.
-    pub to: String,
-    /// `Keeps`: later changes that stayed as they were.
-    pub keeps: Vec<String>,
 }
 
 /// Where the walk towards older commits ended.

@@ -10,7 +10,7 @@ use crate::clients::git::{Git, Snapshot};
 use crate::evaluation::measure;
 use crate::exit::Exit;
 use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepKind, StepState};
-use crate::observe::{self, TRAILER_ID};
+use crate::observe;
 use crate::outcome::Ended;
 use crate::outcome::Outage;
 use crate::policy::{GateState, History, Reason, Settings, limits};
@@ -215,7 +215,7 @@ async fn settle(
         Ok(snapshot) => snapshot,
         Err(error) => return Some(error.into()),
     };
-    if let Some(commit) = snapshot.find_trailer(TRAILER_ID, &execution.rollback.id) {
+    if let Some(commit) = observe::commit_of(&snapshot, &execution.rollback.id) {
         // When it landed is not known; it was not before it was begun.
         let begun_at = execution.rollback.begun_at;
         execution.landed(git, commit, None, begun_at);

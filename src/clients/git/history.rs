@@ -6,7 +6,6 @@ use super::Snapshot;
 use super::commits::{Entry, Older, complete, older, reachable, state};
 use super::error::GitFault;
 use super::ignore::Contents;
-use super::walk::trailers;
 
 /// How the branch moved since it was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,16 +115,12 @@ impl Snapshot {
         }
     }
 
-    /// Finds the commit on the branch that carries a trailer: among all that is reachable from the tip, because a merge
-    /// may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
-    pub fn find_trailer(&self, key: &str, value: &str) -> Option<String> {
+    /// Finds the commit on the branch whose message is the one: among all that is reachable from the tip, because a
+    /// merge may have put it on a side line. The newest commits are looked at first; what was not read is not searched.
+    pub fn find_message(&self, is_it: impl Fn(&str) -> bool) -> Option<String> {
         let tip = Oid::from_str(&self.tip).ok()?;
         reachable(&self.repo, tip)
-            .find(|commit| {
-                trailers(&String::from_utf8_lossy(commit.message_bytes()))
-                    .iter()
-                    .any(|(k, v)| k == key && v == value)
-            })
+            .find(|commit| is_it(&String::from_utf8_lossy(commit.message_bytes())))
             .map(|commit| commit.id().to_string())
     }
 

@@ -20,8 +20,8 @@ pub struct PathChange {
     pub state: String,
     /// First line of the message.
     pub subject: String,
-    /// The trailers in the last paragraph of the message, in order.
-    pub trailers: Vec<(String, String)>,
+    /// The whole message.
+    pub message: String,
 }
 
 /// Where a walk ended.
@@ -140,7 +140,7 @@ impl Seen<'_> {
             state: write_state(here),
             subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default())
                 .into_owned(),
-            trailers: trailers(&String::from_utf8_lossy(commit.message_bytes())),
+            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
         });
         Ok(())
     }
@@ -177,59 +177,4 @@ fn missing_path(entries: &[Option<Entry>], settings: &GitSettings) -> GitFault {
 fn committed_at(commit: &Commit<'_>) -> Result<DateTime<Utc>, GitFault> {
     DateTime::from_timestamp(commit.time().seconds(), 0)
         .ok_or_else(|| GitFault::Library(format!("commit {} has an impossible time", commit.id())))
-}
-
-/// Reads the last paragraph as trailers: `Key: value`, one a line. A paragraph with any other line has none, so that
-/// prose which quotes a trailer is not one.
-pub(super) fn trailers(message: &str) -> Vec<(String, String)> {
-    let lines: Vec<&str> = message.trim_end().lines().map(str::trim_end).collect();
-    let Some(blank) = lines.iter().rposition(|line| line.is_empty()) else {
-        return Vec::new();
-    };
-    if lines[..blank].iter().all(|line| line.is_empty()) {
-        return Vec::new();
-    }
-    let last = &lines[blank + 1..];
-    let parsed: Option<Vec<(String, String)>> = last
-        .iter()
-        .map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            let is_key = !key.is_empty()
-                && key
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            is_key.then(|| (key.to_owned(), value.trim().to_owned()))
-        })
-        .collect();
-    parsed.unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::trailers;
-
-    #[test]
-    fn reads_trailers_from_the_last_paragraph_only() {
-        let message = "subject\n\nbody: not a trailer here\n\nRolls-Back: abc\nRestores: def\n";
-        assert_eq!(
-            trailers(message),
-            vec![
-                ("Rolls-Back".to_owned(), "abc".to_owned()),
-                ("Restores".to_owned(), "def".to_owned())
-            ]
-        );
-    }
-
-    #[test]
-    fn prose_that_quotes_a_trailer_is_not_one() {
-        let reverted = "Revert \"x\"\n\nThis reverts a commit that said\nRolls-Back: abc\n";
-        assert_eq!(trailers(reverted), Vec::new());
-        assert_eq!(
-            trailers("Rolls-Back: abc"),
-            Vec::new(),
-            "a subject is not a trailer"
-        );
-        assert_eq!(trailers("\n\nRolls-Back: abc\n"), Vec::new());
-        assert_eq!(trailers(""), Vec::new());
-    }
 }

@@ -7,9 +7,8 @@ use crate::clients::git::Git;
 use crate::clients::github::{Github, Pull, PullState};
 use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepKind, StepState};
 use crate::observe::BRANCHES;
-use crate::observe::{TRAILER_FROM, TRAILER_TO};
 use crate::outcome::Outage;
-use crate::policy::Timeline;
+use crate::policy::{Timeline, trailer};
 use crate::service::Service;
 
 /// Finds those of this service.
@@ -44,7 +43,7 @@ fn rollback(
 ) -> Option<Rollback> {
     let id = pull.branch.strip_prefix(BRANCHES)?.to_owned();
     let named_at = named_at(&service.key, &id)?;
-    let (Some(from), Some(to)) = (trailer(body, TRAILER_FROM), trailer(body, TRAILER_TO)) else {
+    let Some((from, to)) = trailer::in_pull_request(body) else {
         tracing::warn!(
             pull = pull.number,
             "a pull request of a rollback does not say what it restores any more"
@@ -92,14 +91,4 @@ fn waits(found: &mut Rollback, phase: Phase) {
     for step in &mut found.steps {
         step.state = StepState::Pending;
     }
-}
-
-/// Returns the commit id that a line of the text names; nothing where none or more than one does.
-fn trailer(body: &str, name: &str) -> Option<String> {
-    let mut values = body.lines().filter_map(|line| {
-        let value = line.trim().strip_prefix(name)?.strip_prefix(": ")?;
-        let is_id = value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (is_id && matches!(value.len(), 40 | 64)).then(|| value.to_owned())
-    });
-    values.next().filter(|_| values.next().is_none())
 }

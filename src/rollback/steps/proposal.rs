@@ -3,7 +3,7 @@
 use super::restore::{Restoration, moved_on, new_commit, read};
 use crate::clients::git::{Git, GitError, GitFault, Snapshot};
 use crate::clients::github::{Created, Github, GithubError, NewPull, Opened, Pull, PullState};
-use crate::observe::TRAILER_ID;
+use crate::observe;
 use crate::policy::short;
 
 /// The label by which people find these pull requests.
@@ -75,7 +75,7 @@ async fn open(
         Some(branch) => branch,
         None => read(git, work).await?,
     };
-    if let Some(commit) = branch.find_trailer(TRAILER_ID, &work.id) {
+    if let Some(commit) = observe::commit_of(&branch, &work.id) {
         return Ok(Proposed::Landed { commit });
     }
     if let Some(why) = moved_on(&branch, work) {
@@ -181,7 +181,7 @@ pub(crate) fn stands(
     to_state: &str,
     snapshot: &Snapshot,
 ) -> Standing {
-    let landed = snapshot.find_trailer(TRAILER_ID, &work.id).or_else(|| {
+    let landed = observe::commit_of(snapshot, &work.id).or_else(|| {
         let PullState::Merged {
             commit: Some(commit),
             ..

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
 use crate::clients::github::{Author, Entry, Github, GithubError, Landing, NewCommit, Written};
 use crate::journal::JournalError;
-use crate::observe::TRAILER_ID;
+use crate::observe;
 use crate::policy::short;
 
 /// How often a commit is built and pushed before the run gives up. Protects a busy branch and the deadline of the run.
@@ -134,7 +134,7 @@ pub async fn restore(
                 }
             }
         };
-        if let Some(commit) = branch.find_trailer(TRAILER_ID, &work.id) {
+        if let Some(commit) = observe::commit_of(&branch, &work.id) {
             return Restored::Landed {
                 commit,
                 is_signed: None,

@@ -156,7 +156,7 @@ fn times_decide_nothing() {
         assert_eq!(revisions(&snapshot.changes), world.repo.path_history(PATH));
         goes_back_to(&world, &good);
         let trailer = ("Error-Budget-Rollback", "r-1");
-        let found = world.read().find_trailer(trailer.0, trailer.1);
+        let found = with_trailer(&world.read(), trailer.0, trailer.1);
         assert_eq!(found, Some(world.repo.tip()));
     }
 }

@@ -28,6 +28,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::git::{
     Git, GitError, GitFault, GitSettings, Ignore, PathChange, Push, Snapshot, Want,
 };
+use error_budget_monitor::policy::trailer::trailers;
 use testkit::git::{GitRepo, GitServer, TOKEN_USER};
 use tokio::runtime::Handle;
 use url::Url;
@@ -169,6 +170,11 @@ fn write(snapshot: &Snapshot, target: &str) -> String {
     snapshot
         .commit(draft, MESSAGE, at(9_000))
         .expect("a writable scratch folder")
+}
+
+/// Finds the commit on the branch that carries a trailer.
+fn with_trailer(snapshot: &Snapshot, key: &str, value: &str) -> Option<String> {
+    snapshot.find_message(|message| trailers(message).contains(&(key, value)))
 }
 
 fn revisions(changes: &[PathChange]) -> Vec<&str> {

@@ -136,10 +136,13 @@ fn a_lost_answer_is_an_error_and_the_next_read_finds_the_commit() {
 
     let snapshot = world.read_changes(1);
     assert_eq!(
-        snapshot.find_trailer("Error-Budget-Rollback", "r-1"),
+        with_trailer(&snapshot, "Error-Budget-Rollback", "r-1"),
         Some(commit)
     );
-    assert_eq!(snapshot.find_trailer("Error-Budget-Rollback", "r-2"), None);
+    assert_eq!(
+        with_trailer(&snapshot, "Error-Budget-Rollback", "r-2"),
+        None
+    );
     assert_eq!(world.server.push_attempts(), 1);
 }
 
@@ -188,10 +191,10 @@ fn finds_a_trailer_on_the_side_line_of_a_merge() {
     let snapshot = world.read_changes(1);
     assert_eq!(snapshot.changes[0].revision, merge);
     assert_eq!(
-        snapshot.find_trailer("Error-Budget-Rollback", "r-1"),
+        with_trailer(&snapshot, "Error-Budget-Rollback", "r-1"),
         Some(ours)
     );
-    assert_eq!(snapshot.find_trailer("Rolls-Back", "r-1"), None);
+    assert_eq!(with_trailer(&snapshot, "Rolls-Back", "r-1"), None);
     assert_eq!(snapshot.state_at(&good), Some(snapshot.tip_state.clone()));
 }
 
@@ -217,7 +220,7 @@ fn finds_the_newest_of_two_commits_with_the_same_trailer() {
         .parents(&[&new, &old])
         .create();
     assert_eq!(
-        world.read().find_trailer("Error-Budget-Rollback", "r-1"),
+        with_trailer(&world.read(), "Error-Budget-Rollback", "r-1"),
         Some(new)
     );
 }

@@ -47,9 +47,8 @@ fn writes_message_author_and_time_as_given() {
     assert_eq!(entry.author, "error-budget-monitor <ebm@example.com>");
     assert_eq!(entry.committed_at, at(9_000));
     assert_eq!(
-        world.read_changes(1).changes[0].trailers,
+        trailers(&world.read_changes(1).changes[0].message),
         [("Error-Budget-Rollback", "r-1"), ("Rolls-Back", "abc")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
     );
 }
 
