@@ -53,7 +53,7 @@ pub(super) fn case() -> Case {
             slow: vec![(Duration::days(40), 0.0)],
             pods: Vec::new(),
             rate: RATE,
-            silent: None,
+            silent: Vec::new(),
             no_pods: None,
             no_latency: None,
             lost: None,
@@ -196,7 +196,7 @@ pub(super) struct Story {
     /// Requests per second.
     pub(super) rate: f64,
     /// From and to how long ago nothing was counted.
-    pub(super) silent: Option<(Duration, Duration)>,
+    pub(super) silent: Vec<(Duration, Duration)>,
     /// What is answered instead of the pods.
     pub(super) no_pods: Option<Reading<Vec<PodEvents>>>,
     /// What is answered instead of the latency of a stretch.
@@ -289,9 +289,11 @@ impl Story {
                 .get(index + 1)
                 .map_or(now() + Duration::days(1), |(next, _)| ago(*next))
                 .min(span.to);
-            let lost = self.silent.map_or(0.0, |(from, to)| {
-                seconds(begin.max(ago(from)), end.min(ago(to)))
-            });
+            let lost = self
+                .silent
+                .iter()
+                .map(|(from, to)| seconds(begin.max(ago(*from)), end.min(ago(*to))));
+            let lost: f64 = lost.sum();
             let counted = self.rate * (seconds(begin, end) - lost);
             total += counted;
             bad += counted * ratio;

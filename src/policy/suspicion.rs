@@ -266,13 +266,43 @@ pub(super) fn last_moment(suspect: &Change) -> Span {
     }
 }
 
+/// What of the time since a deployment is held against other times.
+pub(super) struct Since {
+    /// All of it.
+    pub all: Span,
+    /// The first minutes of the burn.
+    pub soon: Span,
+}
+
+/// Returns what of the time since a deployment is held against other times, where the burn began at `onset`. A service
+/// that is gone is judged since it was gone: what it served until then would stand against what is missing, and
+/// nothing grows.
+pub(super) fn since(
+    inputs: &Inputs<'_>,
+    onset: Option<DateTime<Utc>>,
+    suspect: &Change,
+    sli: Sli,
+) -> Since {
+    let (_, after) = sides(inputs, suspect);
+    match sli {
+        Sli::Lost { .. } => {
+            let from = onset.map_or(after.from, |onset| onset.max(after.from));
+            let gone = Span { from, ..after };
+            Since {
+                all: gone,
+                soon: gone,
+            }
+        }
+        Sli::Errors | Sli::SlowerThan { .. } => Since {
+            all: after,
+            soon: soon_after(inputs, suspect, onset),
+        },
+    }
+}
+
 /// Returns the first minutes of the burn, from the deployment on: what a fault that came with it did at once. What
 /// grows by itself was hardly worse then than right before.
-pub(super) fn soon_after(
-    inputs: &Inputs<'_>,
-    suspect: &Change,
-    onset: Option<DateTime<Utc>>,
-) -> Span {
+fn soon_after(inputs: &Inputs<'_>, suspect: &Change, onset: Option<DateTime<Utc>>) -> Span {
     let began = onset.map_or(inputs.now, |onset| onset.max(suspect.deployed_at));
     Span {
         from: suspect.deployed_at,
@@ -360,9 +390,13 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let mut spans = vec![(just_before(suspect), by_latency)];
     if suspicion.against.is_none() || is_recent {
         spans.extend([before, after].map(|span| (span, by_latency || is_recent)));
-        let soon = soon_after(inputs, suspect, suspicion.onset);
-        if soon != after {
-            spans.push((soon, by_latency));
+        for (sli, _) in slis(inputs) {
+            let Since { all, soon } = since(inputs, suspicion.onset, suspect, sli);
+            for span in [all, soon] {
+                if !spans.iter().any(|(known, _)| *known == span) {
+                    spans.push((span, by_latency));
+                }
+            }
         }
         spans.push((last_moment(suspect), by_latency));
     }

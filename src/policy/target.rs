@@ -6,7 +6,7 @@ use super::gates::{dispersion, has_burned, is_worse};
 use super::history::History;
 use super::plan::Plan;
 use super::reason::Reason;
-use super::suspicion::{SHORTEST_LIFE, end_of, life, sides, slis};
+use super::suspicion::{SHORTEST_LIFE, end_of, life, since, slis, suspicion};
 use super::text::{percent, span};
 use super::timeline::{Change, End, Timeline};
 use super::undo::{self, Clash, Doings, Share};
@@ -201,8 +201,9 @@ fn health(
                 percent(Some(limit))
             ));
         }
-        let (_, since) = sides(inputs, &timeline.changes[suspect]);
-        let now = evidence_of(inputs, since, sli);
+        let onset = suspicion(inputs, timeline).and_then(|suspicion| suspicion.onset);
+        let since = since(inputs, onset, &timeline.changes[suspect], sli);
+        let now = evidence_of(inputs, since.all, sli);
         let dispersion = dispersion(inputs, &timeline.changes[suspect], sli);
         if now.is_some_and(|now| !is_worse(now, *events, dispersion)) {
             return Err(format!(

@@ -4,14 +4,12 @@ use super::super::decide::{Inputs, needs_branch};
 use super::super::plan::{Attribution, Blame, Gate, GateName};
 use super::super::reason::Reason;
 use super::super::rollout::{self, Rollout, Turnover};
-use super::super::suspicion::{
-    Suspicion, just_before, last_moment, not_yet, sides, slis, soon_after,
-};
+use super::super::suspicion::{Suspicion, just_before, last_moment, not_yet, sides, since, slis};
 use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline, Witness};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
-use crate::slo::{Events, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
+use crate::slo::{Events, LOST_SHARE, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
 
 /// How many times the error ratio from before a deployment must be exceeded after it (unitless): "at least doubled".
 /// Source: our rule, beside the p-value of the same test.
@@ -87,8 +85,7 @@ const MOMENTS: [(i32, f64); 2] = [(2, 0.05), (5, CHANCE)];
 fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Attribution {
     let suspect = &timeline.changes[suspicion.index];
     let turnover = turnover(inputs, suspect);
-    let (before, after) = sides(inputs, suspect);
-    let soon = soon_after(inputs, suspect, suspicion.onset);
+    let (before, _) = sides(inputs, suspect);
     let evidence = inputs.evidence;
     let mut compared = inputs.assessment.burning_slis();
     if compared.is_empty() {
@@ -107,7 +104,8 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
         .is_none_or(|onset| onset - suspect.deployed_at < inputs.settings.violation_for);
     let comparisons: Vec<Comparison> = compared
         .into_iter()
-        .map(|(sli, limit)| Comparison {
+        .map(|(sli, limit)| (sli, limit, since(inputs, suspicion.onset, suspect, sli)))
+        .map(|(sli, limit, since)| Comparison {
             sli,
             limit,
             most,
@@ -116,8 +114,10 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
             lately: counted(evidence.stretch(just_before(suspect)), |stretch| {
                 stretch.at_most(sli)
             }),
-            after: counted(evidence.stretch(after), |stretch| stretch.at_least(sli)),
-            soon: counted(evidence.stretch(soon), |stretch| stretch.at_least(sli)),
+            after: counted(evidence.stretch(since.all), |stretch| stretch.at_least(sli)),
+            soon: counted(evidence.stretch(since.soon), |stretch| {
+                stretch.at_least(sli)
+            }),
             moments: if is_at_once {
                 moments(inputs, suspect, sli)
             } else {
@@ -337,6 +337,10 @@ impl Comparison {
     /// included.
     fn rose_before(&self, before: Events) -> Option<(Events, f64)> {
         let moment = self.last.value()?;
+        // Fewer requests than usual come by themselves, too; an outage that began before shows as half of one.
+        if matches!(self.sli, Sli::Lost { .. }) && moment.error_ratio() < LOST_SHARE / 2.0 {
+            return None;
+        }
         let earlier = Events::new(
             (before.bad() - moment.bad()).max(0.0),
             before.total() - moment.total(),

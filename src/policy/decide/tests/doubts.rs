@@ -60,7 +60,7 @@ fn a_deployment_into_an_outage_without_metrics_is_not_blamed_for_what_shows_afte
             change("good", days(2)),
             change("older", days(5)),
         ]);
-        dark.story.silent = Some((minutes(50), until));
+        dark.story.silent = vec![(minutes(50), until)];
         dark.decide()
     };
     let decision = silent_until(minutes(20));

@@ -16,7 +16,7 @@ fn gone_since(ago: Duration) -> Case {
             world().consumed(0.6).fell(minutes, 0.0).without_pods()
         })
         .errors_since(&healthy);
-    case.story.silent = Some((ago, Duration::zero()));
+    case.story.silent = vec![(ago, Duration::zero())];
     case
 }
 
@@ -35,9 +35,9 @@ fn an_outage_that_came_with_a_release_is_rolled_back() {
     assert!(detail(GateName::Data).contains("no ready pods"));
     assert!(detail(GateName::Burning).contains("availability: no ready pods"));
     insta::assert_snapshot!(detail(GateName::Significance), @"6000 lost of 6000 events prove more than 90.00 % (p = 3e-275)");
-    // Before, 20 requests per second; since, a minute of them and then nothing.
+    // Before, 20 requests per second; since it was gone, nothing.
     let (before, after) = attribution.sides.expect("counted");
-    assert_eq!((before.bad(), after.bad()), (0.0, 12_000.0));
+    assert_eq!((before.bad(), after.bad()), (0.0, 11_400.0));
 }
 
 #[test]
@@ -72,6 +72,34 @@ fn an_outage_is_blamed_on_what_came_right_before_it() {
     // It failed before it was gone.
     let failed = outage().errors_since(&[(days(40), 0.0002), (minutes(40), 0.5)]);
     assert_eq!(reason(&failed), Reason::NotAttributable);
+}
+
+#[test]
+fn an_outage_is_judged_since_it_began() {
+    // Pods that crash after twenty good minutes, at an hour at which half as many requests again come as usual.
+    let mut late = gone_since(minutes(10)).deployed(minutes(30));
+    late.story.rate = 30.0;
+    let decision = late.decide();
+    assert_eq!(decision.reason, Reason::Trigger, "{decision:#?}");
+    let attribution = decision.attribution.as_ref().expect("looked back");
+    let (before, after) = attribution.sides.expect("counted");
+    assert_eq!((before.bad(), after.error_ratio()), (0.0, 1.0));
+    assert_eq!(plan(&decision).map(|plan| plan.to.as_str()), Some("good"));
+}
+
+#[test]
+fn an_outage_had_begun_only_where_half_was_missing() {
+    let dipped = |seconds: i64| {
+        let mut case = outage();
+        let from = Duration::seconds(12 * 60 + 75);
+        case.story
+            .silent
+            .push((from, from - Duration::seconds(seconds)));
+        reason(&case)
+    };
+    // Some requests fewer in the last two minutes before the deployment, as they come by themselves.
+    assert_eq!(dipped(12), Reason::Trigger);
+    assert_eq!(dipped(75), Reason::NotAttributable);
 }
 
 #[test]
