@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::policy::{Answer, Question};
-use error_budget_monitor::slo::{Course, Events, Measurement, Objective, Reading, Stretch};
+use error_budget_monitor::slo::{Course, Events, Measurement, Objective, Pods, Reading, Stretch};
 
 /// Length of the smallest piece of time that is counted (s): the distance between two slices.
 pub(super) const SLOT: i64 = 30;
 
 /// What one slice covers (s): one minute, as with a 15 s scrape.
 const SLICE: i64 = 60;
+
+/// Pods that the workload wants.
+const PODS: f64 = 3.0;
+
+/// Distance between two samples of kube-state-metrics (s).
+const POD_SAMPLES: i64 = 15;
 
 /// Returns the moment so many seconds after the beginning.
 pub(super) fn moment(seconds: i64) -> DateTime<Utc> {
@@ -26,6 +32,8 @@ fn seconds(at: DateTime<Utc>) -> f64 {
 pub(super) struct Counts {
     bad: Vec<f64>,
     total: Vec<f64>,
+    /// The share of the pods that were ready, summed up like the events.
+    ready: Vec<f64>,
 }
 
 impl Counts {
@@ -38,10 +46,13 @@ impl Counts {
         Self {
             bad: zero(),
             total: zero(),
+            ready: zero(),
         }
     }
 
-    pub(super) fn push(&mut self, bad: f64, total: f64) {
+    /// Adds a slot: its events, and the share of the pods that were ready.
+    pub(super) fn push(&mut self, bad: f64, total: f64, ready: f64) {
+        self.ready.push(self.ready[self.ready.len() - 1] + ready);
         self.bad.push(self.bad[self.bad.len() - 1] + bad);
         self.total.push(self.total[self.total.len() - 1] + total);
     }
@@ -108,6 +119,24 @@ impl Counts {
             latency: Reading::NoSeries,
             clock_skew: Duration::ZERO,
         }
+    }
+
+    /// Returns what kube-state-metrics say of the pods in the last five minutes.
+    pub(super) fn pods(&self) -> Reading<Pods> {
+        const WINDOW: usize = (300 / SLOT) as usize;
+        let newest = self.ready.len() - 1;
+        let mean =
+            |slots: usize| (self.ready[newest] - self.ready[newest - slots]) / slots as f64 * PODS;
+        Reading::Measured(Pods {
+            wanted: Some(PODS),
+            ready: mean(WINDOW),
+            ready_now: mean(1),
+            ready_by_pods: Some(mean(WINDOW)),
+            restarts: 0.0,
+            waiting: Vec::new(),
+            age: Duration::from_secs(POD_SAMPLES as u64),
+            samples: (300 / POD_SAMPLES) as f64,
+        })
     }
 
     /// Makes a measurement one that holds a fifth of failures which are not the service's own, and says so as the

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::branch::Others;
 use super::counts::SLOT;
 use super::random::Random;
 
@@ -23,18 +24,26 @@ pub(crate) enum Cause {
     Night,
     /// Errors grow for hours.
     Growth,
-    /// The traffic stops.
+    /// The traffic stops, and the pods stay ready.
     Silence,
+    /// The pods are gone, and nobody counts: nodes that died.
+    PodsGone,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Dependency,
         Self::Burst,
         Self::Night,
         Self::Growth,
         Self::Silence,
+        Self::PodsGone,
     ];
+
+    /// Tells whether nothing is counted meanwhile.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::Silence | Self::PodsGone)
+    }
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -43,6 +52,7 @@ impl Cause {
             Self::Night => "dependency fails at night",
             Self::Growth => "errors grow over hours",
             Self::Silence => "traffic stops",
+            Self::PodsGone => "no pods, for another reason",
         }
     }
 }
@@ -64,7 +74,9 @@ impl Incident {
     /// Returns the times between which it begins to burn: it grows, or is there at once.
     pub(super) fn beginning(&self) -> (i64, i64) {
         let growing = match self.cause {
-            Cause::Dependency | Cause::Burst | Cause::Night | Cause::Silence => 0.0,
+            Cause::Dependency | Cause::Burst | Cause::Night | Cause::Silence | Cause::PodsGone => {
+                0.0
+            }
             Cause::Growth => {
                 (self.ends - self.begins) as f64 * (BURNS_SURELY_ABOVE / self.ratio).min(1.0)
             }
@@ -83,7 +95,7 @@ impl Incident {
                 let lasting = (self.ends - self.begins) as f64;
                 self.ratio * (at - self.begins) as f64 / lasting
             }
-            Cause::Silence => 0.0,
+            Cause::Silence | Cause::PodsGone => 0.0,
         }
     }
 }
@@ -139,7 +151,7 @@ pub(super) fn mixtures(
         });
     }
     for (at, release) in releases {
-        if matches!(release, Release::Good) && random.chance(WARM_UPS) {
+        if matches!(release, Release::Good | Release::OfOthers(_)) && random.chance(WARM_UPS) {
             list.push(Mixture {
                 what: Foreign::Probes,
                 begins: *at,
@@ -155,6 +167,8 @@ pub(super) fn mixtures(
 pub(super) enum Release {
     Good,
     Bad(Flaw),
+    /// Another team's, in the same paths.
+    OfOthers(Others),
 }
 
 /// What is wrong with a bad release.
@@ -170,8 +184,15 @@ pub(super) struct Flaw {
     pub on_top: bool,
 }
 
+impl Flaw {
+    /// Tells whether no pod becomes ready, so that nobody is there to count what fails.
+    pub(super) fn crashes(&self) -> bool {
+        self.kind == CRASHES
+    }
+}
+
 /// How much a bad release fails: a name, and the range of the ratio.
-pub(crate) const FLAWS: [(&str, f64, f64); 8] = [
+pub(crate) const FLAWS: [(&str, f64, f64); 9] = [
     ("0.8-1.5 %", 0.008, 0.015),
     ("1.5 %", 0.015, 0.015),
     ("2 %", 0.02, 0.02),
@@ -180,7 +201,11 @@ pub(crate) const FLAWS: [(&str, f64, f64); 8] = [
     ("20 %", 0.2, 0.2),
     ("50 %", 0.5, 0.5),
     ("100 %", 1.0, 1.0),
+    ("crash loop", 1.0, 1.0),
 ];
+
+/// The place in [`FLAWS`] of releases whose pods crash.
+const CRASHES: usize = FLAWS.len() - 1;
 
 /// How eventful a year is.
 #[derive(Debug, Clone, Copy)]
@@ -193,6 +218,12 @@ pub(super) struct Rates {
 /// Share of bad releases after which another team changes the same path, innocently and within minutes.
 const SHARED: f64 = 0.1;
 
+/// Share of the good releases that are another team's, at any time.
+const OF_OTHERS: f64 = 0.2;
+
+/// Share of another team's changes that are in the service's own file.
+const IN_THE_SAME_FILE: f64 = 0.3;
+
 /// Returns the deployments between two times, in order.
 pub(super) fn releases(
     random: &mut Random,
@@ -203,7 +234,13 @@ pub(super) fn releases(
     let mut list = Vec::new();
     let years = (to - from) as f64 / (365 * DAY) as f64;
     for _ in 0..random.poisson(rates.good * years) as usize {
-        list.push((in_working_hours(random, from, to), Release::Good));
+        let at = in_working_hours(random, from, to);
+        let release = if random.chance(OF_OTHERS) {
+            of_others(random)
+        } else {
+            Release::Good
+        };
+        list.push((at, release));
     }
     for _ in 0..random.poisson(rates.bad * years) as usize {
         let at = in_working_hours(random, from, to);
@@ -214,7 +251,8 @@ pub(super) fn releases(
         };
         list.push((at, Release::Bad(flaw(random, delay, false))));
         if random.chance(SHARED) {
-            list.push((at + random.seconds(2 * MINUTE, 20 * MINUTE), Release::Good));
+            let later = at + random.seconds(2 * MINUTE, 20 * MINUTE);
+            list.push((later, of_others(random)));
         }
         if random.chance(0.15) {
             let later = at + random.seconds(10 * MINUTE, 30 * MINUTE);
@@ -224,6 +262,14 @@ pub(super) fn releases(
     list.retain(|(at, _)| *at < to);
     list.sort_by_key(|(at, _)| *at);
     list
+}
+
+fn of_others(random: &mut Random) -> Release {
+    Release::OfOthers(if random.chance(IN_THE_SAME_FILE) {
+        Others::SameFile
+    } else {
+        Others::OwnFile
+    })
 }
 
 fn flaw(random: &mut Random, delay: i64, on_top: bool) -> Flaw {
@@ -260,6 +306,7 @@ pub(super) fn incidents(random: &mut Random, from: i64, to: i64, rates: Rates) -
         (Cause::Night, 0.1),
         (Cause::Growth, 0.1),
         (Cause::Silence, 0.1),
+        (Cause::PodsGone, 0.05),
     ] {
         for _ in 0..random.poisson(rates.incidents * share * years) as usize {
             let begins = random.seconds(from, to);
@@ -272,7 +319,7 @@ pub(super) fn incidents(random: &mut Random, from: i64, to: i64, rates: Rates) -
                 Cause::Dependency | Cause::Night => random.seconds(2 * MINUTE, 60 * MINUTE),
                 Cause::Burst => random.seconds(30, 120),
                 Cause::Growth => random.seconds(2 * HOUR, 8 * HOUR),
-                Cause::Silence => random.seconds(5 * MINUTE, 120 * MINUTE),
+                Cause::Silence | Cause::PodsGone => random.seconds(5 * MINUTE, 120 * MINUTE),
             };
             // From 1 % to everything, as often little as much.
             let ratio = 0.01_f64.powf(random.between(0.0, 1.0));

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use error_budget_monitor::policy::{
     Action, BranchReading, Decision, Evidence, History, Inputs, PastRollback, Phase, Plan,
-    Settings, decide, needs_branch, questions,
+    Settings, decide, needs_branch, questions, wants_doings,
 };
-use error_budget_monitor::slo::{Objective, assess_slices};
+use error_budget_monitor::slo::{LOST_SHARE, Objective, assess_knowing_pods, assess_slices};
 
 use super::branch::{Branch, Commit};
 use super::contract;
@@ -75,6 +75,9 @@ const DECIDED_ANYWAY: i64 = 12;
 
 /// Share of rollbacks that make it worse: what is restored does not know the schema that was migrated.
 const MADE_WORSE: f64 = 0.04;
+
+/// How long after it began a proof sees that a rollback made it worse (s).
+const WORSE_IS_SEEN_AFTER: i64 = 3 * MINUTE;
 
 /// Share of errors' causes that hit several requests at once, as retries make them.
 const IN_BURSTS: f64 = 0.3;
@@ -179,6 +182,8 @@ struct Service {
     history: Vec<PastRollback>,
     /// How many slots in a row were calm since the newest rollback.
     calm: usize,
+    /// Whether an incident stopped the traffic in the newest slot.
+    is_silent: bool,
     /// Requests until the next error of a healthy service, and errors of a burst that come in the next slot.
     background: (f64, f64),
     tally: Tally,
@@ -207,6 +212,7 @@ impl Service {
             deeds: deeds.into_iter().enumerate().map(number).collect(),
             history: Vec::new(),
             calm: 0,
+            is_silent: false,
             background: (0.0, 0.0),
             tally: Tally::default(),
             random,
@@ -259,7 +265,10 @@ impl Service {
                         why: String::new(),
                     });
                 }
-                let content = self.branch.content(flaws);
+                let content = match release {
+                    Release::Good | Release::Bad(_) => self.branch.released(flaws),
+                    Release::OfOthers(place) => self.branch.changed_by_others(place),
+                };
                 self.branch.commit(at, content, rollout);
             }
             Deed::Mend(flaw) => {
@@ -267,30 +276,33 @@ impl Service {
                     return;
                 }
                 let good = |content: usize| {
-                    let flaws = &self.branch.contents[content].flaws;
-                    !flaws.iter().any(|flaw| self.deployed[*flaw].starts <= at)
+                    let mut flaws = self.branch.flaws_of(content).iter();
+                    !flaws.any(|flaw| self.deployed[*flaw].starts <= at)
                 };
                 let commits = self.branch.commits.iter().rev().take(8);
                 let before = commits.map(|commit| commit.content).find(|it| good(*it));
                 let content = match before {
-                    Some(content) if self.random.chance(0.5) => content,
-                    Some(_) | None => self.branch.content(Vec::new()),
+                    Some(content) if self.random.chance(0.5) => {
+                        self.branch.with_release_of(content)
+                    }
+                    Some(_) | None => self.branch.released(Vec::new()),
                 };
                 self.branch.commit(at, content, rollout);
             }
             Deed::Repair => {
                 self.worse = None;
-                let content = self.branch.content(Vec::new());
+                let content = self.branch.released(Vec::new());
                 self.branch.commit(at, content, rollout);
             }
             Deed::CommitAgain { content, over } => {
                 if self.branch.commits.len() != over {
                     return;
                 }
+                let content = self.branch.with_release_of(content);
                 self.branch.commit(at, content, rollout);
                 self.tally.committed_again += 1;
                 let mended = at + self.random.seconds(45 * MINUTE, 120 * MINUTE);
-                for flaw in self.branch.contents[content].flaws.clone() {
+                for flaw in self.branch.flaws().to_vec() {
                     self.plan_deed(mended, Deed::Mend(flaw));
                 }
                 return;
@@ -299,29 +311,41 @@ impl Service {
         self.close_what_is_gone(at, None);
     }
 
-    /// Returns the share of requests that the flaws of what serves make fail.
-    fn released_ratio(&mut self, at: i64) -> f64 {
-        let mut ratio = 0.0;
+    /// Returns the share of requests that the flaws of what serves make fail, of those that reach a pod, and the share
+    /// that reaches none.
+    fn released_ratio(&mut self, at: i64) -> (f64, f64) {
+        let (mut ratio, mut unserved) = (0.0, 0.0);
         for (content, share) in self.branch.serving(at) {
             let mut good = 1.0;
-            for flaw in &self.branch.contents[content].flaws {
+            let mut crashes = false;
+            for flaw in self.branch.flaws_of(content) {
                 let deployed = &mut self.deployed[*flaw];
                 if at < deployed.starts || share == 0.0 {
                     continue;
                 }
                 let failing = deployed.flaw.ratio * share;
-                good *= 1.0 - deployed.flaw.ratio;
-                let noticed = (0.75 * deployed.flaw.ratio).min(0.01);
+                let noticed = if deployed.flaw.crashes() {
+                    crashes = true;
+                    LOST_SHARE
+                } else {
+                    good *= 1.0 - deployed.flaw.ratio;
+                    (0.75 * deployed.flaw.ratio).min(0.01)
+                };
                 if failing >= noticed && deployed.began.is_none() {
                     deployed.began = Some(at);
                 }
             }
-            ratio += share * (1.0 - good);
+            if crashes {
+                unserved += share;
+            } else {
+                ratio += share * (1.0 - good);
+            }
         }
-        ratio
+        (ratio / (1.0 - unserved).max(f64::EPSILON), unserved)
     }
 
-    fn incident_ratio(&mut self, at: i64) -> (f64, bool) {
+    /// Returns the share of requests that incidents make fail, and the worst of those that stop the traffic.
+    fn incident_ratio(&mut self, at: i64) -> (f64, Option<Cause>) {
         let (open, next) = &mut self.open;
         while self
             .incidents
@@ -332,35 +356,43 @@ impl Service {
             *next += 1;
         }
         open.retain(|index| self.incidents[*index].ends > at);
-        let (mut good, mut is_silent) = (1.0, false);
+        let (mut good, mut silence) = (1.0, None);
         for index in open.iter() {
             let incident = &self.incidents[*index];
-            is_silent |= incident.cause == Cause::Silence;
+            if incident.cause.is_silent() {
+                silence = silence.max(Some(incident.cause));
+            }
             let ratio = incident.ratio_at(at);
             if ratio > 0.0 {
                 good *= 1.0 - (ratio * self.random.between(0.6, 1.4)).min(1.0);
             }
         }
-        (1.0 - good, is_silent)
+        (1.0 - good, silence)
     }
 
     fn count(&mut self, at: i64) {
         let middle = at + SLOT / 2;
-        let released = self.released_ratio(middle);
-        let (incident, is_silent) = self.incident_ratio(middle);
+        let (released, unserved) = self.released_ratio(middle);
+        let (incident, silence) = self.incident_ratio(middle);
+        let ready = match silence {
+            Some(Cause::PodsGone) => 0.0,
+            Some(_) | None => 1.0 - unserved,
+        };
         let traffic = TRAFFIC[self.subject.traffic()] / 10.0;
-        let total = if is_silent {
+        let total = if silence.is_some() {
             0.0
         } else {
-            self.random.poisson(traffic * season(middle))
+            self.random.poisson(traffic * season(middle) * ready)
         };
         let worse = self.worse.filter(|(since, _)| *since <= middle);
         let worse = worse.map_or(0.0, |(_, ratio)| ratio);
         let ratio = 1.0 - (1.0 - released) * (1.0 - incident) * (1.0 - worse);
         let failed = self.random.binomial(total, ratio);
         let bad = (failed + self.background(total)).min(total);
-        self.counts.push(bad, total);
-        self.calm = if ratio < 0.005 { self.calm + 1 } else { 0 };
+        self.counts.push(bad, total, ready);
+        let is_calm = ratio < 0.005 && ready > 0.5;
+        self.calm = if is_calm { self.calm + 1 } else { 0 };
+        self.is_silent = silence.is_some();
         self.verify(at + SLOT);
     }
 
@@ -395,7 +427,11 @@ impl Service {
             return;
         }
         let since = moment(now) - newest.begun_at;
-        if since >= TimeDelta::minutes(5) && self.calm >= 5 {
+        let is_worse = |(since, _): (i64, f64)| now - since >= WORSE_IS_SEEN_AFTER;
+        if self.worse.is_some_and(is_worse) {
+            newest.phase = Phase::Ineffective;
+            newest.made_it_worse = true;
+        } else if since >= TimeDelta::minutes(5) && self.calm >= 5 {
             newest.phase = Phase::Recovered;
         } else if since > TimeDelta::minutes(17) {
             newest.phase = Phase::Ineffective;
@@ -408,7 +444,7 @@ impl Service {
         let foreign = self.mixtures.iter().find(is_on).map(|mixture| mixture.what);
         let is_spared =
             now / EVERY % DECIDED_ANYWAY != 0 && foreign.is_none() && !self.is_failing(now);
-        if is_spared && self.counts.is_calm(now, CALM) {
+        if is_spared && !self.is_silent && self.counts.is_calm(now, CALM) {
             return;
         }
         let (objective, settings) = (&self.objective, &self.settings);
@@ -418,34 +454,51 @@ impl Service {
             self.counts.mix_in(&mut measurement, now, what.as_str());
         }
         let slice = std::time::Duration::from_secs(60);
-        let assessment = assess_slices(&measurement, objective, slice);
+        let mut assessment = assess_slices(&measurement, objective, slice);
+        if assessment.fall.is_some() {
+            let pods = self.counts.pods();
+            assessment = assess_knowing_pods(&measurement, objective, slice, Some(&pods));
+        }
         let branch = if needs_branch(&assessment, settings) {
             BranchReading::Known(self.branch.timeline())
         } else {
             BranchReading::NotAsked
         };
         let history = History::new(self.history.clone());
+        let nothing = Evidence::default();
+        let inputs = Inputs {
+            now: moment(now),
+            objective,
+            assessment: &assessment,
+            branch: &branch,
+            evidence: &nothing,
+            history: &history,
+            settings,
+        };
         let mut evidence = Evidence::default();
-        let mut rounds = 0;
-        let decision = loop {
-            let inputs = Inputs {
-                now: moment(now),
-                objective,
-                assessment: &assessment,
-                branch: &branch,
+        for _ in 0..MAX_ROUNDS {
+            let asked = questions(&Inputs {
                 evidence: &evidence,
-                history: &history,
-                settings,
-            };
-            let asked = questions(&inputs);
-            if asked.is_empty() || rounds == MAX_ROUNDS {
-                break decide(&inputs);
+                ..inputs
+            });
+            if asked.is_empty() {
+                break;
             }
-            rounds += 1;
             for question in asked {
                 evidence.add(self.counts.answer(question, now));
             }
-        };
+        }
+        let wanted = wants_doings(&Inputs {
+            evidence: &evidence,
+            ..inputs
+        });
+        if let Some((suspect, target)) = wanted {
+            evidence.know(self.branch.doings(suspect, target));
+        }
+        let decision = decide(&Inputs {
+            evidence: &evidence,
+            ..inputs
+        });
         for index in self.branch.flaws().to_vec() {
             let deployed = &mut self.deployed[index];
             if deployed
@@ -496,10 +549,15 @@ impl Service {
         {
             self.find(Finding::WithinCooldown, now, "", decision);
         }
+        let made_it_worse = |past: &PastRollback| past.made_it_worse && past.to == plan.to;
+        if self.history.iter().any(made_it_worse) {
+            self.find(Finding::ToAWorseRevision, now, "", decision);
+        }
+        self.undoes_the_innocent(now, plan, decision);
         let restored = self.branch.commits[to].content;
         let replaced = self.branch.newest().content;
         let started = |flaw: &&usize| self.deployed[**flaw].starts <= now;
-        let bad = self.branch.contents[restored].flaws.clone();
+        let bad = self.branch.flaws_of(restored).to_vec();
         let causes = self.branch.flaws().iter().filter(started).count();
         if bad.is_empty() {
             if causes > 0 {
@@ -528,13 +586,13 @@ impl Service {
             self.find(finding, now, &what, decision);
         }
         let id = format!("r{}", self.history.len());
-        self.branch.roll_back(now, &id, &plan.from, to);
+        self.branch.roll_back(now, &id, plan);
         self.history.push(PastRollback {
             id,
             from: plan.from.clone(),
             from_state: Some(plan.from_state.clone()),
-            tip_state: None,
-            keeps: Vec::new(),
+            tip_state: Some(plan.tip_state.clone()),
+            keeps: plan.keeps.clone(),
             to: plan.to.clone(),
             begun_at: moment(now),
             landed_at: None,
@@ -565,11 +623,25 @@ impl Service {
         }
     }
 
+    /// Checks that nothing of another team goes back that was deployed after what is blamed.
+    fn undoes_the_innocent(&mut self, now: i64, plan: &Plan, decision: &Decision) {
+        let suspect = self.branch.find(&plan.suspect).unwrap_or(0);
+        let of_others = |revision: &str| {
+            let index = self.branch.find(revision);
+            index.is_some_and(|index| index > suspect && self.branch.is_of_others(index))
+        };
+        let undid = plan.undone.iter().any(|undone| of_others(&undone.revision));
+        self.tally.kept += u64::from(plan.keeps.iter().any(|kept| of_others(kept)));
+        if undid {
+            self.find(Finding::UndidTheInnocent, now, "", decision);
+        }
+    }
+
     /// Checks that a right rollback names the deployment that brought what fails, where it failed before the newest
     /// one came.
     fn name_the_guilty(&mut self, now: i64, decision: &Decision) {
         let newest = self.branch.newest().at;
-        let flaws = |index: usize| &self.branch.contents[self.branch.commits[index].content].flaws;
+        let flaws = |index: usize| self.branch.flaws_of(self.branch.commits[index].content);
         let guilty = self.branch.flaws().iter().filter_map(|flaw| {
             let began = self.deployed[*flaw].began?;
             let brought = (1..self.branch.commits.len())
@@ -635,7 +707,7 @@ impl Service {
             Some(incident) => Innocent::During(incident.cause),
             None => {
                 let mended = self.branch.commits.windows(2).any(|pair| {
-                    let flaws = &self.branch.contents[pair[0].content].flaws;
+                    let flaws = self.branch.flaws_of(pair[0].content);
                     pair[1].at > now - REMEMBERED && !flaws.is_empty()
                 });
                 if mended {
@@ -673,7 +745,7 @@ impl Service {
         }
         let commits = self.branch.commits.iter().rev().take(5);
         for commit in commits {
-            let flaws = &self.branch.contents[commit.content].flaws;
+            let flaws = self.branch.flaws_of(commit.content);
             text += &format!(
                 "    deployed {} s before: flaws {flaws:?}\n",
                 now - commit.at
@@ -767,7 +839,7 @@ impl Service {
                 .commits
                 .get(place + 1)
                 .map_or(to, |next| next.at);
-            let mut flaws = self.branch.contents[commit.content].flaws.iter();
+            let mut flaws = self.branch.flaws_of(commit.content).iter();
             commit.at <= to
                 && ends > from
                 && flaws.any(|flaw| *flaw != index && self.deployed[*flaw].starts <= to)

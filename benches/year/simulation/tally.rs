@@ -43,12 +43,16 @@ pub(super) enum Finding {
     ToABadRevision,
     /// A rollback to a revision that had failed less than that while it was live, or not yet.
     ToALatentlyBadRevision,
+    /// A rollback to a revision to which going back had made it worse.
+    ToAWorseRevision,
+    /// A rollback that takes back what another team deployed after the one that is blamed.
+    UndidTheInnocent,
     /// A release that fails much of much traffic and was not caught soon.
     NotCaught,
 }
 
 impl Finding {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::False,
         Self::OfARollback,
         Self::WithinCooldown,
@@ -57,6 +61,8 @@ impl Finding {
         Self::NotTheGuilty,
         Self::ToABadRevision,
         Self::ToALatentlyBadRevision,
+        Self::ToAWorseRevision,
+        Self::UndidTheInnocent,
         Self::NotCaught,
     ];
 
@@ -76,6 +82,8 @@ impl Finding {
             Self::ToALatentlyBadRevision => {
                 "rollbacks to a revision that failed, and had not shown it"
             }
+            Self::ToAWorseRevision => "rollbacks to a revision that had made it worse",
+            Self::UndidTheInnocent => "rollbacks that took back another team's later change",
             Self::NotCaught => "not caught soon: 5 % or more of 300 or more requests per 5 min",
         }
     }
@@ -89,7 +97,9 @@ impl Finding {
             | Self::OnTheUnknown
             | Self::AfterAWorseOne
             | Self::NotTheGuilty
-            | Self::ToABadRevision => true,
+            | Self::ToABadRevision
+            | Self::ToAWorseRevision
+            | Self::UndidTheInnocent => true,
             // No data could have told; a share of misses is judged as a whole.
             Self::ToALatentlyBadRevision | Self::NotCaught => false,
         }
@@ -223,6 +233,8 @@ pub(crate) struct Tally {
     /// Right rollbacks where the newest deployment came after the first errors, and those of them that named the
     /// guilty one.
     pub(super) shared: (u64, u64),
+    /// Rollbacks that left in place what another team had deployed later.
+    pub(super) kept: u64,
     /// Passes whose observation was unknown.
     foreign: BTreeMap<Foreign, u64>,
     cells: BTreeMap<(usize, usize), Cell>,
@@ -308,6 +320,7 @@ impl Tally {
         self.made_worse += other.made_worse;
         self.shared.0 += other.shared.0;
         self.shared.1 += other.shared.1;
+        self.kept += other.kept;
         for (what, passes) in other.foreign {
             *self.foreign.entry(what).or_default() += passes;
         }
@@ -501,6 +514,11 @@ impl Tally {
             out,
             "{:>7}  right rollbacks where another team deployed after the first errors; {} named the guilty one",
             self.shared.0, self.shared.1
+        )?;
+        writeln!(
+            out,
+            "{:>7}  rollbacks left in place what another team had deployed after the one that is blamed",
+            self.kept
         )?;
         writeln!(
             out,
