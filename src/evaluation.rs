@@ -49,12 +49,12 @@ impl Known {
     ) -> Inputs<'a> {
         Inputs {
             now: self.observation.evaluated_at,
-            objective: &service.objective,
+            objective: &service.config.objective,
             assessment: &self.assessment,
             branch: &self.branch,
             evidence: &self.evidence,
             history,
-            settings: &service.settings,
+            settings: &service.config.policy,
         }
     }
 }
@@ -115,7 +115,7 @@ pub(crate) async fn measure_since(
     seen: Option<&Sighting>,
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
     let metrics = service.metrics();
-    let observed = metrics.observe_since(&service.objective, seen);
+    let observed = metrics.observe_since(&service.config.objective, seen);
     match observed.await {
         Ok(observation) => {
             let assessment = judge(service, &observation).await;
@@ -136,19 +136,22 @@ pub(crate) async fn measure_since(
 /// Judges an observation. Where the traffic fell, the pods are asked for: what is silent may be gone.
 async fn judge(service: &Service<'_>, observation: &Observation) -> Assessment {
     let (measurement, slice) = (&observation.measurement, observation.slice_window);
-    let assessment = assess_slices(measurement, &service.objective, slice);
+    let assessment = assess_slices(measurement, &service.config.objective, slice);
     if assessment.fall.is_none() {
         return assessment;
     }
-    let pods = if service.config.policy.outage_detection {
+    let pods = if service.config.run.outage_detection {
         let at = observation.evaluated_at;
-        service.metrics().pods_there(&service.objective, at).await
+        service
+            .metrics()
+            .pods_there(&service.config.objective, at)
+            .await
     } else {
         Reading::Refused {
             why: "OUTAGE_DETECTION is false".to_owned(),
         }
     };
-    assess_knowing_pods(measurement, &service.objective, slice, Some(&pods))
+    assess_knowing_pods(measurement, &service.config.objective, slice, Some(&pods))
 }
 
 fn unreachable_prometheus(
@@ -157,7 +160,7 @@ fn unreachable_prometheus(
     error: &PrometheusError,
 ) -> Box<NotEvaluated> {
     NotEvaluated::new(
-        Record::unknown(heading, &service.objective, Utc::now()),
+        Record::unknown(heading, &service.config.objective, Utc::now()),
         "prometheus",
         with_sources(error),
     )
@@ -177,8 +180,9 @@ pub(crate) async fn evaluate(
         match deployments(service, &assessment, state.watch.as_ref()).await {
             Ok(known) => known,
             Err(Outage { source, why }) => {
-                let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
-                    .with_assessment(&assessment);
+                let record =
+                    Record::unknown(heading, &service.config.objective, observation.evaluated_at)
+                        .with_assessment(&assessment);
                 let mut not_evaluated = NotEvaluated::new(record, source, why);
                 not_evaluated.assessment = Some(assessment);
                 return Err(not_evaluated);
@@ -236,7 +240,7 @@ async fn deployments(
     if service.git.is_none() && service.argo.is_none() {
         return Ok((BranchReading::NotConfigured, None, None));
     }
-    if !needs_branch(assessment, &service.settings) {
+    if !needs_branch(assessment, &service.config.policy) {
         return Ok((BranchReading::NotAsked, None, None));
     }
     let app = match &service.argo {
@@ -254,7 +258,7 @@ async fn deployments(
         })?;
         return Ok((BranchReading::Known(timeline), None, app));
     };
-    let snapshot = observe::branch(git, service.settings.max_revisions_back, None)
+    let snapshot = observe::branch(git, service.config.policy.max_revisions_back, None)
         .await
         .map_err(|error| Outage {
             source: "git",

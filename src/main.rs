@@ -189,7 +189,7 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
         Command::Check(_) | Command::Status | Command::Doctor(_) => false,
     };
     let mut configs = configs.iter();
-    let may_act = configs.find(|config| acts && !config.policy.dry_run)?;
+    let may_act = configs.find(|config| acts && !config.run.dry_run)?;
     may_act.state.log_file.as_ref().map(LogFile::new)
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::http::HttpSettings;
 use error_budget_monitor::clients::prometheus::Prometheus;
-use error_budget_monitor::config::MetricsFamily;
-use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
+use error_budget_monitor::config::{Buckets, MetricsFamily};
+use error_budget_monitor::observe::{Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{
     BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Lived, Settings,
     Source, Timeline, Witness, decide, questions,

@@ -33,7 +33,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
         Err(not_evaluated) => return half_blind(service, &state, *not_evaluated, commit),
     };
     if let (Some(git), Some(_), None) = (&service.git, commit, &known.snapshot) {
-        match observe::branch(git, service.settings.max_revisions_back, None).await {
+        match observe::branch(git, service.config.policy.max_revisions_back, None).await {
             Ok(snapshot) => {
                 known.branch = BranchReading::Known(seen(&snapshot, state.watch.as_ref(), git));
                 known.snapshot = Some(snapshot);
@@ -64,8 +64,8 @@ async fn unremembered(
     let (record, assessment) = match measure(service, heading).await {
         Ok((observation, assessment)) => {
             let at = observation.evaluated_at;
-            let record =
-                Record::unknown(heading, &service.objective, at).with_assessment(&assessment);
+            let record = Record::unknown(heading, &service.config.objective, at)
+                .with_assessment(&assessment);
             (record, Some(assessment))
         }
         Err(not_evaluated) => return *not_evaluated,
@@ -120,13 +120,17 @@ fn record_of(
     state: &ServiceState,
 ) -> Record {
     let decision = decide(&known.inputs(service, &history(state)));
-    Record::unknown(heading, &service.objective, known.observation.evaluated_at)
-        .with_assessment(&known.assessment)
-        .with_deployment(known.branch.timeline())
-        .with_live(known.branch.timeline(), None)
-        .with_decision(&decision)
-        .with_signals(&known.signals)
-        .with_offenders(&known.offenders)
+    Record::unknown(
+        heading,
+        &service.config.objective,
+        known.observation.evaluated_at,
+    )
+    .with_assessment(&known.assessment)
+    .with_deployment(known.branch.timeline())
+    .with_live(known.branch.timeline(), None)
+    .with_decision(&decision)
+    .with_signals(&known.signals)
+    .with_offenders(&known.offenders)
 }
 
 /// Says why a deploy has to wait for a rollback, or why this commit must not come back; from memory alone where nothing
@@ -150,7 +154,7 @@ fn on_hold(
         Some((known, timeline)) => remembered.joined_with(
             timeline,
             known.observation.evaluated_at,
-            service.settings.verify_deadline,
+            service.config.policy.verify_deadline,
         ),
         None => remembered,
     };

@@ -178,7 +178,7 @@ fn prepare<'a>(
                     command: name(command),
                     service: config.service.name.to_string(),
                     namespace: config.service.namespace.to_string(),
-                    dry_run: config.policy.dry_run,
+                    dry_run: config.run.dry_run,
                 },
             }),
             Err(error) => problems.push((service::key(config), error)),
@@ -213,11 +213,10 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
     let mut shared: Option<Memory> = None;
     for Prepared { service, .. } in prepared {
         let memory = match &shared {
-            Some(memory) if !service.config.policy.dry_run => Ok(memory.clone()),
-            Some(_) | None => Memory::open(
-                &service.config.state.state_file,
-                service.config.policy.dry_run,
-            ),
+            Some(memory) if !service.config.run.dry_run => Ok(memory.clone()),
+            Some(_) | None => {
+                Memory::open(&service.config.state.state_file, service.config.run.dry_run)
+            }
         };
         let memory = match memory {
             Ok(memory) => memory,

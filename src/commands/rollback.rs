@@ -34,7 +34,7 @@ pub(super) async fn open(
     };
     let record = match measure(service, heading).await {
         Ok((observation, assessment)) => {
-            Record::unknown(heading, &service.objective, observation.evaluated_at)
+            Record::unknown(heading, &service.config.objective, observation.evaluated_at)
                 .with_assessment(&assessment)
         }
         Err(not_evaluated) => {
@@ -78,7 +78,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         Ok(opening) => opening,
         Err(ended) => return *ended,
     };
-    let back = service.settings.max_revisions_back;
+    let back = service.config.policy.max_revisions_back;
     let mut snapshot = match observe::branch(git, back, manual.target_commit.clone()).await {
         Ok(snapshot) => snapshot,
         Err(error) if is_about_the_revision(&error) => {
@@ -147,7 +147,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
     let at = Utc::now();
     let history = history(&state);
     let decided = |doings: Option<&Doings>| {
-        let (settings, wanted) = (&service.settings, wanted.as_ref());
+        let (settings, wanted) = (&service.config.policy, wanted.as_ref());
         decide_manual(at, &timeline, &history, settings, wanted, doings)
     };
     let mut decision = decided(None);
@@ -172,7 +172,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
             .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
         named,
         by: "error-budget-monitor for a person",
-        recovery_ratio: service.objective.max_bad_ratio(),
+        recovery_ratio: service.config.objective.max_bad_ratio(),
         outage: false,
         when_held: Exit::PersonNeeded,
         pending: None,
@@ -244,7 +244,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
         Utc::now(),
         &timeline,
         &history(&state),
-        &service.settings,
+        &service.config.policy,
         wanted.as_ref(),
         None,
     );
@@ -261,7 +261,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
             .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
         named: None,
         by: "error-budget-monitor for a person",
-        recovery_ratio: service.objective.max_bad_ratio(),
+        recovery_ratio: service.config.objective.max_bad_ratio(),
         outage: false,
         when_held: Exit::PersonNeeded,
         pending: None,

@@ -54,13 +54,17 @@ async fn follow(
     let history = history(state);
     known.looks_what_was_done(service, &history).await;
     let decision = decide(&known.inputs(service, &history));
-    let record = Record::unknown(heading, &service.objective, known.observation.evaluated_at)
-        .with_assessment(&known.assessment)
-        .with_deployment(known.branch.timeline())
-        .with_live(known.branch.timeline(), tip)
-        .with_decision(&decision)
-        .with_signals(&known.signals)
-        .with_offenders(&known.offenders);
+    let record = Record::unknown(
+        heading,
+        &service.config.objective,
+        known.observation.evaluated_at,
+    )
+    .with_assessment(&known.assessment)
+    .with_deployment(known.branch.timeline())
+    .with_live(known.branch.timeline(), tip)
+    .with_decision(&decision)
+    .with_signals(&known.signals)
+    .with_offenders(&known.offenders);
     let burning = decision
         .gates
         .iter()
@@ -180,7 +184,7 @@ pub(super) fn out_of_time() -> Ended {
 /// Returns the error ratio under which this burn has stopped: the SLO's, or the burn rate's where that is stricter and
 /// no SLO was violated.
 fn recovery_ratio(assessment: &Assessment, service: &Service<'_>) -> f64 {
-    let allowed = service.objective.max_bad_ratio();
+    let allowed = service.config.objective.max_bad_ratio();
     assessment
         .burns
         .iter()

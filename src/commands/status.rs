@@ -37,7 +37,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
                 let refused = refused.filter(|why| assessment.is_blocked_by(why));
                 let refused = refused.map(str::to_owned);
                 (
-                    Record::unknown(heading, &service.objective, observation.evaluated_at)
+                    Record::unknown(heading, &service.config.objective, observation.evaluated_at)
                         .with_assessment(&assessment),
                     assessment.budget.acting_level,
                     match refused {
@@ -64,7 +64,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
     };
     let at = Utc::now();
     let remembered = history(&state);
-    let gate = limits(&remembered, &service.settings, level, at);
+    let gate = limits(&remembered, &service.config.policy, level, at);
     let in_flight = state.in_flight();
     let waits = |rollback: &&journal::Rollback| rollback.phase.waits_for_a_person();
     let status = Status {
@@ -78,9 +78,9 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         violations: record.violations,
         limits: Limits {
             hour_used: remembered.attempted_within(Duration::hours(1), at).len(),
-            hour_max: service.settings.max_per_hour,
+            hour_max: service.config.policy.max_per_hour,
             day_used: remembered.attempted_within(Duration::hours(24), at).len(),
-            day_max: service.settings.max_per_day,
+            day_max: service.config.policy.max_per_day,
             open: gate.state == GateState::Pass,
             detail: gate.detail,
         },
@@ -89,7 +89,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
             rollback: RollbackPart::from(pending),
             asked_at: pending.begun_at,
             expires_at: pending.approval.as_ref().map_or(
-                pending.begun_at + service.config.policy.approval_timeout,
+                pending.begun_at + service.config.run.approval_timeout,
                 |approval| approval.expires_at,
             ),
             approved_by: pending.approval.as_ref().and_then(|approval| {

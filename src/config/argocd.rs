@@ -1,12 +1,13 @@
 //! Where Argo CD is and how it lets us in.
 
-use secrecy::SecretString;
 use url::Url;
+
+use crate::clients::argocd::{ArgoAuth, ArgoSettings};
 
 use super::{
     address::{PlainHttp, base_url},
     problems::{Checked, Invalid, Reported},
-    prometheus::{TlsConfig, read_user},
+    prometheus::read_user,
     reader::Reader,
     secret,
     service::{rfc1123_label, rfc1123_name},
@@ -17,23 +18,13 @@ use super::{
     },
 };
 
-/// Where Argo CD is and which application deploys the service.
+/// Where Argo CD is, which application deploys the service, and what may be done to it.
 #[derive(Debug, Clone)]
 pub struct ArgocdConfig {
-    /// `ARGOCD_SERVER`: `host[:port]` or a URL with its root path; its path ends in `/`.
-    pub server: Url,
-    /// `ARGOCD_APP_NAME`: the application.
-    pub app_name: String,
-    /// `ARGOCD_PROJECT`, none by default: the application's project.
-    pub project: Option<String>,
-    /// `ARGOCD_APP_NAMESPACE`, none by default: the application's namespace, where it is not Argo CD's own.
-    pub app_namespace: Option<String>,
-    /// `ARGOCD_TOKEN`, or `ARGOCD_USERNAME` and `ARGOCD_PASSWORD`.
-    pub auth: ArgocdAuth,
-    /// `ARGOCD_CA_FILE`; there is no client certificate.
-    pub tls: TlsConfig,
-    /// `ARGOCD_PLAINTEXT` (false): whether `http://` is accepted beyond loopback.
-    pub plaintext: bool,
+    /// `ARGOCD_SERVER`: `host[:port]` or a URL with its root path, which ends in `/`; `ARGOCD_APP_NAME`;
+    /// `ARGOCD_PROJECT` and `ARGOCD_APP_NAMESPACE`, none by default; `ARGOCD_TOKEN`, or `ARGOCD_USERNAME` and
+    /// `ARGOCD_PASSWORD`; `ARGOCD_CA_FILE`. The limits are the client's usual ones.
+    pub client: ArgoSettings,
     /// `ARGOCD_MAY_DISABLE_AUTO_SYNC` (false): whether auto-sync may be switched off for a rollback.
     pub may_disable_auto_sync: bool,
 }
@@ -41,28 +32,14 @@ pub struct ArgocdConfig {
 impl ArgocdConfig {
     /// Returns the application's web page.
     pub fn application_page(&self) -> Option<Url> {
-        let mut page = self.server.clone();
+        let mut page = self.client.server.clone();
         let mut segments = page.path_segments_mut().ok()?;
         segments.pop_if_empty().push("applications");
-        segments.extend(&self.app_namespace);
-        segments.push(&self.app_name);
+        segments.extend(&self.client.app_namespace);
+        segments.push(&self.client.app_name);
         drop(segments);
         Some(page)
     }
-}
-
-/// How Argo CD lets us in.
-#[derive(Debug, Clone)]
-pub enum ArgocdAuth {
-    /// With an API token.
-    Token(SecretString),
-    /// With a session made from a user and the password.
-    Password {
-        /// The user.
-        username: String,
-        /// The password.
-        password: SecretString,
-    },
 }
 
 pub(super) fn read(reader: &mut Reader) -> Checked<Option<ArgocdConfig>> {
@@ -80,17 +57,14 @@ pub(super) fn read(reader: &mut Reader) -> Checked<Option<ArgocdConfig>> {
     let (Some(server), Some(app_name), Some(auth)) = (server?, app_name?, auth?) else {
         return Ok(None);
     };
+    plaintext?;
     Ok(Some(ArgocdConfig {
-        server,
-        app_name,
-        project: project?,
-        app_namespace: app_namespace?,
-        auth,
-        tls: TlsConfig {
+        client: ArgoSettings {
+            project: project?,
+            app_namespace: app_namespace?,
             ca_file: ca_file?,
-            client_identity: None,
+            ..ArgoSettings::new(server, &app_name, auth)
         },
-        plaintext: plaintext?,
         may_disable_auto_sync: may_disable_auto_sync?,
     }))
 }
@@ -133,15 +107,15 @@ fn parse_server(text: &str, plaintext: bool) -> Result<Url, Invalid> {
     base_url(&format!("{scheme}://{text}"), rule, credentials)
 }
 
-fn read_auth(reader: &mut Reader) -> Checked<Option<ArgocdAuth>> {
+fn read_auth(reader: &mut Reader) -> Checked<Option<ArgoAuth>> {
     let token = reader.secret(&ARGOCD_TOKEN, secret::header_token);
     let user = read_user(reader, &ARGOCD_USERNAME, &ARGOCD_PASSWORD);
     let one_way = not_both(reader);
     let (token, user) = (token?, user?);
     one_way?;
     Ok(match (token, user) {
-        (Some(token), _) => Some(ArgocdAuth::Token(token)),
-        (None, Some((username, password))) => Some(ArgocdAuth::Password { username, password }),
+        (Some(token), _) => Some(ArgoAuth::Token(token)),
+        (None, Some((username, password))) => Some(ArgoAuth::Password { username, password }),
         (None, None) => None,
     })
 }

@@ -1,6 +1,6 @@
 //! Names that git and this program agree on: branches and paths.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use super::problems::{Invalid, quoted};
 
@@ -12,13 +12,6 @@ pub struct BranchName(String);
 /// A path inside the repository: relative, of ordinary components, never `.git` or the workflows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(String);
-
-impl BranchName {
-    /// Returns the name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl RepoPath {
     /// Returns the path, its components separated by `/`, without a slash at either end.
@@ -35,15 +28,15 @@ impl RepoPath {
     }
 }
 
-impl fmt::Display for BranchName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl From<BranchName> for String {
+    fn from(name: BranchName) -> Self {
+        name.0
     }
 }
 
-impl fmt::Display for RepoPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl From<RepoPath> for String {
+    fn from(path: RepoPath) -> Self {
+        path.0
     }
 }
 

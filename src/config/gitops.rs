@@ -2,15 +2,15 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
 use url::Url;
 
-use crate::clients::git::Ignore;
+use crate::clients::git::{GitSettings, Ignore, SshRemote};
+use crate::clients::github::{GithubAuth, GithubSettings};
 
 use super::{
     address::{PlainHttp, base_url},
     duration::MINUTE,
-    git_names::{BranchName, RepoPath, parse_paths},
+    git_names::{BranchName, parse_paths},
     problems::{Checked, Invalid, quoted},
     reader::{Reader, file_path},
     remote::{GitopsRepo, parse_repo},
@@ -20,7 +20,7 @@ use super::{
         GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_IGNORE,
         GITOPS_MAX_BYTES, GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO,
         GITOPS_SSH_KEY_FILE, GITOPS_SSH_KNOWN_HOSTS_FILE, GITOPS_TIMEOUT, GITOPS_TOKEN,
-        GITOPS_USERNAME, INCIDENT_REPO,
+        GITOPS_USERNAME, INCIDENT_REPO, VARIABLES,
     },
 };
 
@@ -29,36 +29,18 @@ use super::{
 pub struct GitopsConfig {
     /// `GITOPS_REPO`: `owner/name` on GitHub, or the URL of any repository that git can push to over HTTPS or SSH.
     pub repo: GitopsRepo,
-    /// `GITOPS_USERNAME` (x-access-token): the user that goes with the token.
-    pub username: String,
-    /// `GITOPS_TOKEN`, none by default.
-    pub token: Option<SecretString>,
-    /// `GITHUB_APP_ID`, `GITHUB_APP_INSTALLATION_ID`, `GITHUB_APP_PRIVATE_KEY`; never together with a token.
-    pub github_app: Option<GithubApp>,
-    /// `GITOPS_BRANCH` (main): the branch that is deployed.
-    pub branch: BranchName,
-    /// `GITOPS_PATH`: at least one path; none lies inside another.
-    pub paths: Vec<RepoPath>,
-    /// `GITOPS_IGNORE` (`**/*.md`): files in the paths that change nothing that is deployed; `none` for no file.
-    pub ignore: Ignore,
     /// `GITOPS_MODE` (push): how a rollback reaches the branch.
     pub mode: GitopsMode,
-    /// `GITOPS_PLAINTEXT` (false): whether `http://` is accepted beyond loopback.
-    pub plaintext: bool,
-    /// `GITOPS_CA_FILE`, none by default: a PEM file with more certificate authorities.
-    pub ca_file: Option<PathBuf>,
-    /// `GITOPS_SSH_KEY_FILE`, none by default: the private key, where the repository is reached over SSH.
-    pub ssh_key_file: Option<PathBuf>,
-    /// `GITOPS_SSH_KNOWN_HOSTS_FILE`, none by default: the keys of the hosts that are known.
-    pub ssh_known_hosts_file: Option<PathBuf>,
-    /// `GITOPS_TIMEOUT` (60s), up to 10m: total deadline of one exchange.
-    pub timeout: Duration,
-    /// `GITOPS_MAX_BYTES` (256MiB), 1MiB to 16GiB: most bytes that one read may receive.
-    pub max_bytes: u64,
-    /// `GITOPS_AUTHOR_NAME` (error-budget-monitor): the author of our commits.
-    pub author_name: String,
-    /// `GITOPS_AUTHOR_EMAIL` (error-budget-monitor@localhost): the author's e-mail address.
-    pub author_email: String,
+    /// `GITOPS_USERNAME` (x-access-token); `GITOPS_TOKEN`, none by default; `GITOPS_BRANCH` (main); `GITOPS_PATH`: at
+    /// least one path, none inside another; `GITOPS_IGNORE` (`**/*.md`), `none` for no file; `GITOPS_CA_FILE`, none by
+    /// default; `GITOPS_TIMEOUT` (60s), up to 10m; `GITOPS_MAX_BYTES` (256MiB), 1MiB to 16GiB; `GITOPS_AUTHOR_NAME`
+    /// (error-budget-monitor) and `GITOPS_AUTHOR_EMAIL` (error-budget-monitor@localhost).
+    pub git: GitSettings,
+    /// The API of the GitHub that holds the repository, where one does.
+    pub github: Option<GithubSettings>,
+    /// The way over SSH, where `GITOPS_REPO` is an SSH address: `GITOPS_SSH_KEY_FILE`, `GITOPS_SSH_KNOWN_HOSTS_FILE`,
+    /// none by default.
+    pub ssh: Option<SshRemote>,
 }
 
 /// How a rollback reaches the branch.
@@ -86,37 +68,17 @@ impl fmt::Display for GitopsMode {
     }
 }
 
-/// A GitHub App, which signs in with its key instead of a token.
-#[derive(Debug, Clone)]
-pub struct GithubApp {
-    /// `GITHUB_APP_ID`: above 0.
-    pub app_id: u64,
-    /// `GITHUB_APP_INSTALLATION_ID`: above 0.
-    pub installation_id: u64,
-    /// `GITHUB_APP_PRIVATE_KEY`: PEM.
-    pub private_key: SecretString,
-}
-
 /// What the GitOps repository and the incident repository share. Each part stands alone, so that a problem of one does
 /// not hide those of the rest.
 pub(super) struct Forge {
     pub(super) api_url: Checked<Url>,
-    pub(super) credentials: Checked<Credentials>,
+    pub(super) auth: Checked<GithubAuth>,
     plaintext: Checked<bool>,
 }
 
-/// A token, a GitHub App, or neither.
-#[derive(Clone)]
-pub(super) struct Credentials {
-    pub(super) token: Option<SecretString>,
-    pub(super) github_app: Option<GithubApp>,
-}
-
-impl Credentials {
-    pub(super) fn is_none(&self) -> bool {
-        self.token.is_none() && self.github_app.is_none()
-    }
-}
+/// The user that goes with an App's token. Source: GitHub's documentation, "Authenticating as a GitHub App
+/// installation".
+const APP_USER: &str = "x-access-token";
 
 /// Reads what both repositories share, once.
 pub(super) fn read_forge(reader: &mut Reader) -> Forge {
@@ -127,30 +89,32 @@ pub(super) fn read_forge(reader: &mut Reader) -> Forge {
     });
     Forge {
         api_url,
-        credentials: read_credentials(reader),
+        auth: read_auth(reader),
         plaintext,
     }
 }
 
-fn read_credentials(reader: &mut Reader) -> Checked<Credentials> {
+/// Reads the token, the GitHub App, or neither.
+fn read_auth(reader: &mut Reader) -> Checked<GithubAuth> {
     let token = reader.secret(&GITOPS_TOKEN, secret::header_token);
     let github_app = read_github_app(reader);
-    let (token, github_app) = (token?, github_app?);
-    if token.is_some() && github_app.is_some() {
-        return Err(reader.report(
+    match (token?, github_app?) {
+        (Some(_), Some(_)) => Err(reader.report(
             "GITOPS_TOKEN and GITHUB_APP_ID are both set; set the token or the App, not both",
-        ));
+        )),
+        (Some(token), None) => Ok(GithubAuth::Token(token)),
+        (None, Some(app)) => Ok(app),
+        (None, None) => Ok(GithubAuth::Anonymous),
     }
-    Ok(Credentials { token, github_app })
 }
 
-fn read_github_app(reader: &mut Reader) -> Checked<Option<GithubApp>> {
+fn read_github_app(reader: &mut Reader) -> Checked<Option<GithubAuth>> {
     let app_id = reader.optional(&GITHUB_APP_ID, parse_id);
     let installation_id = reader.optional(&GITHUB_APP_INSTALLATION_ID, parse_id);
     let private_key = reader.secret(&GITHUB_APP_PRIVATE_KEY, secret::private_key);
     let (app_id, installation_id, private_key) = (app_id?, installation_id?, private_key?);
     match (app_id, installation_id, private_key) {
-        (Some(app_id), Some(installation_id), Some(private_key)) => Ok(Some(GithubApp {
+        (Some(app_id), Some(installation_id), Some(private_key)) => Ok(Some(GithubAuth::App {
             app_id,
             installation_id,
             private_key,
@@ -194,7 +158,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let complete = check_complete(reader);
     let repo = read_repo(reader, forge);
     let username = reader.required(&GITOPS_USERNAME, parse_username);
-    let branch = reader.required(&GITOPS_BRANCH, str::parse);
+    let branch = reader.required(&GITOPS_BRANCH, str::parse::<BranchName>);
     let paths = reader.optional(&GITOPS_PATH, parse_paths);
     let ignore = reader.required(&GITOPS_IGNORE, parse_ignore);
     let mode = reader.required(&GITOPS_MODE, parse_mode);
@@ -209,26 +173,59 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let (Some(repo), Some(paths)) = (repo?, paths?) else {
         return Ok(None);
     };
-    let (mode, credentials) = (mode?, forge.credentials.clone()?);
-    check_github(reader, &repo, mode, &credentials)?;
+    let (mode, auth) = (mode?, forge.auth.clone()?);
+    check_github(reader, &repo, mode, &auth)?;
     check_ssh(reader, &repo)?;
+    forge.plaintext?;
+    let (username, token) = match &auth {
+        GithubAuth::Anonymous => (username?, None),
+        GithubAuth::Token(token) => (username?, Some(token.clone())),
+        GithubAuth::App { .. } => (APP_USER.to_owned(), None),
+    };
+    let (ca_file, timeout) = (ca_file?, timeout?);
+    let (key_file, known_hosts_file) = (ssh_key_file?, ssh_known_hosts_file?);
     Ok(Some(GitopsConfig {
+        git: GitSettings {
+            url: repo.remote_url(),
+            name: repo.to_string(),
+            username,
+            token,
+            branch: branch?.into(),
+            paths: paths.into_iter().map(String::from).collect(),
+            ignore: ignore?,
+            ca_file: ca_file.clone(),
+            timeout,
+            max_bytes: max_bytes?,
+            author_name: author_name?,
+            author_email: author_email?,
+        },
+        github: match &repo {
+            GitopsRepo::Github {
+                owner,
+                name,
+                api_url,
+            } => Some(GithubSettings {
+                ca_file,
+                timeout,
+                ..GithubSettings::new(api_url.clone(), owner, name, auth)
+            }),
+            GitopsRepo::Url(_) | GitopsRepo::Ssh(_) => None,
+        },
+        ssh: match &repo {
+            GitopsRepo::Ssh(address) => Some(SshRemote {
+                program: "ssh".into(),
+                user: address.user.clone(),
+                host: address.host.clone(),
+                port: address.port,
+                path: address.path.clone(),
+                key_file,
+                known_hosts_file,
+                hidden_variables: VARIABLES.iter().map(|it| it.name.to_owned()).collect(),
+            }),
+            GitopsRepo::Github { .. } | GitopsRepo::Url(_) => None,
+        },
         repo,
-        username: username?,
-        token: credentials.token,
-        github_app: credentials.github_app,
-        branch: branch?,
-        paths,
-        ignore: ignore?,
         mode,
-        plaintext: forge.plaintext?,
-        ca_file: ca_file?,
-        ssh_key_file: ssh_key_file?,
-        ssh_known_hosts_file: ssh_known_hosts_file?,
-        timeout: timeout?,
-        max_bytes: max_bytes?,
-        author_name: author_name?,
-        author_email: author_email?,
     }))
 }
 
@@ -264,12 +261,12 @@ fn check_github(
     reader: &mut Reader,
     repo: &GitopsRepo,
     mode: GitopsMode,
-    credentials: &Credentials,
+    auth: &GithubAuth,
 ) -> Checked<()> {
     let mut checked = Ok(());
     let mut report = |problem: &str| checked = Err(reader.report(problem));
     if repo.is_on_github() {
-        if mode == GitopsMode::PullRequest && credentials.is_none() {
+        if mode == GitopsMode::PullRequest && matches!(auth, GithubAuth::Anonymous) {
             report(
                 "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the \
                  other two",
@@ -283,7 +280,7 @@ fn check_github(
              as owner/name, or set the mode to push",
         );
     }
-    if credentials.github_app.is_some() {
+    if matches!(auth, GithubAuth::App { .. }) {
         report(
             "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
              owner/name, or use GITOPS_TOKEN",

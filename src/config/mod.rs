@@ -3,7 +3,10 @@
 //! Nothing else in the program reads the environment. Every variable and its default stand in [`VARIABLES`]; every
 //! problem is reported at once, in one [`ConfigError`], before anything outside is touched.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString};
+
+use crate::policy::Settings;
+use crate::slo::Objective;
 
 mod address;
 mod argocd;
@@ -12,6 +15,7 @@ mod duration;
 mod git_names;
 mod gitops;
 mod notify;
+mod objective;
 mod policy;
 mod problems;
 mod prometheus;
@@ -31,19 +35,18 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use argocd::{ArgocdAuth, ArgocdConfig};
+pub use argocd::ArgocdConfig;
 pub use ci::CiConfig;
 pub use duration::parse as parse_duration;
-pub use git_names::{BranchName, RepoPath};
-pub use gitops::{GithubApp, GitopsConfig, GitopsMode};
-pub use notify::{IncidentRepo, NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
-pub use policy::{LimitsConfig, PolicyConfig, VerifyConfig};
+pub use gitops::{GitopsConfig, GitopsMode};
+pub use notify::{NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
+pub use policy::{RunConfig, VerifyConfig};
 pub use problems::{ConfigError, Invalid};
-pub use prometheus::{Auth, ClientIdentity, PrometheusConfig, TlsConfig};
+pub use prometheus::PrometheusConfig;
 pub use remote::GitopsRepo;
-pub use service::{Namespace, ServiceConfig, ServiceName, SloConfig};
+pub use service::{Namespace, ServiceConfig, ServiceName};
 pub use shown::{Setting, SettingOrigin};
-pub use sli::{Histograms, MetricsFamily, SliConfig, SliSource, ThresholdsConfig};
+pub use sli::{Buckets, MetricsFamily, Sli};
 pub use ssh::SshAddress;
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
 pub use variables::{VARIABLES, Variable};
@@ -56,22 +59,20 @@ use reader::Reader;
 pub struct Config {
     /// Which service is watched.
     pub service: ServiceConfig,
-    /// What the service promises.
-    pub slo: SloConfig,
+    /// What the service promises, and what counts as too much.
+    pub objective: Objective,
     /// Where Prometheus is.
     pub prometheus: PrometheusConfig,
     /// Where good and bad events are counted.
-    pub sli: SliConfig,
-    /// What counts as too much.
-    pub thresholds: ThresholdsConfig,
+    pub sli: Sli,
     /// The GitOps repository; none when `GITOPS_REPO` is not set.
     pub gitops: Option<GitopsConfig>,
     /// Argo CD; none when `ARGOCD_SERVER` is not set.
     pub argocd: Option<ArgocdConfig>,
-    /// What the decision may do.
-    pub policy: PolicyConfig,
-    /// How often and when anything is rolled back.
-    pub limits: LimitsConfig,
+    /// What the decision may do, how often and when.
+    pub policy: Settings,
+    /// What goes for every run.
+    pub run: RunConfig,
     /// How long the proof may take.
     pub verify: VerifyConfig,
     /// Where the program remembers.
@@ -82,8 +83,6 @@ pub struct Config {
     pub gate: GateConfig,
     /// What a person's rollback goes back to.
     pub manual: ManualConfig,
-    /// `SERVICES_DIR`, none by default: a folder of `*.env` files, one per service.
-    pub services_dir: Option<PathBuf>,
     /// Every variable as it was read; of a secret only whether it is set.
     pub settings: Vec<Setting>,
 }
@@ -148,37 +147,37 @@ fn decode(
 /// Reads every section before it uses any, so that no problem hides another.
 fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let service = service::read_service(reader);
-    let slo = service::read_slo(reader);
+    let slo = objective::read_slo(reader);
     let prometheus = prometheus::read(reader);
-    let sli = sli::read_sli(reader, &service);
-    let thresholds = sli::read_thresholds(reader, &slo);
+    let sli = sli::read(reader, &service);
+    let objective = objective::read(reader, &slo);
     let forge = gitops::read_forge(reader);
     let gitops = gitops::read(reader, &forge);
     let argocd = argocd::read(reader);
-    let policy = policy::read_policy(reader);
-    let limits = policy::read_limits(reader);
-    let verify = policy::read_verify(reader);
+    let policy = policy::read(reader, &objective, &gitops);
     let state = state::read_state(reader);
     let notify = notify::read(reader, &forge, &gitops);
     let gate = state::read_gate(reader);
     let manual = state::read_manual(reader);
-    let services_dir = reader.optional(&variables::SERVICES_DIR, |text| Ok(PathBuf::from(text)));
+    let policy::Policy {
+        settings: policy,
+        run,
+        verify,
+    } = policy?;
     Ok(Config {
         service: service?,
-        slo: slo?,
+        objective: objective?,
         prometheus: prometheus?,
         sli: sli?,
-        thresholds: thresholds?,
         gitops: gitops?,
         argocd: argocd?,
-        policy: policy?,
-        limits: limits?,
-        verify: verify?,
+        policy,
+        run,
+        verify,
         state: state?,
         notify: notify?,
         gate: gate?,
         manual: manual?,
-        services_dir: services_dir?,
         settings: shown::settings(reader),
     })
 }

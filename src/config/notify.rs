@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::clients::github::{GithubAuth, GithubSettings};
+
 use super::{
     address::{self, PlainHttp, base_url},
-    gitops::{Forge, GithubApp, GitopsConfig},
+    gitops::{Forge, GitopsConfig},
     problems::{Checked, Invalid, quoted},
     reader::Reader,
     remote::{GitopsRepo, Slug},
@@ -26,8 +28,8 @@ pub struct NotifyConfig {
     pub slack: Option<SlackConfig>,
     /// `PAGERDUTY_KEY`, `PAGERDUTY_EVENTS_URL`.
     pub pagerduty: Option<PagerdutyConfig>,
-    /// `INCIDENT_REPO`: gets an issue per rollback.
-    pub incident_repo: Option<IncidentRepo>,
+    /// `INCIDENT_REPO`: gets an issue per rollback. It takes the credentials of the GitOps repository.
+    pub incident_repo: Option<GithubSettings>,
     /// `INCIDENT_CLOSE` (true): whether the issue is closed when the rollback is proven.
     pub incident_close: bool,
     /// `WEBHOOK_URL`, `WEBHOOK_SECRET`.
@@ -61,21 +63,6 @@ pub struct PagerdutyConfig {
     pub key: SecretString,
     /// `PAGERDUTY_EVENTS_URL` (`https://events.pagerduty.com/v2/enqueue`): the full URL of the enqueue call.
     pub events_url: Url,
-}
-
-/// The GitHub repository that gets an issue per rollback.
-#[derive(Debug, Clone)]
-pub struct IncidentRepo {
-    /// The user or organisation.
-    pub owner: String,
-    /// The repository's name.
-    pub name: String,
-    /// `GITOPS_API_URL` (`https://api.github.com/`); its path ends in `/`.
-    pub api_url: Url,
-    /// `GITOPS_TOKEN`; either this or the App is there.
-    pub token: Option<SecretString>,
-    /// The GitHub App of the GitOps repository.
-    pub github_app: Option<GithubApp>,
 }
 
 /// A URL that gets every message as JSON.
@@ -173,14 +160,14 @@ fn read_incident_repo(
     reader: &mut Reader,
     forge: &Forge,
     gitops: &Checked<Option<GitopsConfig>>,
-) -> Checked<Option<IncidentRepo>> {
+) -> Checked<Option<GithubSettings>> {
     let slug = reader.optional(&INCIDENT_REPO, |text| {
         Slug::parse(text)
             .ok_or_else(|| Invalid::because("is not owner/name; write it like acme/incidents"))
     });
     let Some(slug) = slug? else { return Ok(None) };
-    let credentials = forge.credentials.clone()?;
-    if credentials.is_none() {
+    let auth = forge.auth.clone()?;
+    if matches!(auth, GithubAuth::Anonymous) {
         return Err(reader.report(
             "INCIDENT_REPO is set without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the other two, with \
              permission to write issues",
@@ -196,13 +183,13 @@ fn read_incident_repo(
              INCIDENT_REPO",
         ));
     }
-    Ok(Some(IncidentRepo {
-        owner: slug.owner,
-        name: slug.name,
-        api_url: forge.api_url.clone()?,
-        token: credentials.token,
-        github_app: credentials.github_app,
-    }))
+    let api_url = forge.api_url.clone()?;
+    Ok(Some(GithubSettings::new(
+        api_url,
+        &slug.owner,
+        &slug.name,
+        auth,
+    )))
 }
 
 fn read_webhook(reader: &mut Reader) -> Checked<Option<WebhookConfig>> {

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use crate::policy::BlackoutWindows;
+use chrono::TimeDelta;
+
+use crate::policy::{BlackoutWindows, Settings};
+use crate::slo::Objective;
 
 use super::{
     duration::{DAY, HOUR, SECOND, display},
+    gitops::{GitopsConfig, GitopsMode},
     problems::{Checked, Invalid},
     reader::Reader,
     variables::{
@@ -18,54 +22,19 @@ use super::{
     },
 };
 
-/// What the decision may do.
+/// What goes for every run, beside what the decision weighs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyConfig {
+pub struct RunConfig {
     /// `ROLLBACK_ENABLED` (false): whether anything is rolled back at all.
     pub rollback_enabled: bool,
-    /// `AUTO_ROLLBACK_CRITICAL` (true): whether the critical level rolls back without a person.
-    pub auto_rollback_critical: bool,
-    /// `AUTO_ROLLBACK_EMERGENCY` (true): whether the emergency level rolls back without a person.
-    pub auto_rollback_emergency: bool,
-    /// `REQUIRE_APPROVAL` (false): whether a person must approve each rollback.
-    pub require_approval: bool,
-    /// `APPROVAL_TIMEOUT` (30m), up to 7d: how long an approval may be given.
-    pub approval_timeout: Duration,
     /// `DRY_RUN` (false): decide as if enabled, act on nothing, tell nobody, remember nothing.
     pub dry_run: bool,
-    /// `REQUIRE_ACTIVE_BURN` (true): whether the budget must be burning now.
-    pub require_active_burn: bool,
-    /// `REQUIRE_ATTRIBUTION` (true): whether the burn must follow a deployment.
-    pub require_attribution: bool,
-    /// `REQUIRE_SEEN_LIVE` (false): whether a rollback waits until the program has seen for an hour what is live.
-    pub require_seen_live: bool,
-    /// `ATTRIBUTION_WINDOW` (60m), from 1s to 30d: how long after a deployment a burn is blamed on it.
-    pub attribution_window: Duration,
+    /// `APPROVAL_TIMEOUT` (30m), up to 7d: how long an approval may be given.
+    pub approval_timeout: Duration,
     /// `OUTAGE_DETECTION` (true): whether a service counts as gone where its traffic ended and no pod is ready.
     pub outage_detection: bool,
-    /// `MAX_REVISIONS_BACK` (3), from 1 to 100 deployments.
-    pub max_revisions_back: u32,
-    /// `MIN_EVENTS` (50): fewest events in the decision window.
-    pub min_events: u64,
-    /// `MIN_BAD_EVENTS` (5): fewest bad events in the decision window.
-    pub min_bad_events: u64,
     /// `RESUME_MAX_AGE` (30m), up to 7d: how old an interrupted rollback may be to be resumed.
     pub resume_max_age: Duration,
-}
-
-/// How often and when anything is rolled back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitsConfig {
-    /// `COOLDOWN` (60m), up to 30d: shortest time between two rollbacks.
-    pub cooldown: Duration,
-    /// `MAX_ROLLBACKS_PER_HOUR` (1), up to 1000.
-    pub max_per_hour: u32,
-    /// `MAX_ROLLBACKS_PER_DAY` (3), up to 1000.
-    pub max_per_day: u32,
-    /// `BLACKOUT_WINDOWS` (`Sat,Sun 00:00-06:00 UTC`; `none` switches them off).
-    pub blackout: BlackoutWindows,
-    /// `EMERGENCY_OVERRIDES_BLACKOUT` (false): whether the emergency level rolls back even in a blackout.
-    pub emergency_overrides_blackout: bool,
 }
 
 /// How long the proof may take.
@@ -79,7 +48,18 @@ pub struct VerifyConfig {
     pub stabilization: Duration,
 }
 
-pub(super) fn read_policy(reader: &mut Reader) -> Checked<PolicyConfig> {
+/// What the decision weighs, what goes for every run, and the proof.
+pub(super) struct Policy {
+    pub(super) settings: Settings,
+    pub(super) run: RunConfig,
+    pub(super) verify: VerifyConfig,
+}
+
+pub(super) fn read(
+    reader: &mut Reader,
+    objective: &Checked<Objective>,
+    gitops: &Checked<Option<GitopsConfig>>,
+) -> Checked<Policy> {
     let rollback_enabled = reader.flag(&ROLLBACK_ENABLED);
     let auto_rollback_critical = reader.flag(&AUTO_ROLLBACK_CRITICAL);
     let auto_rollback_emergency = reader.flag(&AUTO_ROLLBACK_EMERGENCY);
@@ -95,51 +75,66 @@ pub(super) fn read_policy(reader: &mut Reader) -> Checked<PolicyConfig> {
     let min_events = reader.count(&MIN_EVENTS, 0..=1_000_000_000);
     let min_bad_events = reader.count(&MIN_BAD_EVENTS, 0..=1_000_000_000);
     let resume_max_age = reader.duration(&RESUME_MAX_AGE, Duration::ZERO..=7 * DAY);
-    Ok(PolicyConfig {
-        rollback_enabled: rollback_enabled?,
-        auto_rollback_critical: auto_rollback_critical?,
-        auto_rollback_emergency: auto_rollback_emergency?,
-        require_approval: require_approval?,
-        approval_timeout: approval_timeout?,
-        dry_run: dry_run?,
-        require_active_burn: require_active_burn?,
-        require_attribution: require_attribution?,
-        require_seen_live: require_seen_live?,
-        attribution_window: attribution_window?,
-        outage_detection: outage_detection?,
-        max_revisions_back: max_revisions_back?,
-        min_events: min_events?,
-        min_bad_events: min_bad_events?,
-        resume_max_age: resume_max_age?,
-    })
-}
-
-pub(super) fn read_limits(reader: &mut Reader) -> Checked<LimitsConfig> {
     let cooldown = reader.duration(&COOLDOWN, Duration::ZERO..=30 * DAY);
     let max_per_hour = reader.count(&MAX_ROLLBACKS_PER_HOUR, 0..=1000);
     let max_per_day = reader.count(&MAX_ROLLBACKS_PER_DAY, 0..=1000);
-    let blackout = reader.required(&BLACKOUT_WINDOWS, |text| {
-        if text.eq_ignore_ascii_case("none") {
-            return Ok(Default::default());
-        }
-        text.parse::<BlackoutWindows>().map_err(|error| {
-            Invalid::because(format!(
-                "cannot be understood ({error}); write it like Sat,Sun 00:00-06:00 UTC, several separated by a \
-                 semicolon, or none"
-            ))
-        })
-    });
+    let blackout = reader.required(&BLACKOUT_WINDOWS, parse_blackout);
     let emergency_overrides_blackout = reader.flag(&EMERGENCY_OVERRIDES_BLACKOUT);
-    Ok(LimitsConfig {
-        cooldown: cooldown?,
-        max_per_hour: max_per_hour?,
-        max_per_day: max_per_day?,
-        blackout: blackout?,
-        emergency_overrides_blackout: emergency_overrides_blackout?,
+    let verify = read_verify(reader)?;
+    let (rollback_enabled, dry_run) = (rollback_enabled?, dry_run?);
+    let objective = objective.as_ref().map_err(|reported| *reported)?;
+    let gitops = gitops.as_ref().map_err(|reported| *reported)?.as_ref();
+    Ok(Policy {
+        settings: Settings {
+            rollback_enabled: rollback_enabled || dry_run,
+            auto_rollback_critical: auto_rollback_critical?,
+            auto_rollback_emergency: auto_rollback_emergency?,
+            require_approval: require_approval?,
+            by_pull_request: gitops.is_some_and(|gitops| gitops.mode == GitopsMode::PullRequest),
+            require_active_burn: require_active_burn?,
+            require_attribution: require_attribution?,
+            require_seen_live: require_seen_live?,
+            attribution_window: in_calendar(attribution_window?),
+            violation_for: in_calendar(objective.violation_for),
+            max_revisions_back: max_revisions_back?,
+            min_events: min_events?,
+            min_bad_events: min_bad_events?,
+            cooldown: in_calendar(cooldown?),
+            max_per_hour: max_per_hour?,
+            max_per_day: max_per_day?,
+            blackout: blackout?,
+            emergency_overrides_blackout: emergency_overrides_blackout?,
+            verify_deadline: in_calendar(verify.deadline),
+        },
+        run: RunConfig {
+            rollback_enabled,
+            dry_run,
+            approval_timeout: approval_timeout?,
+            outage_detection: outage_detection?,
+            resume_max_age: resume_max_age?,
+        },
+        verify,
     })
 }
 
-pub(super) fn read_verify(reader: &mut Reader) -> Checked<VerifyConfig> {
+/// Turns a duration into one that can be added to a time.
+fn in_calendar(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).expect("no range reaches beyond a year")
+}
+
+fn parse_blackout(text: &str) -> Result<BlackoutWindows, Invalid> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(BlackoutWindows::default());
+    }
+    text.parse::<BlackoutWindows>().map_err(|error| {
+        Invalid::because(format!(
+            "cannot be understood ({error}); write it like Sat,Sun 00:00-06:00 UTC, several separated by a semicolon, \
+             or none"
+        ))
+    })
+}
+
+fn read_verify(reader: &mut Reader) -> Checked<VerifyConfig> {
     let timeout = reader.duration(&VERIFY_TIMEOUT, Duration::ZERO..=HOUR);
     let deadline = reader.duration(&VERIFY_DEADLINE, Duration::ZERO..=DAY);
     let stabilization = reader.duration(&STABILIZATION, Duration::ZERO..=DAY);

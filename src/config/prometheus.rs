@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::clients::http::{Auth, HttpSettings};
+
 use super::{
     address::{PlainHttp, base_url},
     duration::MINUTE,
@@ -23,48 +25,10 @@ use super::{
 pub struct PrometheusConfig {
     /// `PROMETHEUS_URL`, required: `http` or `https`, without user info, query or fragment; its path ends in `/`.
     pub url: Url,
-    /// `PROMETHEUS_TOKEN`, or `PROMETHEUS_USERNAME` and `PROMETHEUS_PASSWORD`; none by default.
-    pub auth: Auth,
-    /// `PROMETHEUS_HEADERS`, none by default: more headers, names and values valid in HTTP.
-    pub headers: Vec<(String, SecretString)>,
-    /// `PROMETHEUS_CA_FILE`, `PROMETHEUS_CLIENT_CERT_FILE`, `PROMETHEUS_CLIENT_KEY_FILE`.
-    pub tls: TlsConfig,
-    /// `PROMETHEUS_TIMEOUT` (10s), up to 10m: total deadline of one query.
-    pub timeout: Duration,
-}
-
-/// How a request proves who sends it.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// With a bearer token.
-    Bearer(SecretString),
-    /// With basic authentication.
-    Basic {
-        /// The user, without a colon.
-        username: String,
-        /// The password.
-        password: SecretString,
-    },
-}
-
-/// What TLS trusts and shows, beyond the platform's roots.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// A PEM file with more certificate authorities; none by default.
-    pub ca_file: Option<PathBuf>,
-    /// A client certificate; none by default.
-    pub client_identity: Option<ClientIdentity>,
-}
-
-/// A client certificate and its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientIdentity {
-    /// PEM file with the certificate chain.
-    pub cert_file: PathBuf,
-    /// PEM file with the private key.
-    pub key_file: PathBuf,
+    /// `PROMETHEUS_TOKEN`, or `PROMETHEUS_USERNAME` and `PROMETHEUS_PASSWORD` (none by default); `PROMETHEUS_HEADERS`,
+    /// none by default, valid in HTTP; `PROMETHEUS_CA_FILE`, `PROMETHEUS_CLIENT_CERT_FILE` and
+    /// `PROMETHEUS_CLIENT_KEY_FILE`; `PROMETHEUS_TIMEOUT` (10s), up to 10m.
+    pub http: HttpSettings,
 }
 
 pub(super) fn read(reader: &mut Reader) -> Checked<PrometheusConfig> {
@@ -74,14 +38,19 @@ pub(super) fn read(reader: &mut Reader) -> Checked<PrometheusConfig> {
     });
     let auth = read_auth(reader);
     let headers = read_headers(reader);
-    let tls = read_tls(reader);
+    let ca_file = reader.file(&PROMETHEUS_CA_FILE);
+    let client_identity = read_client_identity(reader);
     let timeout = reader.duration(&PROMETHEUS_TIMEOUT, Duration::from_millis(1)..=10 * MINUTE);
     Ok(PrometheusConfig {
         url: url?,
-        auth: auth?,
-        headers: headers?,
-        tls: tls?,
-        timeout: timeout?,
+        http: HttpSettings {
+            auth: auth?,
+            headers: headers?,
+            ca_file: ca_file?,
+            client_identity: client_identity?,
+            timeout: timeout?,
+            ..HttpSettings::default()
+        },
     })
 }
 
@@ -189,21 +158,12 @@ fn is_header_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn read_tls(reader: &mut Reader) -> Checked<TlsConfig> {
-    let ca_file = reader.file(&PROMETHEUS_CA_FILE);
+/// Reads the files of the client's certificate and its key: both, or neither.
+fn read_client_identity(reader: &mut Reader) -> Checked<Option<(PathBuf, PathBuf)>> {
     let together =
         reader.both_or_neither(&PROMETHEUS_CLIENT_CERT_FILE, &PROMETHEUS_CLIENT_KEY_FILE);
     let cert_file = reader.file(&PROMETHEUS_CLIENT_CERT_FILE);
     let key_file = reader.file(&PROMETHEUS_CLIENT_KEY_FILE);
     together?;
-    let client_identity = cert_file?
-        .zip(key_file?)
-        .map(|(cert_file, key_file)| ClientIdentity {
-            cert_file,
-            key_file,
-        });
-    Ok(TlsConfig {
-        ca_file: ca_file?,
-        client_identity,
-    })
+    Ok(cert_file?.zip(key_file?))
 }

@@ -1,19 +1,12 @@
-//! The service and its objective.
+//! The service.
 
-use std::{fmt, str::FromStr, time::Duration};
-
-use crate::slo::ErrorBudget;
+use std::{fmt, str::FromStr};
 
 use super::{
-    duration::{DAY, HOUR},
     problems::{Checked, Invalid, quoted},
-    reader::{Reader, number},
-    variables::{ERROR_BUDGET, NAMESPACE, SERVICE_NAME, SLO_WINDOW},
+    reader::Reader,
+    variables::{NAMESPACE, SERVICE_NAME},
 };
-
-/// Smallest error budget (ratio): one bad event in a billion. Below it no counter has enough events to tell, and the
-/// division by the budget would leave the range of floating-point numbers.
-const SMALLEST_BUDGET: f64 = 1e-9;
 
 /// Which service is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,15 +15,6 @@ pub struct ServiceConfig {
     pub name: ServiceName,
     /// `NAMESPACE`, required: its Kubernetes namespace.
     pub namespace: Namespace,
-}
-
-/// What the service promises.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SloConfig {
-    /// `SLO_WINDOW` (30d), from 1h to 366d: the period that the budget is for.
-    pub window: Duration,
-    /// `ERROR_BUDGET` (0.001): the share of events that may be bad within the window.
-    pub error_budget: ErrorBudget,
 }
 
 /// The name of a service: an RFC 1123 name, dots allowed, at most 253 characters.
@@ -123,21 +107,5 @@ pub(super) fn read_service(reader: &mut Reader) -> Checked<ServiceConfig> {
     Ok(ServiceConfig {
         name: name?,
         namespace: namespace?,
-    })
-}
-
-pub(super) fn read_slo(reader: &mut Reader) -> Checked<SloConfig> {
-    let window = reader.duration(&SLO_WINDOW, HOUR..=366 * DAY);
-    let error_budget = reader.required(&ERROR_BUDGET, |text| {
-        number(text).filter(|ratio| *ratio >= SMALLEST_BUDGET).and_then(ErrorBudget::new).ok_or_else(|| {
-            Invalid::because(format!(
-                "is {}; write it as a fraction from {SMALLEST_BUDGET:e} and below 1, so 0.1 % is 0.001",
-                quoted(text)
-            ))
-        })
-    });
-    Ok(SloConfig {
-        window: window?,
-        error_budget: error_budget?,
     })
 }

@@ -29,7 +29,7 @@ pub(super) fn look(
     let case = Case {
         has_git: config.gitops.is_some(),
         may_switch_off: argocd.may_disable_auto_sync,
-        name: &argocd.app_name,
+        name: &argocd.client.app_name,
         app,
     };
     let mut findings = vec![case.itself(now)];

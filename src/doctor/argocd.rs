@@ -6,9 +6,8 @@ use url::Url;
 use super::application;
 use super::finding::Finding;
 use super::rights;
-use crate::clients::argocd::{Account, Argo, ArgoError, ArgoFault, SyncWindows, Version};
-use crate::config::{ArgocdAuth, ArgocdConfig, Config};
-use crate::service::argo;
+use crate::clients::argocd::{Account, Argo, ArgoAuth, ArgoError, ArgoFault, SyncWindows, Version};
+use crate::config::{ArgocdConfig, Config};
 
 const REACH: &str = "argocd";
 const LOGIN: &str = "argocd login";
@@ -20,16 +19,16 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let Some(argocd) = &config.argocd else {
         return Vec::new();
     };
-    let argo = argo(argocd);
+    let argo = Argo::new(argocd.client.clone());
     let version = argo.version().await;
-    let mut findings = vec![reached(&argocd.server, &version)];
+    let mut findings = vec![reached(&argocd.client.server, &version)];
     if version.as_ref().is_err_and(is_out_of_reach) {
         findings.push(Finding::unchecked(LOGIN, "sign in", "the way to Argo CD"));
         return findings;
     }
     let account = argo.account().await;
     let is_signed_in = matches!(&account, Ok(Account::Named { .. }));
-    findings.push(signed_in(&argocd.auth, account));
+    findings.push(signed_in(&argocd.client.auth, account));
     if !is_signed_in {
         let tried = format!("read application {:?}", argo.name());
         findings.push(Finding::unchecked(APPLICATION, tried, "the login"));
@@ -62,13 +61,13 @@ async fn inside(
     findings
 }
 
-fn signed_in(auth: &ArgocdAuth, account: Result<Account, ArgoError>) -> Finding {
+fn signed_in(auth: &ArgoAuth, account: Result<Account, ArgoError>) -> Finding {
     let (tried, remedy) = match auth {
-        ArgocdAuth::Token(_) => (
+        ArgoAuth::Token(_) => (
             "sign in with ARGOCD_TOKEN".to_owned(),
             "set a new ARGOCD_TOKEN",
         ),
-        ArgocdAuth::Password { username, .. } => (
+        ArgoAuth::Password { username, .. } => (
             format!("log in as {username:?}, once"),
             "check ARGOCD_USERNAME and ARGOCD_PASSWORD",
         ),

@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use super::overlay;
 use crate::clients::git::{Access, Git, GitError, GitFault, Snapshot};
+use crate::clients::github::Github;
 use crate::observe;
 use crate::service::Service;
 
@@ -17,11 +18,11 @@ const LOOK: &str = "check GITOPS_REPO, and look at the git server";
 /// Reads the branch as a pass does, and asks whether a push would be taken. Finds nothing where no repository is
 /// configured. What was read of the branch is returned too, for those who go by it.
 pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapshot>) {
-    let (Some(git), Some(config)) = (&service.git, &service.config.gitops) else {
+    let Some(git) = &service.git else {
         return (Vec::new(), None);
     };
     // What an App may do GitHub says better.
-    let asks_for_push = config.github_app.is_none();
+    let asks_for_push = !service.github.as_ref().is_some_and(Github::is_app);
     let pusher = git.clone();
     let access = async {
         match asks_for_push {
@@ -30,7 +31,7 @@ pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapsho
         }
     };
     let (read, access) = tokio::join!(
-        observe::branch(git, service.settings.max_revisions_back, None),
+        observe::branch(git, service.config.policy.max_revisions_back, None),
         access,
     );
     let mut findings = match &read {

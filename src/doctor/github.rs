@@ -79,7 +79,7 @@ async fn granted(github: &Github, mode: GitopsMode) -> Vec<Finding> {
 }
 
 async fn rules(github: &Github, config: &GitopsConfig) -> Finding {
-    let branch = config.branch.as_str();
+    let branch = &config.git.branch;
     let tried = format!("read the rules of branch {branch:?}");
     let rules = match github.rules(branch).await {
         Ok(rules) => rules,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError, Stores};
-use crate::config::{Histograms, SliSource};
+use crate::config::Sli;
 use crate::observe::{KubeState, Near, Observation, Probes};
 use crate::service::Service;
 use crate::slo::{Assessment, Reading, Unknown, Weight, assess_slices};
@@ -30,7 +30,7 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
     let metrics = service.metrics();
     let (about, observed) = tokio::join!(
         metrics.prometheus.about(),
-        metrics.observe(&service.objective)
+        metrics.observe(&service.config.objective)
     );
     let mut findings = Vec::new();
     match &observed {
@@ -38,7 +38,7 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
             findings.push(reached(service, &about));
             findings.extend(version(&about));
             findings.extend(about.stores.as_ref().map(stores));
-            findings.push(retention(&about, service.objective.window));
+            findings.push(retention(&about, service.config.objective.window));
             findings.extend(readings(service, observation));
             findings.extend(buckets(service, observation));
             findings.extend(failures(observation));
@@ -178,7 +178,7 @@ fn retention(about: &About, window: Duration) -> Finding {
 fn readings(service: &Service<'_>, observation: &Observation) -> Vec<Finding> {
     let assessment = assess_slices(
         &observation.measurement,
-        &service.objective,
+        &service.config.objective,
         observation.slice_window,
     );
     let mut findings: Vec<Finding> = known(service, observation, &assessment)
@@ -214,9 +214,9 @@ fn known(
         findings.push(Finding::ok(
             IDENTITY,
             "look whether they are events of one service, each counted once",
-            match service.config.sli.source {
-                SliSource::Family(_) => "all series agree in every label that names a place, and no event is counted twice",
-                SliSource::Own { .. } => {
+            match service.config.sli {
+                Sli::Family { .. } => "all series agree in every label that names a place, and no event is counted twice",
+                Sli::Own { .. } => {
                     "a sum of your own queries has no labels, so they are taken at their word: both should name the cluster or \
                      whatever else tells this service from one of the same name"
                 }
@@ -406,11 +406,8 @@ fn kube_state(known: KubeState) -> Finding {
 
 /// Says where the service's latency is not known because of the kind of histogram that is asked for.
 fn native(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
-    let sli = &service.config.sli;
-    let is_native = matches!(
-        (&sli.source, sli.histograms),
-        (SliSource::Family(_), Histograms::Native)
-    );
+    let is_native =
+        matches!(&service.config.sli, Sli::Family { buckets, .. } if buckets.is_native());
     let is_missing = match &observation.measurement.latency {
         Reading::NoSeries | Reading::Refused { .. } | Reading::Invalid { .. } => true,
         Reading::Measured(_)
@@ -431,11 +428,8 @@ fn native(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
 
 /// Looks whether buckets end at the latency thresholds: between two bounds a verdict is often not possible.
 fn buckets(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
-    let sli = &service.config.sli;
-    let is_classic = matches!(
-        (&sli.source, sli.histograms),
-        (SliSource::Family(_), Histograms::Classic)
-    );
+    let is_classic =
+        matches!(&service.config.sli, Sli::Family { buckets, .. } if !buckets.is_native());
     let slices = observation.measurement.latency.value()?;
     let newest = slices
         .iter()
@@ -447,8 +441,8 @@ fn buckets(service: &Service<'_>, observation: &Observation) -> Option<Finding> 
     }
     let tried = "look for buckets that end at MAX_LATENCY_P95 and MAX_LATENCY_P99";
     let missing: Vec<String> = [
-        ("MAX_LATENCY_P95", service.objective.max_latency_p95),
-        ("MAX_LATENCY_P99", service.objective.max_latency_p99),
+        ("MAX_LATENCY_P95", service.config.objective.max_latency_p95),
+        ("MAX_LATENCY_P99", service.config.objective.max_latency_p99),
     ]
     .into_iter()
     .filter(|(_, threshold)| newest.share_above(threshold.as_secs_f64()).is_none())

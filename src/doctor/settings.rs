@@ -1,7 +1,7 @@
 //! What the settings themselves say: whether anything is rolled back at all, and by which way.
 
 use super::finding::Finding;
-use crate::config::{Config, GitopsMode, SettingOrigin};
+use crate::config::{Config, SettingOrigin};
 
 const CONFIGURATION: &str = "configuration";
 const SWITCHES: &str = "switches";
@@ -33,14 +33,12 @@ fn configuration(config: &Config) -> Finding {
 fn switches(config: &Config) -> Finding {
     let tried = "read ROLLBACK_ENABLED, DRY_RUN, AUTO_ROLLBACK_* and REQUIRE_APPROVAL";
     let policy = &config.policy;
-    let gitops = config.gitops.as_ref();
-    let by_pull_request = gitops.is_some_and(|gitops| gitops.mode == GitopsMode::PullRequest);
-    let off = if policy.dry_run {
+    let off = if config.run.dry_run {
         Some((
             "DRY_RUN is true: nothing is rolled back, told or remembered",
             "set DRY_RUN=false",
         ))
-    } else if !policy.rollback_enabled {
+    } else if !config.run.rollback_enabled {
         Some((
             "ROLLBACK_ENABLED is false: a rollback is decided and shown, and not carried out",
             "set ROLLBACK_ENABLED=true once you trust what it shows",
@@ -50,7 +48,7 @@ fn switches(config: &Config) -> Finding {
             "both AUTO_ROLLBACK_CRITICAL and AUTO_ROLLBACK_EMERGENCY are false: no level rolls back without a person",
             "set one of them to true",
         ))
-    } else if policy.require_approval && !by_pull_request && asks_nobody(config) {
+    } else if policy.require_approval && !policy.by_pull_request && asks_nobody(config) {
         Some((
             "REQUIRE_APPROVAL is true, and nobody is told that a plan waits",
             "set SLACK_WEBHOOK, PAGERDUTY_KEY or WEBHOOK_URL",

@@ -12,7 +12,7 @@ const SOURCE: &str = "argocd source";
 pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
     let gitops = config.gitops.as_ref()?;
     let tried = "compare the application's source with GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH";
-    let repo = gitops.repo.remote_url();
+    let repo = &gitops.git.url;
     let all = app.sources.all();
     if all.is_empty() {
         return Some(Finding::warning(
@@ -22,7 +22,7 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
             "look at spec.source of the application",
         ));
     }
-    let from_repo = |source: &&Source| is_same_repository(&source.repo_url, &repo);
+    let from_repo = |source: &&Source| is_same_repository(&source.repo_url, repo);
     let ours: Vec<&Source> = all.iter().filter(from_repo).collect();
     if ours.is_empty() {
         return Some(Finding::warning(
@@ -43,7 +43,7 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
             format!(
                 "it follows {} and not GITOPS_BRANCH ({})",
                 ours[0].target_revision.as_deref().unwrap_or("HEAD"),
-                gitops.branch.as_str()
+                gitops.git.branch
             ),
             "name the branch that the application follows: a revert elsewhere changes nothing",
         ),
@@ -70,10 +70,9 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
 
 /// Tells whether a source follows the branch. `HEAD` stands for the default branch, which may be it.
 fn follows(source: &Source, gitops: &GitopsConfig) -> bool {
-    let branch = gitops.branch.as_str();
     match source.target_revision.as_deref() {
         None | Some("HEAD") => true,
-        Some(wanted) => wanted.strip_prefix("refs/heads/").unwrap_or(wanted) == branch,
+        Some(wanted) => wanted.strip_prefix("refs/heads/").unwrap_or(wanted) == gitops.git.branch,
     }
 }
 
@@ -84,11 +83,8 @@ fn is_watched(source: &Source, gitops: &GitopsConfig) -> bool {
     let is_within = |inner: &str, outer: &str| {
         matches!(outer, "" | ".") || inner == outer || inner.starts_with(&format!("{outer}/"))
     };
-    gitops
-        .paths
-        .iter()
-        .map(crate::config::RepoPath::as_str)
-        .any(|path| is_within(own, path) || is_within(path, own))
+    let mut paths = gitops.git.paths.iter();
+    paths.any(|path| is_within(own, path) || is_within(path, own))
 }
 
 /// Tells whether two addresses lead to one repository, however they are written: over HTTPS or SSH, with or without

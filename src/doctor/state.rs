@@ -167,7 +167,7 @@ fn limits_now(
     now: DateTime<Utc>,
 ) -> Finding {
     let tried = "compare COOLDOWN and MAX_ROLLBACKS_PER_* with what was done";
-    let settings = &service.settings;
+    let settings = &service.config.policy;
     let nothing_allowed = [
         ("MAX_ROLLBACKS_PER_HOUR", settings.max_per_hour),
         ("MAX_ROLLBACKS_PER_DAY", settings.max_per_day),
@@ -202,7 +202,7 @@ fn limits_now(
 }
 
 fn blackout(service: &Service<'_>, now: DateTime<Utc>) -> Finding {
-    let windows = &service.config.limits.blackout;
+    let windows = &service.config.policy.blackout;
     let tried = format!("compare BLACKOUT_WINDOWS ({windows}) with the clock");
     match windows.covers(now) {
         None => Finding::ok(BLACKOUT, tried, "none is open now"),
@@ -214,7 +214,7 @@ fn blackout(service: &Service<'_>, now: DateTime<Utc>) -> Finding {
                 active.window,
                 active.until.format("%Y-%m-%d %H:%M UTC")
             ),
-            if service.settings.emergency_overrides_blackout {
+            if service.config.policy.emergency_overrides_blackout {
                 "know that only the emergency level rolls back until then"
             } else {
                 "know that nothing is rolled back until then"

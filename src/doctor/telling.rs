@@ -28,7 +28,7 @@ pub(super) async fn look(service: &Service<'_>, send_test: bool) -> Vec<Finding>
     findings.extend(config.state.log_file.as_deref().map(log_file));
     let text_file = config.notify.metrics_textfile.as_deref();
     findings.extend(text_file.map(|file| folder_of(TEXT_FILE, "METRICS_TEXTFILE", file)));
-    if send_test && config.policy.dry_run {
+    if send_test && config.run.dry_run {
         findings.push(Finding::warning(
             TELLING,
             "send a test message",

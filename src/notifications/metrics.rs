@@ -96,7 +96,7 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
 }
 
 fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numbers {
-    let thresholds = &service.config.thresholds;
+    let objective = &service.config.objective;
     let telling = &state.telling;
     let counters = &telling.counters;
     let remembered = history(state);
@@ -109,11 +109,11 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
     let in_flight = state.in_flight().map(|it| it.phase);
     Numbers {
         thresholds: Some(Thresholds {
-            warning: thresholds.warning,
-            critical: thresholds.critical,
-            emergency: thresholds.emergency,
-            burn_rate_fast: thresholds.burn_rate_fast,
-            burn_rate_slow: thresholds.burn_rate_slow,
+            warning: objective.levels.warning(),
+            critical: objective.levels.critical(),
+            emergency: objective.levels.emergency(),
+            burn_rate_fast: objective.burn_rate_fast,
+            burn_rate_slow: objective.burn_rate_slow,
         }),
         memory: Some(Remembered {
             in_progress: in_flight.is_some_and(|phase| !phase.waits_for_a_person()),
@@ -121,11 +121,11 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
             holds: remembered.all().iter().filter(is_held).count(),
             hold_violated: Some(telling.told.violated),
             left_this_hour: Some(left(
-                service.settings.max_per_hour,
+                service.config.policy.max_per_hour,
                 chrono::Duration::hours(1),
             )),
             left_this_day: Some(left(
-                service.settings.max_per_day,
+                service.config.policy.max_per_day,
                 chrono::Duration::hours(24),
             )),
             last_success: counters.last_success,

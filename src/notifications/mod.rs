@@ -40,7 +40,7 @@ pub(crate) async fn at_once(
     let seen = Seen {
         record,
         is_unavailable: false,
-        levels: service.objective.levels,
+        levels: service.config.objective.levels,
         at: Utc::now(),
         damage: None,
         holds: &Holds::NotLookedAt,
@@ -100,7 +100,7 @@ pub(crate) async fn at_the_end(
     let seen = Seen {
         record,
         is_unavailable: ended.exit == Exit::Unavailable,
-        levels: service.objective.levels,
+        levels: service.config.objective.levels,
         at: Utc::now(),
         damage,
         holds: &ended.holds,

@@ -26,7 +26,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Asks how the error ratio went in the last hour (0..1), oldest first; empty where that is not known in time.
 pub(super) async fn course(service: &Service<'_>) -> Vec<Option<f64>> {
     let metrics = service.metrics();
-    let asked = metrics.recent_slices(&service.objective, COURSE);
+    let asked = metrics.recent_slices(&service.config.objective, COURSE);
     let Ok(Ok(recent)) = tokio::time::timeout(PATIENCE, asked).await else {
         return Vec::new();
     };
@@ -140,8 +140,8 @@ fn limits_left(service: &Service<'_>, state: &ServiceState) -> LimitsLeft {
         max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
     };
     LimitsLeft {
-        hour: left(service.settings.max_per_hour, Duration::hours(1)),
-        day: left(service.settings.max_per_day, Duration::hours(24)),
+        hour: left(service.config.policy.max_per_hour, Duration::hours(1)),
+        day: left(service.config.policy.max_per_day, Duration::hours(24)),
     }
 }
 
@@ -172,7 +172,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
         .approval
         .as_ref()
         .map(|approval| approval.expires_at);
-    let proposed = || rollback.begun_at + config.policy.approval_timeout;
+    let proposed = || rollback.begun_at + config.run.approval_timeout;
     NewsRollback {
         id: rollback.id.clone(),
         origin: rollback.origin,

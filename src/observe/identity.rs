@@ -312,9 +312,9 @@ fn labels_in(matchers: &str) -> BTreeSet<String> {
 mod tests {
     use super::*;
     use crate::clients::prometheus::{Answer, Sample};
-    use crate::config::MetricsFamily;
+    use crate::config::{Buckets, MetricsFamily};
     use crate::observe::queries::{PART, Workload};
-    use crate::observe::series::{Buckets, SeenForm};
+    use crate::observe::series::SeenForm;
 
     fn series(selector: Option<&str>) -> Series {
         let workload = Workload::new("shop", "checkout");

@@ -23,4 +23,4 @@ pub use metrics::{Metrics, Observation, RecentSlices};
 pub use near::{KubeState, Near, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload};
-pub use series::{Buckets, SeenForm};
+pub use series::SeenForm;

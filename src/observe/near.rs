@@ -10,10 +10,10 @@ use super::metrics::Metrics;
 use super::parts::{Parts, Quantity};
 use super::pods::matchers;
 use super::queries::{Queries, Workload, combine};
-use super::series::{Buckets, SeenForm, Series};
+use super::series::{SeenForm, Series};
 use crate::clients::prometheus::PrometheusError;
 use crate::clients::prometheus::promql::{regex_escape, string_literal};
-use crate::config::MetricsFamily;
+use crate::config::{Buckets, MetricsFamily};
 
 /// Most names of one label that are asked for; a namespace has fewer services.
 const MOST_ASKED: usize = 500;

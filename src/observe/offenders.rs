@@ -258,10 +258,10 @@ fn is_probe(route: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::MetricsFamily;
+    use crate::config::{Buckets, MetricsFamily};
     use crate::observe::Workload;
     use crate::observe::queries::PART;
-    use crate::observe::series::{Buckets, SeenForm};
+    use crate::observe::series::SeenForm;
 
     fn series() -> Series {
         let workload = Workload::new("shop", "check.out");

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::identity::Identity;
 use super::parts::{Parts, Quantity};
 use super::pods::images;
-use super::series::{Buckets, SeenForm, Series};
+use super::series::{SeenForm, Series};
 use crate::clients::prometheus::promql::{range_seconds, string_literal};
-use crate::config::MetricsFamily;
+use crate::config::{Buckets, MetricsFamily, Sli};
 
 /// Label that tells which quantity of a combined answer a series is.
 pub(super) const PART: &str = "error_budget_part";
@@ -76,6 +76,18 @@ enum EventQueries {
 }
 
 impl Queries {
+    /// Returns the queries that count a service's events as the configuration says.
+    pub fn new(workload: Workload, sli: &Sli) -> Self {
+        match sli {
+            Sli::Family {
+                family,
+                selector,
+                buckets,
+            } => Self::family(workload, *family, selector.as_deref(), buckets.clone()),
+            Sli::Own { bad, total } => Self::own(workload, bad, total),
+        }
+    }
+
     /// Returns the queries of a family. `selector` (label matchers separated by commas, trusted text) takes the place
     /// of the labels by which the family names a service.
     pub fn family(

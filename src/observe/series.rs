@@ -10,25 +10,13 @@ use super::families::{
 };
 use super::queries::Workload;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
-use crate::config::MetricsFamily;
+use crate::config::{Buckets, MetricsFamily};
 
 /// How far back a call is looked for that proves what a server tells apart.
 const PROOF_RANGE: Duration = Duration::from_secs(6 * 3600);
 
 /// Most values of an unknown form that are named.
 const NAMED_FORMS: usize = 3;
-
-/// Which bounds of the latency histogram are asked for.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub enum Buckets {
-    /// All that a classic histogram has.
-    #[default]
-    All,
-    /// These upper bounds (seconds) of a classic histogram, and `+Inf`. A bound that does not exist is not answered.
-    Named(Vec<f64>),
-    /// A native histogram, whose own buckets are read.
-    Native,
-}
 
 /// What the first answer of a pass says about how a service is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -392,7 +380,7 @@ impl Series {
 
     /// Tells whether the latency is kept in native histograms.
     pub(super) fn has_native_latency(&self) -> bool {
-        self.buckets == Buckets::Native
+        self.buckets.is_native()
     }
 
     /// Cumulative latency buckets of a window that ends now, by `le` in the family's unit, or one native histogram.

@@ -70,7 +70,7 @@ pub(crate) fn answer(
     by: &str,
 ) -> Result<Said, Box<Ended>> {
     let state = &service.config.state;
-    let is_dry_run = service.config.policy.dry_run;
+    let is_dry_run = service.config.run.dry_run;
     let without_state = |error| Box::new(Ended::without_state(&error));
     let mut memory = Memory::open(&state.state_file, is_dry_run).map_err(without_state)?;
     let signature = Signature {
@@ -116,7 +116,7 @@ pub(crate) fn answer(
         to: rollback.to.clone(),
         by: signed.map_or_else(|| by.to_owned(), |it| it.by.clone()),
         at: signed.map_or_else(now, |it| it.at),
-        dry_run: service.config.policy.dry_run,
+        dry_run: service.config.run.dry_run,
         effect: words.to_owned(),
     })
 }

@@ -130,7 +130,7 @@ fn planned(
     git: &Git,
     argo_operation: Option<&ArgoOperation>,
 ) -> Vec<StepPart> {
-    let how = if service.settings.by_pull_request {
+    let how = if service.config.policy.by_pull_request {
         "a pull request to"
     } else {
         "one commit on"

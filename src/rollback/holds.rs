@@ -29,7 +29,7 @@ pub(crate) async fn watched(
         Some(timeline) => timeline,
         None if !is_watched(state) => return Holds::NotLookedAt,
         None => {
-            let back = service.settings.max_revisions_back;
+            let back = service.config.policy.max_revisions_back;
             match observe::branch(git, back, None).await {
                 Ok(snapshot) => {
                     read = observe::timeline(&snapshot);

@@ -121,7 +121,7 @@ pub(crate) fn ask(
     record: Record,
 ) -> Ended {
     let asked_at = rollback.begun_at;
-    let timeout = service.config.policy.approval_timeout;
+    let timeout = service.config.run.approval_timeout;
     let approval = Approval {
         asked_at,
         expires_at: asked_at + timeout,

@@ -56,7 +56,7 @@ pub(crate) async fn prepare(
     let may_go_first = may_roll_back_first(
         !matches!(app.auto_sync, AutoSync::Off(_) | AutoSync::Absent),
         request.origin == Origin::Automatic,
-        service.settings.by_pull_request,
+        service.config.policy.by_pull_request,
         !plan.keeps.is_empty(),
     );
     let entry = may_go_first

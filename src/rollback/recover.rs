@@ -51,8 +51,8 @@ impl Terms {
     fn of(service: &Service<'_>) -> Self {
         Self {
             now: Utc::now(),
-            verify_deadline: service.settings.verify_deadline,
-            recovery_ratio: service.objective.max_bad_ratio(),
+            verify_deadline: service.config.policy.verify_deadline,
+            recovery_ratio: service.config.objective.max_bad_ratio(),
         }
     }
 }
@@ -109,7 +109,7 @@ pub(crate) async fn not_remembering(
     let why = format!("what was rolled back before is not known, and cannot be looked up: {why}");
     let record = match measure(service, heading).await {
         Ok((observation, assessment)) => {
-            Record::unknown(heading, &service.objective, observation.evaluated_at)
+            Record::unknown(heading, &service.config.objective, observation.evaluated_at)
                 .with_assessment(&assessment)
         }
         Err(not_evaluated) => not_evaluated.record,

@@ -61,7 +61,7 @@ pub(crate) async fn resume(
         Ok(git) => git,
         Err(error) => {
             let why = error.to_string();
-            let record = Record::unknown(heading, &service.objective, Utc::now())
+            let record = Record::unknown(heading, &service.config.objective, Utc::now())
                 .holding(Reason::DeploymentInProgress, why.clone())
                 .with_rollback(&unfinished);
             return Ended::with(Exit::Configuration, record).complaining(why);
@@ -75,7 +75,7 @@ pub(crate) async fn resume(
             return not_evaluated.ended();
         }
     };
-    let record = Record::unknown(heading, &service.objective, observation.evaluated_at)
+    let record = Record::unknown(heading, &service.config.objective, observation.evaluated_at)
         .with_assessment(&assessment)
         .with_resumption(format!(
             "rollback {} was begun by an earlier run",
@@ -135,7 +135,7 @@ async fn go_on_alone(
         return None;
     }
     let age = (Utc::now() - execution.rollback.begun_at).to_std();
-    if age.is_ok_and(|age| age > service.config.policy.resume_max_age) {
+    if age.is_ok_and(|age| age > service.config.run.resume_max_age) {
         let why = "its intent is older than RESUME_MAX_AGE; whether Argo CD did it is to be seen in the application's history";
         execution.ends(
             StepKind::ArgocdRollback,
@@ -210,7 +210,7 @@ async fn settle(
 ) -> Option<Outage> {
     // Others may have pushed on top of it since: what was the tip then is older than all that run can have pushed.
     let judged = &execution.rollback.tip;
-    let back = service.settings.max_revisions_back;
+    let back = service.config.policy.max_revisions_back;
     let snapshot: Snapshot = match observe::branch_back_to(git, back, judged).await {
         Ok(snapshot) => snapshot,
         Err(error) => return Some(error.into()),
@@ -224,7 +224,7 @@ async fn settle(
     let age = (Utc::now() - execution.rollback.begun_at)
         .to_std()
         .unwrap_or_default();
-    let is_old = age > service.config.policy.resume_max_age;
+    let is_old = age > service.config.run.resume_max_age;
     if let Some(argo_operation) = &execution.rollback.argocd {
         // Once the application is rolled back the service is calm, and git must agree with it all the same.
         let is_begun =
@@ -294,7 +294,7 @@ async fn settle(
 
 /// Says why it must wait at this moment.
 fn held_back_now(execution: &Execution<'_>, assessment: &Assessment) -> Option<String> {
-    let settings = &execution.service.settings;
+    let settings = &execution.service.config.policy;
     held_back(settings, &execution.rollback, assessment, Utc::now())
 }
 

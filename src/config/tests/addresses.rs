@@ -191,6 +191,7 @@ fn argocd_is_a_host_or_a_url() {
         accepted(&changes)
             .argocd
             .expect("it is configured")
+            .client
             .server
             .to_string()
     };

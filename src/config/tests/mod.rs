@@ -9,6 +9,8 @@ mod values;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use crate::policy::{BlackoutWindows, Settings};
+
 use super::{
     Config, ConfigError, GitopsMode, SettingOrigin, VARIABLES, Variable, reader::is_known,
     variables::Environment,
@@ -217,42 +219,45 @@ fn names_and_defaults_are_those_of_the_contract() {
 #[test]
 fn defaults_reach_the_fields_they_belong_to() {
     let Config {
-        slo,
+        objective,
         prometheus,
         sli,
-        thresholds,
         policy,
-        limits,
+        run,
         verify,
         state,
         gate,
         ..
     } = accepted(&[]);
-    assert!((slo.error_budget.ratio() - 0.001).abs() < f64::EPSILON);
+    assert!((objective.budget.ratio() - 0.001).abs() < f64::EPSILON);
     assert_eq!(
-        limits.blackout,
+        policy.blackout,
         "Sat,Sun 00:00-06:00 UTC"
             .parse()
             .expect("it is the default")
     );
-    let limits = (
-        limits.cooldown,
-        limits.max_per_hour,
-        limits.max_per_day,
-        limits.emergency_overrides_blackout,
-    );
+    let policy = Settings {
+        blackout: BlackoutWindows::default(),
+        ..policy
+    };
     insta::assert_snapshot!(
         format!(
-            "{:?} {:?}\n{sli:?}\n{thresholds:#?}\n{policy:#?}\n{limits:?}\n{verify:?}\n{state:?}\n{gate:?}",
-            slo.window, prometheus.timeout
+            "{:?}\n{sli:?}\n{objective:#?}\n{policy:#?}\n{run:?}\n{verify:?}\n{state:?}\n{gate:?}",
+            prometheus.http.timeout
         ),
         @r#"
-        2592000s 10s
-        SliConfig { source: Family(Http), selector: None, histograms: Classic, latency_buckets: None }
-        ThresholdsConfig {
-            warning: 0.5,
-            critical: 0.8,
-            emergency: 0.95,
+        10s
+        Family { family: Http, selector: None, buckets: All }
+        Objective {
+            window: 2592000s,
+            budget: ErrorBudget(
+                0.001,
+            ),
+            levels: LevelThresholds {
+                warning: 0.5,
+                critical: 0.8,
+                emergency: 0.95,
+            },
             min_availability: 0.99,
             max_error_rate: 0.01,
             max_latency_p95: 1s,
@@ -261,29 +266,57 @@ fn defaults_reach_the_fields_they_belong_to() {
             burn_rate_fast: 14.4,
             burn_rate_slow: 6.0,
         }
-        PolicyConfig {
+        Settings {
             rollback_enabled: false,
             auto_rollback_critical: true,
             auto_rollback_emergency: true,
             require_approval: false,
-            approval_timeout: 1800s,
-            dry_run: false,
+            by_pull_request: false,
             require_active_burn: true,
             require_attribution: true,
             require_seen_live: false,
-            attribution_window: 3600s,
-            outage_detection: true,
+            attribution_window: TimeDelta {
+                secs: 3600,
+                nanos: 0,
+            },
+            violation_for: TimeDelta {
+                secs: 300,
+                nanos: 0,
+            },
             max_revisions_back: 3,
             min_events: 50,
             min_bad_events: 5,
-            resume_max_age: 1800s,
+            cooldown: TimeDelta {
+                secs: 3600,
+                nanos: 0,
+            },
+            max_per_hour: 1,
+            max_per_day: 3,
+            blackout: BlackoutWindows {
+                windows: [],
+            },
+            emergency_overrides_blackout: false,
+            verify_deadline: TimeDelta {
+                secs: 900,
+                nanos: 0,
+            },
         }
-        (3600s, 1, 3, false)
+        RunConfig { rollback_enabled: false, dry_run: false, approval_timeout: 1800s, outage_detection: true, resume_max_age: 1800s }
         VerifyConfig { timeout: 240s, deadline: 900s, stabilization: 120s }
         StateConfig { state_file: "/var/lib/error-budget-monitor/state.json", log_file: None }
         GateConfig { block_at: Warning, on_unknown: Block }
         "#
     );
+}
+
+#[test]
+fn what_the_decision_weighs_follows_from_several_settings() {
+    assert!(accepted(&[("DRY_RUN", "true")]).policy.rollback_enabled);
+    let by_pull_request = [("GITOPS_MODE", "pull-request"), ("GITOPS_TOKEN", "t")];
+    let changes = [&GITOPS[..], &by_pull_request].concat();
+    assert!(accepted(&changes).policy.by_pull_request);
+    let violation_for = accepted(&[("VIOLATION_FOR", "1d")]).policy.violation_for;
+    assert_eq!(violation_for.num_hours(), 24);
 }
 
 #[test]
@@ -298,23 +331,23 @@ fn defaults_of_optional_groups_reach_the_fields_they_belong_to() {
     ]);
     let gitops = config.gitops.expect("it is configured");
     assert_eq!(
-        (gitops.branch.as_str(), gitops.repo.to_string().as_str()),
+        (gitops.git.branch.as_str(), gitops.repo.to_string().as_str()),
         ("main", "acme/deploy")
     );
     assert_eq!(
-        (gitops.username.as_str(), gitops.mode),
+        (gitops.git.username.as_str(), gitops.mode),
         ("x-access-token", GitopsMode::Push)
     );
+    assert_eq!(gitops.git.timeout, Duration::from_secs(60));
     assert_eq!(
-        (gitops.plaintext, gitops.timeout),
-        (false, Duration::from_secs(60))
-    );
-    assert_eq!(
-        (gitops.author_name.as_str(), gitops.author_email.as_str()),
+        (
+            gitops.git.author_name.as_str(),
+            gitops.git.author_email.as_str()
+        ),
         ("error-budget-monitor", "error-budget-monitor@localhost")
     );
     let argocd = config.argocd.expect("it is configured");
-    assert!(!argocd.plaintext && !argocd.may_disable_auto_sync);
+    assert!(!argocd.may_disable_auto_sync);
     let pagerduty = config.notify.pagerduty.expect("it is configured");
     assert_eq!(
         pagerduty.events_url.as_str(),
@@ -393,7 +426,7 @@ fn flags_of_the_command_line_rank_above_the_environment() {
         Vec::new(),
     )
     .expect("the environment is complete");
-    assert!(config.policy.dry_run);
+    assert!(config.run.dry_run);
 }
 
 #[cfg(unix)]

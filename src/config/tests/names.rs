@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::{GITOPS, accepted, problem};
-use crate::config::{BranchName, Namespace, RepoPath, ServiceName};
+use crate::config::git_names::{BranchName, RepoPath};
+use crate::config::{Namespace, ServiceName};
 
 #[test]
 fn service_and_namespace_are_kubernetes_names() {
@@ -122,15 +123,10 @@ fn paths_neither_repeat_nor_nest() {
         accepted(&[GITOPS[0], ("GITOPS_PATH", text)])
             .gitops
             .expect("it is configured")
+            .git
             .paths
     };
-    let texts = |text| {
-        paths(text)
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(texts("a, b/c ,ab"), ["a", "b/c", "ab"]);
+    assert_eq!(paths("a, b/c ,ab"), ["a", "b/c", "ab"]);
     for (text, expected) in [
         ("a,a/", "twice"),
         ("a,a/b", "one inside the other"),

@@ -91,8 +91,8 @@ proptest! {
         let name = VARIABLES[index].name;
         let _ = parse(&[(name, &value), ("GITOPS_PATH", "apps"), ("GITOPS_REPO", "acme/deploy")]);
         let _ = parse(&[("GITOPS_REPO", &value), ("GITOPS_API_URL", &value), ("GITOPS_PATH", "apps")])
-            .map(|config| config.gitops.map(|gitops| gitops.repo.remote_url()));
+            .map(|config| config.gitops.map(|gitops| gitops.git.url));
         let _ = parse(&[("GITOPS_API_URL", &value), ("GITOPS_REPO", "acme/deploy"), ("GITOPS_PATH", "apps")])
-            .map(|config| config.gitops.map(|gitops| gitops.repo.remote_url()));
+            .map(|config| config.gitops.map(|gitops| gitops.git.url));
     }
 }

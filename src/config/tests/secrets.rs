@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 use secrecy::ExposeSecret;
 
 use super::{GITOPS, accepted, parse, problem};
-use crate::config::{Auth, SlackConfig, VARIABLES};
+use crate::clients::github::GithubAuth;
+use crate::clients::http::Auth;
+use crate::config::{SlackConfig, VARIABLES};
 
 const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nCANARYKEY\n-----END RSA PRIVATE KEY-----\n";
 
@@ -18,7 +20,7 @@ fn file(folder: &Path, content: impl AsRef<[u8]>) -> String {
 }
 
 fn bearer(changes: &[(&str, &str)]) -> String {
-    match accepted(changes).prometheus.auth {
+    match accepted(changes).prometheus.http.auth {
         Auth::Bearer(token) => token.expose_secret().to_owned(),
         Auth::None | Auth::Basic { .. } => panic!("there is a token"),
     }
@@ -73,7 +75,10 @@ fn tokens_fit_into_a_header() {
 #[test]
 fn headers_are_pairs_separated_by_semicolons() {
     let headers = |text| -> Vec<(String, String)> {
-        let headers = accepted(&[("PROMETHEUS_HEADERS", text)]).prometheus.headers;
+        let headers = accepted(&[("PROMETHEUS_HEADERS", text)])
+            .prometheus
+            .http
+            .headers;
         headers
             .into_iter()
             .map(|(name, value)| (name, value.expose_secret().to_owned()))
@@ -115,11 +120,17 @@ fn a_github_app_takes_the_place_of_a_token() {
         ("GITHUB_APP_PRIVATE_KEY", PEM),
     ];
     let config = accepted(&[GITOPS[0], GITOPS[1], app[0], app[1], app[2]]);
-    let app_config = config
-        .gitops
-        .and_then(|gitops| gitops.github_app)
-        .expect("it is configured");
-    assert_eq!((app_config.app_id, app_config.installation_id), (12, 34));
+    let gitops = config.gitops.expect("it is configured");
+    let github = gitops.github.expect("it is on GitHub");
+    assert!(matches!(
+        github.auth,
+        GithubAuth::App {
+            app_id: 12,
+            installation_id: 34,
+            ..
+        }
+    ));
+    assert!(gitops.git.token.is_none());
     let both = [
         GITOPS[0],
         GITOPS[1],

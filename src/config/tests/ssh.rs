@@ -151,8 +151,9 @@ mod addresses {
             ("GITOPS_SSH_KNOWN_HOSTS_FILE", "/etc/known_hosts"),
         ]);
         let gitops = config.gitops.expect("it is configured");
-        assert_eq!(gitops.ssh_key_file, Some("/run/secrets/..data/key".into()));
-        assert_eq!(gitops.ssh_known_hosts_file, Some("/etc/known_hosts".into()));
+        let ssh = gitops.ssh.expect("it is an SSH address");
+        assert_eq!(ssh.key_file, Some("/run/secrets/..data/key".into()));
+        assert_eq!(ssh.known_hosts_file, Some("/etc/known_hosts".into()));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Numbers, durations, switches and choices.
 
-use std::time::Duration;
+use chrono::TimeDelta;
 
 use super::{GITOPS, accepted, problem, problems};
 use crate::{
-    config::{GitopsMode, Histograms, MetricsFamily, OnUnknown, SliSource},
+    config::{Buckets, GitopsMode, MetricsFamily, OnUnknown, Sli},
     slo::Level,
 };
 
@@ -22,8 +22,8 @@ fn durations_are_a_whole_number_and_a_unit() {
     ];
     for (text, millis) in cases {
         assert_eq!(
-            accepted(&[("COOLDOWN", text)]).limits.cooldown,
-            Duration::from_millis(millis),
+            accepted(&[("COOLDOWN", text)]).policy.cooldown,
+            TimeDelta::milliseconds(millis),
             "{text}"
         );
     }
@@ -76,7 +76,7 @@ fn the_most_bytes_of_a_read_are_bytes_or_binary_units_within_bounds() {
         let mut variables = GITOPS.to_vec();
         variables.push(("GITOPS_MAX_BYTES", text));
         let config = accepted(&variables);
-        config.gitops.expect("a repository is set").max_bytes
+        config.gitops.expect("a repository is set").git.max_bytes
     };
     assert_eq!(read("1048576"), 1 << 20);
     assert_eq!(read("1024KiB"), 1 << 20);
@@ -123,7 +123,7 @@ fn switches_have_eight_spellings() {
         ("Off", false),
     ] {
         assert_eq!(
-            accepted(&[("DRY_RUN", text)]).policy.dry_run,
+            accepted(&[("DRY_RUN", text)]).run.dry_run,
             expected,
             "{text}"
         );
@@ -140,7 +140,7 @@ fn switches_have_eight_spellings() {
 fn counts_are_whole_and_bounded() {
     assert_eq!(
         accepted(&[("MAX_ROLLBACKS_PER_HOUR", "0")])
-            .limits
+            .policy
             .max_per_hour,
         0
     );
@@ -166,8 +166,8 @@ fn counts_are_whole_and_bounded() {
 fn ratios_are_fractions() {
     let budget = |text| {
         accepted(&[("ERROR_BUDGET", text), ("BURN_RATE_FAST", "6")])
-            .slo
-            .error_budget
+            .objective
+            .budget
             .ratio()
     };
     assert!((budget("0.001") - 0.001).abs() < f64::EPSILON);
@@ -225,11 +225,28 @@ fn burn_rates_can_be_reached() {
     }
 }
 
+/// Returns how a family counts where nothing else is set.
+fn counted_by(family: MetricsFamily) -> Sli {
+    Sli::Family {
+        family,
+        selector: None,
+        buckets: Buckets::All,
+    }
+}
+
+/// Returns the kind and bounds of the histogram.
+fn buckets(changes: &[(&str, &str)]) -> Buckets {
+    match accepted(changes).sli {
+        Sli::Family { buckets, .. } => buckets,
+        Sli::Own { .. } => panic!("{changes:?} are own queries"),
+    }
+}
+
 #[test]
 fn families_have_the_names_of_the_contract() {
     for family in MetricsFamily::ALL {
         let config = accepted(&[("METRICS_FAMILY", family.as_str())]);
-        assert_eq!(config.sli.source, SliSource::Family(family));
+        assert_eq!(config.sli, counted_by(family));
     }
     insta::assert_snapshot!(problem(&[("METRICS_FAMILY", "nginx")]), @r#"METRICS_FAMILY is "nginx"; write one of http, istio, ingress-nginx, envoy, linkerd, traefik, grpc, otel, spring"#);
 }
@@ -239,8 +256,8 @@ fn own_queries_come_in_pairs_with_a_window() {
     let (bad, total) = ("sum(increase(e[${WINDOW}]))", "sum(increase(r[${WINDOW}]))");
     let config = accepted(&[("SLI_BAD_QUERY", bad), ("SLI_TOTAL_QUERY", total)]);
     assert_eq!(
-        config.sli.source,
-        SliSource::Own {
+        config.sli,
+        Sli::Own {
             bad: bad.to_owned(),
             total: total.to_owned()
         }
@@ -287,8 +304,8 @@ fn own_queries_name_the_service_where_they_are_told_to() {
         ("SLI_TOTAL_QUERY", total),
     ]);
     assert_eq!(
-        config.sli.source,
-        SliSource::Own {
+        config.sli,
+        Sli::Own {
             bad: r#"sum(increase(e{app=~"check\\.out-.+",ns="shop"}[${WINDOW}]))"#.to_owned(),
             total: r#"sum(increase(r{app="check.out"}[${WINDOW}]))"#.to_owned(),
         }
@@ -315,10 +332,10 @@ fn a_broken_service_name_hides_no_broken_query() {
 #[test]
 fn a_selector_is_a_list_of_label_matchers() {
     let config = accepted(&[("SLI_SELECTOR", r#"app=~"${SERVICE}|x", ns="${NAMESPACE}""#)]);
-    assert_eq!(
-        config.sli.selector.as_deref(),
-        Some(r#"app=~"checkout|x", ns="shop""#)
-    );
+    let Sli::Family { selector, .. } = config.sli else {
+        panic!("it is a family");
+    };
+    assert_eq!(selector.as_deref(), Some(r#"app=~"checkout|x", ns="shop""#));
     insta::assert_snapshot!(
         problem(&[("SLI_SELECTOR", "checkout")]),
         @r#"SLI_SELECTOR is "checkout"; write label matchers separated by commas, such as namespace="shop",app=~"checkout|cart""#
@@ -354,9 +371,8 @@ fn own_queries_refuse_what_only_a_family_has() {
 
 #[test]
 fn histograms_are_classic_or_native() {
-    assert_eq!(accepted(&[]).sli.histograms, Histograms::Classic);
-    let native = accepted(&[("SLI_HISTOGRAMS", "native")]);
-    assert_eq!(native.sli.histograms, Histograms::Native);
+    assert_eq!(buckets(&[]), Buckets::All);
+    assert_eq!(buckets(&[("SLI_HISTOGRAMS", "native")]), Buckets::Native);
     insta::assert_snapshot!(
         problem(&[("SLI_HISTOGRAMS", "sparse")]),
         @r#"SLI_HISTOGRAMS is "sparse"; write classic or native"#
@@ -369,8 +385,10 @@ fn histograms_are_classic_or_native() {
 
 #[test]
 fn latency_buckets_ascend() {
-    let config = accepted(&[("SLI_LATENCY_BUCKETS", "0.1, 0.5,1,2.5")]);
-    assert_eq!(config.sli.latency_buckets, Some(vec![0.1, 0.5, 1.0, 2.5]));
+    assert_eq!(
+        buckets(&[("SLI_LATENCY_BUCKETS", "0.1, 0.5,1,2.5")]),
+        Buckets::Named(vec![0.1, 0.5, 1.0, 2.5])
+    );
     for text in ["1,0.5", "1,1", "0,1", "1,,2", "a", "1,inf", "-1,1"] {
         assert!(
             problem(&[("SLI_LATENCY_BUCKETS", text)]).contains("ascending"),

@@ -21,12 +21,12 @@ use tokio::time::Instant;
 
 use super::channels::Channel;
 use super::handles::{Handle, Handles};
-use crate::clients::github::{Github, GithubAuth, GithubError, GithubSettings};
+use crate::clients::github::{Github, GithubError};
 use crate::clients::pagerduty::{Pagerduty, pagerduty_patience};
 use crate::clients::post::{Patience, PostError};
 use crate::clients::slack::{SlackBot, SlackWebhook, slack_patience};
 use crate::clients::webhook::{Webhook, webhook_patience};
-use crate::config::{IncidentRepo, NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
+use crate::config::{NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
 use crate::journal::News;
 
 /// What became of a piece of news.
@@ -119,11 +119,13 @@ impl Tellers {
         let tickets = config
             .incident_repo
             .as_ref()
-            .map(|repo| Tickets::of(repo, config.incident_close));
+            .map(|repo| Github::new(repo.clone()))
+            .transpose()?
+            .map(|github| Tickets::new(github, config.incident_close));
         Ok(Self {
             slack: slack.transpose()?,
             pagerduty,
-            tickets: tickets.transpose()?,
+            tickets,
             webhook: webhook.transpose()?,
         })
     }
@@ -205,20 +207,6 @@ impl Tickets {
             github,
             is_closed_on_recovery,
         }
-    }
-
-    fn of(repo: &IncidentRepo, is_closed_on_recovery: bool) -> Result<Self, TellersError> {
-        let auth = match (&repo.github_app, &repo.token) {
-            (Some(app), _) => GithubAuth::App {
-                app_id: app.app_id,
-                installation_id: app.installation_id,
-                private_key: app.private_key.clone(),
-            },
-            (None, Some(token)) => GithubAuth::Token(token.clone()),
-            (None, None) => GithubAuth::Anonymous,
-        };
-        let settings = GithubSettings::new(repo.api_url.clone(), &repo.owner, &repo.name, auth);
-        Ok(Self::new(Github::new(settings)?, is_closed_on_recovery))
     }
 }
 

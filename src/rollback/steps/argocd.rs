@@ -147,7 +147,7 @@ impl Execution<'_> {
     /// Syncs the application. Returns whether what was put back is deployed.
     async fn sync(&mut self, git: &Git, argo: &Argo) -> Result<bool, Outage> {
         let step = StepKind::ArgocdSync;
-        let back = self.service.settings.max_revisions_back;
+        let back = self.service.config.policy.max_revisions_back;
         let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
         let newest = snapshot.changes.first();
         // A sync deploys the tip, and nobody asked this program to deploy what somebody committed on top.

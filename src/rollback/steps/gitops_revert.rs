@@ -27,7 +27,8 @@ impl Execution<'_> {
 
     /// Returns why the branch could not be read.
     async fn restore_paths(&mut self, git: &Git, snapshot: Option<Snapshot>) -> Option<GitError> {
-        let proposes = self.service.settings.by_pull_request || self.rollback.proposal.is_some();
+        let proposes =
+            self.service.config.policy.by_pull_request || self.rollback.proposal.is_some();
         if let (true, Some(github)) = (proposes, &self.service.github) {
             return self.propose(git, github, snapshot, None).await;
         }

@@ -119,7 +119,7 @@ impl Execution<'_> {
     }
 
     async fn go_by(&mut self, git: &Git, github: &Github, pull: Pull) -> Result<(), GitError> {
-        let back = self.service.settings.max_revisions_back;
+        let back = self.service.config.policy.max_revisions_back;
         let tip = self.rollback.tip.clone();
         let standing = match observe::branch_back_to(git, back, &tip).await {
             Ok(snapshot) => stands(&pull, &self.work(), &self.rollback.to_state, &snapshot),
@@ -211,7 +211,7 @@ impl Execution<'_> {
     }
 
     fn waits_until(&self) -> DateTime<Utc> {
-        self.rollback.begun_at + self.service.config.policy.approval_timeout
+        self.rollback.begun_at + self.service.config.run.approval_timeout
     }
 
     fn waiting(&self, pull: &Pull) -> String {

@@ -1,7 +1,7 @@
 //! What the metrics of each family look like.
 
-use error_budget_monitor::config::MetricsFamily;
-use error_budget_monitor::observe::{Buckets, Queries, Workload};
+use error_budget_monitor::config::{Buckets, MetricsFamily};
+use error_budget_monitor::observe::{Queries, Workload};
 use testkit::prometheus::Layout;
 
 use super::{NAMESPACE, SERVICE};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::http::HttpSettings;
 use error_budget_monitor::clients::prometheus::Prometheus;
-use error_budget_monitor::observe::{Buckets, Metrics, Observation, Queries, Workload};
+use error_budget_monitor::config::Buckets;
+use error_budget_monitor::observe::{Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{Answer, Question};
 use error_budget_monitor::slo::{
     ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Reading, Slo,

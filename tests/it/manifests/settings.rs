@@ -159,8 +159,8 @@ fn the_program_reads_what_the_file_that_works_alone_gives_it() {
     std::fs::write(&token, "secret-of-the-test\n").expect("our own folder");
     let config = Config::from_vars(environment(token.to_str().expect("text")))
         .expect("the program accepts its own manifest");
-    assert!(config.policy.dry_run);
-    assert!(!config.policy.rollback_enabled);
+    assert!(config.run.dry_run);
+    assert!(!config.run.rollback_enabled);
     assert!(config.gitops.is_some() && config.argocd.is_some());
     assert_eq!(
         config.state.log_file.as_deref(),

@@ -29,13 +29,13 @@ impl Execution<'_> {
             recovery_ratio: self.rollback.recovery_ratio,
             outage: self.rollback.outage,
             stabilization: verify.stabilization,
-            min_events: self.service.settings.min_events,
-            min_bad_events: self.service.settings.min_bad_events,
+            min_events: self.service.config.policy.min_events,
+            min_bad_events: self.service.config.policy.min_bad_events,
             deadline: verify.deadline,
         };
         let (metrics, stop) = (self.service.metrics(), &self.stop);
         let held = self.journal.service(&self.service.key).sighting;
-        let objective = &self.service.objective;
+        let objective = &self.service.config.objective;
         match watch(&metrics, objective, &proof, held.as_ref(), stop).await {
             Seen::BurnStopped(what) => {
                 self.ends(StepKind::Verify, StepState::Done, Event::BurnStopped, what)
