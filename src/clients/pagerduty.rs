@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::Auth;
-use super::post::{Parcel, Patience, Post, PostError, PostFault, Repeat};
+use super::post::{Parcel, Patience, Post, PostError, PostFault, Resend};
 
 /// Largest event that PagerDuty takes (bytes). Source: PagerDuty's documentation, "Events API v2 overview".
 pub const MAX_EVENT: usize = 512 * 1024;
@@ -151,7 +151,7 @@ impl Pagerduty {
     /// # Errors
     /// Fails when PagerDuty does not take it before `deadline`.
     pub async fn alert(&self, deadline: Instant, alert: &Alert) -> Result<(), PostError> {
-        self.send(deadline, &["enqueue"], alert, Repeat::Freely)
+        self.send(deadline, &["enqueue"], alert, Resend::Freely)
             .await
             .map_err(|fault| fault.tried("send an alert to PagerDuty"))
     }
@@ -162,7 +162,7 @@ impl Pagerduty {
     /// # Errors
     /// Fails when PagerDuty does not take it before `deadline`.
     pub async fn change(&self, deadline: Instant, change: &Change) -> Result<(), PostError> {
-        self.send(deadline, &["change", "enqueue"], change, Repeat::Unseen)
+        self.send(deadline, &["change", "enqueue"], change, Resend::Unseen)
             .await
             .map_err(|fault| fault.tried("send a change to PagerDuty"))
     }
@@ -172,7 +172,7 @@ impl Pagerduty {
         deadline: Instant,
         segments: &[&str],
         event: &impl Serialize,
-        repeat: Repeat,
+        resend: Resend,
     ) -> Result<(), PostFault> {
         let routed = Routed {
             routing_key: self.key.expose_secret(),
@@ -190,7 +190,7 @@ impl Pagerduty {
             content_type: "application/json",
             headers: &[],
             body,
-            repeat,
+            resend,
         };
         match self.post.send(deadline, &parcel, |_| Ok(())).await {
             Ok(()) => Ok(()),

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{
-    Auth, HttpClient, HttpError, HttpSettings, HttpSettingsError, Method, Purpose, Response,
-    StatusCode,
+    Auth, Deadline, Failure, HttpClient, HttpError, HttpSettings, HttpSettingsError, Method,
+    Purpose, Repeat, Response, RetryPolicy, StatusCode, with_cause,
 };
 
 /// Largest answer that is read (bytes). These systems answer in a few hundred.
@@ -182,7 +182,7 @@ impl PostFault {
 
 /// Whether a message that may have been taken is sent again at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub(super) enum Resend {
     /// The receiver knows it again.
     Freely,
     /// A second one would be seen: only where the first was surely not taken.
@@ -195,7 +195,7 @@ pub(super) struct Parcel<'a> {
     pub(super) content_type: &'a str,
     pub(super) headers: &'a [(&'static str, String)],
     pub(super) body: Vec<u8>,
-    pub(super) repeat: Repeat,
+    pub(super) resend: Resend,
 }
 
 /// One system that takes messages.
@@ -233,29 +233,26 @@ impl Post {
         parcel: &Parcel<'_>,
         read: impl Fn(Response) -> Result<T, PostFault>,
     ) -> Result<T, PostFault> {
-        let mut pauses = self.patience.pauses.iter();
-        loop {
+        let deadline = Deadline::until(deadline);
+        let attempt = async || {
             let tried = self.once(deadline, parcel).await;
-            let fault = match tried.and_then(&read) {
-                Ok(read) => return Ok(read),
-                Err(fault) => fault,
-            };
-            let may_repeat =
-                fault.is_short() && (parcel.repeat == Repeat::Freely || !fault.is_doubtful());
-            let Some(pause) = pauses.next().filter(|_| may_repeat) else {
-                return Err(fault);
-            };
-            let pause = fault.wait().unwrap_or_default().max(*pause);
-            if deadline.saturating_duration_since(Instant::now()) <= pause {
-                return Err(fault);
-            }
-            tokio::time::sleep(pause).await;
-        }
+            tried.and_then(&read).map_err(|fault| {
+                let may_repeat =
+                    fault.is_short() && (parcel.resend == Resend::Freely || !fault.is_doubtful());
+                Failure {
+                    repeat: Repeat::when(may_repeat),
+                    retry_after: fault.wait(),
+                    error: fault,
+                }
+            })
+        };
+        RetryPolicy::with_pauses(self.patience.pauses.iter().copied())
+            .run(deadline, attempt)
+            .await
     }
 
-    async fn once(&self, deadline: Instant, parcel: &Parcel<'_>) -> Result<Response, PostFault> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+    async fn once(&self, deadline: Deadline, parcel: &Parcel<'_>) -> Result<Response, PostFault> {
+        if deadline.is_over() {
             return Err(PostFault::Deadline);
         }
         let client = self.client()?;
@@ -266,8 +263,10 @@ impl Post {
         for (name, value) in parcel.headers {
             request = request.header(*name, value);
         }
-        let limit = self.patience.call_timeout.min(left);
-        let answer = client.send_within(limit, Purpose::Change, request).await?;
+        let deadline = deadline.at_most(self.patience.call_timeout);
+        let answer = client
+            .send_within(deadline, Purpose::Change, request)
+            .await?;
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -340,11 +339,4 @@ pub(super) fn pieces(url: &SecretString) -> Vec<SecretString> {
         .filter(|piece| piece.len() >= 4)
         .map(SecretString::from)
         .collect()
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error} ({cause})"),
-        None => error.to_string(),
-    }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{Auth, Response, quote};
-use super::post::{Parcel, Patience, Post, PostError, PostFault, Repeat, pieces};
+use super::post::{Parcel, Patience, Post, PostError, PostFault, Resend, pieces};
 
 /// What the webhook says to a message that it took. Source: Slack's documentation, "Sending messages using incoming
 /// webhooks".
@@ -139,7 +139,7 @@ impl SlackWebhook {
     /// Fails when Slack does not take the message before `deadline`.
     pub async fn post(&self, deadline: Instant, message: &SlackMessage) -> Result<(), PostError> {
         const TRIED: &str = "post to the Slack webhook";
-        let parcel = parcel(&[], message, Repeat::Unseen);
+        let parcel = parcel(&[], message, Resend::Unseen);
         let sent = self.post.send(deadline, &parcel, |answer| {
             if answer.body.trim_ascii() == TAKEN {
                 return Ok(());
@@ -191,7 +191,7 @@ impl SlackBot {
             }
         }
         let said = self
-            .call(deadline, "chat.postMessage", &body, Repeat::Unseen)
+            .call(deadline, "chat.postMessage", &body, Resend::Unseen)
             .await
             .map_err(|fault| fault.tried(TRIED))?;
         match (said.channel, said.ts) {
@@ -224,7 +224,7 @@ impl SlackBot {
             "blocks": message.blocks,
         });
         match self
-            .call(deadline, "chat.update", &body, Repeat::Freely)
+            .call(deadline, "chat.update", &body, Resend::Freely)
             .await
         {
             Ok(_) => Ok(Updated::Done),
@@ -240,10 +240,10 @@ impl SlackBot {
         deadline: Instant,
         method: &str,
         body: &Value,
-        repeat: Repeat,
+        resend: Resend,
     ) -> Result<Said, PostFault> {
         let segments = [method];
-        let parcel = parcel(&segments, body, repeat);
+        let parcel = parcel(&segments, body, resend);
         let sent = self
             .post
             .send(deadline, &parcel, |answer| self.read(&answer));
@@ -279,13 +279,13 @@ impl SlackBot {
     }
 }
 
-fn parcel<'a>(segments: &'a [&'a str], body: &impl Serialize, repeat: Repeat) -> Parcel<'a> {
+fn parcel<'a>(segments: &'a [&'a str], body: &impl Serialize, resend: Resend) -> Parcel<'a> {
     Parcel {
         segments,
         content_type: "application/json; charset=utf-8",
         headers: &[],
         body: serde_json::to_vec(body).expect("texts are JSON"),
-        repeat,
+        resend,
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::Auth;
-use super::post::{Parcel, Patience, Post, PostError, PostFault, Repeat, pieces};
+use super::post::{Parcel, Patience, Post, PostError, PostFault, Resend, pieces};
 
 /// Beginning of a secret whose key is written in base64. Source: the specification of Standard Webhooks.
 const KEY_PREFIX: &str = "whsec_";
@@ -90,7 +90,7 @@ impl Webhook {
             content_type: "application/cloudevents+json",
             headers: &headers,
             body: event,
-            repeat: Repeat::Freely,
+            resend: Resend::Freely,
         };
         let fault = match self.post.send(deadline, &parcel, |_| Ok(())).await {
             Ok(()) => return Ok(()),

@@ -75,7 +75,7 @@ impl Argo {
     pub async fn account(&self) -> Result<Account, ArgoError> {
         let asked = async {
             let call = Call::get(vec!["api", "v1", "session", "userinfo"], Vec::new());
-            let answer = parse(&self.wire()?.read(self.step(), &call).await?)?;
+            let answer = parse(&self.wire()?.read(self.deadline(), &call).await?)?;
             Account::read(&answer)
         };
         asked
@@ -89,8 +89,8 @@ impl Argo {
     /// Fails when Argo CD does not answer in time, refuses, or does not know the action.
     pub async fn can_i(&self, action: Action) -> Result<Allowed, ArgoError> {
         let asked = async {
-            let step = self.step();
-            let project = self.project(step).await?;
+            let deadline = self.deadline();
+            let project = self.project(deadline).await?;
             let mut path = vec!["api", "v1", "account", "can-i", "applications"];
             path.extend([action.name(), &project]);
             path.extend(self.settings.app_namespace.as_deref());
@@ -98,7 +98,7 @@ impl Argo {
             let answer = parse(
                 &self
                     .wire()?
-                    .read(step, &Call::get(path, Vec::new()))
+                    .read(deadline, &Call::get(path, Vec::new()))
                     .await?,
             )?;
             match text(&answer, "/value").as_deref() {
@@ -124,7 +124,7 @@ impl Argo {
     pub async fn version(&self) -> Result<Version, ArgoError> {
         let asked = async {
             let call = Call::get(vec!["api", "version"], Vec::new());
-            let answer = parse(&self.wire()?.read_unsigned(self.step(), &call).await?)?;
+            let answer = parse(&self.wire()?.read_unsigned(self.deadline(), &call).await?)?;
             let text = text(&answer, "/Version")
                 .ok_or_else(|| ArgoFault::answer("it names no version"))?;
             Ok(Version {

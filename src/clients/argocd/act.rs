@@ -71,15 +71,15 @@ impl Argo {
     /// way.
     pub async fn terminate(&self) -> Result<(), ArgoError> {
         let sent = async {
-            let step = self.step();
-            self.project(step).await?;
+            let deadline = self.deadline();
+            self.project(deadline).await?;
             let call = Call {
                 method: Method::DELETE,
                 path: self.path(&["operation"]),
                 query: self.place(),
                 body: None,
             };
-            self.wire()?.write(step, &call).await?;
+            self.wire()?.write(deadline, &call).await?;
             Ok(())
         };
         sent.await.map_err(|fault| {
@@ -96,8 +96,8 @@ impl Argo {
         verb: &str,
         fields: Vec<(&'static str, Value)>,
     ) -> Result<Application, ArgoFault> {
-        let step = self.step();
-        self.project(step).await?;
+        let deadline = self.deadline();
+        self.project(deadline).await?;
         let place = self.place().into_iter();
         let body: Map<String, Value> = fields
             .into_iter()
@@ -105,7 +105,7 @@ impl Argo {
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         let call = Call::post(self.path(&[verb]), &Value::Object(body));
-        let answer = self.wire()?.write(step, &call).await?;
+        let answer = self.wire()?.write(deadline, &call).await?;
         self.read_application(&answer)
     }
 }

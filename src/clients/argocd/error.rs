@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clients::http::{HttpError, HttpSettingsError};
+use crate::clients::http::{HttpError, HttpSettingsError, with_cause};
 
 /// A failure to ask Argo CD for something or to have it do something.
 #[derive(Debug, thiserror::Error)]
@@ -350,11 +350,4 @@ fn transport(error: &HttpError) -> String {
         | HttpError::Redirect { .. } => "look at argocd-server and what is before it",
     };
     format!("{}; {remedy}", with_cause(error))
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error} ({cause})"),
-        None => error.to_string(),
-    }
 }

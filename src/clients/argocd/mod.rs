@@ -41,7 +41,8 @@ pub use switch::{Switch, Switched, SwitchedTo};
 
 use std::sync::{Arc, OnceLock};
 
-use self::wire::{Step, Wire};
+use self::wire::Wire;
+use crate::clients::http::Deadline;
 
 /// An application that can be asked and changed. Clones share their connections, their session and the one login.
 #[derive(Debug, Clone)]
@@ -80,8 +81,8 @@ impl Argo {
         Ok(self.wire.get_or_init(|| wire))
     }
 
-    fn step(&self) -> Step {
-        Step::within(self.settings.timeout)
+    fn deadline(&self) -> Deadline {
+        Deadline::within(self.settings.timeout)
     }
 
     /// Returns the path of the application, or of something below it.
@@ -98,11 +99,11 @@ impl Argo {
     }
 
     /// Returns the project; where nobody said it, the application is read.
-    async fn project(&self, step: Step) -> Result<String, ArgoFault> {
+    async fn project(&self, deadline: Deadline) -> Result<String, ArgoFault> {
         if let Some(project) = self.known_project() {
             return Ok(project.to_owned());
         }
-        let application = self.application_within(step).await;
+        let application = self.application_within(deadline).await;
         application
             .and_then(|application| {
                 let unnamed = || ArgoFault::answer("the application names no project");

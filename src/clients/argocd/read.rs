@@ -6,7 +6,8 @@ use super::Argo;
 use super::application::Application;
 use super::error::{ArgoError, ArgoFault};
 use super::json::{flag, list, present, text};
-use super::wire::{Call, Step};
+use super::wire::Call;
+use crate::clients::http::Deadline;
 
 /// An application after a refresh was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +58,7 @@ impl Argo {
     /// # Errors
     /// Fails when Argo CD does not answer in time or refuses, and when the answer is no application of this name.
     pub async fn application(&self) -> Result<Application, ArgoError> {
-        self.application_within(self.step())
+        self.application_within(self.deadline())
             .await
             .map_err(|fault| self.error(format!("read application {:?}", self.name()), fault))
     }
@@ -78,10 +79,10 @@ impl Argo {
     /// Fails when Argo CD does not answer in time or refuses.
     pub async fn sync_windows(&self) -> Result<SyncWindows, ArgoError> {
         let asked = async {
-            let step = self.step();
-            self.project(step).await?;
+            let deadline = self.deadline();
+            self.project(deadline).await?;
             let call = Call::get(self.path(&["syncwindows"]), self.place());
-            let answer = parse(&self.wire()?.read(step, &call).await?)?;
+            let answer = parse(&self.wire()?.read(deadline, &call).await?)?;
             Ok(SyncWindows::read(&answer))
         };
         asked.await.map_err(|fault| {
@@ -92,15 +93,18 @@ impl Argo {
         })
     }
 
-    pub(super) async fn application_within(&self, step: Step) -> Result<Application, ArgoFault> {
-        let body = self.application_body(step).await?;
+    pub(super) async fn application_within(
+        &self,
+        deadline: Deadline,
+    ) -> Result<Application, ArgoFault> {
+        let body = self.application_body(deadline).await?;
         self.read_application(&body)
     }
 
     /// Returns the application as the server wrote it.
-    pub(super) async fn application_body(&self, step: Step) -> Result<Vec<u8>, ArgoFault> {
+    pub(super) async fn application_body(&self, deadline: Deadline) -> Result<Vec<u8>, ArgoFault> {
         let call = Call::get(self.path(&[]), self.place());
-        self.wire()?.read(step, &call).await
+        self.wire()?.read(deadline, &call).await
     }
 
     /// Reads an answer that must be our application, and learns its project.
@@ -121,14 +125,14 @@ impl Argo {
         let mut query = self.place();
         query.push(("refresh", "normal".to_owned()));
         let call = Call::get(self.path(&[]), query);
-        let step = Step::within(self.settings.refresh_timeout);
-        match self.wire()?.read_once(step, &call).await {
+        let deadline = Deadline::within(self.settings.refresh_timeout);
+        match self.wire()?.read_once(deadline, &call).await {
             Ok(body) => {
                 let application = self.read_application(&body)?;
                 Ok(Refreshed::Compared(Box::new(application)))
             }
             Err(fault) if fault.is_worth_repeating() => {
-                let application = self.application_within(self.step()).await?;
+                let application = self.application_within(self.deadline()).await?;
                 Ok(Refreshed::Unanswered(Box::new(application)))
             }
             Err(fault) => Err(fault),

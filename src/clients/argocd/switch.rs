@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 use super::Argo;
 use super::auto_sync::{AutoSync, AutomatedBlock};
 use super::error::{ArgoError, ArgoFault};
-use super::wire::{Call, Step};
+use super::wire::Call;
+use crate::clients::http::Deadline;
 use crate::clients::http::Method;
 
 /// What auto-sync is to be.
@@ -80,8 +81,8 @@ impl Argo {
     /// switch on. After a doubtful failure it may have been switched.
     pub async fn set_auto_sync(&self, to: Switch) -> Result<Switched, ArgoError> {
         let (switched, verb) = match to {
-            Switch::On => (self.switch_on(self.step()).await, "on"),
-            Switch::Off => (self.switch_off(self.step()).await, "off"),
+            Switch::On => (self.switch_on(self.deadline()).await, "on"),
+            Switch::Off => (self.switch_off(self.deadline()).await, "off"),
         };
         switched.map_err(|fault| {
             let name = self.name();
@@ -101,14 +102,16 @@ impl Argo {
         &self,
         previous: &AutomatedBlock,
     ) -> Result<Switched, ArgoError> {
-        self.restore(self.step(), previous).await.map_err(|fault| {
-            let name = self.name();
-            self.error(format!("restore auto-sync of application {name:?}"), fault)
-        })
+        self.restore(self.deadline(), previous)
+            .await
+            .map_err(|fault| {
+                let name = self.name();
+                self.error(format!("restore auto-sync of application {name:?}"), fault)
+            })
     }
 
-    async fn switch_on(&self, step: Step) -> Result<Switched, ArgoFault> {
-        let spec = self.spec(step).await?;
+    async fn switch_on(&self, deadline: Deadline) -> Result<Switched, ArgoFault> {
+        let spec = self.spec(deadline).await?;
         match spec.auto_sync() {
             AutoSync::Unknown => Err(unreadable()),
             AutoSync::Absent => Err(ArgoFault::NoAutomated),
@@ -116,14 +119,14 @@ impl Argo {
             AutoSync::Off(before) => {
                 let block = before.with_enabled(Some(Value::Bool(true)));
                 let spec = spec.with_automated(Some(&block))?;
-                let to = self.write(step, &spec, Switch::On).await?;
+                let to = self.write(deadline, &spec, Switch::On).await?;
                 Ok(Switched::new(before, to))
             }
         }
     }
 
-    async fn switch_off(&self, step: Step) -> Result<Switched, ArgoFault> {
-        let spec = self.spec(step).await?;
+    async fn switch_off(&self, deadline: Deadline) -> Result<Switched, ArgoFault> {
+        let spec = self.spec(deadline).await?;
         let before = match spec.auto_sync() {
             AutoSync::Unknown => return Err(unreadable()),
             AutoSync::Absent => return Ok(Switched::nothing(None)),
@@ -131,19 +134,25 @@ impl Argo {
             AutoSync::On(before) => before,
         };
         let block = before.with_enabled(Some(Value::Bool(false)));
-        let put = self.put(step, &spec.with_automated(Some(&block))?).await?;
+        let put = self
+            .put(deadline, &spec.with_automated(Some(&block))?)
+            .await?;
         if put.forgot_the_field() {
             // Read anew, so that nothing which somebody else wrote in between is lost.
-            let spec = self.spec(step).await?.with_automated(None)?;
-            let to = self.write(step, &spec, Switch::Off).await?;
+            let spec = self.spec(deadline).await?.with_automated(None)?;
+            let to = self.write(deadline, &spec, Switch::Off).await?;
             return Ok(Switched::new(before, to));
         }
-        let to = self.look(step, put, Switch::Off).await?;
+        let to = self.look(deadline, put, Switch::Off).await?;
         Ok(Switched::new(before, to))
     }
 
-    async fn restore(&self, step: Step, previous: &AutomatedBlock) -> Result<Switched, ArgoFault> {
-        let spec = self.spec(step).await?;
+    async fn restore(
+        &self,
+        deadline: Deadline,
+        previous: &AutomatedBlock,
+    ) -> Result<Switched, ArgoFault> {
+        let spec = self.spec(deadline).await?;
         let now = spec.auto_sync();
         if previous.is_on() != Some(true) {
             return Ok(Switched::nothing(now.block().cloned()));
@@ -155,15 +164,15 @@ impl Argo {
             AutoSync::Absent => previous.clone(),
         };
         let spec = spec.with_automated(Some(&block))?;
-        let to = self.write(step, &spec, Switch::On).await?;
+        let to = self.write(deadline, &spec, Switch::On).await?;
         Ok(Switched {
             before: now.block().cloned(),
             to,
         })
     }
 
-    async fn spec(&self, step: Step) -> Result<Spec, ArgoFault> {
-        let body = self.application_body(step).await?;
+    async fn spec(&self, deadline: Deadline) -> Result<Spec, ArgoFault> {
+        let body = self.application_body(deadline).await?;
         self.read_application(&body)?;
         let Whole { spec } = serde_json::from_slice(&body)
             .map_err(|_| ArgoFault::answer("the application has no specification"))?;
@@ -171,12 +180,17 @@ impl Argo {
     }
 
     /// Sends a specification once and looks what came of it.
-    async fn write(&self, step: Step, spec: &Spec, wish: Switch) -> Result<SwitchedTo, ArgoFault> {
-        let put = self.put(step, spec).await?;
-        self.look(step, put, wish).await
+    async fn write(
+        &self,
+        deadline: Deadline,
+        spec: &Spec,
+        wish: Switch,
+    ) -> Result<SwitchedTo, ArgoFault> {
+        let put = self.put(deadline, spec).await?;
+        self.look(deadline, put, wish).await
     }
 
-    async fn put(&self, step: Step, spec: &Spec) -> Result<Put, ArgoFault> {
+    async fn put(&self, deadline: Deadline, spec: &Spec) -> Result<Put, ArgoFault> {
         // Without this Argo CD renders today's manifests first, which fails just when git or the release is broken.
         let mut query = vec![("validate", "false".to_owned())];
         query.extend(self.place());
@@ -186,7 +200,7 @@ impl Argo {
             query,
             body: Some(spec.to_json()),
         };
-        match self.wire()?.write(step, &call).await {
+        match self.wire()?.write(deadline, &call).await {
             Ok(answer) => match serde_json::from_slice::<Spec>(&answer) {
                 Ok(spec) => Ok(Put::Accepted(spec.auto_sync())),
                 Err(_) => Ok(Put::InDoubt(ArgoFault::answer("it is no specification"))),
@@ -196,8 +210,13 @@ impl Argo {
         }
     }
 
-    async fn look(&self, step: Step, put: Put, wish: Switch) -> Result<SwitchedTo, ArgoFault> {
-        match (self.spec(step).await, put) {
+    async fn look(
+        &self,
+        deadline: Deadline,
+        put: Put,
+        wish: Switch,
+    ) -> Result<SwitchedTo, ArgoFault> {
+        match (self.spec(deadline).await, put) {
             (Ok(spec), put) => {
                 let now = spec.auto_sync();
                 match put {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
 use super::error::ArgoFault;
@@ -14,11 +13,12 @@ use super::login::Login;
 use super::refusal::{Refusal, said_in};
 use super::settings::ArgoSettings;
 use crate::clients::http::{
-    HttpClient, HttpError, HttpSettings, Method, Purpose, RequestBuilder, Response, accept_json,
+    Deadline, Failure, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
+    RequestBuilder, Response, RetryPolicy, accept_json,
 };
 
 /// How often a question is asked before its failure counts.
-const READ_TRIES: u32 = 3;
+const READ_TRIES: usize = 3;
 
 /// What every request but a GET must say it carries, even if it carries nothing. Argo CD compares it to the letter.
 const JSON: &str = "application/json";
@@ -37,13 +37,6 @@ pub(super) struct Call<'a> {
     pub(super) path: Vec<&'a str>,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<Vec<u8>>,
-}
-
-/// The time that one call has.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
-    deadline: Instant,
-    limit: Duration,
 }
 
 /// Who a request comes from.
@@ -73,38 +66,47 @@ impl Wire {
         })
     }
 
-    /// Asks a question, and asks again after a fault that may pass, while the step has time.
-    pub(super) async fn read(&self, step: Step, call: &Call<'_>) -> Result<Vec<u8>, ArgoFault> {
-        let token = self.token(step).await?;
-        self.repeat(step, call, &Signed::By(&token)).await
+    /// Asks a question, and asks again after a fault that may pass, while the call has time.
+    pub(super) async fn read(
+        &self,
+        deadline: Deadline,
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, ArgoFault> {
+        let token = self.token(deadline).await?;
+        self.repeat(deadline, call, &Signed::By(&token)).await
     }
 
     /// Asks a question that needs no account.
     pub(super) async fn read_unsigned(
         &self,
-        step: Step,
+        deadline: Deadline,
         call: &Call<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
-        self.repeat(step, call, &Signed::Nobody).await
+        self.repeat(deadline, call, &Signed::Nobody).await
     }
 
-    /// Asks a question once, which may take as long as the step has time.
+    /// Asks a question once, which may take as long as the call has time.
     pub(super) async fn read_once(
         &self,
-        step: Step,
+        deadline: Deadline,
         call: &Call<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
-        let token = self.token(step).await?;
-        self.once(step, step.limit, call, &Signed::By(&token)).await
+        let token = self.token(deadline).await?;
+        self.once(deadline, call, &Signed::By(&token)).await
     }
 
     /// Has something done. It is sent once: after a doubtful fault the caller looks before it repeats anything.
-    pub(super) async fn write(&self, step: Step, call: &Call<'_>) -> Result<Vec<u8>, ArgoFault> {
-        let token = self.token(step).await?;
-        self.once(step, self.limit, call, &Signed::By(&token)).await
+    pub(super) async fn write(
+        &self,
+        deadline: Deadline,
+        call: &Call<'_>,
+    ) -> Result<Vec<u8>, ArgoFault> {
+        let token = self.token(deadline).await?;
+        self.once(deadline.at_most(self.limit), call, &Signed::By(&token))
+            .await
     }
 
-    async fn token(&self, step: Step) -> Result<SecretString, ArgoFault> {
+    async fn token(&self, deadline: Deadline) -> Result<SecretString, ArgoFault> {
         let post = async |body| {
             let call = Call {
                 method: Method::POST,
@@ -112,54 +114,45 @@ impl Wire {
                 query: Vec::new(),
                 body: Some(body),
             };
-            self.once(step, self.limit, &call, &Signed::Nobody).await
+            self.once(deadline.at_most(self.limit), &call, &Signed::Nobody)
+                .await
         };
         self.login.token(post).await
     }
 
     async fn repeat(
         &self,
-        step: Step,
+        deadline: Deadline,
         call: &Call<'_>,
         signed: &Signed<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
-        let mut tried = 1;
-        loop {
-            let fault = match self.once(step, self.limit, call, signed).await {
-                Ok(body) => return Ok(body),
-                Err(fault) => fault,
-            };
-            let pause = self.pause * 2_u32.pow(tried - 1);
-            if tried == READ_TRIES || !fault.is_worth_repeating() || step.left() <= pause {
-                return Err(fault);
-            }
-            tokio::time::sleep(pause).await;
-            tried += 1;
-        }
+        let attempt = async || {
+            let answer = self.once(deadline.at_most(self.limit), call, signed).await;
+            answer.map_err(|fault| Failure {
+                repeat: Repeat::when(fault.is_worth_repeating()),
+                error: fault,
+                retry_after: None,
+            })
+        };
+        RetryPolicy::doubling(self.pause, READ_TRIES)
+            .run(deadline, attempt)
+            .await
     }
 
     async fn once(
         &self,
-        step: Step,
-        limit: Duration,
+        deadline: Deadline,
         call: &Call<'_>,
         signed: &Signed<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
-        let left = step.left();
-        if left.is_zero() {
-            return Err(ArgoFault::Deadline { limit: step.limit });
+        if deadline.is_over() {
+            let limit = deadline.limit();
+            return Err(ArgoFault::Deadline { limit });
         }
         let request = self.request(call, signed);
         let purpose = Purpose::of(&call.method);
-        let allowed = limit.min(left);
-        match self.http.send_within(allowed, purpose, request).await {
+        match self.http.send_within(deadline, purpose, request).await {
             Ok(answer) => self.judge(answer, signed),
-            // What was left is nobody's setting: name the time of the whole call.
-            Err(HttpError::Timeout { .. }) if left < limit => {
-                Err(ArgoFault::Transport(HttpError::Timeout {
-                    limit: step.limit,
-                }))
-            }
             Err(error) => Err(self.fault(error)),
         }
     }
@@ -280,18 +273,5 @@ impl<'a> Call<'a> {
             query: Vec::new(),
             body: Some(body.to_string().into_bytes()),
         }
-    }
-}
-
-impl Step {
-    pub(super) fn within(limit: Duration) -> Self {
-        Self {
-            deadline: Instant::now() + limit,
-            limit,
-        }
-    }
-
-    fn left(self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
     }
 }

@@ -1,10 +1,8 @@
 //! Whether the server would take a push.
 
-use tokio::time::Instant;
-
 use super::error::{GitError, GitFault};
 use super::{Git, HttpClient};
-use crate::clients::http::{Method, Purpose};
+use crate::clients::http::{Deadline, Method, Purpose};
 
 /// What a server says to the first question of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +33,13 @@ impl Git {
     }
 
     async fn ask(&self, client: &HttpClient) -> Result<Access, GitFault> {
-        let deadline = Instant::now() + self.settings.timeout;
+        let deadline = Deadline::within(self.settings.timeout);
         let request = client
             .request(Method::GET, ["info", "refs"])
             .query(&[("service", "git-receive-pack")]);
         // The list of references that follows is not read: it may be long.
-        let left = deadline.saturating_duration_since(Instant::now());
         let answer = client
-            .open_within(left, Purpose::Ask, request)
+            .open_within(deadline, Purpose::Ask, request)
             .await
             .map_err(GitFault::Transport)?;
         let kind = answer.headers.get("content-type");

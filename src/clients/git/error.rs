@@ -1,9 +1,7 @@
 //! What can go wrong between this program and a git remote.
 
-use std::error::Error;
-
 use crate::clients::github::GithubError;
-use crate::clients::http::{HttpError, HttpSettingsError};
+use crate::clients::http::{HttpError, HttpSettingsError, with_cause};
 
 /// A failure to talk to a remote, to read its history or to write to it.
 #[derive(Debug, thiserror::Error)]
@@ -283,13 +281,6 @@ impl GitFault {
 /// Keeps libgit2's words. They never hold the URL or the token: libgit2 sees neither.
 pub(super) fn library(error: git2::Error) -> GitFault {
     GitFault::Library(crate::clients::http::quote(error.message().as_bytes()))
-}
-
-fn with_cause(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error} ({cause})"),
-        None => error.to_string(),
-    }
 }
 
 pub(super) fn status_text(status: u16) -> String {

@@ -9,7 +9,6 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use git2::{Oid, Repository};
-use tokio::time::Instant;
 
 use super::error::{GitFault, library};
 use super::packets::{Advertisement, Packet, Packets, Piece, not_git, write_flush, write_packet};
@@ -281,8 +280,8 @@ fn store(mut answer: Packets<'_>, repo: &Repository, has_words: bool) -> Result<
     let deadline = answer.deadline();
     let mut pack = odb.packwriter().map_err(library)?;
     // A small pack can be made to take long.
-    pack.progress(move |_| Instant::now() < deadline);
-    let stopped = |error: git2::Error| match deadline <= Instant::now() {
+    pack.progress(move |_| !deadline.is_over());
+    let stopped = |error: git2::Error| match deadline.is_over() {
         true => GitFault::Deadline,
         false => library(error),
     };

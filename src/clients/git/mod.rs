@@ -47,7 +47,6 @@ use std::time::Duration;
 use git2::{ConfigLevel, Oid, Repository, RepositoryInitOptions};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 use self::error::library;
 use self::fetch::{Contents, FetchFault, Round};
@@ -55,7 +54,7 @@ use self::scratch::Scratch;
 use self::transport::{Remote, Session};
 use self::walk::Walked;
 use super::github::{Github, GithubError};
-use super::http::{Auth, HttpClient, HttpSettings, HttpSettingsError};
+use super::http::{Auth, Deadline, HttpClient, HttpSettings, HttpSettingsError};
 
 /// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full
 /// clone would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
@@ -307,7 +306,7 @@ impl Git {
     }
 
     fn session(&self) -> Result<Session, GitFault> {
-        let deadline = Instant::now() + self.settings.timeout;
+        let deadline = Deadline::within(self.settings.timeout);
         Ok(Session::new(
             self.remote()?,
             self.runtime.clone(),

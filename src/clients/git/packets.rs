@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use git2::Oid;
-use tokio::time::Instant;
 
 use super::error::GitFault;
 use super::transport::Body;
+use crate::clients::http::Deadline;
 
 /// The stream of packets of one answer.
 pub(super) struct Packets<'session> {
@@ -120,7 +120,7 @@ impl<'session> Packets<'session> {
     }
 
     /// Returns when the conversation ends at the latest.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Deadline {
         self.body.deadline()
     }
 

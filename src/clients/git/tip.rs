@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use git2::Oid;
-use tokio::time::Instant;
 
 use super::Git;
 use super::error::{GitError, GitFault};
@@ -13,6 +12,7 @@ use super::packets::{
 };
 use super::service::Service;
 use super::transport::Session;
+use crate::clients::http::Deadline;
 
 /// Most bytes of the answer (1 MiB). Protects a healthy pass from a server that lists all of its references, pull
 /// requests included; past this the tip counts as not known. One reference takes some 70 bytes.
@@ -32,7 +32,7 @@ impl Git {
     }
 
     fn ask_for_tip(&self, within: Duration) -> Result<Oid, GitFault> {
-        let deadline = Instant::now() + within.min(self.settings.timeout);
+        let deadline = Deadline::within(within.min(self.settings.timeout));
         let session = || {
             self.remote()
                 .map(|remote| Session::new(remote, self.runtime.clone(), deadline, MAX_BYTES))

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 use super::error::GitFault;
 use super::service::Service;
 use super::ssh::{Connection, SshRemote};
-use crate::clients::http::{HttpClient, HttpError, Purpose, RequestBuilder, Streaming};
+use crate::clients::http::{Deadline, HttpClient, HttpError, Purpose, RequestBuilder, Streaming};
 
 /// How a remote is reached.
 pub(super) enum Remote {
@@ -33,7 +32,7 @@ pub(super) struct Session {
     pub(super) remote: Remote,
     source: Option<Source>,
     runtime: Handle,
-    deadline: Instant,
+    deadline: Deadline,
     max_bytes: u64,
     received: u64,
 }
@@ -41,7 +40,7 @@ pub(super) struct Session {
 impl Session {
     /// Begins a conversation that ends at the latest at `deadline`, and once all its answers together are longer than
     /// `max_bytes`.
-    pub(super) fn new(remote: Remote, runtime: Handle, deadline: Instant, max_bytes: u64) -> Self {
+    pub(super) fn new(remote: Remote, runtime: Handle, deadline: Deadline, max_bytes: u64) -> Self {
         Self {
             remote,
             source: None,
@@ -64,10 +63,10 @@ impl Session {
         wanted: &str,
     ) -> Result<(), GitFault> {
         self.source = None;
-        let left = self.time_left()?;
+        self.time_left()?;
         let answer = self
             .runtime
-            .block_on(client.open_within(left, purpose, request))
+            .block_on(client.open_within(self.deadline, purpose, request))
             .map_err(in_transit)?;
         if !answer.status.is_success() {
             return Err(GitFault::Status(answer.status.as_u16()));
@@ -113,7 +112,7 @@ impl Session {
             None => Ok(None),
             Some(Source::Http(answer)) => self
                 .runtime
-                .block_on(answer.chunk_within(left))
+                .block_on(answer.chunk_within(self.deadline))
                 .map_err(in_transit),
             Some(Source::Ssh(connection)) => connection.receive(left),
         }
@@ -132,16 +131,12 @@ impl Session {
     /// # Errors
     /// Fails when none is.
     fn time_left(&self) -> Result<Duration, GitFault> {
-        time_left(self.deadline)
-    }
-}
-
-fn time_left(deadline: Instant) -> Result<Duration, GitFault> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        Err(GitFault::Deadline)
-    } else {
-        Ok(left)
+        let left = self.deadline.left();
+        if left.is_zero() {
+            Err(GitFault::Deadline)
+        } else {
+            Ok(left)
+        }
     }
 }
 
@@ -197,12 +192,11 @@ impl<'session> Body<'session> {
 
     /// Returns why the answer ended before it was whole.
     pub(super) fn cut(&mut self) -> GitFault {
-        match &mut self.session.source {
-            None | Some(Source::Http(_)) => GitFault::Cut,
-            Some(Source::Ssh(connection)) => match time_left(self.session.deadline) {
-                Ok(left) => connection.end(left),
-                Err(deadline) => deadline,
-            },
+        let left = self.session.time_left();
+        match (&mut self.session.source, left) {
+            (None | Some(Source::Http(_)), _) => GitFault::Cut,
+            (Some(Source::Ssh(connection)), Ok(left)) => connection.end(left),
+            (Some(Source::Ssh(_)), Err(over)) => over,
         }
     }
 
@@ -220,7 +214,7 @@ impl<'session> Body<'session> {
     }
 
     /// Returns when the conversation ends at the latest.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Deadline {
         self.session.deadline
     }
 }

@@ -7,9 +7,8 @@ use octocrab::models::repos::{Object, Ref};
 use octocrab::params::repos::Reference;
 
 use super::error::{GithubError, GithubFault};
-use super::wire::Step;
 use super::{Github, encoded, reference};
-use crate::clients::http::quote;
+use crate::clients::http::{Deadline, quote};
 
 /// Total time of the question for a branch's rules. They only explain what has already happened; without an answer the
 /// explanation is missing.
@@ -55,7 +54,7 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
     pub async fn tip(&self, branch: &str) -> Result<Option<String>, GithubError> {
-        self.tip_within(self.step(), branch)
+        self.tip_within(self.deadline(), branch)
             .await
             .map_err(|fault| self.error(format!("read branch {branch:?}"), fault))
     }
@@ -65,7 +64,7 @@ impl Github {
     /// # Errors
     /// Fails when it cannot be known whether the branch is there, or when GitHub cannot be asked.
     pub async fn create_branch(&self, branch: &str, commit: &str) -> Result<Created, GithubError> {
-        self.create_within(self.step(), branch, commit)
+        self.create_within(self.deadline(), branch, commit)
             .await
             .map_err(|fault| self.error(format!("create branch {branch:?}"), fault))
     }
@@ -76,21 +75,23 @@ impl Github {
     /// # Errors
     /// Fails when it cannot be known whether the branch is there, or when GitHub cannot be asked.
     pub async fn delete_branch(&self, branch: &str, commit: &str) -> Result<Deleted, GithubError> {
-        self.delete_within(self.step(), branch, commit)
+        self.delete_within(self.deadline(), branch, commit)
             .await
             .map_err(|fault| self.error(format!("delete branch {branch:?}"), fault))
     }
 
     pub(super) async fn tip_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         branch: &str,
     ) -> Result<Option<String>, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let at = reference(branch);
         let asked = wire
-            .read(step, async || wire.crab.git(owner, name).get_ref(&at).await)
+            .read(deadline, async || {
+                wire.crab.git(owner, name).get_ref(&at).await
+            })
             .await;
         match asked {
             Ok(found) => commit_of(&found, branch).map(Some),
@@ -101,13 +102,13 @@ impl Github {
 
     pub(super) async fn rules_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         branch: &str,
     ) -> Result<Vec<String>, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let rules = wire
-            .read(step.at_most(RULES_TIMEOUT), async || {
+            .read(deadline.at_most(RULES_TIMEOUT), async || {
                 let repos = wire.crab.repos(owner, name);
                 let rules = repos.rulesets().rules_for_branch(encoded(branch));
                 rules.send().await
@@ -122,7 +123,7 @@ impl Github {
 
     async fn create_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         branch: &str,
         commit: &str,
     ) -> Result<Created, GithubFault> {
@@ -131,27 +132,30 @@ impl Github {
         let new = Reference::Branch(branch.to_owned());
         let mut last: Option<GithubFault> = None;
         for _ in 0..2 {
-            match (self.tip_within(step, branch).await?, last) {
+            match (self.tip_within(deadline, branch).await?, last) {
                 (Some(at), _) => return Ok(taken_or_there(at, commit)),
                 (None, None) => {}
                 // It may come late: what is sent once more then only finds it there.
                 (None, Some(fault)) => {
-                    if !wire.pause(step).await {
+                    if !wire.pause(deadline).await {
                         return Err(fault);
                     }
-                    if let Some(at) = self.tip_within(step, branch).await? {
+                    if let Some(at) = self.tip_within(deadline, branch).await? {
                         return Ok(taken_or_there(at, commit));
                     }
                 }
             }
             let sent = wire
-                .write(step, wire.crab.git(owner, name).create_ref(&new, commit))
+                .write(
+                    deadline,
+                    wire.crab.git(owner, name).create_ref(&new, commit),
+                )
                 .await;
             let Err(fault) = sent else {
                 return Ok(Created::There);
             };
             if is_refusal(&fault) {
-                return Ok(match self.tip_within(step, branch).await? {
+                return Ok(match self.tip_within(deadline, branch).await? {
                     Some(at) => taken_or_there(at, commit),
                     None => Created::Refused {
                         words: fault.to_string(),
@@ -163,7 +167,7 @@ impl Github {
             }
             last = Some(fault);
         }
-        match (self.tip_within(step, branch).await?, last) {
+        match (self.tip_within(deadline, branch).await?, last) {
             (Some(at), _) => Ok(taken_or_there(at, commit)),
             (None, Some(fault)) => Err(fault),
             (None, None) => Err(GithubFault::answer("the branch went away again")),
@@ -172,7 +176,7 @@ impl Github {
 
     async fn delete_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         branch: &str,
         commit: &str,
     ) -> Result<Deleted, GithubFault> {
@@ -181,20 +185,20 @@ impl Github {
         let at = reference(branch);
         let mut last = None;
         for _ in 0..2 {
-            match self.tip_within(step, branch).await? {
+            match self.tip_within(deadline, branch).await? {
                 None => return Ok(Deleted::Gone),
                 Some(at) if at != commit => return Ok(Deleted::NotOurs { at }),
                 Some(_) => {}
             }
             let sent = wire
-                .write(step, wire.crab.git(owner, name).delete_ref(&at))
+                .write(deadline, wire.crab.git(owner, name).delete_ref(&at))
                 .await;
             match sent {
                 Ok(()) => return Ok(Deleted::Gone),
                 Err(fault) if fault.is_doubtful() => last = Some(fault),
                 Err(fault) if is_refusal(&fault) => {
                     // A 422 says that it is not there, too.
-                    return Ok(match self.tip_within(step, branch).await? {
+                    return Ok(match self.tip_within(deadline, branch).await? {
                         None => Deleted::Gone,
                         Some(_) => Deleted::Refused {
                             words: fault.to_string(),
@@ -204,7 +208,7 @@ impl Github {
                 Err(fault) => return Err(fault),
             }
         }
-        match (self.tip_within(step, branch).await?, last) {
+        match (self.tip_within(deadline, branch).await?, last) {
             (None, _) | (Some(_), None) => Ok(Deleted::Gone),
             (Some(_), Some(fault)) => Err(fault),
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Github;
 use super::error::{GithubError, GithubFault};
-use super::wire::Step;
+use crate::clients::http::Deadline;
 
 /// What lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +80,8 @@ impl Github {
     /// # Errors
     /// Fails when the commit is not there, or when GitHub does not answer in time or refuses.
     pub async fn tree_of(&self, commit: &str) -> Result<String, GithubError> {
-        let step = self.step();
-        self.tree_within(step, commit)
+        let deadline = self.deadline();
+        self.tree_within(deadline, commit)
             .await
             .map_err(|fault| self.error(format!("read commit {commit}"), fault))
     }
@@ -91,7 +91,7 @@ impl Github {
     /// # Errors
     /// Fails when the tree is not there or too large, or when GitHub does not answer in time or refuses.
     pub async fn entry(&self, tree: &str, path: &str) -> Result<Option<Entry>, GithubError> {
-        self.entry_within(self.step(), tree, path)
+        self.entry_within(self.deadline(), tree, path)
             .await
             .map_err(|fault| self.error(format!("read {path:?} in tree {tree}"), fault))
     }
@@ -102,16 +102,16 @@ impl Github {
     /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask
     /// for, and a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
     pub async fn write_commit(&self, new: &NewCommit) -> Result<Written, GithubError> {
-        self.write_within(self.step(), new)
+        self.write_within(self.deadline(), new)
             .await
             .map_err(|fault| self.error(format!("write a commit on top of {}", new.tip), fault))
     }
 
-    async fn tree_within(&self, step: Step, commit: &str) -> Result<String, GithubFault> {
+    async fn tree_within(&self, deadline: Deadline, commit: &str) -> Result<String, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let found = wire
-            .read(step, async || {
+            .read(deadline, async || {
                 wire.crab.git(owner, name).get_commit(commit).await
             })
             .await?;
@@ -122,11 +122,11 @@ impl Github {
         }
     }
 
-    async fn entries(&self, step: Step, tree: &str) -> Result<GitTree, GithubFault> {
+    async fn entries(&self, deadline: Deadline, tree: &str) -> Result<GitTree, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let found = wire
-            .read(step, async || {
+            .read(deadline, async || {
                 wire.crab.git(owner, name).get_tree(tree).send().await
             })
             .await?;
@@ -139,14 +139,14 @@ impl Github {
 
     async fn entry_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         tree: &str,
         path: &str,
     ) -> Result<Option<Entry>, GithubFault> {
         let mut tree = tree.to_owned();
         let mut names = path.split('/').peekable();
         while let Some(name) = names.next() {
-            let listed = self.entries(step, &tree).await?;
+            let listed = self.entries(deadline, &tree).await?;
             let Some(entry) = listed.tree.into_iter().find(|entry| entry.path == name) else {
                 return if listed.truncated {
                     Err(GithubFault::answer("the folder is too large to be listed"))
@@ -169,31 +169,40 @@ impl Github {
         Ok(None)
     }
 
-    async fn write_within(&self, step: Step, new: &NewCommit) -> Result<Written, GithubFault> {
+    async fn write_within(
+        &self,
+        deadline: Deadline,
+        new: &NewCommit,
+    ) -> Result<Written, GithubFault> {
         refuse_workflows(&new.entries)?;
-        let base = self.tree_within(step, &new.tip).await?;
-        self.write_tree(step, new, &base).await?;
-        match self.post_commit(step, new).await {
+        let base = self.tree_within(deadline, &new.tip).await?;
+        self.write_tree(deadline, new, &base).await?;
+        match self.post_commit(deadline, new).await {
             Err(fault) if fault.is_doubtful() => {
                 // A commit that nobody points to cannot be found, and does no harm; what matters is that the branch did
                 // not move away from under the next one.
-                let tip = self.tip_within(step, &new.branch).await?;
-                if tip.as_deref() != Some(&new.tip) || !self.wire()?.pause(step).await {
+                let tip = self.tip_within(deadline, &new.branch).await?;
+                if tip.as_deref() != Some(&new.tip) || !self.wire()?.pause(deadline).await {
                     return Err(fault);
                 }
-                self.post_commit(step, new).await
+                self.post_commit(deadline, new).await
             }
             sent => sent,
         }
     }
 
     /// Writes the tree, unless it is there after a doubt.
-    async fn write_tree(&self, step: Step, new: &NewCommit, base: &str) -> Result<(), GithubFault> {
-        match self.post_tree(step, new, base).await {
-            Err(fault) if fault.is_doubtful() => match self.entries(step, &new.tree).await {
+    async fn write_tree(
+        &self,
+        deadline: Deadline,
+        new: &NewCommit,
+        base: &str,
+    ) -> Result<(), GithubFault> {
+        match self.post_tree(deadline, new, base).await {
+            Err(fault) if fault.is_doubtful() => match self.entries(deadline, &new.tree).await {
                 Ok(_) => Ok(()),
-                Err(GithubFault::NotFound { .. }) if self.wire()?.pause(step).await => {
-                    self.post_tree(step, new, base).await
+                Err(GithubFault::NotFound { .. }) if self.wire()?.pause(deadline).await => {
+                    self.post_tree(deadline, new, base).await
                 }
                 Err(_) => Err(fault),
             },
@@ -201,7 +210,12 @@ impl Github {
         }
     }
 
-    async fn post_tree(&self, step: Step, new: &NewCommit, base: &str) -> Result<(), GithubFault> {
+    async fn post_tree(
+        &self,
+        deadline: Deadline,
+        new: &NewCommit,
+        base: &str,
+    ) -> Result<(), GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let entries = new
@@ -227,7 +241,9 @@ impl Github {
             tree: entries,
         };
         let route = format!("/repos/{owner}/{name}/git/trees");
-        let made: GitTree = wire.write(step, wire.crab.post(route, Some(&body))).await?;
+        let made: GitTree = wire
+            .write(deadline, wire.crab.post(route, Some(&body)))
+            .await?;
         if made.sha == new.tree {
             Ok(())
         } else {
@@ -237,7 +253,11 @@ impl Github {
         }
     }
 
-    async fn post_commit(&self, step: Step, new: &NewCommit) -> Result<Written, GithubFault> {
+    async fn post_commit(
+        &self,
+        deadline: Deadline,
+        new: &NewCommit,
+    ) -> Result<Written, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let git = wire.crab.git(owner, name);
@@ -252,7 +272,7 @@ impl Github {
             };
             request = request.author(author.clone()).committer(author);
         }
-        let made = wire.write(step, request.send()).await?;
+        let made = wire.write(deadline, request.send()).await?;
         let is_on_tip = match &made.parents[..] {
             [parent] => parent.sha.as_ref() == Some(&new.tip),
             _ => false,

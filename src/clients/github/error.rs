@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::clients::http::{HttpError, HttpSettingsError};
+use crate::clients::http::{HttpError, HttpSettingsError, with_cause};
 
 /// A failure to ask GitHub for something or to have it do something.
 #[derive(Debug, thiserror::Error)]
@@ -178,12 +178,5 @@ fn forbidden(needs: &Option<String>, words: &str) -> String {
             "the credentials lack a permission; GITOPS_TOKEN or the App needs Contents: write, and Pull requests: \
              write for pull requests (HTTP 403: {words})"
         ),
-    }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error} ({cause})"),
-        None => error.to_string(),
     }
 }

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Github;
 use super::error::{GithubError, GithubFault};
 use super::talk::Commented;
-use super::wire::Step;
-use crate::clients::http::quote;
+use crate::clients::http::{Deadline, quote};
 
 /// How many issues are listed at once. Bodies are long: this many of the longest fit into one answer.
 const PER_PAGE: u8 = 50;
@@ -95,7 +94,7 @@ impl Github {
         label: &str,
         marker: &str,
     ) -> Result<Option<Issue>, GithubError> {
-        self.find_issue_within(self.step(), label, marker)
+        self.find_issue_within(self.deadline(), label, marker)
             .await
             .map_err(|fault| self.error("look for the issue", fault))
     }
@@ -108,7 +107,7 @@ impl Github {
         let read = async {
             let wire = self.wire()?;
             let path = self.path(&format!("issues/{number}"));
-            let asked = wire.read(self.step(), || {
+            let asked = wire.read(self.deadline(), || {
                 wire.crab.get::<Shown, _, _>(&path, None::<&()>)
             });
             match asked.await {
@@ -133,7 +132,7 @@ impl Github {
         let opened = async {
             let wire = self.wire()?;
             let sent = wire.crab.post(self.path("issues"), Some(new));
-            let shown: Shown = wire.write(self.step(), sent).await?;
+            let shown: Shown = wire.write(self.deadline(), sent).await?;
             Ok(issue(shown))
         };
         opened
@@ -154,7 +153,7 @@ impl Github {
             let wire = self.wire()?;
             let path = self.path(&format!("issues/{number}"));
             let sent = wire.crab.patch(path, Some(change));
-            let shown: Shown = wire.write(self.step(), sent).await?;
+            let shown: Shown = wire.write(self.deadline(), sent).await?;
             Ok(issue(shown))
         };
         changed
@@ -173,14 +172,14 @@ impl Github {
         body: &str,
     ) -> Result<Commented, GithubError> {
         let is_there = |said: &str| has_line(said, marker);
-        self.comment_unless(self.step(), number, body, is_there)
+        self.comment_unless(self.deadline(), number, body, is_there)
             .await
             .map_err(|fault| self.error(format!("comment on issue {number}"), fault))
     }
 
     async fn find_issue_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         label: &str,
         marker: &str,
     ) -> Result<Option<Issue>, GithubFault> {
@@ -194,7 +193,7 @@ impl Github {
                 page,
             };
             let listed: Vec<Shown> = wire
-                .read(step, || wire.crab.get(&path, Some(&filter)))
+                .read(deadline, || wire.crab.get(&path, Some(&filter)))
                 .await?;
             let is_last = listed.len() < usize::from(PER_PAGE);
             let ours = listed.into_iter().find(|shown| {

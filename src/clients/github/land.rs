@@ -4,8 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use super::branch::is_refusal;
 use super::error::{GithubError, GithubFault};
-use super::wire::Step;
 use super::{Github, Written, reference};
+use crate::clients::http::Deadline;
 
 /// How many commits are looked at for ours when a branch moved on. Past it the answer is that nobody knows.
 const MAX_SEARCHED: usize = 50;
@@ -58,7 +58,7 @@ impl Github {
     /// An error means that nothing of ours is on the branch or can come there: GitHub asks to slow down, does not
     /// know the credentials, or cannot be reached. Anything that was perhaps done is [`Landing::Unknown`].
     pub async fn land(&self, branch: &str, written: &Written) -> Result<Landing, GithubError> {
-        self.land_within(self.step(), branch, written)
+        self.land_within(self.deadline(), branch, written)
             .await
             .map_err(|fault| self.error(format!("move branch {branch:?}"), fault))
     }
@@ -68,14 +68,14 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses, and when too much happened on the branch to tell.
     pub async fn look(&self, branch: &str, written: &Written) -> Result<Seen, GithubError> {
-        self.look_within(self.step(), branch, written)
+        self.look_within(self.deadline(), branch, written)
             .await
             .map_err(|fault| self.error(format!("look for our commit on branch {branch:?}"), fault))
     }
 
     async fn land_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         branch: &str,
         written: &Written,
     ) -> Result<Landing, GithubFault> {
@@ -90,14 +90,14 @@ impl Github {
             let request = git
                 .update_ref(&reference(branch), &written.commit)
                 .force(false);
-            let Err(fault) = wire.write(step, request.send()).await else {
+            let Err(fault) = wire.write(deadline, request.send()).await else {
                 return Ok(landed());
             };
             let is_refused = is_refusal(&fault);
             if !is_refused && !fault.is_doubtful() && doubt.is_none() {
                 return Err(fault);
             }
-            match self.look_within(step, branch, written).await {
+            match self.look_within(deadline, branch, written).await {
                 Err(blind) if is_refused && doubt.is_none() => return Err(blind),
                 Err(_) => {
                     let why = doubt.unwrap_or(fault).to_string();
@@ -109,18 +109,21 @@ impl Github {
                 Ok(Seen::Unmoved) if is_refused && doubt.is_none() => {
                     return Ok(Landing::Refused {
                         words: fault.to_string(),
-                        rules: self.rules_within(step, branch).await.unwrap_or_default(),
+                        rules: self
+                            .rules_within(deadline, branch)
+                            .await
+                            .unwrap_or_default(),
                     });
                 }
                 Ok(Seen::Unmoved) => {}
             }
             // Not landed yet, which is not the same as never: wait, look again, and send the same commit once more. To
             // land it twice is to land it once.
-            if doubt.is_some() || !wire.pause(step).await {
+            if doubt.is_some() || !wire.pause(deadline).await {
                 let why = doubt.unwrap_or(fault).to_string();
                 return Ok(Landing::Unknown { why });
             }
-            match self.look_within(step, branch, written).await {
+            match self.look_within(deadline, branch, written).await {
                 Ok(Seen::Landed) => return Ok(landed()),
                 Ok(Seen::Moved { tip }) => return Ok(Landing::Moved { tip }),
                 Ok(Seen::Unmoved) => doubt = Some(fault),
@@ -135,11 +138,11 @@ impl Github {
 
     async fn look_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         branch: &str,
         written: &Written,
     ) -> Result<Seen, GithubFault> {
-        let tip = self.tip_within(step, branch).await?;
+        let tip = self.tip_within(deadline, branch).await?;
         let Some(at) = &tip else {
             return Ok(Seen::Moved { tip });
         };
@@ -149,7 +152,7 @@ impl Github {
         if *at == written.parent {
             return Ok(Seen::Unmoved);
         }
-        if self.is_below(step, at, written).await? {
+        if self.is_below(deadline, at, written).await? {
             Ok(Seen::Landed)
         } else {
             Ok(Seen::Moved { tip })
@@ -159,7 +162,7 @@ impl Github {
     /// Tells whether our commit is reachable from a tip, going back no further than to its parent.
     async fn is_below(
         &self,
-        step: Step,
+        deadline: Deadline,
         tip: &str,
         written: &Written,
     ) -> Result<bool, GithubFault> {
@@ -175,7 +178,7 @@ impl Github {
                 return Ok(true);
             }
             let found = wire
-                .read(step, async || {
+                .read(deadline, async || {
                     wire.crab.git(owner, name).get_commit(&id).await
                 })
                 .await?;

@@ -33,7 +33,8 @@ use octocrab::params::repos::Reference;
 use secrecy::SecretString;
 
 use self::identity::Identity;
-use self::wire::{Step, Wire};
+use self::wire::Wire;
+use crate::clients::http::Deadline;
 
 /// A repository that can be asked and changed. Clones share their connections and their token.
 #[derive(Debug, Clone)]
@@ -96,7 +97,7 @@ impl Github {
     /// # Errors
     /// Fails when GitHub makes no token.
     pub async fn installation_token(&self) -> Result<Option<SecretString>, GithubError> {
-        let token = async { self.wire()?.token(self.step()).await }.await;
+        let token = async { self.wire()?.token(self.deadline()).await }.await;
         token.map_err(|fault| self.error("get a token", fault))
     }
 
@@ -119,7 +120,7 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
     pub async fn rules(&self, branch: &str) -> Result<Vec<String>, GithubError> {
-        self.rules_within(self.step(), branch)
+        self.rules_within(self.deadline(), branch)
             .await
             .map_err(|fault| self.error(format!("read the rules of branch {branch:?}"), fault))
     }
@@ -132,8 +133,8 @@ impl Github {
         Ok(self.wire.get_or_init(|| wire))
     }
 
-    fn step(&self) -> Step {
-        Step::within(self.settings.timeout)
+    fn deadline(&self) -> Deadline {
+        Deadline::within(self.settings.timeout)
     }
 
     fn owner_and_name(&self) -> (&str, &str) {

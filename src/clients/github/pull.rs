@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Github;
 use super::branch::is_refusal;
 use super::error::{GithubError, GithubFault};
-use super::wire::Step;
-use crate::clients::http::quote;
+use crate::clients::http::{Deadline, quote};
 
 /// How many pull requests are listed. Far more than one rollback has.
 const PAGE: u8 = 100;
@@ -148,7 +147,7 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
     pub async fn find_pull(&self, branch: &str) -> Result<Option<Pull>, GithubError> {
-        self.find_within(self.step(), branch)
+        self.find_within(self.deadline(), branch)
             .await
             .map_err(|fault| self.error(format!("find the pull request of {branch:?}"), fault))
     }
@@ -159,7 +158,7 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
     pub async fn pulls_from(&self, beginning: &str) -> Result<Vec<(Pull, String)>, GithubError> {
-        self.newest_within(self.step(), beginning)
+        self.newest_within(self.deadline(), beginning)
             .await
             .map_err(|fault| self.error(format!("list the pull requests of {beginning:?}"), fault))
     }
@@ -169,7 +168,7 @@ impl Github {
     /// # Errors
     /// Fails when it cannot be known whether it is there, or when GitHub cannot be asked.
     pub async fn open_pull(&self, new: &NewPull) -> Result<Opened, GithubError> {
-        self.open_within(self.step(), new)
+        self.open_within(self.deadline(), new)
             .await
             .map_err(|fault| self.error(format!("open a pull request for {:?}", new.branch), fault))
     }
@@ -179,7 +178,7 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
     pub async fn pull(&self, number: u64) -> Result<Pull, GithubError> {
-        self.pull_within(self.step(), number)
+        self.pull_within(self.deadline(), number)
             .await
             .map_err(|fault| self.error(format!("read pull request {number}"), fault))
     }
@@ -189,12 +188,16 @@ impl Github {
     /// # Errors
     /// Fails when it cannot be known how it stands, or when GitHub cannot be asked.
     pub async fn close_pull(&self, number: u64) -> Result<Pull, GithubError> {
-        self.close_within(self.step(), number)
+        self.close_within(self.deadline(), number)
             .await
             .map_err(|fault| self.error(format!("close pull request {number}"), fault))
     }
 
-    async fn find_within(&self, step: Step, branch: &str) -> Result<Option<Pull>, GithubFault> {
+    async fn find_within(
+        &self,
+        deadline: Deadline,
+        branch: &str,
+    ) -> Result<Option<Pull>, GithubFault> {
         let wire = self.wire()?;
         let path = self.path("pulls");
         let filter = Filter {
@@ -203,7 +206,7 @@ impl Github {
             per_page: PAGE,
         };
         let listed: Vec<Shown> = wire
-            .read(step, || wire.crab.get(&path, Some(&filter)))
+            .read(deadline, || wire.crab.get(&path, Some(&filter)))
             .await?;
         // A filter that GitHub does not understand is ignored, and other people's pull requests come.
         let mut ours: Vec<Pull> = listed
@@ -224,7 +227,7 @@ impl Github {
 
     async fn newest_within(
         &self,
-        step: Step,
+        deadline: Deadline,
         beginning: &str,
     ) -> Result<Vec<(Pull, String)>, GithubFault> {
         let wire = self.wire()?;
@@ -236,7 +239,7 @@ impl Github {
             per_page: PAGE,
         };
         let listed: Vec<Shown> = wire
-            .read(step, || wire.crab.get(&path, Some(&newest)))
+            .read(deadline, || wire.crab.get(&path, Some(&newest)))
             .await?;
         let ours = listed
             .into_iter()
@@ -260,9 +263,9 @@ impl Github {
         format!("/repos/{owner}/{name}/{rest}")
     }
 
-    async fn open_within(&self, step: Step, new: &NewPull) -> Result<Opened, GithubFault> {
+    async fn open_within(&self, deadline: Deadline, new: &NewPull) -> Result<Opened, GithubFault> {
         let wire = self.wire()?;
-        if let Some(found) = self.find_within(step, &new.branch).await? {
+        if let Some(found) = self.find_within(deadline, &new.branch).await? {
             return Ok(Opened::Found(found));
         }
         let mut is_draft = new.is_draft;
@@ -277,7 +280,7 @@ impl Github {
                 maintainer_can_modify: false,
             };
             let sent = wire.crab.post(self.path("pulls"), Some(&opening));
-            let fault = match wire.write::<Shown>(step, sent).await {
+            let fault = match wire.write::<Shown>(deadline, sent).await {
                 Ok(made) if made.head.branch == new.branch => return Ok(Opened::New(pull(made))),
                 Ok(_) => GithubFault::answer("it is about another branch"),
                 Err(fault) => fault,
@@ -286,7 +289,7 @@ impl Github {
             if !is_refused && !fault.is_doubtful() {
                 return Err(fault);
             }
-            if let Some(found) = self.find_within(step, &new.branch).await? {
+            if let Some(found) = self.find_within(deadline, &new.branch).await? {
                 // After a doubt it is ours from just now; who calls has no use for the difference.
                 return Ok(Opened::Found(found));
             }
@@ -300,21 +303,21 @@ impl Github {
                     words: fault.to_string(),
                 });
             }
-            if is_second || !wire.pause(step).await {
+            if is_second || !wire.pause(deadline).await {
                 return Err(fault);
             }
-            if let Some(found) = self.find_within(step, &new.branch).await? {
+            if let Some(found) = self.find_within(deadline, &new.branch).await? {
                 return Ok(Opened::Found(found));
             }
             is_second = true;
         }
     }
 
-    async fn pull_within(&self, step: Step, number: u64) -> Result<Pull, GithubFault> {
+    async fn pull_within(&self, deadline: Deadline, number: u64) -> Result<Pull, GithubFault> {
         let wire = self.wire()?;
         let path = self.path(&format!("pulls/{number}"));
         let found: Shown = wire
-            .read(step, || wire.crab.get(&path, None::<&()>))
+            .read(deadline, || wire.crab.get(&path, None::<&()>))
             .await?;
         if found.number == number {
             Ok(pull(found))
@@ -323,23 +326,23 @@ impl Github {
         }
     }
 
-    async fn close_within(&self, step: Step, number: u64) -> Result<Pull, GithubFault> {
+    async fn close_within(&self, deadline: Deadline, number: u64) -> Result<Pull, GithubFault> {
         let wire = self.wire()?;
-        let found = self.pull_within(step, number).await?;
+        let found = self.pull_within(deadline, number).await?;
         if found.state != PullState::Open {
             return Ok(found);
         }
         let path = self.path(&format!("pulls/{number}"));
         let closing = Closing { state: "closed" };
         let sent = wire.crab.patch(path, Some(&closing));
-        let fault = match wire.write::<Shown>(step, sent).await {
+        let fault = match wire.write::<Shown>(deadline, sent).await {
             Ok(closed) => return Ok(pull(closed)),
             Err(fault) => fault,
         };
         if !fault.is_doubtful() && !is_refusal(&fault) {
             return Err(fault);
         }
-        let found = self.pull_within(step, number).await?;
+        let found = self.pull_within(deadline, number).await?;
         match found.state {
             PullState::Closed | PullState::Merged { .. } => Ok(found),
             PullState::Open => Err(fault),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Github;
 use super::error::{GithubError, GithubFault};
-use super::wire::Step;
+use crate::clients::http::Deadline;
 
 /// How many comments are listed. Far more than a rollback gets.
 const PAGE: u8 = 100;
@@ -53,7 +53,7 @@ impl Github {
             let path = self.path(&format!("issues/{number}/labels"));
             let labels = Labels { labels: [label] };
             let sent = wire.crab.post(path, Some(&labels));
-            let _labels: Vec<Anything> = wire.write(self.step(), sent).await?;
+            let _labels: Vec<Anything> = wire.write(self.deadline(), sent).await?;
             Ok(())
         };
         labelled
@@ -67,7 +67,7 @@ impl Github {
     /// Fails when it cannot be known whether the comment is there, or when GitHub cannot be asked.
     pub async fn comment(&self, number: u64, body: &str) -> Result<Commented, GithubError> {
         let wanted = plain(body);
-        self.comment_unless(self.step(), number, body, |said| plain(said) == wanted)
+        self.comment_unless(self.deadline(), number, body, |said| plain(said) == wanted)
             .await
             .map_err(|fault| self.error(format!("comment on pull request {number}"), fault))
     }
@@ -75,22 +75,22 @@ impl Github {
     /// Comments, unless one of the comments there is the one that is meant.
     pub(super) async fn comment_unless(
         &self,
-        step: Step,
+        deadline: Deadline,
         number: u64,
         body: &str,
         is_it: impl Fn(&str) -> bool,
     ) -> Result<Commented, GithubFault> {
         let wire = self.wire()?;
-        if self.has_comment(step, number, &is_it).await? {
+        if self.has_comment(deadline, number, &is_it).await? {
             return Ok(Commented::AlreadyThere);
         }
         let path = self.path(&format!("issues/{number}/comments"));
         let text = Text { body };
         let sent = wire.crab.post(path, Some(&text));
-        match wire.write::<Anything>(step, sent).await {
+        match wire.write::<Anything>(deadline, sent).await {
             Ok(_) => Ok(Commented::Written),
             Err(fault) if fault.is_doubtful() => {
-                if self.has_comment(step, number, &is_it).await? {
+                if self.has_comment(deadline, number, &is_it).await? {
                     Ok(Commented::Written)
                 } else {
                     Err(fault)
@@ -102,7 +102,7 @@ impl Github {
 
     async fn has_comment(
         &self,
-        step: Step,
+        deadline: Deadline,
         number: u64,
         is_it: impl Fn(&str) -> bool,
     ) -> Result<bool, GithubFault> {
@@ -110,7 +110,7 @@ impl Github {
         let path = self.path(&format!("issues/{number}/comments"));
         let page = Page { per_page: PAGE };
         let listed: Vec<Comment> = wire
-            .read(step, || wire.crab.get(&path, Some(&page)))
+            .read(deadline, || wire.crab.get(&path, Some(&page)))
             .await?;
         let mut bodies = listed.iter().filter_map(|comment| comment.body.as_deref());
         Ok(bodies.any(is_it))

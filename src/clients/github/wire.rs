@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::error::GithubFault;
 use super::identity::{Identity, TokenRequest};
 use super::settings::GithubSettings;
 use crate::clients::http::{
-    HeaderMap, HttpClient, HttpSettings, Method, Purpose, Response, StatusCode,
+    Deadline, Failure, HeaderMap, HttpClient, HttpSettings, Method, Purpose, Repeat, Response,
+    RetryPolicy, StatusCode,
 };
 
 /// How often a question is asked before its failure counts.
-const READ_TRIES: u32 = 3;
+const READ_TRIES: usize = 3;
 
 /// The version of the API that is spoken.
 const API_VERSION: &str = "2022-11-28";
@@ -33,12 +34,6 @@ pub(super) struct Wire {
     pub(super) crab: Octocrab,
     carrier: Arc<Carrier>,
     pause: Duration,
-}
-
-/// The time that one step of work has.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
-    deadline: Instant,
 }
 
 /// Takes requests to GitHub, signed and bounded.
@@ -94,65 +89,67 @@ impl Wire {
     /// Asks a question, and asks again after a fault that may pass, while the step has time.
     pub(super) async fn read<T, F>(
         &self,
-        step: Step,
+        deadline: Deadline,
         mut ask: impl FnMut() -> F,
     ) -> Result<T, GithubFault>
     where
         F: Future<Output = octocrab::Result<T>>,
     {
-        let mut tried = 1;
-        loop {
-            let fault = match self.once(step, ask()).await {
-                Ok(answer) => return Ok(answer),
-                Err(fault) => fault,
-            };
-            let pause = match &fault {
-                GithubFault::RateLimited { until } => {
-                    (*until - Utc::now()).to_std().unwrap_or_default()
-                }
-                // A token that was taken back is replaced by the next request, once.
-                GithubFault::Unauthorized { .. } if tried == 1 && self.carrier.is_app() => {
-                    Duration::ZERO
-                }
-                GithubFault::Transport(_) | GithubFault::Server { .. } if fault.is_transient() => {
-                    self.pause * 2_u32.pow(tried - 1)
-                }
-                GithubFault::Transport(_)
-                | GithubFault::Server { .. }
-                | GithubFault::Unauthorized { .. }
-                | GithubFault::Settings(_)
-                | GithubFault::Key
-                | GithubFault::Deadline
-                | GithubFault::MovedAway { .. }
-                | GithubFault::Forbidden { .. }
-                | GithubFault::NotFound { .. }
-                | GithubFault::Rejected { .. }
-                | GithubFault::Answer { .. }
-                | GithubFault::Refused { .. } => return Err(fault),
-            };
-            if tried == READ_TRIES || !step.has_time_for(pause) {
-                return Err(fault);
+        let attempt = || {
+            let asked = self.once(deadline, ask());
+            asked.map(|answer| answer.map_err(|fault| self.failure(fault)))
+        };
+        RetryPolicy::doubling(self.pause, READ_TRIES)
+            .run(deadline, attempt)
+            .await
+    }
+
+    /// Tells whether a question may be asked again after a fault.
+    fn failure(&self, fault: GithubFault) -> Failure<GithubFault> {
+        let (repeat, retry_after) = match &fault {
+            GithubFault::RateLimited { until } => {
+                (Repeat::Yes, (*until - Utc::now()).to_std().ok())
             }
-            tokio::time::sleep(pause).await;
-            tried += 1;
+            // A token that was taken back is replaced by the next request, once.
+            GithubFault::Unauthorized { .. } if self.carrier.is_app() => (Repeat::Once, None),
+            GithubFault::Transport(_) | GithubFault::Server { .. } if fault.is_transient() => {
+                (Repeat::Yes, None)
+            }
+            GithubFault::Transport(_)
+            | GithubFault::Server { .. }
+            | GithubFault::Unauthorized { .. }
+            | GithubFault::Settings(_)
+            | GithubFault::Key
+            | GithubFault::Deadline
+            | GithubFault::MovedAway { .. }
+            | GithubFault::Forbidden { .. }
+            | GithubFault::NotFound { .. }
+            | GithubFault::Rejected { .. }
+            | GithubFault::Answer { .. }
+            | GithubFault::Refused { .. } => (Repeat::Never, None),
+        };
+        Failure {
+            error: fault,
+            repeat,
+            retry_after,
         }
     }
 
     /// Has something done. It is sent once: after a doubtful fault the caller looks before it repeats anything.
     pub(super) async fn write<T>(
         &self,
-        step: Step,
+        deadline: Deadline,
         ask: impl Future<Output = octocrab::Result<T>>,
     ) -> Result<T, GithubFault> {
-        self.once(step, ask).await
+        self.once(deadline, ask).await
     }
 
     async fn once<T>(
         &self,
-        step: Step,
+        deadline: Deadline,
         ask: impl Future<Output = octocrab::Result<T>>,
     ) -> Result<T, GithubFault> {
-        match tokio::time::timeout_at(step.deadline, ask).await {
+        match tokio::time::timeout_at(deadline.at(), ask).await {
             Err(_) => Err(GithubFault::Deadline),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.fault(error)),
@@ -160,17 +157,16 @@ impl Wire {
     }
 
     /// Waits before a second look, while the step has time. Returns whether it had.
-    pub(super) async fn pause(&self, step: Step) -> bool {
-        let has_time = step.has_time_for(self.pause);
-        if has_time {
-            tokio::time::sleep(self.pause).await;
-        }
-        has_time
+    pub(super) async fn pause(&self, deadline: Deadline) -> bool {
+        deadline.pause(self.pause).await
     }
 
     /// Returns the token that this program signs in with; nothing when it signs in as nobody.
-    pub(super) async fn token(&self, step: Step) -> Result<Option<SecretString>, GithubFault> {
-        tokio::time::timeout_at(step.deadline, self.carrier.token())
+    pub(super) async fn token(
+        &self,
+        deadline: Deadline,
+    ) -> Result<Option<SecretString>, GithubFault> {
+        tokio::time::timeout_at(deadline.at(), self.carrier.token())
             .await
             .unwrap_or(Err(GithubFault::Deadline))
     }
@@ -196,25 +192,6 @@ impl fmt::Debug for Wire {
             .field("client", &self.carrier.client)
             .field("identity", &self.carrier.identity)
             .finish_non_exhaustive()
-    }
-}
-
-impl Step {
-    pub(super) fn within(limit: Duration) -> Self {
-        Self {
-            deadline: Instant::now() + limit,
-        }
-    }
-
-    /// Returns a step that ends with this one, or after `limit` if that is sooner.
-    pub(super) fn at_most(self, limit: Duration) -> Self {
-        Self {
-            deadline: self.deadline.min(Instant::now() + limit),
-        }
-    }
-
-    fn has_time_for(self, pause: Duration) -> bool {
-        self.deadline.saturating_duration_since(Instant::now()) > pause
     }
 }
 
@@ -284,7 +261,7 @@ impl Carrier {
         }
         let answer = self
             .client
-            .send_within(self.limit, purpose, request)
+            .send_within(Deadline::within(self.limit), purpose, request)
             .await?;
         if answer.status.is_success() {
             return Ok(answer);

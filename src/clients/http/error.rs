@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustls::AlertDescription;
 
+use super::deadline::Deadline;
+
 /// A fault of transport. None of them says anything about the system that was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -106,6 +108,12 @@ impl HttpError {
         }
     }
 
+    pub(super) fn late(deadline: Deadline) -> Self {
+        Self::Timeout {
+            limit: deadline.limit(),
+        }
+    }
+
     pub(super) fn from_send(error: reqwest::Error) -> Self {
         if is_lasting_tls_fault(&error) {
             Self::Tls(Cause::new(error))
@@ -154,6 +162,14 @@ impl fmt::Debug for Cause {
 }
 
 impl Error for Cause {}
+
+/// Returns what an error says, with its cause behind it.
+pub(in crate::clients) fn with_cause(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error} ({cause})"),
+        None => error.to_string(),
+    }
+}
 
 /// Walks from an error to its innermost reason.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::answer::{Unusable, Words};
-use super::retry::{Failure, Repeat};
-use crate::clients::http::{HttpError, HttpSettingsError, Response};
+use crate::clients::http::{Failure, HttpError, HttpSettingsError, Repeat, Response};
 
 /// Words by which servers say that a query is too expensive, whatever the status they send it with.
 /// Source: Prometheus, Mimir and Cortex, VictoriaMetrics' flags, and the limits of Thanos' stores.

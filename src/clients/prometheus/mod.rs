@@ -8,7 +8,6 @@ mod about;
 mod answer;
 mod error;
 pub mod promql;
-mod retry;
 
 pub use about::{About, Retention, Store, Stores};
 pub use answer::{Answer, NativeHistogram, Sample, Series};
@@ -18,11 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use tokio::time::Instant;
 use url::Url;
 
 use super::http::{
-    Auth, HttpClient, HttpError, HttpSettings, Method, Purpose, Response, StatusCode, accept_json,
+    Auth, Deadline, Failure, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
+    Response, RetryPolicy, StatusCode, accept_json,
 };
 use answer::{Body, Unusable, Words};
 use error::Refusal;
@@ -209,10 +208,11 @@ impl Prometheus {
         parameters: Parameters<'_>,
         read: fn(Body) -> Result<Answer<T>, Unusable>,
     ) -> Result<Answer<T>, PrometheusError> {
-        let deadline = Instant::now() + self.http.timeout();
+        let deadline = Deadline::within(self.http.timeout());
         let parameters = &parameters;
-        let body =
-            retry::within(deadline, || self.try_once(endpoint, parameters, deadline)).await?;
+        let body = RetryPolicy::jittered()
+            .run(deadline, || self.try_once(endpoint, parameters, deadline))
+            .await?;
         read(body).map_err(|unusable| self.unusable(unusable))
     }
 
@@ -220,8 +220,8 @@ impl Prometheus {
         &self,
         endpoint: Endpoint,
         parameters: &Parameters<'_>,
-        deadline: Instant,
-    ) -> Result<Body, retry::Failure<PrometheusError>> {
+        deadline: Deadline,
+    ) -> Result<Body, Failure<PrometheusError>> {
         let by_get = self.by_get.load(Ordering::Relaxed);
         let mut response = self
             .exchange(endpoint, by_get, parameters, deadline)
@@ -232,9 +232,8 @@ impl Prometheus {
                 .store(!refuses_post(response.status), Ordering::Relaxed);
         }
         self.judge(endpoint, &response).map_err(|mut failure| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if !is_worth_repeating(&failure.error, left, self.http.timeout()) {
-                failure.repeat = retry::Repeat::Never;
+            if !is_worth_repeating(&failure.error, deadline.left(), deadline.limit()) {
+                failure.repeat = Repeat::Never;
             }
             failure
         })
@@ -245,13 +244,12 @@ impl Prometheus {
         endpoint: Endpoint,
         by_get: bool,
         parameters: &Parameters<'_>,
-        deadline: Instant,
-    ) -> Result<Response, retry::Failure<PrometheusError>> {
-        let left = deadline.saturating_duration_since(Instant::now());
+        deadline: Deadline,
+    ) -> Result<Response, Failure<PrometheusError>> {
         let mut parameters = parameters.clone();
         parameters.push((
             "timeout",
-            format!("{:.3}", left.as_secs_f64() * EVALUATION_SHARE),
+            format!("{:.3}", deadline.left().as_secs_f64() * EVALUATION_SHARE),
         ));
         parameters.extend(WHOLE_AND_RAW.map(|(name, value)| (name, value.to_owned())));
         let request = if by_get {
@@ -264,19 +262,15 @@ impl Prometheus {
                 .form(&parameters)
         };
         self.http
-            .send_within(left, Purpose::Ask, accept_json(request))
+            .send_within(deadline, Purpose::Ask, accept_json(request))
             .await
             .map_err(|fault| self.fault(fault))
     }
 
-    fn fault(&self, fault: HttpError) -> retry::Failure<PrometheusError> {
-        let repeat = if fault.is_transient() {
-            retry::Repeat::Yes
-        } else {
-            retry::Repeat::Never
-        };
+    fn fault(&self, fault: HttpError) -> Failure<PrometheusError> {
+        let repeat = Repeat::when(fault.is_transient());
         let error = PrometheusError::from_fault(self.http.origin(), self.http.timeout(), fault);
-        retry::Failure {
+        Failure {
             error,
             repeat,
             retry_after: None,
@@ -287,15 +281,15 @@ impl Prometheus {
         &self,
         endpoint: Endpoint,
         response: &Response,
-    ) -> Result<Body, retry::Failure<PrometheusError>> {
+    ) -> Result<Body, Failure<PrometheusError>> {
         let words = match (response.media_type().as_str(), response.status.is_success()) {
             ("application/json", true) => match Body::read(&response.body) {
                 Ok(body) if body.is_success() => return Ok(body),
                 Ok(body) => Some(body.into_words()),
                 Err(unusable) => {
-                    return Err(retry::Failure {
+                    return Err(Failure {
                         error: self.unusable(unusable),
-                        repeat: retry::Repeat::Never,
+                        repeat: Repeat::Never,
                         retry_after: None,
                     });
                 }
