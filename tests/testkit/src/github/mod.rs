@@ -330,48 +330,44 @@ impl World {
             .target
             .split_once('?')
             .map_or("", |(_, query)| query);
-        let mut logged = Logged {
+        let place = self.log(Logged {
             method: request.method.clone(),
             path: path.to_owned(),
             query: query.to_owned(),
             body: request.body.clone(),
             authorization: request.header("authorization").map(str::to_owned),
             status: None,
-        };
-        let reply = match self.take_fault(&request.method, path) {
-            Some(Deed::Instead(reply)) => reply,
+        });
+        match self.take_fault(&request.method, path) {
+            Some(Deed::Instead(reply)) => return reply,
             Some(Deed::After(reply)) => {
                 self.answer(request, path, query);
-                reply
+                return reply;
             }
-            Some(Deed::Before(action)) => {
-                action();
-                self.logged_answer(request, path, query, &mut logged)
-            }
-            None => self.logged_answer(request, path, query, &mut logged),
-        };
-        let mut state = self.state();
-        state.log.push(logged);
-        if is_blind_repeat(&state.log) {
-            let what = format!("{} {path} was repeated without a look", request.method);
-            state.violations.push(what);
+            Some(Deed::Before(action)) => action(),
+            None => {}
         }
-        reply
-    }
-
-    fn logged_answer(
-        &self,
-        request: &Request,
-        path: &str,
-        query: &str,
-        logged: &mut Logged,
-    ) -> Reply {
         let answer = self.answer(request, path, query);
-        logged.status = Some(answer.status);
+        self.state().log[place].status = Some(answer.status);
         match answer.body {
             Some(body) => Reply::json(answer.status, body.to_string()),
             None => Reply::untyped(answer.status, ""),
         }
+    }
+
+    /// Writes a request down as it arrives, so that one whose answer takes long stands before those that were sent
+    /// after it. Returns its place.
+    fn log(&self, logged: Logged) -> usize {
+        let mut state = self.state();
+        let what = format!(
+            "{} {} was repeated without a look",
+            logged.method, logged.path
+        );
+        state.log.push(logged);
+        if is_blind_repeat(&state.log) {
+            state.violations.push(what);
+        }
+        state.log.len() - 1
     }
 
     fn take_fault(&self, method: &str, path: &str) -> Option<Deed> {
