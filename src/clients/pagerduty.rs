@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::http::Auth;
+use super::http::HttpAuth;
 use super::post::{Parcel, Patience, Post, PostError, PostFault, Resend};
 
 /// Largest event that PagerDuty takes (bytes). Source: PagerDuty's documentation, "Events API v2 overview".
@@ -80,7 +80,7 @@ pub struct AlertPayload {
 
 /// A change that people see beside incidents. It notifies nobody.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub struct ChangeEvent {
     /// What was changed.
     pub payload: ChangePayload,
     /// Where to look.
@@ -141,7 +141,7 @@ impl Pagerduty {
         let above = path.strip_suffix("enqueue").unwrap_or(path).to_owned();
         base.set_path(&above);
         Self {
-            post: Post::new(base, Auth::None, vec![key.clone()], patience),
+            post: Post::new(base, HttpAuth::None, vec![key.clone()], patience),
             key,
         }
     }
@@ -161,7 +161,7 @@ impl Pagerduty {
     ///
     /// # Errors
     /// Fails when PagerDuty does not take it before `deadline`.
-    pub async fn change(&self, deadline: Instant, change: &Change) -> Result<(), PostError> {
+    pub async fn change(&self, deadline: Instant, change: &ChangeEvent) -> Result<(), PostError> {
         self.send(deadline, &["change", "enqueue"], change, Resend::Unseen)
             .await
             .map_err(|fault| fault.tried("send a change to PagerDuty"))

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{
-    Auth, Deadline, Failure, HttpClient, HttpError, HttpSettings, HttpSettingsError, Method,
+    Deadline, Failure, HttpAuth, HttpClient, HttpError, HttpSettings, HttpSettingsError, Method,
     Purpose, Repeat, Response, RetryPolicy, StatusCode, with_cause,
 };
 
@@ -201,7 +201,7 @@ pub(super) struct Parcel<'a> {
 /// One system that takes messages.
 pub(super) struct Post {
     base: Url,
-    auth: Auth,
+    auth: HttpAuth,
     hidden: Vec<SecretString>,
     patience: Patience,
     /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass.
@@ -212,7 +212,7 @@ impl Post {
     /// Prepares to send below a URL; sends nothing. `hidden` never shows in errors.
     pub(super) fn new(
         base: Url,
-        auth: Auth,
+        auth: HttpAuth,
         hidden: Vec<SecretString>,
         patience: Patience,
     ) -> Self {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use super::http::{Auth, Response, quote};
+use super::http::{HttpAuth, Response, quote};
 use super::post::{Parcel, Patience, Post, PostError, PostFault, Resend, pieces};
 
 /// What the webhook says to a message that it took. Source: Slack's documentation, "Sending messages using incoming
@@ -73,7 +73,7 @@ pub struct Posted {
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place<'a> {
+pub enum SlackDestination<'a> {
     /// Into the channel.
     Channel,
     /// Into the thread of a message: only who follows it is notified.
@@ -105,7 +105,7 @@ pub struct SlackBot {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct SlackAnswer {
     ok: bool,
     #[serde(default)]
     error: String,
@@ -129,7 +129,7 @@ impl SlackWebhook {
     /// Fails when the secret is no URL.
     pub fn new(webhook: &SecretString, patience: Patience) -> Result<Self, url::ParseError> {
         let url = Url::parse(webhook.expose_secret())?;
-        let post = Post::new(url, Auth::None, pieces(webhook), patience);
+        let post = Post::new(url, HttpAuth::None, pieces(webhook), patience);
         Ok(Self { post })
     }
 
@@ -158,7 +158,7 @@ impl SlackBot {
     /// Prepares to post to a channel by the Web API at a base URL; sends nothing.
     pub fn new(api_url: Url, token: SecretString, channel: String, patience: Patience) -> Self {
         Self {
-            post: Post::new(api_url, Auth::Bearer(token), Vec::new(), patience),
+            post: Post::new(api_url, HttpAuth::Bearer(token), Vec::new(), patience),
             channel,
         }
     }
@@ -172,7 +172,7 @@ impl SlackBot {
         &self,
         deadline: Instant,
         message: &SlackMessage,
-        place: Place<'_>,
+        place: SlackDestination<'_>,
     ) -> Result<Posted, PostError> {
         const TRIED: &str = "post to Slack";
         let mut body = json!({
@@ -183,11 +183,11 @@ impl SlackBot {
             "unfurl_media": false,
         });
         match place {
-            Place::Channel => {}
-            Place::Thread(thread) | Place::Both(thread) => {
+            SlackDestination::Channel => {}
+            SlackDestination::Thread(thread) | SlackDestination::Both(thread) => {
                 body["channel"] = json!(thread.channel);
                 body["thread_ts"] = json!(thread.ts);
-                body["reply_broadcast"] = json!(matches!(place, Place::Both(_)));
+                body["reply_broadcast"] = json!(matches!(place, SlackDestination::Both(_)));
             }
         }
         let said = self
@@ -241,7 +241,7 @@ impl SlackBot {
         method: &str,
         body: &Value,
         resend: Resend,
-    ) -> Result<Said, PostFault> {
+    ) -> Result<SlackAnswer, PostFault> {
         let segments = [method];
         let parcel = parcel(&segments, body, resend);
         let sent = self
@@ -251,8 +251,8 @@ impl SlackBot {
     }
 
     /// Reads what a method says. It refuses with the status of success.
-    fn read(&self, answer: &Response) -> Result<Said, PostFault> {
-        let Ok(said) = serde_json::from_slice::<Said>(&answer.body) else {
+    fn read(&self, answer: &Response) -> Result<SlackAnswer, PostFault> {
+        let Ok(said) = serde_json::from_slice::<SlackAnswer>(&answer.body) else {
             return Err(PostFault::Answer {
                 words: self.post.words(&answer.body),
                 remedy: "check SLACK_API_URL",

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use url::Url;
 
-use super::http::Auth;
+use super::http::HttpAuth;
 use super::post::{Parcel, Patience, Post, PostError, PostFault, Resend, pieces};
 
 /// Beginning of a secret whose key is written in base64. Source: the specification of Standard Webhooks.
@@ -61,7 +61,7 @@ impl Webhook {
         let parsed = Url::parse(url.expose_secret())?;
         let hidden = pieces(url).into_iter().chain(secret.cloned()).collect();
         Ok(Self {
-            post: Post::new(parsed, Auth::None, hidden, patience),
+            post: Post::new(parsed, HttpAuth::None, hidden, patience),
             key: secret.map(|secret| key(secret.expose_secret())),
         })
     }

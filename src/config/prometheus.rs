@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::clients::http::{Auth, HttpSettings};
+use crate::clients::http::{HttpAuth, HttpSettings};
 
 use super::{
     address::{PlainHttp, base_url},
@@ -54,7 +54,7 @@ pub(super) fn read(reader: &mut Reader) -> Checked<PrometheusConfig> {
     })
 }
 
-fn read_auth(reader: &mut Reader) -> Checked<Auth> {
+fn read_auth(reader: &mut Reader) -> Checked<HttpAuth> {
     let token = reader.secret(&PROMETHEUS_TOKEN, secret::header_token);
     let user = read_user(reader, &PROMETHEUS_USERNAME, &PROMETHEUS_PASSWORD);
     if reader.is_set(&PROMETHEUS_TOKEN)
@@ -66,9 +66,9 @@ fn read_auth(reader: &mut Reader) -> Checked<Auth> {
         ));
     }
     Ok(match (token?, user?) {
-        (Some(token), _) => Auth::Bearer(token),
-        (None, Some((username, password))) => Auth::Basic { username, password },
-        (None, None) => Auth::None,
+        (Some(token), _) => HttpAuth::Bearer(token),
+        (None, Some((username, password))) => HttpAuth::Basic { username, password },
+        (None, None) => HttpAuth::None,
     })
 }
 

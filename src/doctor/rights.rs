@@ -1,7 +1,7 @@
 //! What the account may do with the application. Asking changes nothing.
 
 use super::finding::Finding;
-use crate::clients::argocd::{Action, Allowed, Argo, ArgoError, AutoSync, Version};
+use crate::clients::argocd::{Allowed, Argo, ArgoError, ArgoPermission, AutoSync, Version};
 use crate::config::Config;
 
 const GET: &str = "argocd right get";
@@ -50,21 +50,21 @@ pub(super) async fn look(argo: &Argo, version: Option<&Version>, update: Need) -
         false => None,
     };
     let (get, sync, update_asked, rollback) = tokio::join!(
-        argo.can_i(Action::Get),
-        argo.can_i(Action::Sync),
-        asked(Action::Update, update != Need::Nothing),
-        asked(Action::Rollback, knows_rollback),
+        argo.can_i(ArgoPermission::Get),
+        argo.can_i(ArgoPermission::Sync),
+        asked(ArgoPermission::Update, update != Need::Nothing),
+        asked(ArgoPermission::Rollback, knows_rollback),
     );
     let name = argo.name();
     let mut findings = vec![
-        vital(GET, Action::Get, &name, get),
-        vital(SYNC, Action::Sync, &name, sync),
+        vital(GET, ArgoPermission::Get, &name, get),
+        vital(SYNC, ArgoPermission::Sync, &name, sync),
     ];
     findings.extend(update_asked.map(|asked| match update {
-        Need::Vital => vital(UPDATE, Action::Update, &name, asked),
+        Need::Vital => vital(UPDATE, ArgoPermission::Update, &name, asked),
         Need::Useful | Need::Nothing => useful(
             UPDATE,
-            Action::Update,
+            ArgoPermission::Update,
             &name,
             asked,
             "without it auto-sync cannot be switched off, although ARGOCD_MAY_DISABLE_AUTO_SYNC allows it",
@@ -72,14 +72,14 @@ pub(super) async fn look(argo: &Argo, version: Option<&Version>, update: Need) -
     }));
     findings.extend(rollback.map(|asked| {
         let why = "it is needed where Argo CD has server.rbac.rollback.enforce.enable";
-        useful(ROLLBACK, Action::Rollback, &name, asked, why)
+        useful(ROLLBACK, ArgoPermission::Rollback, &name, asked, why)
     }));
     findings
 }
 
 fn vital(
     subject: &'static str,
-    action: Action,
+    action: ArgoPermission,
     name: &str,
     asked: Result<Allowed, ArgoError>,
 ) -> Finding {
@@ -92,7 +92,7 @@ fn vital(
 
 fn useful(
     subject: &'static str,
-    action: Action,
+    action: ArgoPermission,
     name: &str,
     asked: Result<Allowed, ArgoError>,
     why: &str,
@@ -108,14 +108,14 @@ fn useful(
     }
 }
 
-fn tried(action: Action, name: &str) -> String {
+fn tried(action: ArgoPermission, name: &str) -> String {
     format!(
         "ask for the right to {} application {name:?}",
         action.name()
     )
 }
 
-fn grant(action: Action) -> String {
+fn grant(action: ArgoPermission) -> String {
     format!(
         "grant it in Argo CD's RBAC policy: p, <role>, applications, {}, <project>/<application>, allow",
         action.name()

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::finding::Finding;
-use crate::clients::argocd::{Application, Source};
+use crate::clients::argocd::{Application, ApplicationSource};
 use crate::config::{Config, GitopsConfig};
 
 const SOURCE: &str = "argocd source";
@@ -22,8 +22,8 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
             "look at spec.source of the application",
         ));
     }
-    let from_repo = |source: &&Source| is_same_repository(&source.repo_url, repo);
-    let ours: Vec<&Source> = all.iter().filter(from_repo).collect();
+    let from_repo = |source: &&ApplicationSource| is_same_repository(&source.repo_url, repo);
+    let ours: Vec<&ApplicationSource> = all.iter().filter(from_repo).collect();
     if ours.is_empty() {
         return Some(Finding::warning(
             SOURCE,
@@ -69,7 +69,7 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
 }
 
 /// Tells whether a source follows the branch. `HEAD` stands for the default branch, which may be it.
-fn follows(source: &Source, gitops: &GitopsConfig) -> bool {
+fn follows(source: &ApplicationSource, gitops: &GitopsConfig) -> bool {
     match source.target_revision.as_deref() {
         None | Some("HEAD") => true,
         Some(wanted) => wanted.strip_prefix("refs/heads/").unwrap_or(wanted) == gitops.git.branch,
@@ -77,7 +77,7 @@ fn follows(source: &Source, gitops: &GitopsConfig) -> bool {
 }
 
 /// Tells whether a watched path holds the source's path, or lies within it.
-fn is_watched(source: &Source, gitops: &GitopsConfig) -> bool {
+fn is_watched(source: &ApplicationSource, gitops: &GitopsConfig) -> bool {
     let own = source.path.as_deref().unwrap_or_default();
     let own = own.trim_matches('/').trim_start_matches("./");
     let is_within = |inner: &str, outer: &str| {

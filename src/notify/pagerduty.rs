@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::piece::{clean, clipped};
 use super::story::{headline, next, pages};
 use crate::clients::pagerduty::{
-    Alert, AlertAction, AlertPayload, Change, ChangePayload, Link, MAX_EVENT, Severity,
+    Alert, AlertAction, AlertPayload, ChangeEvent, ChangePayload, Link, MAX_EVENT, Severity,
 };
 use crate::journal::{News, NewsKind};
 use crate::record::level_word;
@@ -67,8 +67,8 @@ pub(super) fn alert(news: &News) -> Alert {
 }
 
 /// Writes the change that a rollback is.
-pub(super) fn change(news: &News) -> Change {
-    Change {
+pub(super) fn change(news: &News) -> ChangeEvent {
+    ChangeEvent {
         payload: ChangePayload {
             summary: summary(news),
             source: place(news),

@@ -86,9 +86,9 @@ pub fn timeline(snapshot: &Snapshot) -> Timeline {
             })
             .collect(),
         end: match snapshot.end {
-            git::End::Root => crate::policy::End::Root,
-            git::End::Enough => crate::policy::End::Enough,
-            git::End::DepthLimit => crate::policy::End::DepthLimit,
+            git::WalkEnd::Root => crate::policy::End::Root,
+            git::WalkEnd::Enough => crate::policy::End::Enough,
+            git::WalkEnd::DepthLimit => crate::policy::End::DepthLimit,
         },
     }
 }
@@ -144,7 +144,7 @@ pub async fn doings(snapshot: Snapshot, suspect: &str, target: &str) -> (Snapsho
     (snapshot, doings)
 }
 
-fn done(deed: git::Deed) -> CommitDone {
+fn done(deed: git::CommitEffect) -> CommitDone {
     CommitDone {
         revision: deed.revision,
         title: one_line(&deed.title),

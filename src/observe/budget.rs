@@ -314,7 +314,7 @@ fn covered(found: Reading<f64>, slots: u32) -> Reading<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::prometheus::{Answer, Sample};
+    use crate::clients::prometheus::{InstantSample, QueryAnswer};
     use crate::observe::queries::PART;
 
     const MINUTE: i64 = 60;
@@ -341,13 +341,13 @@ mod tests {
 
     fn parts(found: &[(&str, Option<f64>)]) -> Parts {
         let value = found.iter().filter_map(|(name, value)| {
-            Some(Sample {
+            Some(InstantSample {
                 labels: [(PART.to_owned(), (*name).to_owned())].into(),
                 at: DateTime::UNIX_EPOCH,
                 value: (*value)?,
             })
         });
-        Parts::of(Answer {
+        Parts::of(QueryAnswer {
             value: value.collect(),
             partial: None,
             notes: Vec::new(),

@@ -8,7 +8,7 @@ use tokio::try_join;
 use super::metrics::{Metrics, Observation};
 use super::parts::{Grid, Refusal, asked, cumulative};
 use super::queries::{IMAGE, PART};
-use crate::clients::prometheus::{Answer as Told, NativeHistogram, PrometheusError, Sample};
+use crate::clients::prometheus::{InstantSample, NativeHistogram, PrometheusError, QueryAnswer};
 use crate::policy::{Answer, PodEvents, Question, Span};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
 
@@ -116,7 +116,7 @@ impl Metrics<'_> {
 }
 
 /// Reads latency buckets whose bounds are so many seconds each.
-fn histogram(answer: &Told<Vec<Sample>>, unit_seconds: f64) -> Reading<Histogram> {
+fn histogram(answer: &QueryAnswer<Vec<InstantSample>>, unit_seconds: f64) -> Reading<Histogram> {
     if let Some(why) = &answer.partial {
         return Reading::Partial { why: why.clone() };
     }
@@ -135,7 +135,7 @@ fn histogram(answer: &Told<Vec<Sample>>, unit_seconds: f64) -> Reading<Histogram
 }
 
 /// Reads a native histogram whose bounds are so many seconds each.
-fn native(answer: &Told<Vec<NativeHistogram>>, unit_seconds: f64) -> Reading<Histogram> {
+fn native(answer: &QueryAnswer<Vec<NativeHistogram>>, unit_seconds: f64) -> Reading<Histogram> {
     if let Some(why) = &answer.partial {
         return Reading::Partial { why: why.clone() };
     }
@@ -156,7 +156,7 @@ fn counted(histogram: Option<Histogram>) -> Reading<Histogram> {
 }
 
 /// Reads the events and the images of each pod. Series without the label `pod` say nothing of pods.
-fn pods(answer: Told<Vec<Sample>>) -> Reading<Vec<PodEvents>> {
+fn pods(answer: QueryAnswer<Vec<InstantSample>>) -> Reading<Vec<PodEvents>> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
     }

@@ -233,7 +233,7 @@ struct Kind<'a> {
 }
 
 impl<'a> Kind<'a> {
-    fn of(sample: &'a crate::clients::prometheus::Sample) -> Self {
+    fn of(sample: &'a crate::clients::prometheus::InstantSample) -> Self {
         Self {
             labels: &sample.labels,
             events: sample.value,
@@ -311,7 +311,7 @@ fn labels_in(matchers: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::prometheus::{Answer, Sample};
+    use crate::clients::prometheus::{InstantSample, QueryAnswer};
     use crate::config::{Buckets, MetricsFamily};
     use crate::observe::queries::{PART, Workload};
     use crate::observe::series::SeenForm;
@@ -327,9 +327,9 @@ mod tests {
         )
     }
 
-    fn sample(part: &str, labels: &[(&str, &str)], value: f64) -> Sample {
+    fn sample(part: &str, labels: &[(&str, &str)], value: f64) -> InstantSample {
         let labels = labels.iter().copied().chain([(PART, part)]);
-        Sample {
+        InstantSample {
             labels: labels
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
@@ -338,8 +338,8 @@ mod tests {
         }
     }
 
-    fn trouble(selector: Option<&str>, samples: Vec<Sample>) -> Option<String> {
-        let parts = Parts::of(Answer {
+    fn trouble(selector: Option<&str>, samples: Vec<InstantSample>) -> Option<String> {
+        let parts = Parts::of(QueryAnswer {
             value: samples,
             partial: None,
             notes: Vec::new(),

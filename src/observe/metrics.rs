@@ -13,7 +13,7 @@ use super::queries::{LatencyQuery, Queries, SCRAPE_RANGE, combine};
 use super::series::SeenForm;
 use super::sighting::Recall;
 use super::unjudged::{self, unjudged};
-use crate::clients::prometheus::{Answer, Prometheus, PrometheusError, Series};
+use crate::clients::prometheus::{Prometheus, PrometheusError, QueryAnswer, RangeSeries};
 use crate::journal::Sighting;
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
@@ -464,7 +464,7 @@ impl Metrics<'_> {
         &self,
         query: &str,
         grid: Grid,
-        read: impl FnOnce(Answer<Vec<Series>>) -> Reading<T>,
+        read: impl FnOnce(QueryAnswer<Vec<RangeSeries>>) -> Reading<T>,
     ) -> Result<Reading<T>, PrometheusError> {
         let answer = self
             .prometheus

@@ -8,7 +8,7 @@ use super::metrics::{Metrics, Observation};
 use super::parts::{Parts, asked};
 use super::queries::combine;
 use super::series::Series;
-use crate::clients::prometheus::Sample;
+use crate::clients::prometheus::InstantSample;
 use crate::clients::prometheus::promql::{regex_escape, string_literal};
 
 /// Over how long bad events are told apart: the longest of the short windows, so that whatever burns shows in it.
@@ -177,7 +177,7 @@ fn breakdown(series: &Series, parts: &Parts) -> Breakdown {
 }
 
 /// Finds the label by which most events are those of probes.
-fn probes(series: &Series, events: &[Sample]) -> Option<Probes> {
+fn probes(series: &Series, events: &[InstantSample]) -> Option<Probes> {
     let all: f64 = events.iter().map(|sample| sample.value).sum();
     let found = ROUTES.iter().filter_map(|label| {
         let on_probes: Vec<(String, f64)> = by_value(events, label)
@@ -216,7 +216,7 @@ fn without(series: &Series, label: &str, routes: &[String]) -> String {
 }
 
 /// Returns the events of each value of a label, the most first; series without the label are left out.
-fn by_value(samples: &[Sample], label: &str) -> Vec<(String, f64)> {
+fn by_value(samples: &[InstantSample], label: &str) -> Vec<(String, f64)> {
     let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| sample.value.is_finite()) {
         if let Some(value) = sample.labels.get(label) {
@@ -278,7 +278,7 @@ mod tests {
     type Found<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
 
     fn of(samples: &[Found<'_>]) -> Breakdown {
-        let sample = |(part, labels, value): &Found<'_>| Sample {
+        let sample = |(part, labels, value): &Found<'_>| InstantSample {
             at: chrono::DateTime::UNIX_EPOCH,
             labels: labels
                 .iter()
@@ -287,7 +287,7 @@ mod tests {
                 .collect(),
             value: *value,
         };
-        let parts = Parts::of(crate::clients::prometheus::Answer {
+        let parts = Parts::of(crate::clients::prometheus::QueryAnswer {
             value: samples.iter().map(sample).collect(),
             partial: None,
             notes: Vec::new(),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::queries::PART;
 use crate::clients::prometheus::{
-    Answer, NativeHistogram, PrometheusError, QueryFault, Sample, Series,
+    InstantSample, NativeHistogram, PrometheusError, QueryAnswer, QueryFault, RangeSeries,
 };
 use crate::slo::{Events, Histogram, Reading};
 
@@ -61,7 +61,7 @@ pub(super) enum Quantity {
 /// The quantities of a combined answer, by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
-    samples: BTreeMap<String, Vec<Sample>>,
+    samples: BTreeMap<String, Vec<InstantSample>>,
     doubt: Option<Doubt>,
 }
 
@@ -83,8 +83,8 @@ impl Doubt {
 
 impl Parts {
     /// Sorts the samples of a combined answer.
-    pub(super) fn of(answer: Answer<Vec<Sample>>) -> Self {
-        let mut samples: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
+    pub(super) fn of(answer: QueryAnswer<Vec<InstantSample>>) -> Self {
+        let mut samples: BTreeMap<String, Vec<InstantSample>> = BTreeMap::new();
         for sample in answer.value {
             let name = sample.labels.get(PART).cloned().unwrap_or_default();
             samples.entry(name).or_default().push(sample);
@@ -96,7 +96,7 @@ impl Parts {
     }
 
     /// Sorts the samples of a combined answer, or keeps why there is none.
-    pub(super) fn of_asked(asked: Result<Answer<Vec<Sample>>, Refusal>) -> Self {
+    pub(super) fn of_asked(asked: Result<QueryAnswer<Vec<InstantSample>>, Refusal>) -> Self {
         match asked {
             Ok(answer) => Self::of(answer),
             Err(refusal) => Self {
@@ -128,7 +128,7 @@ impl Parts {
     }
 
     /// Returns the samples of one name, which may be several.
-    pub(super) fn samples(&self, name: &str) -> &[Sample] {
+    pub(super) fn samples(&self, name: &str) -> &[InstantSample] {
         self.samples.get(name).map_or(&[], Vec::as_slice)
     }
 
@@ -273,7 +273,10 @@ impl Grid {
 }
 
 /// Returns one slice per point of the grid; nothing where a slice is missing, idle or not a number.
-pub(super) fn slices(answer: Answer<Vec<Series>>, grid: Grid) -> Reading<Vec<Option<Events>>> {
+pub(super) fn slices(
+    answer: QueryAnswer<Vec<RangeSeries>>,
+    grid: Grid,
+) -> Reading<Vec<Option<Events>>> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
     }
@@ -341,7 +344,7 @@ fn number(value: Option<f64>) -> Quantity {
 /// Returns the latency histogram of each point of the grid; nothing where buckets are missing, idle or contradictory.
 /// `unit_seconds` is the unit of the bounds.
 pub(super) fn histograms(
-    answer: Answer<Vec<Series>>,
+    answer: QueryAnswer<Vec<RangeSeries>>,
     grid: Grid,
     unit_seconds: f64,
 ) -> Reading<Vec<Option<Histogram>>> {
@@ -379,7 +382,7 @@ pub(super) fn histograms(
 /// Returns the native histogram of each point of the grid as one with the bounds of its own buckets; nothing where it
 /// is missing, idle or contradictory. `unit_seconds` is the unit of the bounds.
 pub(super) fn native_histograms(
-    answer: Answer<Vec<NativeHistogram>>,
+    answer: QueryAnswer<Vec<NativeHistogram>>,
     grid: Grid,
     unit_seconds: f64,
 ) -> Reading<Vec<Option<Histogram>>> {
@@ -424,8 +427,8 @@ mod tests {
     use crate::slo::LatencyState;
     use proptest::prelude::*;
 
-    fn sample(part: &str, value: f64) -> Sample {
-        Sample {
+    fn sample(part: &str, value: f64) -> InstantSample {
+        InstantSample {
             labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
             at: DateTime::UNIX_EPOCH,
             value,
@@ -433,7 +436,7 @@ mod tests {
     }
 
     fn parts(samples: &[(&str, f64)]) -> Parts {
-        Parts::of(Answer {
+        Parts::of(QueryAnswer {
             value: samples
                 .iter()
                 .map(|(part, value)| sample(part, *value))
@@ -502,11 +505,11 @@ mod tests {
             11,
         );
         let at = |seconds: u64| DateTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let series = |part: &str, points: Vec<(DateTime<Utc>, f64)>| Series {
+        let series = |part: &str, points: Vec<(DateTime<Utc>, f64)>| RangeSeries {
             labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
             points,
         };
-        let answer = Answer {
+        let answer = QueryAnswer {
             value: vec![
                 series(
                     "total",
@@ -534,7 +537,7 @@ mod tests {
     fn an_incomplete_answer_is_no_reading() {
         let partial = || Some("a store did not answer".to_owned());
         let whole = || range(vec![series(&[(PART, "total"), ("le", "+Inf")], &[10.0; 3])]);
-        let counted = Answer {
+        let counted = QueryAnswer {
             partial: partial(),
             ..whole()
         };
@@ -547,7 +550,7 @@ mod tests {
         ));
         let read = histograms(counted, grid(3), 1.0);
         assert!(matches!(read, Reading::Partial { .. }), "{read:?}");
-        let native = Answer {
+        let native = QueryAnswer {
             value: Vec::new(),
             partial: partial(),
             notes: Vec::new(),
@@ -653,10 +656,10 @@ mod tests {
     }
 
     /// Returns a series with these values at the first points of a grid.
-    fn series(labels: &[(&str, &str)], values: &[f64]) -> Series {
+    fn series(labels: &[(&str, &str)], values: &[f64]) -> RangeSeries {
         let labels = labels.iter();
         let at = |index: usize| DateTime::UNIX_EPOCH + Duration::from_secs(30 * index as u64);
-        Series {
+        RangeSeries {
             labels: labels
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
@@ -668,8 +671,8 @@ mod tests {
         }
     }
 
-    fn range(value: Vec<Series>) -> Answer<Vec<Series>> {
-        Answer {
+    fn range(value: Vec<RangeSeries>) -> QueryAnswer<Vec<RangeSeries>> {
+        QueryAnswer {
             value,
             partial: None,
             notes: Vec::new(),
@@ -684,13 +687,16 @@ mod tests {
         )
     }
 
-    fn reordered(of: &[Series], (series, points): &(Vec<usize>, Vec<usize>)) -> Vec<Series> {
+    fn reordered(
+        of: &[RangeSeries],
+        (series, points): &(Vec<usize>, Vec<usize>),
+    ) -> Vec<RangeSeries> {
         let reordered = series.iter().map(|index| {
-            let Series {
+            let RangeSeries {
                 labels,
                 points: old,
             } = of[*index].clone();
-            Series {
+            RangeSeries {
                 labels,
                 points: points.iter().map(|index| old[*index]).collect(),
             }

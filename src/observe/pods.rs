@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::parts::Parts;
 use super::queries::{PART, Workload, combine};
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
-use crate::clients::prometheus::{Answer, Sample};
+use crate::clients::prometheus::{InstantSample, QueryAnswer};
 use crate::slo::{Objective, Pods, Reading};
 
 /// Shortest time that is looked at: the window in which the traffic fell. Source: our rule.
@@ -141,11 +141,11 @@ pub(super) fn images(workload: &Workload, window: Duration) -> String {
     )
 }
 
-fn pods(answer: Answer<Vec<Sample>>) -> Reading<Pods> {
+fn pods(answer: QueryAnswer<Vec<InstantSample>>) -> Reading<Pods> {
     if let Some(why) = answer.partial {
         return Reading::Partial { why };
     }
-    let is_waiting = |sample: &&Sample| {
+    let is_waiting = |sample: &&InstantSample| {
         sample.labels.get(PART).map(String::as_str) == Some("waiting")
             && !is_starting(sample.labels.get("reason").map_or("", String::as_str))
     };

@@ -101,7 +101,7 @@ fn time(at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::prometheus::{Answer, Sample};
+    use crate::clients::prometheus::{InstantSample, QueryAnswer};
     use crate::observe::queries::PART;
 
     fn sighting(series: u32) -> Sighting {
@@ -113,12 +113,12 @@ mod tests {
     }
 
     fn found(values: &[(&str, f64)]) -> Parts {
-        let sample = |(name, value): &(&str, f64)| Sample {
+        let sample = |(name, value): &(&str, f64)| InstantSample {
             labels: [(PART.to_owned(), (*name).to_owned())].into(),
             at: DateTime::UNIX_EPOCH,
             value: *value,
         };
-        Parts::of(Answer {
+        Parts::of(QueryAnswer {
             value: values.iter().map(sample).collect(),
             partial: None,
             notes: Vec::new(),
@@ -152,8 +152,8 @@ mod tests {
             assert_eq!(remembered, expected, "{values:?}");
         }
         assert_eq!(recall.sighting(&found(&[]), now), None);
-        let partial = Parts::of(Answer {
-            value: vec![Sample {
+        let partial = Parts::of(QueryAnswer {
+            value: vec![InstantSample {
                 labels: [(PART.to_owned(), "series".to_owned())].into(),
                 at: now,
                 value: 24.0,

@@ -1,7 +1,9 @@
 //! Whether Argo CD will do its part, looked at before anything is begun, and in which order.
 
 use super::intent::Request;
-use crate::clients::argocd::{Account, Action, Allowed, Application, Argo, ArgoError, AutoSync};
+use crate::clients::argocd::{
+    Account, Allowed, Application, Argo, ArgoError, ArgoPermission, AutoSync,
+};
 use crate::clients::git::Snapshot;
 use crate::journal::{ArgoOperation, Entry, Origin};
 use crate::observe;
@@ -108,7 +110,7 @@ pub(crate) async fn may_act(argo: &Argo, app: &Application) -> Result<String, St
     }
     let (account, allowed, windows) = tokio::join!(
         argo.account(),
-        argo.can_i(Action::Sync),
+        argo.can_i(ArgoPermission::Sync),
         argo.sync_windows()
     );
     let user = match account? {

@@ -6,7 +6,7 @@ use super::Argo;
 use super::error::{ArgoError, ArgoFault};
 use super::json::{flag, list, text};
 use super::read::parse;
-use super::wire::Call;
+use super::wire::ArgoRequest;
 
 /// Who this program is signed in as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Account {
 
 /// Something that an account may do with an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum ArgoPermission {
     /// Read it.
     Get,
     /// Sync it, roll it back, and terminate its operation.
@@ -55,7 +55,7 @@ pub struct Version {
     pub number: Option<(u32, u32)>,
 }
 
-impl Action {
+impl ArgoPermission {
     /// Returns its name in Argo CD's RBAC policy.
     pub fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl Argo {
     /// Fails when Argo CD does not answer in time or refuses.
     pub async fn account(&self) -> Result<Account, ArgoError> {
         let asked = async {
-            let call = Call::get(vec!["api", "v1", "session", "userinfo"], Vec::new());
+            let call = ArgoRequest::get(vec!["api", "v1", "session", "userinfo"], Vec::new());
             let answer = parse(&self.wire()?.read(self.deadline(), &call).await?)?;
             Account::read(&answer)
         };
@@ -87,7 +87,7 @@ impl Argo {
     ///
     /// # Errors
     /// Fails when Argo CD does not answer in time, refuses, or does not know the action.
-    pub async fn can_i(&self, action: Action) -> Result<Allowed, ArgoError> {
+    pub async fn can_i(&self, action: ArgoPermission) -> Result<Allowed, ArgoError> {
         let asked = async {
             let deadline = self.deadline();
             let project = self.project(deadline).await?;
@@ -98,7 +98,7 @@ impl Argo {
             let answer = parse(
                 &self
                     .wire()?
-                    .read(deadline, &Call::get(path, Vec::new()))
+                    .read(deadline, &ArgoRequest::get(path, Vec::new()))
                     .await?,
             )?;
             match text(&answer, "/value").as_deref() {
@@ -123,7 +123,7 @@ impl Argo {
     /// Fails when Argo CD does not answer in time.
     pub async fn version(&self) -> Result<Version, ArgoError> {
         let asked = async {
-            let call = Call::get(vec!["api", "version"], Vec::new());
+            let call = ArgoRequest::get(vec!["api", "version"], Vec::new());
             let answer = parse(&self.wire()?.read_unsigned(self.deadline(), &call).await?)?;
             let text = text(&answer, "/Version")
                 .ok_or_else(|| ArgoFault::answer("it names no version"))?;

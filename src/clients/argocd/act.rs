@@ -6,7 +6,7 @@ use super::Argo;
 use super::application::Application;
 use super::error::{ArgoError, ArgoFault};
 use super::operation::Note;
-use super::wire::Call;
+use super::wire::ArgoRequest;
 use crate::clients::http::Method;
 
 /// Whether resources that the target does not have are removed.
@@ -73,7 +73,7 @@ impl Argo {
         let sent = async {
             let deadline = self.deadline();
             self.project(deadline).await?;
-            let call = Call {
+            let call = ArgoRequest {
                 method: Method::DELETE,
                 path: self.path(&["operation"]),
                 query: self.place(),
@@ -104,7 +104,7 @@ impl Argo {
             .chain(place.map(|(name, value)| (name, value.into())))
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        let call = Call::post(self.path(&[verb]), &Value::Object(body));
+        let call = ArgoRequest::post(self.path(&[verb]), &Value::Object(body));
         let answer = self.wire()?.write(deadline, &call).await?;
         self.read_application(&answer)
     }

@@ -43,7 +43,7 @@ pub struct Application {
     /// What was deployed, oldest first, empty before the first time; nothing where it cannot be read.
     pub history: Option<Vec<HistoryEntry>>,
     /// How what runs compares with git.
-    pub sync: Comparison,
+    pub sync: SyncComparison,
     /// How what runs is.
     pub health: Health,
     /// When the latest comparison that asked git began. If that is long ago, `sync` and `health` are as old.
@@ -51,7 +51,7 @@ pub struct Application {
     /// What Argo CD complains of; nothing where it cannot be read.
     pub conditions: Option<Vec<Condition>>,
     /// The Argo Rollouts among the application's resources; nothing where they cannot be read.
-    pub rollouts: Option<Vec<Rollout>>,
+    pub rollouts: Option<Vec<ArgoRollout>>,
 }
 
 /// That an application is being deleted.
@@ -63,7 +63,7 @@ pub struct Deletion {
 
 /// How what runs compares with git.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
+pub struct SyncComparison {
     /// The comparison's result.
     pub status: SyncStatus,
     /// What was compared with, one for each source. This is not what is deployed.
@@ -120,7 +120,7 @@ pub struct Condition {
 
 /// An Argo Rollout, which goes forward and back by its own rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollout {
+pub struct ArgoRollout {
     /// Its namespace.
     pub namespace: Option<String>,
     /// Its name.
@@ -158,7 +158,7 @@ impl Application {
             operation: present(value, "/operation").map(Requested::read),
             operation_state: present(status, "/operationState").map(OperationState::read),
             history: list(status, "/history", HistoryEntry::read),
-            sync: Comparison {
+            sync: SyncComparison {
                 status: SyncStatus::read(&line(status, "/sync/status")),
                 revisions: revisions(status, "/sync"),
             },
@@ -243,12 +243,12 @@ impl Condition {
     }
 }
 
-fn rollouts(status: &Value) -> Option<Vec<Rollout>> {
+fn rollouts(status: &Value) -> Option<Vec<ArgoRollout>> {
     let resources = list(status, "/resources", |resource| {
         let is_rollout = text(resource, "/kind")? == "Rollout"
             && text(resource, "/group").as_deref() == Some("argoproj.io");
         Some(if is_rollout {
-            Some(Rollout {
+            Some(ArgoRollout {
                 namespace: text(resource, "/namespace"),
                 name: text(resource, "/name")?,
                 health: HealthStatus::read(&line(resource, "/health/status")),

@@ -14,18 +14,18 @@ use crate::clients::http::HttpError;
 /// Signs requests.
 pub(super) enum Login {
     Token(SecretString),
-    Session(Session),
+    Session(LoginSession),
 }
 
 /// A session, made at most once. Argo CD locks an account out after five failures, and then refuses the right password
 /// too, so a login is never repeated.
-pub(super) struct Session {
+pub(super) struct LoginSession {
     username: String,
     password: SecretString,
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
 }
 
-enum State {
+enum SessionState {
     Untried,
     SignedIn(SecretString),
     Refused { words: String },
@@ -33,7 +33,7 @@ enum State {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct NewSession {
     token: String,
 }
 
@@ -41,10 +41,10 @@ impl Login {
     pub(super) fn new(auth: &ArgoAuth) -> Self {
         match auth {
             ArgoAuth::Token(token) => Self::Token(token.clone()),
-            ArgoAuth::Password { username, password } => Self::Session(Session {
+            ArgoAuth::Password { username, password } => Self::Session(LoginSession {
                 username: username.clone(),
                 password: password.clone(),
-                state: Mutex::new(State::Untried),
+                state: Mutex::new(SessionState::Untried),
             }),
         }
     }
@@ -83,28 +83,28 @@ impl Login {
     }
 }
 
-impl Session {
+impl LoginSession {
     async fn token(
         &self,
         post: impl AsyncFnOnce(Vec<u8>) -> Result<Vec<u8>, ArgoFault>,
     ) -> Result<SecretString, ArgoFault> {
         let mut state = self.state.lock().await;
         match &*state {
-            State::SignedIn(token) => return Ok(token.clone()),
-            State::Refused { words } => {
+            SessionState::SignedIn(token) => return Ok(token.clone()),
+            SessionState::Refused { words } => {
                 let words = words.clone();
                 return Err(ArgoFault::LoginRefused { words });
             }
-            State::Failed { why, is_transient } => {
+            SessionState::Failed { why, is_transient } => {
                 return Err(ArgoFault::LoginFailed {
                     why: why.clone(),
                     is_transient: *is_transient,
                 });
             }
-            State::Untried => {}
+            SessionState::Untried => {}
         }
         // Stands if this call is given up before the answer.
-        *state = State::Failed {
+        *state = SessionState::Failed {
             why: "it was interrupted".to_owned(),
             is_transient: true,
         };
@@ -113,7 +113,7 @@ impl Session {
         let token = answer.and_then(|answer| read(&answer));
         match token {
             Ok(token) => {
-                *state = State::SignedIn(token.clone());
+                *state = SessionState::SignedIn(token.clone());
                 Ok(token)
             }
             Err(fault) => {
@@ -127,7 +127,7 @@ impl Session {
 
 /// Reads the session's token. What is wrong with the answer is not said: it may be a token.
 fn read(answer: &[u8]) -> Result<SecretString, ArgoFault> {
-    let Answer { token } = serde_json::from_slice(answer)
+    let NewSession { token } = serde_json::from_slice(answer)
         .map_err(|_| ArgoFault::answer("it holds no session token"))?;
     if token.is_empty() {
         return Err(ArgoFault::answer("the session token is empty"));
@@ -136,7 +136,7 @@ fn read(answer: &[u8]) -> Result<SecretString, ArgoFault> {
 }
 
 /// Returns what is remembered of a login that failed, and how it is reported.
-fn after(fault: ArgoFault) -> (State, ArgoFault) {
+fn after(fault: ArgoFault) -> (SessionState, ArgoFault) {
     let was_not_sent = matches!(
         fault,
         ArgoFault::Transport(HttpError::Connect(_))
@@ -144,16 +144,16 @@ fn after(fault: ArgoFault) -> (State, ArgoFault) {
             | ArgoFault::Settings(_)
     );
     if was_not_sent {
-        return (State::Untried, fault);
+        return (SessionState::Untried, fault);
     }
     if let ArgoFault::Unauthorized { words, .. } = fault {
-        let remembered = State::Refused {
+        let remembered = SessionState::Refused {
             words: words.clone(),
         };
         return (remembered, ArgoFault::LoginRefused { words });
     }
     let (why, is_transient) = (fault.to_string(), fault.is_transient());
-    let remembered = State::Failed {
+    let remembered = SessionState::Failed {
         why: why.clone(),
         is_transient,
     };

@@ -23,25 +23,25 @@ mod source;
 mod switch;
 mod wire;
 
-pub use account::{Account, Action, Allowed, Version};
+pub use account::{Account, Allowed, ArgoPermission, Version};
 pub use act::Prune;
 pub use application::{
-    Application, Comparison, Condition, Deletion, Health, HealthStatus, Rollout, SyncStatus,
+    Application, ArgoRollout, Condition, Deletion, Health, HealthStatus, SyncComparison, SyncStatus,
 };
 pub use auto_sync::{AutoSync, AutomatedBlock};
 pub use error::{ArgoError, ArgoFault};
 pub use history::{Deployment, HistoryEntry};
-pub use operation::{Initiator, Note, OperationState, Phase, Requested};
+pub use operation::{Initiator, Note, OperationPhase, OperationState, Requested};
 pub use owner::Owner;
 pub use read::{Refreshed, SyncWindow, SyncWindows};
-pub use recognise::{Marker, Sighting};
+pub use recognise::{Marker, OperationSighting};
 pub use settings::{ArgoAuth, ArgoSettings};
-pub use source::{Source, Sources};
+pub use source::{ApplicationSource, Sources};
 pub use switch::{Switch, Switched, SwitchedTo};
 
 use std::sync::{Arc, OnceLock};
 
-use self::wire::Wire;
+use self::wire::ArgoTransport;
 use crate::clients::http::Deadline;
 
 /// An application that can be asked and changed. Clones share their connections, their session and the one login.
@@ -50,7 +50,7 @@ pub struct Argo {
     settings: Arc<ArgoSettings>,
     /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
     /// asks nothing here.
-    wire: Arc<OnceLock<Wire>>,
+    wire: Arc<OnceLock<ArgoTransport>>,
     /// The project, as the application said it, where the settings do not.
     project: Arc<OnceLock<String>>,
 }
@@ -73,11 +73,11 @@ impl Argo {
         }
     }
 
-    fn wire(&self) -> Result<&Wire, ArgoFault> {
+    fn wire(&self) -> Result<&ArgoTransport, ArgoFault> {
         if let Some(wire) = self.wire.get() {
             return Ok(wire);
         }
-        let wire = Wire::new(&self.settings)?;
+        let wire = ArgoTransport::new(&self.settings)?;
         Ok(self.wire.get_or_init(|| wire))
     }
 

@@ -50,7 +50,7 @@ pub enum Initiator {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationState {
     /// How far it is.
-    pub phase: Phase,
+    pub phase: OperationPhase,
     /// What was asked for.
     pub request: Requested,
     /// What the revisions resolved to; empty until that is known.
@@ -69,7 +69,7 @@ pub struct OperationState {
 
 /// How far an operation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
+pub enum OperationPhase {
     /// At work, waiting for a retry, or waiting for a sync window.
     Running,
     /// Being ended.
@@ -119,9 +119,9 @@ impl Initiator {
 
 impl OperationState {
     pub(super) fn read(value: &Value) -> Self {
-        let phase = Phase::read(value);
+        let phase = OperationPhase::read(value);
         let is_waiting_for_retry =
-            phase == Phase::Running && present(value, "/finishedAt").is_some();
+            phase == OperationPhase::Running && present(value, "/finishedAt").is_some();
         let nothing = Value::Null;
         Self {
             phase,
@@ -141,19 +141,23 @@ impl OperationState {
     /// Tells whether it came to an end, good or bad.
     pub fn is_over(&self) -> bool {
         match self.phase {
-            Phase::Succeeded | Phase::Failed | Phase::Error => true,
-            Phase::Running | Phase::Terminating | Phase::Unknown(_) => false,
+            OperationPhase::Succeeded | OperationPhase::Failed | OperationPhase::Error => true,
+            OperationPhase::Running | OperationPhase::Terminating | OperationPhase::Unknown(_) => {
+                false
+            }
         }
     }
 
     /// Tells whether it waits for a sync window. The first look of Argo CD may say so for a moment where the window
     /// lets it through; only what stays for a minute or so is parked.
     pub fn is_parked_by_window(&self) -> bool {
-        self.phase == Phase::Running && !self.is_waiting_for_retry && self.message.contains(PARKED)
+        self.phase == OperationPhase::Running
+            && !self.is_waiting_for_retry
+            && self.message.contains(PARKED)
     }
 }
 
-impl Phase {
+impl OperationPhase {
     fn read(value: &Value) -> Self {
         let said = line(value, "/phase");
         match said.as_str() {

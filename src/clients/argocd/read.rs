@@ -6,7 +6,7 @@ use super::Argo;
 use super::application::Application;
 use super::error::{ArgoError, ArgoFault};
 use super::json::{flag, list, present, text};
-use super::wire::Call;
+use super::wire::ArgoRequest;
 use crate::clients::http::Deadline;
 
 /// An application after a refresh was asked for.
@@ -81,7 +81,7 @@ impl Argo {
         let asked = async {
             let deadline = self.deadline();
             self.project(deadline).await?;
-            let call = Call::get(self.path(&["syncwindows"]), self.place());
+            let call = ArgoRequest::get(self.path(&["syncwindows"]), self.place());
             let answer = parse(&self.wire()?.read(deadline, &call).await?)?;
             Ok(SyncWindows::read(&answer))
         };
@@ -103,7 +103,7 @@ impl Argo {
 
     /// Returns the application as the server wrote it.
     pub(super) async fn application_body(&self, deadline: Deadline) -> Result<Vec<u8>, ArgoFault> {
-        let call = Call::get(self.path(&[]), self.place());
+        let call = ArgoRequest::get(self.path(&[]), self.place());
         self.wire()?.read(deadline, &call).await
     }
 
@@ -124,7 +124,7 @@ impl Argo {
     async fn refresh_within_limits(&self) -> Result<Refreshed, ArgoFault> {
         let mut query = self.place();
         query.push(("refresh", "normal".to_owned()));
-        let call = Call::get(self.path(&[]), query);
+        let call = ArgoRequest::get(self.path(&[]), query);
         let deadline = Deadline::within(self.settings.refresh_timeout);
         match self.wire()?.read_once(deadline, &call).await {
             Ok(body) => {

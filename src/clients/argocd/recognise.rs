@@ -26,7 +26,7 @@ pub struct Marker {
 
 /// Where our operation was seen.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Sighting<'a> {
+pub enum OperationSighting<'a> {
     /// Asked for; Argo CD has not looked at it.
     Queued,
     /// Under way, waiting for a retry or for a sync window, or being ended.
@@ -58,14 +58,14 @@ enum Match {
 
 impl Application {
     /// Finds our operation. What is surely ours counts before what is unclear, and that before anything else.
-    pub fn recognise(&self, ours: &Marker) -> Sighting<'_> {
+    pub fn recognise(&self, ours: &Marker) -> OperationSighting<'_> {
         let state = self.operation_state.as_ref();
         let in_state = state.map_or(Match::No, |state| ours.matches_state(state));
         if let (Some(state), Match::Yes) = (state, in_state) {
             return if state.is_over() {
-                Sighting::Finished(state)
+                OperationSighting::Finished(state)
             } else {
-                Sighting::Running(state)
+                OperationSighting::Running(state)
             };
         }
         // Once Argo CD looked at it, the state speaks for the request, and it knows the time.
@@ -75,23 +75,23 @@ impl Application {
             .filter(|_| state.is_none_or(OperationState::is_over));
         let in_queue = queued.map_or(Match::No, |request| ours.matches_request(request));
         if in_queue == Match::Yes {
-            return Sighting::Queued;
+            return OperationSighting::Queued;
         }
         let Some(history) = &self.history else {
-            return Sighting::Unclear {
+            return OperationSighting::Unclear {
                 why: "the history cannot be read",
             };
         };
         let mut in_history = Match::No;
         for entry in history.iter().rev() {
             match ours.matches_entry(entry) {
-                Match::Yes => return Sighting::InHistory { id: entry.id },
+                Match::Yes => return OperationSighting::InHistory { id: entry.id },
                 Match::Unclear => in_history = Match::Unclear,
                 Match::No => {}
             }
         }
         if [in_state, in_queue, in_history].contains(&Match::Unclear) {
-            return Sighting::Unclear {
+            return OperationSighting::Unclear {
                 why: "an operation that may be ours lacks its account, its revision or its time",
             };
         }
@@ -102,7 +102,7 @@ impl Application {
                     .filter(|state| !state.is_over())
                     .map(|state| &state.request)
             })
-            .map_or(Sighting::Not, Sighting::Another)
+            .map_or(OperationSighting::Not, OperationSighting::Another)
     }
 }
 

@@ -11,7 +11,7 @@ const PERMISSION_DENIED: i64 = 7;
 const FAILED_PRECONDITION: i64 = 9;
 
 /// A refusal as it came.
-pub(super) struct Refusal<'a> {
+pub(super) struct ArgoRefusal<'a> {
     pub(super) status: u16,
     /// The gRPC code, where the body has one.
     pub(super) code: Option<i64>,
@@ -30,7 +30,7 @@ pub(super) fn said_in(body: &[u8]) -> Option<(Option<i64>, String)> {
     Some((integer(&body, "/code"), message))
 }
 
-impl Refusal<'_> {
+impl ArgoRefusal<'_> {
     /// Names the refusal.
     pub(super) fn classify(self) -> ArgoFault {
         if let Some(fault) = self.known() {

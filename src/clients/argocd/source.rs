@@ -8,16 +8,16 @@ use super::json::{list, present, text};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sources {
     /// One source.
-    Single(Source),
+    Single(ApplicationSource),
     /// Several sources, in order; their revisions have the same order.
-    Multi(Vec<Source>),
+    Multi(Vec<ApplicationSource>),
     /// None is named, or it cannot be read.
     Unknown,
 }
 
 /// One source. Two are equal if everything in them is, also what this program does not know.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Source {
+pub struct ApplicationSource {
     /// The git or Helm repository.
     pub repo_url: String,
     /// The branch, tag, commit or chart version that is followed; nothing stands for the default branch.
@@ -32,17 +32,17 @@ pub struct Source {
 impl Sources {
     /// Reads the fields `sources` and `source` of `value`. The second one may stand there empty beside the first.
     pub(super) fn read(value: &Value) -> Self {
-        match list(value, "/sources", Source::read) {
+        match list(value, "/sources", ApplicationSource::read) {
             None => Self::Unknown,
             Some(several) if !several.is_empty() => Self::Multi(several),
             Some(_) => present(value, "/source")
-                .and_then(Source::read)
+                .and_then(ApplicationSource::read)
                 .map_or(Self::Unknown, Self::Single),
         }
     }
 
     /// Returns every source, none where they are unknown.
-    pub fn all(&self) -> &[Source] {
+    pub fn all(&self) -> &[ApplicationSource] {
         match self {
             Self::Single(source) => std::slice::from_ref(source),
             Self::Multi(sources) => sources,
@@ -59,7 +59,7 @@ impl Sources {
     }
 }
 
-impl Source {
+impl ApplicationSource {
     fn read(value: &Value) -> Option<Self> {
         Some(Self {
             repo_url: text(value, "/repoURL")?,

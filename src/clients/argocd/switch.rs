@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::Argo;
 use super::auto_sync::{AutoSync, AutomatedBlock};
 use super::error::{ArgoError, ArgoFault};
-use super::wire::Call;
+use super::wire::ArgoRequest;
 use crate::clients::http::Deadline;
 use crate::clients::http::Method;
 
@@ -194,7 +194,7 @@ impl Argo {
         // Without this Argo CD renders today's manifests first, which fails just when git or the release is broken.
         let mut query = vec![("validate", "false".to_owned())];
         query.extend(self.place());
-        let call = Call {
+        let call = ArgoRequest {
             method: Method::PUT,
             path: self.path(&["spec"]),
             query,

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::ArgoFault;
 use super::login::Login;
-use super::refusal::{Refusal, said_in};
+use super::refusal::{ArgoRefusal, said_in};
 use super::settings::ArgoSettings;
 use crate::clients::http::{
     Deadline, Failure, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
@@ -24,7 +24,7 @@ const READ_TRIES: usize = 3;
 const JSON: &str = "application/json";
 
 /// One way to Argo CD.
-pub(super) struct Wire {
+pub(super) struct ArgoTransport {
     http: HttpClient,
     login: Login,
     limit: Duration,
@@ -32,7 +32,7 @@ pub(super) struct Wire {
 }
 
 /// One request.
-pub(super) struct Call<'a> {
+pub(super) struct ArgoRequest<'a> {
     pub(super) method: Method,
     pub(super) path: Vec<&'a str>,
     pub(super) query: Vec<(&'static str, String)>,
@@ -45,7 +45,7 @@ enum Signed<'a> {
     By(&'a SecretString),
 }
 
-impl Wire {
+impl ArgoTransport {
     pub(super) fn new(settings: &ArgoSettings) -> Result<Self, ArgoFault> {
         let limit = settings.call_timeout.min(settings.timeout);
         let http = HttpClient::new(
@@ -70,7 +70,7 @@ impl Wire {
     pub(super) async fn read(
         &self,
         deadline: Deadline,
-        call: &Call<'_>,
+        call: &ArgoRequest<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
         let token = self.token(deadline).await?;
         self.repeat(deadline, call, &Signed::By(&token)).await
@@ -80,7 +80,7 @@ impl Wire {
     pub(super) async fn read_unsigned(
         &self,
         deadline: Deadline,
-        call: &Call<'_>,
+        call: &ArgoRequest<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
         self.repeat(deadline, call, &Signed::Nobody).await
     }
@@ -89,7 +89,7 @@ impl Wire {
     pub(super) async fn read_once(
         &self,
         deadline: Deadline,
-        call: &Call<'_>,
+        call: &ArgoRequest<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
         let token = self.token(deadline).await?;
         self.once(deadline, call, &Signed::By(&token)).await
@@ -99,7 +99,7 @@ impl Wire {
     pub(super) async fn write(
         &self,
         deadline: Deadline,
-        call: &Call<'_>,
+        call: &ArgoRequest<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
         let token = self.token(deadline).await?;
         self.once(deadline.at_most(self.limit), call, &Signed::By(&token))
@@ -108,7 +108,7 @@ impl Wire {
 
     async fn token(&self, deadline: Deadline) -> Result<SecretString, ArgoFault> {
         let post = async |body| {
-            let call = Call {
+            let call = ArgoRequest {
                 method: Method::POST,
                 path: vec!["api", "v1", "session"],
                 query: Vec::new(),
@@ -123,7 +123,7 @@ impl Wire {
     async fn repeat(
         &self,
         deadline: Deadline,
-        call: &Call<'_>,
+        call: &ArgoRequest<'_>,
         signed: &Signed<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
         let attempt = async || {
@@ -142,7 +142,7 @@ impl Wire {
     async fn once(
         &self,
         deadline: Deadline,
-        call: &Call<'_>,
+        call: &ArgoRequest<'_>,
         signed: &Signed<'_>,
     ) -> Result<Vec<u8>, ArgoFault> {
         if deadline.is_over() {
@@ -157,7 +157,7 @@ impl Wire {
         }
     }
 
-    fn request(&self, call: &Call<'_>, signed: &Signed<'_>) -> RequestBuilder {
+    fn request(&self, call: &ArgoRequest<'_>, signed: &Signed<'_>) -> RequestBuilder {
         let path = call.path.iter().copied();
         let mut request = accept_json(self.http.request(call.method.clone(), path));
         if !call.query.is_empty() {
@@ -182,7 +182,7 @@ impl Wire {
             return Ok(answer.body);
         }
         if let Some((code, message)) = said_in(&answer.body).filter(|_| is_json) {
-            let refusal = Refusal {
+            let refusal = ArgoRefusal {
                 status,
                 code,
                 words: self.words(&message, signed),
@@ -247,7 +247,7 @@ impl Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for ArgoTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire")
             .field("http", &self.http)
@@ -256,7 +256,7 @@ impl fmt::Debug for Wire {
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> ArgoRequest<'a> {
     pub(super) fn get(path: Vec<&'a str>, query: Vec<(&'static str, String)>) -> Self {
         Self {
             method: Method::GET,

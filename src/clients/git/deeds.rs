@@ -41,7 +41,7 @@ pub struct Edit {
 
 /// What one commit did to the watched paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
+pub struct CommitEffect {
     /// Full commit id.
     pub revision: String,
     /// First line of the message.
@@ -58,7 +58,7 @@ pub struct Deed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deeds {
     /// The commits, newest first.
-    pub commits: Vec<Deed>,
+    pub commits: Vec<CommitEffect>,
     /// Files with a secret at the target that is another one now, or none.
     pub secrets: BTreeSet<String>,
     /// Why the contents could not be looked at, where they could not.
@@ -103,7 +103,7 @@ impl Snapshot {
             .map(|(commit, changes)| {
                 let revision = commit.id().to_string();
                 let author = commit.author();
-                Deed {
+                CommitEffect {
                     title: text(commit.summary_bytes().unwrap_or_default()),
                     author: text(author.name_bytes()),
                     edits: changes

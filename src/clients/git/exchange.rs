@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::error::GitFault;
 use super::packets::{Advertisement, Packets};
-use super::service::Service;
-use super::transport::{Body, Remote, Session};
+use super::service::GitService;
+use super::transport::{AnswerBody, GitSession, Remote};
 use crate::clients::http::{HttpClient, Method, Purpose};
 
-impl Session {
+impl GitSession {
     /// Asks what the remote has.
     ///
     /// # Errors
     /// Fails when the remote cannot be reached, refuses, or does not speak git.
-    pub(super) fn look(&mut self, service: Service) -> Result<Packets<'_>, GitFault> {
+    pub(super) fn look(&mut self, service: GitService) -> Result<Packets<'_>, GitFault> {
         match &self.remote {
             Remote::Http(client) => {
                 let name = service.name();
@@ -25,14 +25,18 @@ impl Session {
             }
             Remote::Ssh(remote) => self.connect(&Arc::clone(remote), service)?,
         }
-        Ok(Packets::new(Body::new(self)))
+        Ok(Packets::new(AnswerBody::new(self)))
     }
 
     /// Sends a request of git's.
     ///
     /// # Errors
     /// Fails when the remote cannot be reached, refuses, or does not speak git.
-    pub(super) fn ask(&mut self, service: Service, body: Vec<u8>) -> Result<Packets<'_>, GitFault> {
+    pub(super) fn ask(
+        &mut self,
+        service: GitService,
+        body: Vec<u8>,
+    ) -> Result<Packets<'_>, GitFault> {
         match &self.remote {
             Remote::Http(client) => {
                 let client = Arc::clone(client);
@@ -46,7 +50,7 @@ impl Session {
                 if let Some(connection) = self.waiting_for(service) {
                     connection.send(body)?;
                 }
-                Ok(Packets::new(Body::new(self)))
+                Ok(Packets::new(AnswerBody::new(self)))
             }
         }
     }
@@ -58,7 +62,7 @@ impl Session {
             Remote::Http(client) => {
                 let client = Arc::clone(client);
                 let version = Some("version=2");
-                Some(self.post(&client, Service::UploadPack, Purpose::Ask, version, body))
+                Some(self.post(&client, GitService::UploadPack, Purpose::Ask, version, body))
             }
             Remote::Ssh(_) => None,
         }
@@ -67,7 +71,7 @@ impl Session {
     fn post(
         &mut self,
         client: &HttpClient,
-        service: Service,
+        service: GitService,
         purpose: Purpose,
         version: Option<&str>,
         body: Vec<u8>,
@@ -83,6 +87,6 @@ impl Session {
             request = request.header("git-protocol", version);
         }
         self.open(client, purpose, request, &wanted)?;
-        Ok(Packets::new(Body::new(self)))
+        Ok(Packets::new(AnswerBody::new(self)))
     }
 }

@@ -11,9 +11,11 @@ use std::path::Path;
 use git2::{Oid, Repository};
 
 use super::error::{GitFault, library};
-use super::packets::{Advertisement, Packet, Packets, Piece, not_git, write_flush, write_packet};
-use super::service::Service;
-use super::transport::Session;
+use super::packets::{
+    Advertisement, Packet, Packets, SideBandPiece, not_git, write_flush, write_packet,
+};
+use super::service::GitService;
+use super::transport::GitSession;
 
 /// Most objects of one answer. Protects memory: each takes some 150 bytes while it is indexed, whatever it is. The
 /// files, folders and commits of a repository of 20,000 files are some 60,000 objects. Past this the fetch fails.
@@ -48,7 +50,7 @@ impl From<GitFault> for FetchFault {
 
 /// What is asked for.
 #[derive(Debug)]
-struct Wanted<'ids> {
+struct FetchRequest<'ids> {
     ids: &'ids [Oid],
     shallow: &'ids BTreeSet<Oid>,
     depth: i32,
@@ -75,7 +77,7 @@ pub(super) struct Round<'name> {
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, when the branch is not there, and past any limit.
 pub(super) fn fetch_branch(
-    session: &mut Session,
+    session: &mut GitSession,
     folder: &Path,
     round: &Round<'_>,
 ) -> Result<(), FetchFault> {
@@ -84,7 +86,7 @@ pub(super) fn fetch_branch(
         .into_iter()
         .flatten()
         .collect();
-    let server = Advertisement::read(session.look(Service::UploadPack)?, &names)?;
+    let server = Advertisement::read(session.look(GitService::UploadPack)?, &names)?;
     if server.id(&branch).is_none() {
         let branch = round.branch.to_owned();
         return Err(GitFault::NoBranch { branch }.into());
@@ -104,7 +106,7 @@ pub(super) fn fetch_branch(
         .collect();
     // A tag may stand at the tip.
     let ids: BTreeSet<Oid> = found.iter().map(|(_, id)| *id).collect();
-    let wanted = Wanted {
+    let wanted = FetchRequest {
         ids: &ids.into_iter().collect::<Vec<_>>(),
         shallow: &shallow.clone(),
         depth: round.depth,
@@ -128,18 +130,18 @@ pub(super) fn fetch_branch(
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, and past any limit.
 pub(super) fn fetch_contents(
-    session: &mut Session,
+    session: &mut GitSession,
     repo: &Repository,
     branch: &str,
     (tip, depth): (Oid, i32),
     ids: &[Oid],
 ) -> Result<(), GitFault> {
     let reference = format!("refs/heads/{branch}");
-    let server = Advertisement::read(session.look(Service::UploadPack)?, &[&reference])?;
+    let server = Advertisement::read(session.look(GitService::UploadPack)?, &[&reference])?;
     let none = BTreeSet::new();
     // A server that offers this may still mean commits only.
     if server.offers("allow-reachable-sha1-in-want") && ids.len() <= MAX_WANTED {
-        let wanted = Wanted {
+        let wanted = FetchRequest {
             ids,
             shallow: &none,
             depth: 0,
@@ -151,7 +153,7 @@ pub(super) fn fetch_contents(
             fetched => return fetched,
         }
     }
-    let wanted = Wanted {
+    let wanted = FetchRequest {
         ids: &[tip],
         shallow: &none,
         depth,
@@ -184,14 +186,14 @@ pub(super) fn is_refusal(fault: &GitFault) -> bool {
 }
 
 fn fetch_into(
-    session: &mut Session,
+    session: &mut GitSession,
     repo: &Repository,
     server: &Advertisement,
-    wanted: &Wanted<'_>,
+    wanted: &FetchRequest<'_>,
     shallow: &mut BTreeSet<Oid>,
 ) -> Result<(), GitFault> {
     let has_words = server.offers("side-band-64k");
-    let mut answer = session.ask(Service::UploadPack, request(server, wanted))?;
+    let mut answer = session.ask(GitService::UploadPack, request(server, wanted))?;
     if wanted.depth > 0 {
         move_boundary(&mut answer, shallow)?;
     }
@@ -212,7 +214,7 @@ fn fetch_into(
 
 /// Asks for no thin pack, so that no object in it builds on one that is not there. That acknowledgements may come in
 /// detail makes no difference here, but there are servers that serve nobody else.
-fn request(server: &Advertisement, wanted: &Wanted<'_>) -> Vec<u8> {
+fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
     for capability in [
         "multi_ack_detailed",
@@ -292,7 +294,7 @@ fn store(mut answer: Packets<'_>, repo: &Repository, has_words: bool) -> Result<
             false => answer.next_bare()?,
         };
         match piece {
-            Piece::Data(data) => {
+            SideBandPiece::Data(data) => {
                 if header.len() < PACK_HEADER {
                     let missing = PACK_HEADER - header.len();
                     header.extend_from_slice(&data[..data.len().min(missing)]);
@@ -302,8 +304,8 @@ fn store(mut answer: Packets<'_>, repo: &Repository, has_words: bool) -> Result<
                 pack.write_all(data)
                     .map_err(|_| stopped(git2::Error::last_error(-1)))?;
             }
-            Piece::Words(_) => {}
-            Piece::End => break,
+            SideBandPiece::Words(_) => {}
+            SideBandPiece::End => break,
         }
     }
     if header.len() < PACK_HEADER {

@@ -5,7 +5,7 @@ use git2::{Commit, Oid};
 use super::Snapshot;
 use super::commits::{Entry, Older, complete, older, reachable, state};
 use super::error::GitFault;
-use super::ignore::Contents;
+use super::ignore::DeployedContents;
 
 /// How the branch moved since it was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,14 @@ impl Snapshot {
     /// what is known, or lacks one of the paths.
     pub fn state_at(&self, revision: &str) -> Option<String> {
         let commit = self.find(revision)?;
-        let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
+        let mut contents = DeployedContents::new(&self.repo, &self.git.settings.ignore);
         complete(&self.deployed(&mut contents, &commit).ok()?)
     }
 
     /// Returns what is deployed of the watched paths at a commit.
     fn deployed(
         &self,
-        contents: &mut Contents<'_>,
+        contents: &mut DeployedContents<'_>,
         commit: &Commit<'_>,
     ) -> Result<Vec<Option<Entry>>, GitFault> {
         let paths = &self.git.settings.paths;
@@ -130,7 +130,7 @@ impl Snapshot {
     pub fn moved_since(&self, older_tip: &str) -> Moved {
         let mut id = self.tip.clone();
         let mut newer_state: Option<Option<String>> = None;
-        let mut contents = Contents::new(&self.repo, &self.git.settings.ignore);
+        let mut contents = DeployedContents::new(&self.repo, &self.git.settings.ignore);
         loop {
             let Some(commit) = Oid::from_str(&id)
                 .ok()

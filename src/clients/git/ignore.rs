@@ -140,13 +140,13 @@ fn is_like(pattern: &[u8], name: &[u8]) -> bool {
 
 /// Tells what is deployed of the watched paths: the entry that git has, where nothing in it is ignored, else the id
 /// that the folder would have without what is. Folders that were looked at are known.
-pub(super) struct Contents<'repo> {
+pub(super) struct DeployedContents<'repo> {
     repo: &'repo Repository,
     ignore: &'repo Ignore,
     known: HashMap<(Oid, String), Option<Oid>>,
 }
 
-impl<'repo> Contents<'repo> {
+impl<'repo> DeployedContents<'repo> {
     pub(super) fn new(repo: &'repo Repository, ignore: &'repo Ignore) -> Self {
         Self {
             repo,

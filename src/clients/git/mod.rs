@@ -27,7 +27,7 @@ mod transport;
 mod walk;
 
 pub use access::Access;
-pub use deeds::{Deed, Deeds, Edit};
+pub use deeds::{CommitEffect, Deeds, Edit};
 pub use error::{GitError, GitFault, RevisionFault, SshFault};
 pub use history::Moved;
 pub use ignore::Ignore;
@@ -36,7 +36,7 @@ pub use restore::{Draft, PathEntry};
 pub use revision::Resolved;
 pub use settings::{GitSettings, Want};
 pub use ssh::SshRemote;
-pub use walk::{End, PathChange};
+pub use walk::{PathChange, WalkEnd};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -51,10 +51,10 @@ use tokio::runtime::Handle;
 use self::error::library;
 use self::fetch::{Contents, FetchFault, Round};
 use self::scratch::Scratch;
-use self::transport::{Remote, Session};
+use self::transport::{GitSession, Remote};
 use self::walk::Walked;
 use super::github::{Github, GithubError};
-use super::http::{Auth, Deadline, HttpClient, HttpSettings, HttpSettingsError};
+use super::http::{Deadline, HttpAuth, HttpClient, HttpSettings, HttpSettingsError};
 
 /// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full
 /// clone would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
@@ -100,7 +100,7 @@ pub struct Snapshot {
     /// The changes of the watched paths, newest first.
     pub changes: Vec<PathChange>,
     /// Why there are no more.
-    pub end: End,
+    pub end: WalkEnd,
     /// The revision that was asked for.
     pub revision: Option<Resolved>,
 }
@@ -181,8 +181,8 @@ impl Git {
             return Ok(Arc::clone(&signed_in.client));
         }
         let auth = match &token {
-            None => Auth::None,
-            Some(token) => Auth::Basic {
+            None => HttpAuth::None,
+            Some(token) => HttpAuth::Basic {
                 username: settings.username.clone(),
                 password: token.clone(),
             },
@@ -257,7 +257,7 @@ impl Git {
 
     fn read_with(
         &self,
-        session: &mut Session,
+        session: &mut GitSession,
         want: &Want,
         contents: Contents,
     ) -> Result<Snapshot, FetchFault> {
@@ -305,9 +305,9 @@ impl Git {
         Err(GitFault::Library("the walk asked for more than the deepest history".to_owned()).into())
     }
 
-    fn session(&self) -> Result<Session, GitFault> {
+    fn session(&self) -> Result<GitSession, GitFault> {
         let deadline = Deadline::within(self.settings.timeout);
-        Ok(Session::new(
+        Ok(GitSession::new(
             self.remote()?,
             self.runtime.clone(),
             deadline,

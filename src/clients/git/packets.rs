@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use git2::Oid;
 
 use super::error::GitFault;
-use super::transport::Body;
+use super::transport::AnswerBody;
 use crate::clients::http::Deadline;
 
 /// The stream of packets of one answer.
 pub(super) struct Packets<'session> {
-    body: Body<'session>,
+    body: AnswerBody<'session>,
     line: Vec<u8>,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum Packet<'line> {
 
 /// A piece of an answer that carries data and words side by side.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'line> {
+pub(super) enum SideBandPiece<'line> {
     /// What was asked for.
     Data(&'line [u8]),
     /// What the server tells a person.
@@ -43,7 +43,7 @@ pub(super) struct Advertisement {
 }
 
 impl<'session> Packets<'session> {
-    pub(super) fn new(body: Body<'session>) -> Self {
+    pub(super) fn new(body: AnswerBody<'session>) -> Self {
         Self {
             body,
             line: Vec::new(),
@@ -69,11 +69,11 @@ impl<'session> Packets<'session> {
     ///
     /// # Errors
     /// Fails when there is none, and when the server says that it failed.
-    pub(super) fn next_piece(&mut self) -> Result<Piece<'_>, GitFault> {
+    pub(super) fn next_piece(&mut self) -> Result<SideBandPiece<'_>, GitFault> {
         match self.raw()? {
-            Packet::Flush => Ok(Piece::End),
-            Packet::Line([1, ..]) => Ok(Piece::Data(&self.line[1..])),
-            Packet::Line([2, ..]) => Ok(Piece::Words(&self.line[1..])),
+            Packet::Flush => Ok(SideBandPiece::End),
+            Packet::Line([1, ..]) => Ok(SideBandPiece::Data(&self.line[1..])),
+            Packet::Line([2, ..]) => Ok(SideBandPiece::Words(&self.line[1..])),
             Packet::Line([3, ..]) => Err(self.said(1)),
             Packet::Line(_) => Err(not_git()),
         }
@@ -83,13 +83,13 @@ impl<'session> Packets<'session> {
     ///
     /// # Errors
     /// Fails when the answer is cut.
-    pub(super) fn next_bare(&mut self) -> Result<Piece<'_>, GitFault> {
+    pub(super) fn next_bare(&mut self) -> Result<SideBandPiece<'_>, GitFault> {
         let length = self.body.available()?.len();
         if length == 0 {
-            return Ok(Piece::End);
+            return Ok(SideBandPiece::End);
         }
         self.read(length)?;
-        Ok(Piece::Data(&self.line))
+        Ok(SideBandPiece::Data(&self.line))
     }
 
     /// Reads to the end, so that the connection can be used again.

@@ -8,9 +8,9 @@ use git2::{Buf, ErrorCode, ObjectType, Oid, Tree};
 
 use super::Snapshot;
 use super::error::{GitError, GitFault, library, status_text};
-use super::packets::{Advertisement, Packets, Piece, write_flush, write_packet};
-use super::service::Service;
-use super::transport::Session;
+use super::packets::{Advertisement, Packets, SideBandPiece, write_flush, write_packet};
+use super::service::GitService;
+use super::transport::GitSession;
 
 /// Largest request. A rollback sends one commit and the folders on the way to its paths: some 50 KB for a repository of
 /// 20,000 files. Past this nothing is sent.
@@ -48,7 +48,7 @@ impl Snapshot {
         let reference = format!("refs/heads/{}", self.git.settings.branch);
         let mut session = self.git.session()?;
         let looked = session
-            .look(Service::ReceivePack)
+            .look(GitService::ReceivePack)
             .and_then(|answer| Advertisement::read(answer, &[&reference]));
         let server = match looked {
             Ok(server) => server,
@@ -85,8 +85,8 @@ impl Snapshot {
             });
         }
         let reported = session
-            .ask(Service::ReceivePack, request)
-            .and_then(|answer| Report::read(answer, has_words));
+            .ask(GitService::ReceivePack, request)
+            .and_then(|answer| PushReport::read(answer, has_words));
         match reported {
             Ok(report) => report.answer(&session, &reference),
             Err(fault) => denied(fault),
@@ -159,19 +159,19 @@ impl Snapshot {
 
 /// What the server says about a part of a push.
 #[derive(Debug, PartialEq, Eq)]
-enum Status {
+enum PartStatus {
     Taken,
     Refused(String),
 }
 
 /// What the server says after a push.
 #[derive(Debug, Default)]
-struct Report {
+struct PushReport {
     lines: Vec<u8>,
     words: Vec<u8>,
 }
 
-impl Report {
+impl PushReport {
     fn read(mut answer: Packets<'_>, has_words: bool) -> Result<Self, GitFault> {
         let mut report = Self::default();
         loop {
@@ -180,9 +180,9 @@ impl Report {
                 false => answer.next_bare()?,
             };
             let (kept, piece) = match piece {
-                Piece::Data(piece) => (&mut report.lines, piece),
-                Piece::Words(piece) => (&mut report.words, piece),
-                Piece::End => break,
+                SideBandPiece::Data(piece) => (&mut report.lines, piece),
+                SideBandPiece::Words(piece) => (&mut report.words, piece),
+                SideBandPiece::End => break,
             };
             let room = MAX_WORDS.saturating_sub(kept.len());
             kept.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -196,12 +196,12 @@ impl Report {
     ///
     /// # Errors
     /// Fails when the report leaves it open.
-    fn answer(&self, session: &Session, reference: &str) -> Result<Push, GitFault> {
+    fn answer(&self, session: &GitSession, reference: &str) -> Result<Push, GitFault> {
         let (unpacked, statuses) = self.statuses(reference);
         let why = match (&unpacked[..], &statuses[..]) {
-            ([Status::Taken], [Status::Taken]) => return Ok(Push::Accepted),
-            ([_], [Status::Refused(why)]) => session.quote(why.as_bytes()),
-            ([Status::Refused(why)], _) => {
+            ([PartStatus::Taken], [PartStatus::Taken]) => return Ok(Push::Accepted),
+            ([_], [PartStatus::Refused(why)]) => session.quote(why.as_bytes()),
+            ([PartStatus::Refused(why)], _) => {
                 let why = session.quote(why.as_bytes());
                 format!("the server could not read what was sent ({why})")
             }
@@ -222,23 +222,23 @@ impl Report {
     }
 
     /// Returns what the server says about the pack and about a reference, as often as it says something.
-    fn statuses(&self, reference: &str) -> (Vec<Status>, Vec<Status>) {
+    fn statuses(&self, reference: &str) -> (Vec<PartStatus>, Vec<PartStatus>) {
         let (mut unpacked, mut statuses) = (Vec::new(), Vec::new());
         for line in self.lines() {
             let line = String::from_utf8_lossy(line);
             let mut words = line.trim_end_matches('\n').splitn(3, ' ');
             match (words.next(), words.next(), words.next()) {
-                (Some("unpack"), Some("ok"), None) => unpacked.push(Status::Taken),
+                (Some("unpack"), Some("ok"), None) => unpacked.push(PartStatus::Taken),
                 (Some("unpack"), _, _) => {
                     let why = line.trim_start_matches("unpack").trim().to_owned();
-                    unpacked.push(Status::Refused(why));
+                    unpacked.push(PartStatus::Refused(why));
                 }
                 (Some("ok"), Some(name), None) if name == reference => {
-                    statuses.push(Status::Taken);
+                    statuses.push(PartStatus::Taken);
                 }
                 (Some("ng"), Some(name), why) if name == reference => {
                     let why = why.unwrap_or("no reason given").to_owned();
-                    statuses.push(Status::Refused(why));
+                    statuses.push(PartStatus::Refused(why));
                 }
                 _ => {}
             }

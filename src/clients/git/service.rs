@@ -4,14 +4,14 @@ use crate::clients::http::Purpose;
 
 /// What a server does for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Service {
+pub(super) enum GitService {
     /// It sends history.
     UploadPack,
     /// It takes a push.
     ReceivePack,
 }
 
-impl Service {
+impl GitService {
     /// Returns its name, which is also that of the program on the server.
     pub(super) fn name(self) -> &'static str {
         match self {

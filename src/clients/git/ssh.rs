@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::error::{GitFault, SshFault};
-use super::service::Service;
+use super::service::GitService;
 
 /// How much of an answer is read at once (bytes), and how many such pieces may wait. Protects memory: a server that
 /// sends faster than its answer is read waits itself.
@@ -54,7 +54,11 @@ impl SshRemote {
     ///
     /// # Errors
     /// Fails when the program cannot be started. What it says comes by reading.
-    pub(super) fn connect(&self, service: Service, left: Duration) -> Result<Connection, GitFault> {
+    pub(super) fn connect(
+        &self,
+        service: GitService,
+        left: Duration,
+    ) -> Result<Connection, GitFault> {
         let mut child = self.command(service, left).spawn().map_err(not_started)?;
         let (input, output, errors) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -82,7 +86,7 @@ impl SshRemote {
         Ok(connection)
     }
 
-    fn command(&self, service: Service, left: Duration) -> Command {
+    fn command(&self, service: GitService, left: Duration) -> Command {
         let mut command = Command::new(&self.program);
         for setting in [
             "BatchMode=yes",
@@ -146,7 +150,7 @@ fn quoted(path: &str) -> String {
 
 /// A running `ssh`, which is killed when this goes.
 pub(super) struct Connection {
-    service: Service,
+    service: GitService,
     child: Child,
     /// Nothing once the request is on its way.
     input: Option<ChildStdin>,
@@ -159,7 +163,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Tells whether no request was sent yet to this service.
-    pub(super) fn waits_for(&self, service: Service) -> bool {
+    pub(super) fn waits_for(&self, service: GitService) -> bool {
         self.service == service && self.input.is_some()
     }
 
@@ -171,7 +175,7 @@ impl Connection {
         let Some(mut input) = self.input.take() else {
             return Ok(());
         };
-        let stays_open = self.service == Service::UploadPack;
+        let stays_open = self.service == GitService::UploadPack;
         let send = move || {
             input.write_all(&request).unwrap_or_default();
             stays_open.then_some(input)

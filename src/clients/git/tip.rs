@@ -10,8 +10,8 @@ use super::fetch::is_refusal;
 use super::packets::{
     Advertisement, Packet, Packets, not_git, write_delimiter, write_flush, write_packet,
 };
-use super::service::Service;
-use super::transport::Session;
+use super::service::GitService;
+use super::transport::GitSession;
 use crate::clients::http::Deadline;
 
 /// Most bytes of the answer (1 MiB). Protects a healthy pass from a server that lists all of its references, pull
@@ -35,7 +35,7 @@ impl Git {
         let deadline = Deadline::within(within.min(self.settings.timeout));
         let session = || {
             self.remote()
-                .map(|remote| Session::new(remote, self.runtime.clone(), deadline, MAX_BYTES))
+                .map(|remote| GitSession::new(remote, self.runtime.clone(), deadline, MAX_BYTES))
         };
         let reference = format!("refs/heads/{}", self.settings.branch);
         let mut modern = session()?;
@@ -50,7 +50,7 @@ impl Git {
             Some(found) => found,
             None => {
                 let mut session = session()?;
-                let answer = session.look(Service::UploadPack)?;
+                let answer = session.look(GitService::UploadPack)?;
                 Advertisement::read(answer, &[&reference])?.id(&reference)
             }
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::error::GitFault;
-use super::service::Service;
+use super::service::GitService;
 use super::ssh::{Connection, SshRemote};
 use crate::clients::http::{Deadline, HttpClient, HttpError, Purpose, RequestBuilder, Streaming};
 
@@ -22,22 +22,22 @@ pub(super) enum Remote {
 }
 
 /// What an answer comes from.
-enum Source {
+enum AnswerSource {
     Http(Streaming),
     Ssh(Connection),
 }
 
 /// One conversation with one remote: it ends at a deadline, and after a number of bytes.
-pub(super) struct Session {
+pub(super) struct GitSession {
     pub(super) remote: Remote,
-    source: Option<Source>,
+    source: Option<AnswerSource>,
     runtime: Handle,
     deadline: Deadline,
     max_bytes: u64,
     received: u64,
 }
 
-impl Session {
+impl GitSession {
     /// Begins a conversation that ends at the latest at `deadline`, and once all its answers together are longer than
     /// `max_bytes`.
     pub(super) fn new(remote: Remote, runtime: Handle, deadline: Deadline, max_bytes: u64) -> Self {
@@ -81,7 +81,7 @@ impl Session {
             let kind = client.quote(kind.as_bytes());
             return Err(GitFault::NotGit { kind });
         }
-        self.source = Some(Source::Http(answer));
+        self.source = Some(AnswerSource::Http(answer));
         Ok(())
     }
 
@@ -89,19 +89,25 @@ impl Session {
     ///
     /// # Errors
     /// Fails when the program cannot be started, and when no time is left.
-    pub(super) fn connect(&mut self, remote: &SshRemote, service: Service) -> Result<(), GitFault> {
+    pub(super) fn connect(
+        &mut self,
+        remote: &SshRemote,
+        service: GitService,
+    ) -> Result<(), GitFault> {
         // The connection before ends first.
         self.source = None;
         let connection = remote.connect(service, self.time_left()?)?;
-        self.source = Some(Source::Ssh(connection));
+        self.source = Some(AnswerSource::Ssh(connection));
         Ok(())
     }
 
     /// Returns the connection over SSH on which no request was sent yet to a service.
-    pub(super) fn waiting_for(&mut self, service: Service) -> Option<&mut Connection> {
+    pub(super) fn waiting_for(&mut self, service: GitService) -> Option<&mut Connection> {
         match &mut self.source {
-            Some(Source::Ssh(connection)) if connection.waits_for(service) => Some(connection),
-            Some(Source::Ssh(_) | Source::Http(_)) | None => None,
+            Some(AnswerSource::Ssh(connection)) if connection.waits_for(service) => {
+                Some(connection)
+            }
+            Some(AnswerSource::Ssh(_) | AnswerSource::Http(_)) | None => None,
         }
     }
 
@@ -110,11 +116,11 @@ impl Session {
         let left = self.time_left()?;
         match &mut self.source {
             None => Ok(None),
-            Some(Source::Http(answer)) => self
+            Some(AnswerSource::Http(answer)) => self
                 .runtime
                 .block_on(answer.chunk_within(self.deadline))
                 .map_err(in_transit),
-            Some(Source::Ssh(connection)) => connection.receive(left),
+            Some(AnswerSource::Ssh(connection)) => connection.receive(left),
         }
     }
 
@@ -141,14 +147,14 @@ impl Session {
 }
 
 /// The body of an answer, read piece by piece.
-pub(super) struct Body<'session> {
-    session: &'session mut Session,
+pub(super) struct AnswerBody<'session> {
+    session: &'session mut GitSession,
     piece: Vec<u8>,
     read: usize,
 }
 
-impl<'session> Body<'session> {
-    pub(super) fn new(session: &'session mut Session) -> Self {
+impl<'session> AnswerBody<'session> {
+    pub(super) fn new(session: &'session mut GitSession) -> Self {
         Self {
             session,
             piece: Vec::new(),
@@ -194,17 +200,17 @@ impl<'session> Body<'session> {
     pub(super) fn cut(&mut self) -> GitFault {
         let left = self.session.time_left();
         match (&mut self.session.source, left) {
-            (None | Some(Source::Http(_)), _) => GitFault::Cut,
-            (Some(Source::Ssh(connection)), Ok(left)) => connection.end(left),
-            (Some(Source::Ssh(_)), Err(over)) => over,
+            (None | Some(AnswerSource::Http(_)), _) => GitFault::Cut,
+            (Some(AnswerSource::Ssh(connection)), Ok(left)) => connection.end(left),
+            (Some(AnswerSource::Ssh(_)), Err(over)) => over,
         }
     }
 
     /// Tells the server that no request follows on this connection, where it would wait for one.
     pub(super) fn hang_up(&mut self) {
         match &mut self.session.source {
-            None | Some(Source::Http(_)) => {}
-            Some(Source::Ssh(connection)) => connection.hang_up(),
+            None | Some(AnswerSource::Http(_)) => {}
+            Some(AnswerSource::Ssh(connection)) => connection.hang_up(),
         }
     }
 

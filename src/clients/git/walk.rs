@@ -5,7 +5,7 @@ use git2::{Commit, ErrorCode, Repository};
 
 use super::commits::{Entry, Older, complete, older, state, write_state};
 use super::error::{GitFault, library};
-use super::ignore::Contents;
+use super::ignore::DeployedContents;
 use super::revision::{Resolved, Search};
 use super::settings::{GitSettings, Want};
 
@@ -26,7 +26,7 @@ pub struct PathChange {
 
 /// Where a walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum WalkEnd {
     /// At the commit without parents.
     Root,
     /// Where enough changes were seen.
@@ -41,7 +41,7 @@ pub(super) enum Walked {
         tip: String,
         tip_state: String,
         changes: Vec<PathChange>,
-        end: End,
+        end: WalkEnd,
         revision: Option<Resolved>,
     },
 }
@@ -53,14 +53,14 @@ pub(super) fn walk(
     is_deepest: bool,
 ) -> Result<Walked, GitFault> {
     let tip = tip(repo, &settings.branch)?;
-    let mut contents = Contents::new(repo, &settings.ignore);
+    let mut contents = DeployedContents::new(repo, &settings.ignore);
     let mut content =
         |commit: &Commit<'_>| contents.of(&settings.paths, state(commit, &settings.paths)?);
     let tip_state = content(&tip)?;
     let Some(complete_tip) = complete(&tip_state) else {
         return Err(missing_path(&tip_state, settings));
     };
-    let mut seen = Seen {
+    let mut seen = HistoryWalk {
         want,
         changes: Vec::new(),
         search: want
@@ -76,16 +76,16 @@ pub(super) fn walk(
     let end = loop {
         seen.look_at(&commit, &here);
         if seen.is_enough() {
-            break End::Enough;
+            break WalkEnd::Enough;
         }
         match older(repo, &commit)? {
             Older::Root => {
                 if here.iter().any(Option::is_some) {
                     seen.change(&commit, &here)?;
                 }
-                break End::Root;
+                break WalkEnd::Root;
             }
-            Older::Boundary if is_deepest => break End::DepthLimit,
+            Older::Boundary if is_deepest => break WalkEnd::DepthLimit,
             Older::Boundary => return Ok(Walked::NeedsDepth),
             Older::Parent(parent) => {
                 let before = content(&parent)?;
@@ -110,7 +110,7 @@ pub(super) fn walk(
     })
 }
 
-struct Seen<'want> {
+struct HistoryWalk<'want> {
     want: &'want Want,
     changes: Vec<PathChange>,
     search: Option<Search<'want>>,
@@ -119,7 +119,7 @@ struct Seen<'want> {
     count: usize,
 }
 
-impl Seen<'_> {
+impl HistoryWalk<'_> {
     fn look_at(&mut self, commit: &Commit<'_>, here: &[Option<Entry>]) {
         self.count += 1;
         let id = commit.id().to_string();

@@ -10,7 +10,7 @@ use crate::clients::http::Deadline;
 
 /// What lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CommitEntry {
     /// The path from the root of the repository.
     pub path: String,
     /// Git's mode of it in octal digits, such as `040000` or `100644`.
@@ -38,7 +38,7 @@ pub struct NewCommit {
     /// The commit on top of which it is written, its only parent.
     pub tip: String,
     /// What is put in place. The objects are in the repository already.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CommitEntry>,
     /// The tree that must come of it.
     pub tree: String,
     /// The message.
@@ -65,7 +65,7 @@ struct TreeEntry<'a> {
 
 /// A commit that GitHub holds, and no branch points to yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenCommit {
     /// Its id.
     pub commit: String,
     /// Its only parent.
@@ -90,7 +90,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when the tree is not there or too large, or when GitHub does not answer in time or refuses.
-    pub async fn entry(&self, tree: &str, path: &str) -> Result<Option<Entry>, GithubError> {
+    pub async fn entry(&self, tree: &str, path: &str) -> Result<Option<CommitEntry>, GithubError> {
         self.entry_within(self.deadline(), tree, path)
             .await
             .map_err(|fault| self.error(format!("read {path:?} in tree {tree}"), fault))
@@ -101,7 +101,7 @@ impl Github {
     /// # Errors
     /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask
     /// for, and a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
-    pub async fn write_commit(&self, new: &NewCommit) -> Result<Written, GithubError> {
+    pub async fn write_commit(&self, new: &NewCommit) -> Result<WrittenCommit, GithubError> {
         self.write_within(self.deadline(), new)
             .await
             .map_err(|fault| self.error(format!("write a commit on top of {}", new.tip), fault))
@@ -142,7 +142,7 @@ impl Github {
         deadline: Deadline,
         tree: &str,
         path: &str,
-    ) -> Result<Option<Entry>, GithubFault> {
+    ) -> Result<Option<CommitEntry>, GithubFault> {
         let mut tree = tree.to_owned();
         let mut names = path.split('/').peekable();
         while let Some(name) = names.next() {
@@ -155,7 +155,7 @@ impl Github {
                 };
             };
             if names.peek().is_none() {
-                return Ok(Some(Entry {
+                return Ok(Some(CommitEntry {
                     path: path.to_owned(),
                     mode: entry.mode,
                     id: Some(entry.sha),
@@ -173,7 +173,7 @@ impl Github {
         &self,
         deadline: Deadline,
         new: &NewCommit,
-    ) -> Result<Written, GithubFault> {
+    ) -> Result<WrittenCommit, GithubFault> {
         refuse_workflows(&new.entries)?;
         let base = self.tree_within(deadline, &new.tip).await?;
         self.write_tree(deadline, new, &base).await?;
@@ -257,7 +257,7 @@ impl Github {
         &self,
         deadline: Deadline,
         new: &NewCommit,
-    ) -> Result<Written, GithubFault> {
+    ) -> Result<WrittenCommit, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let git = wire.crab.git(owner, name);
@@ -278,7 +278,7 @@ impl Github {
             _ => false,
         };
         if is_on_tip && made.tree.sha == new.tree {
-            Ok(Written {
+            Ok(WrittenCommit {
                 commit: made.sha,
                 parent: new.tip.clone(),
                 is_verified: made.verification.verified,
@@ -295,7 +295,7 @@ impl Github {
 }
 
 /// Refuses what would change how GitHub runs programs: it wants a permission of its own, and none is asked for.
-fn refuse_workflows(entries: &[Entry]) -> Result<(), GithubFault> {
+fn refuse_workflows(entries: &[CommitEntry]) -> Result<(), GithubFault> {
     if entries.is_empty() {
         return Err(GithubFault::Refused {
             why: "nothing is to be put in place".to_owned(),

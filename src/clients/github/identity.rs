@@ -46,7 +46,7 @@ pub enum GithubAuth {
 }
 
 /// The same, checked.
-pub(super) enum Identity {
+pub(super) enum GithubIdentity {
     Anonymous,
     Token(SecretString),
     App(Box<App>),
@@ -73,7 +73,7 @@ pub type Permissions = BTreeMap<String, String>;
 
 /// What GitHub answers when it makes a token.
 #[derive(Deserialize)]
-struct Answer {
+struct TokenAnswer {
     token: String,
     expires_at: DateTime<Utc>,
     #[serde(default)]
@@ -101,7 +101,7 @@ pub(super) struct TokenRequest {
     pub(super) claim: SecretString,
 }
 
-impl Identity {
+impl GithubIdentity {
     pub(super) fn new(auth: &GithubAuth) -> Result<Self, GithubFault> {
         Ok(match auth {
             GithubAuth::Anonymous => Self::Anonymous,
@@ -121,7 +121,7 @@ impl Identity {
     }
 }
 
-impl fmt::Debug for Identity {
+impl fmt::Debug for GithubIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("Anonymous"),
@@ -150,7 +150,7 @@ impl App {
         *at_hand = None;
         let body = mint(self.request(repository, now)?).await?;
         // What is wrong with the answer is not said: it may be a token.
-        let answer: Answer = serde_json::from_slice(&body)
+        let answer: TokenAnswer = serde_json::from_slice(&body)
             .map_err(|_| GithubFault::answer("it holds no token of the installation"))?;
         let token = SecretString::from(answer.token);
         *at_hand = Some(Issued {

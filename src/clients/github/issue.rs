@@ -48,17 +48,17 @@ pub struct IssueChange {
     pub body: Option<String>,
     /// Whether it is closed as done.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub closing: Option<Closing>,
+    pub closing: Option<IssueClosing>,
 }
 
 /// Closes an issue as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Closing {
+pub struct IssueClosing {
     state: &'static str,
     state_reason: &'static str,
 }
 
-impl Closing {
+impl IssueClosing {
     /// The only way in which this program closes an issue.
     pub const DONE: Self = Self {
         state: "closed",
@@ -67,7 +67,7 @@ impl Closing {
 }
 
 #[derive(Deserialize)]
-struct Shown {
+struct IssueAnswer {
     number: u64,
     html_url: Option<String>,
     state: String,
@@ -77,7 +77,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Filter<'a> {
+struct IssueFilter<'a> {
     labels: &'a str,
     state: &'static str,
     per_page: u8,
@@ -108,7 +108,7 @@ impl Github {
             let wire = self.wire()?;
             let path = self.path(&format!("issues/{number}"));
             let asked = wire.read(self.deadline(), || {
-                wire.crab.get::<Shown, _, _>(&path, None::<&()>)
+                wire.crab.get::<IssueAnswer, _, _>(&path, None::<&()>)
             });
             match asked.await {
                 Ok(shown) if shown.number == number => Ok(Some(issue(shown))),
@@ -132,7 +132,7 @@ impl Github {
         let opened = async {
             let wire = self.wire()?;
             let sent = wire.crab.post(self.path("issues"), Some(new));
-            let shown: Shown = wire.write(self.deadline(), sent).await?;
+            let shown: IssueAnswer = wire.write(self.deadline(), sent).await?;
             Ok(issue(shown))
         };
         opened
@@ -153,7 +153,7 @@ impl Github {
             let wire = self.wire()?;
             let path = self.path(&format!("issues/{number}"));
             let sent = wire.crab.patch(path, Some(change));
-            let shown: Shown = wire.write(self.deadline(), sent).await?;
+            let shown: IssueAnswer = wire.write(self.deadline(), sent).await?;
             Ok(issue(shown))
         };
         changed
@@ -186,13 +186,13 @@ impl Github {
         let wire = self.wire()?;
         let path = self.path("issues");
         for page in 1..=MAX_PAGES {
-            let filter = Filter {
+            let filter = IssueFilter {
                 labels: label,
                 state: "all",
                 per_page: PER_PAGE,
                 page,
             };
-            let listed: Vec<Shown> = wire
+            let listed: Vec<IssueAnswer> = wire
                 .read(deadline, || wire.crab.get(&path, Some(&filter)))
                 .await?;
             let is_last = listed.len() < usize::from(PER_PAGE);
@@ -213,7 +213,7 @@ fn has_line(text: &str, marker: &str) -> bool {
     text.lines().any(|line| line.trim_end() == marker)
 }
 
-fn issue(shown: Shown) -> Issue {
+fn issue(shown: IssueAnswer) -> Issue {
     Issue {
         number: shown.number,
         url: shown.html_url.map(|url| quote(url.as_bytes())),

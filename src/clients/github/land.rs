@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::branch::is_refusal;
 use super::error::{GithubError, GithubFault};
-use super::{Github, Written, reference};
+use super::{Github, WrittenCommit, reference};
 use crate::clients::http::Deadline;
 
 /// How many commits are looked at for ours when a branch moved on. Past it the answer is that nobody knows.
@@ -39,7 +39,7 @@ pub enum Landing {
 
 /// Where a commit is that was to land.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum CommitSighting {
     /// On the branch, at its tip or below.
     Landed,
     /// Not on the branch, which is where it was.
@@ -57,7 +57,11 @@ impl Github {
     /// # Errors
     /// An error means that nothing of ours is on the branch or can come there: GitHub asks to slow down, does not
     /// know the credentials, or cannot be reached. Anything that was perhaps done is [`Landing::Unknown`].
-    pub async fn land(&self, branch: &str, written: &Written) -> Result<Landing, GithubError> {
+    pub async fn land(
+        &self,
+        branch: &str,
+        written: &WrittenCommit,
+    ) -> Result<Landing, GithubError> {
         self.land_within(self.deadline(), branch, written)
             .await
             .map_err(|fault| self.error(format!("move branch {branch:?}"), fault))
@@ -67,7 +71,11 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses, and when too much happened on the branch to tell.
-    pub async fn look(&self, branch: &str, written: &Written) -> Result<Seen, GithubError> {
+    pub async fn look(
+        &self,
+        branch: &str,
+        written: &WrittenCommit,
+    ) -> Result<CommitSighting, GithubError> {
         self.look_within(self.deadline(), branch, written)
             .await
             .map_err(|fault| self.error(format!("look for our commit on branch {branch:?}"), fault))
@@ -77,7 +85,7 @@ impl Github {
         &self,
         deadline: Deadline,
         branch: &str,
-        written: &Written,
+        written: &WrittenCommit,
     ) -> Result<Landing, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
@@ -103,10 +111,10 @@ impl Github {
                     let why = doubt.unwrap_or(fault).to_string();
                     return Ok(Landing::Unknown { why });
                 }
-                Ok(Seen::Landed) => return Ok(landed()),
-                Ok(Seen::Moved { tip }) => return Ok(Landing::Moved { tip }),
+                Ok(CommitSighting::Landed) => return Ok(landed()),
+                Ok(CommitSighting::Moved { tip }) => return Ok(Landing::Moved { tip }),
                 // A refusal after a doubt may be the doubtful move at work.
-                Ok(Seen::Unmoved) if is_refused && doubt.is_none() => {
+                Ok(CommitSighting::Unmoved) if is_refused && doubt.is_none() => {
                     return Ok(Landing::Refused {
                         words: fault.to_string(),
                         rules: self
@@ -115,7 +123,7 @@ impl Github {
                             .unwrap_or_default(),
                     });
                 }
-                Ok(Seen::Unmoved) => {}
+                Ok(CommitSighting::Unmoved) => {}
             }
             // Not landed yet, which is not the same as never: wait, look again, and send the same commit once more. To
             // land it twice is to land it once.
@@ -124,9 +132,9 @@ impl Github {
                 return Ok(Landing::Unknown { why });
             }
             match self.look_within(deadline, branch, written).await {
-                Ok(Seen::Landed) => return Ok(landed()),
-                Ok(Seen::Moved { tip }) => return Ok(Landing::Moved { tip }),
-                Ok(Seen::Unmoved) => doubt = Some(fault),
+                Ok(CommitSighting::Landed) => return Ok(landed()),
+                Ok(CommitSighting::Moved { tip }) => return Ok(Landing::Moved { tip }),
+                Ok(CommitSighting::Unmoved) => doubt = Some(fault),
                 Err(_) => {
                     return Ok(Landing::Unknown {
                         why: fault.to_string(),
@@ -140,22 +148,22 @@ impl Github {
         &self,
         deadline: Deadline,
         branch: &str,
-        written: &Written,
-    ) -> Result<Seen, GithubFault> {
+        written: &WrittenCommit,
+    ) -> Result<CommitSighting, GithubFault> {
         let tip = self.tip_within(deadline, branch).await?;
         let Some(at) = &tip else {
-            return Ok(Seen::Moved { tip });
+            return Ok(CommitSighting::Moved { tip });
         };
         if *at == written.commit {
-            return Ok(Seen::Landed);
+            return Ok(CommitSighting::Landed);
         }
         if *at == written.parent {
-            return Ok(Seen::Unmoved);
+            return Ok(CommitSighting::Unmoved);
         }
         if self.is_below(deadline, at, written).await? {
-            Ok(Seen::Landed)
+            Ok(CommitSighting::Landed)
         } else {
-            Ok(Seen::Moved { tip })
+            Ok(CommitSighting::Moved { tip })
         }
     }
 
@@ -164,7 +172,7 @@ impl Github {
         &self,
         deadline: Deadline,
         tip: &str,
-        written: &Written,
+        written: &WrittenCommit,
     ) -> Result<bool, GithubFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();

@@ -17,11 +17,11 @@ mod talk;
 mod wire;
 
 pub use branch::{Created, Deleted};
-pub use commit::{Author, Entry, NewCommit, Written};
+pub use commit::{Author, CommitEntry, NewCommit, WrittenCommit};
 pub use error::{GithubError, GithubFault};
 pub use identity::{GithubAuth, Permissions};
-pub use issue::{Closing, Issue, IssueChange, NewIssue};
-pub use land::{Landing, Seen};
+pub use issue::{Issue, IssueChange, IssueClosing, NewIssue};
+pub use land::{CommitSighting, Landing};
 pub use pull::{NewPull, Opened, Pull, PullState};
 pub use settings::GithubSettings;
 pub use talk::Commented;
@@ -32,18 +32,18 @@ use std::sync::{Arc, OnceLock};
 use octocrab::params::repos::Reference;
 use secrecy::SecretString;
 
-use self::identity::Identity;
-use self::wire::Wire;
+use self::identity::GithubIdentity;
+use self::wire::GithubTransport;
 use crate::clients::http::Deadline;
 
 /// A repository that can be asked and changed. Clones share their connections and their token.
 #[derive(Debug, Clone)]
 pub struct Github {
     settings: Arc<GithubSettings>,
-    identity: Arc<Identity>,
+    identity: Arc<GithubIdentity>,
     /// Built when it is first needed: loading the platform's root certificates costs more than a healthy pass, which
     /// asks nothing here.
-    wire: Arc<OnceLock<Wire>>,
+    wire: Arc<OnceLock<GithubTransport>>,
 }
 
 impl Github {
@@ -52,7 +52,7 @@ impl Github {
     /// # Errors
     /// Fails when an App's private key cannot be used.
     pub fn new(settings: GithubSettings) -> Result<Self, GithubError> {
-        let identity = match Identity::new(&settings.auth) {
+        let identity = match GithubIdentity::new(&settings.auth) {
             Ok(identity) => Arc::new(identity),
             Err(fault) => {
                 return Err(GithubError {
@@ -77,16 +77,16 @@ impl Github {
     /// Tells whether this program signs in as a GitHub App, whose commits GitHub signs.
     pub fn is_app(&self) -> bool {
         match *self.identity {
-            Identity::App(_) => true,
-            Identity::Anonymous | Identity::Token(_) => false,
+            GithubIdentity::App(_) => true,
+            GithubIdentity::Anonymous | GithubIdentity::Token(_) => false,
         }
     }
 
     /// Tells whether this program signs in at all: without that nothing can be written.
     pub fn may_write(&self) -> bool {
         match *self.identity {
-            Identity::App(_) | Identity::Token(_) => true,
-            Identity::Anonymous => false,
+            GithubIdentity::App(_) | GithubIdentity::Token(_) => true,
+            GithubIdentity::Anonymous => false,
         }
     }
 
@@ -109,8 +109,8 @@ impl Github {
     pub async fn granted(&self) -> Result<Permissions, GithubError> {
         self.installation_token().await?;
         Ok(match &*self.identity {
-            Identity::App(app) => app.permissions().await,
-            Identity::Anonymous | Identity::Token(_) => Permissions::new(),
+            GithubIdentity::App(app) => app.permissions().await,
+            GithubIdentity::Anonymous | GithubIdentity::Token(_) => Permissions::new(),
         })
     }
 
@@ -125,11 +125,11 @@ impl Github {
             .map_err(|fault| self.error(format!("read the rules of branch {branch:?}"), fault))
     }
 
-    fn wire(&self) -> Result<&Wire, GithubFault> {
+    fn wire(&self) -> Result<&GithubTransport, GithubFault> {
         if let Some(wire) = self.wire.get() {
             return Ok(wire);
         }
-        let wire = Wire::new(&self.settings, Arc::clone(&self.identity))?;
+        let wire = GithubTransport::new(&self.settings, Arc::clone(&self.identity))?;
         Ok(self.wire.get_or_init(|| wire))
     }
 

@@ -16,14 +16,14 @@ const PAGE: u8 = 100;
 
 /// A pull request as GitHub shows it.
 #[derive(Deserialize)]
-struct Shown {
+struct PullAnswer {
     number: u64,
     html_url: Option<String>,
     state: Stands,
     merged_at: Option<DateTime<Utc>>,
     merge_commit_sha: Option<String>,
-    head: Side,
-    base: Side,
+    head: PullSide,
+    base: PullSide,
     #[serde(default)]
     body: Option<String>,
 }
@@ -37,7 +37,7 @@ enum Stands {
 
 /// One of the two branches of a pull request; without the repository once that is gone.
 #[derive(Deserialize)]
-struct Side {
+struct PullSide {
     #[serde(rename = "ref")]
     branch: String,
     sha: String,
@@ -50,7 +50,7 @@ struct Home {
 }
 
 #[derive(Serialize)]
-struct Filter {
+struct PullFilter {
     state: &'static str,
     head: String,
     per_page: u8,
@@ -65,7 +65,7 @@ struct Newest {
 }
 
 #[derive(Serialize)]
-struct Opening<'a> {
+struct PullOpening<'a> {
     title: &'a str,
     head: &'a str,
     base: &'a str,
@@ -75,7 +75,7 @@ struct Opening<'a> {
 }
 
 #[derive(Serialize)]
-struct Closing {
+struct PullClosing {
     state: &'static str,
 }
 
@@ -200,12 +200,12 @@ impl Github {
     ) -> Result<Option<Pull>, GithubFault> {
         let wire = self.wire()?;
         let path = self.path("pulls");
-        let filter = Filter {
+        let filter = PullFilter {
             state: "all",
             head: format!("{}:{branch}", self.owner_and_name().0),
             per_page: PAGE,
         };
-        let listed: Vec<Shown> = wire
+        let listed: Vec<PullAnswer> = wire
             .read(deadline, || wire.crab.get(&path, Some(&filter)))
             .await?;
         // A filter that GitHub does not understand is ignored, and other people's pull requests come.
@@ -238,7 +238,7 @@ impl Github {
             direction: "desc",
             per_page: PAGE,
         };
-        let listed: Vec<Shown> = wire
+        let listed: Vec<PullAnswer> = wire
             .read(deadline, || wire.crab.get(&path, Some(&newest)))
             .await?;
         let ours = listed
@@ -253,7 +253,7 @@ impl Github {
     }
 
     /// A fork may have a branch of the same name.
-    fn is_from_here(&self, shown: &Shown) -> bool {
+    fn is_from_here(&self, shown: &PullAnswer) -> bool {
         let from = shown.head.repo.as_ref();
         from.is_none_or(|home| home.full_name.eq_ignore_ascii_case(&self.name()))
     }
@@ -271,7 +271,7 @@ impl Github {
         let mut is_draft = new.is_draft;
         let mut is_second = false;
         loop {
-            let opening = Opening {
+            let opening = PullOpening {
                 title: &new.title,
                 head: &new.branch,
                 base: &new.base,
@@ -280,7 +280,7 @@ impl Github {
                 maintainer_can_modify: false,
             };
             let sent = wire.crab.post(self.path("pulls"), Some(&opening));
-            let fault = match wire.write::<Shown>(deadline, sent).await {
+            let fault = match wire.write::<PullAnswer>(deadline, sent).await {
                 Ok(made) if made.head.branch == new.branch => return Ok(Opened::New(pull(made))),
                 Ok(_) => GithubFault::answer("it is about another branch"),
                 Err(fault) => fault,
@@ -316,7 +316,7 @@ impl Github {
     async fn pull_within(&self, deadline: Deadline, number: u64) -> Result<Pull, GithubFault> {
         let wire = self.wire()?;
         let path = self.path(&format!("pulls/{number}"));
-        let found: Shown = wire
+        let found: PullAnswer = wire
             .read(deadline, || wire.crab.get(&path, None::<&()>))
             .await?;
         if found.number == number {
@@ -333,9 +333,9 @@ impl Github {
             return Ok(found);
         }
         let path = self.path(&format!("pulls/{number}"));
-        let closing = Closing { state: "closed" };
+        let closing = PullClosing { state: "closed" };
         let sent = wire.crab.patch(path, Some(&closing));
-        let fault = match wire.write::<Shown>(deadline, sent).await {
+        let fault = match wire.write::<PullAnswer>(deadline, sent).await {
             Ok(closed) => return Ok(pull(closed)),
             Err(fault) => fault,
         };
@@ -350,7 +350,7 @@ impl Github {
     }
 }
 
-fn pull(shown: Shown) -> Pull {
+fn pull(shown: PullAnswer) -> Pull {
     let state = match (shown.merged_at, shown.state) {
         (Some(at), _) => PullState::Merged {
             at,

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::error::GithubFault;
-use super::identity::{Identity, TokenRequest};
+use super::identity::{GithubIdentity, TokenRequest};
 use super::settings::GithubSettings;
 use crate::clients::http::{
     Deadline, Failure, HeaderMap, HttpClient, HttpSettings, Method, Purpose, Repeat, Response,
@@ -30,7 +30,7 @@ const API_VERSION: &str = "2022-11-28";
 const UNSAID_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
 /// One way to GitHub.
-pub(super) struct Wire {
+pub(super) struct GithubTransport {
     pub(super) crab: Octocrab,
     carrier: Arc<Carrier>,
     pause: Duration,
@@ -39,15 +39,15 @@ pub(super) struct Wire {
 /// Takes requests to GitHub, signed and bounded.
 struct Carrier {
     client: HttpClient,
-    identity: Arc<Identity>,
+    identity: Arc<GithubIdentity>,
     repository: String,
     limit: Duration,
 }
 
-impl Wire {
+impl GithubTransport {
     pub(super) fn new(
         settings: &GithubSettings,
-        identity: Arc<Identity>,
+        identity: Arc<GithubIdentity>,
     ) -> Result<Self, GithubFault> {
         let limit = settings.call_timeout.min(settings.timeout);
         let client = HttpClient::new(
@@ -186,7 +186,7 @@ impl Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for GithubTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire")
             .field("client", &self.carrier.client)
@@ -198,8 +198,8 @@ impl fmt::Debug for Wire {
 impl Carrier {
     fn is_app(&self) -> bool {
         match &*self.identity {
-            Identity::App(_) => true,
-            Identity::Anonymous | Identity::Token(_) => false,
+            GithubIdentity::App(_) => true,
+            GithubIdentity::Anonymous | GithubIdentity::Token(_) => false,
         }
     }
 
@@ -222,9 +222,9 @@ impl Carrier {
 
     async fn token(&self) -> Result<Option<SecretString>, GithubFault> {
         match &*self.identity {
-            Identity::Anonymous => Ok(None),
-            Identity::Token(token) => Ok(Some(token.clone())),
-            Identity::App(app) => app
+            GithubIdentity::Anonymous => Ok(None),
+            GithubIdentity::Token(token) => Ok(Some(token.clone())),
+            GithubIdentity::App(app) => app
                 .token(&self.repository, async |request: TokenRequest| {
                     let TokenRequest { path, body, claim } = request;
                     let body = Some(reqwest::Body::from(body));
@@ -266,7 +266,9 @@ impl Carrier {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        if let (StatusCode::UNAUTHORIZED, Identity::App(app)) = (answer.status, &*self.identity) {
+        if let (StatusCode::UNAUTHORIZED, GithubIdentity::App(app)) =
+            (answer.status, &*self.identity)
+        {
             app.refuse_token();
         }
         Err(refusal(&answer, &self.words(&answer.body, token)))

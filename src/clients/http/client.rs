@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Position, Url};
 
 use super::deadline::Deadline;
-use super::error::{Cause, HttpError, HttpSettingsError};
+use super::error::{HttpError, HttpSettingsError, TransportCause};
 use super::purpose::Purpose;
 use super::quote::{quote, quote_ends};
 use super::settings::HttpSettings;
@@ -82,7 +82,7 @@ impl HttpClient {
         }
         let inner = builder
             .build()
-            .map_err(|error| HttpSettingsError::Client(Cause::new(error)))?;
+            .map_err(|error| HttpSettingsError::Client(TransportCause::new(error)))?;
         let headers = settings.header_map(&inner)?;
         let secrets = settings.secrets(headers.get(AUTHORIZATION));
         Ok(Self {
@@ -381,7 +381,7 @@ fn install_crypto_provider() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::http::Auth;
+    use crate::clients::http::HttpAuth;
 
     fn client(base: &str) -> HttpClient {
         HttpClient::new(Url::parse(base).expect("a URL"), &HttpSettings::default())
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn takes_its_own_secrets_out_of_what_it_quotes() {
         let settings = HttpSettings {
-            auth: Auth::Basic {
+            auth: HttpAuth::Basic {
                 username: "me".to_owned(),
                 password: "canary-password".into(),
             },

@@ -15,10 +15,10 @@ use super::deadline::Deadline;
 pub enum HttpError {
     /// No connection: name not found, refused, unreachable, or cut during the handshake.
     #[error("no connection")]
-    Connect(#[source] Cause),
+    Connect(#[source] TransportCause),
     /// The TLS partners do not trust or understand each other. Asking again does not help.
     #[error("TLS refused")]
-    Tls(#[source] Cause),
+    Tls(#[source] TransportCause),
     /// The whole answer was not there in time.
     #[error("no complete answer within {} s", limit.as_secs_f64())]
     Timeout {
@@ -27,7 +27,7 @@ pub enum HttpError {
     },
     /// The connection was reset or ended before the answer was complete.
     #[error("connection broken before the answer was complete")]
-    Broken(#[source] Cause),
+    Broken(#[source] TransportCause),
     /// The answer exceeds the cap.
     #[error("answer larger than {limit} bytes")]
     TooLarge {
@@ -44,7 +44,7 @@ pub enum HttpError {
     },
     /// The request could not be put together.
     #[error("request not sendable")]
-    Request(#[source] Cause),
+    Request(#[source] TransportCause),
 }
 
 /// Why a client cannot be built.
@@ -91,11 +91,11 @@ pub enum HttpSettingsError {
     },
     /// The client cannot be built from its parts.
     #[error("set up TLS")]
-    Client(#[source] Cause),
+    Client(#[source] TransportCause),
 }
 
 /// The innermost reason of a fault in one line; the layers between add nothing a person can use.
-pub struct Cause(reqwest::Error);
+pub struct TransportCause(reqwest::Error);
 
 impl HttpError {
     /// Says whether the same request may succeed if it is sent again.
@@ -116,21 +116,21 @@ impl HttpError {
 
     pub(super) fn from_send(error: reqwest::Error) -> Self {
         if is_lasting_tls_fault(&error) {
-            Self::Tls(Cause::new(error))
+            Self::Tls(TransportCause::new(error))
         } else if error.is_builder() {
-            Self::Request(Cause::new(error))
+            Self::Request(TransportCause::new(error))
         } else if error.is_connect() {
-            Self::Connect(Cause::new(error))
+            Self::Connect(TransportCause::new(error))
         } else {
-            Self::Broken(Cause::new(error))
+            Self::Broken(TransportCause::new(error))
         }
     }
 
     pub(super) fn from_body(error: reqwest::Error) -> Self {
         if is_lasting_tls_fault(&error) {
-            Self::Tls(Cause::new(error))
+            Self::Tls(TransportCause::new(error))
         } else {
-            Self::Broken(Cause::new(error))
+            Self::Broken(TransportCause::new(error))
         }
     }
 }
@@ -142,26 +142,26 @@ impl HttpSettingsError {
     }
 }
 
-impl Cause {
+impl TransportCause {
     pub(super) fn new(error: reqwest::Error) -> Self {
         Self(error.without_url())
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for TransportCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let innermost = chain(&self.0).last().map(ToString::to_string);
         f.write_str(&super::quote(innermost.unwrap_or_default().as_bytes()))
     }
 }
 
-impl fmt::Debug for Cause {
+impl fmt::Debug for TransportCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cause({:?})", self.to_string())
+        write!(f, "TransportCause({:?})", self.to_string())
     }
 }
 
-impl Error for Cause {}
+impl Error for TransportCause {}
 
 /// Returns what an error says, with its cause behind it.
 pub(in crate::clients) fn with_cause(error: &dyn Error) -> String {

@@ -18,7 +18,7 @@ const MIN_SECRET_LENGTH: usize = 4;
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// How requests are signed.
-    pub auth: Auth,
+    pub auth: HttpAuth,
     /// Headers sent with every request, such as `X-Scope-OrgID`.
     pub headers: Vec<(String, SecretString)>,
     /// Further texts that must not be repeated, such as a URL that is itself a secret.
@@ -35,7 +35,7 @@ pub struct HttpSettings {
 
 /// How requests are signed.
 #[derive(Debug, Clone, Default)]
-pub enum Auth {
+pub enum HttpAuth {
     /// No `Authorization` header.
     #[default]
     None,
@@ -54,7 +54,7 @@ impl Default for HttpSettings {
     /// No authentication, 10 s, 8 MiB.
     fn default() -> Self {
         Self {
-            auth: Auth::None,
+            auth: HttpAuth::None,
             headers: Vec::new(),
             hidden: Vec::new(),
             ca_file: None,
@@ -107,9 +107,9 @@ impl HttpSettings {
         // The target is never contacted: building a request is how reqwest encodes credentials.
         let request = client.get("http://localhost");
         let signed = match &self.auth {
-            Auth::None => None,
-            Auth::Bearer(token) => Some(request.bearer_auth(token.expose_secret())),
-            Auth::Basic { username, password } => {
+            HttpAuth::None => None,
+            HttpAuth::Bearer(token) => Some(request.bearer_auth(token.expose_secret())),
+            HttpAuth::Basic { username, password } => {
                 Some(request.basic_auth(username, Some(password.expose_secret())))
             }
         };
@@ -129,9 +129,9 @@ impl HttpSettings {
     /// Returns every text that must not be repeated, longest first so that none leaves a piece of another behind.
     pub(super) fn secrets(&self, authorization: Option<&HeaderValue>) -> Vec<SecretString> {
         let credentials = match &self.auth {
-            Auth::None => None,
-            Auth::Bearer(token) => Some(token.clone()),
-            Auth::Basic { password, .. } => Some(password.clone()),
+            HttpAuth::None => None,
+            HttpAuth::Bearer(token) => Some(token.clone()),
+            HttpAuth::Basic { password, .. } => Some(password.clone()),
         };
         let header = authorization
             .and_then(|value| value.to_str().ok())

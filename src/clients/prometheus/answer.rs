@@ -22,7 +22,7 @@ const MAX_NOTES: usize = 10;
 
 /// What the server answered, and how far it may be believed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer<T> {
+pub struct QueryAnswer<T> {
     /// The data.
     pub value: T,
     /// Why the data may be incomplete: the server's words, or that it speaks of other times than those asked for.
@@ -34,7 +34,7 @@ pub struct Answer<T> {
 
 /// One series at one time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub struct InstantSample {
     /// All labels; none for a scalar.
     pub labels: BTreeMap<String, String>,
     /// The time of which it speaks, by the server's clock.
@@ -45,7 +45,7 @@ pub struct Sample {
 
 /// One series over time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub struct RangeSeries {
     /// All labels.
     pub labels: BTreeMap<String, String>,
     /// Times, strictly ascending, with their values. Values may be NaN or infinite.
@@ -75,8 +75,8 @@ pub(super) enum Unusable {
 
 /// A whole answer of the query API.
 #[derive(Debug, Deserialize)]
-pub(super) struct Body {
-    status: Status,
+pub(super) struct QueryBody {
+    status: AnswerStatus,
     data: Option<Data>,
     #[serde(rename = "errorType")]
     error_type: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct Words {
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum AnswerStatus {
     Success,
     Error,
 }
@@ -145,14 +145,14 @@ struct RawBuckets {
     buckets: Vec<(IgnoredAny, String, String, String)>,
 }
 
-impl Body {
+impl QueryBody {
     /// Reads an answer that came with a status of success.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Unusable> {
         serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))
     }
 
     pub(super) fn is_success(&self) -> bool {
-        self.status == Status::Success
+        self.status == AnswerStatus::Success
     }
 
     pub(super) fn into_words(self) -> Words {
@@ -163,13 +163,13 @@ impl Body {
     }
 
     /// Reads a vector, or a scalar as one sample without labels.
-    pub(super) fn samples(self) -> Result<Answer<Vec<Sample>>, Unusable> {
+    pub(super) fn samples(self) -> Result<QueryAnswer<Vec<InstantSample>>, Unusable> {
         self.answer(|data| match data {
             Data::Vector(samples) => within_cap(samples)?
                 .into_iter()
                 .map(RawSample::sample)
                 .collect(),
-            Data::Scalar(point) => Ok(vec![Sample {
+            Data::Scalar(point) => Ok(vec![InstantSample {
                 labels: BTreeMap::new(),
                 at: point.time()?,
                 value: point.value()?,
@@ -179,7 +179,7 @@ impl Body {
     }
 
     /// Reads a matrix.
-    pub(super) fn series(self) -> Result<Answer<Vec<Series>>, Unusable> {
+    pub(super) fn series(self) -> Result<QueryAnswer<Vec<RangeSeries>>, Unusable> {
         self.answer(|data| match data {
             Data::Matrix(series) => within_cap(series)?
                 .into_iter()
@@ -190,7 +190,7 @@ impl Body {
     }
 
     /// Reads the native histograms of a vector or a matrix whose series were summed into one, in order of time.
-    pub(super) fn histograms(self) -> Result<Answer<Vec<NativeHistogram>>, Unusable> {
+    pub(super) fn histograms(self) -> Result<QueryAnswer<Vec<NativeHistogram>>, Unusable> {
         self.answer(|data| {
             let (histograms, floats) = match data {
                 Data::Vector(samples) => within_one(samples)?.into_iter().fold(
@@ -221,7 +221,7 @@ impl Body {
     fn answer<T>(
         self,
         read: impl FnOnce(Data) -> Result<T, Unusable>,
-    ) -> Result<Answer<T>, Unusable> {
+    ) -> Result<QueryAnswer<T>, Unusable> {
         let data = self.data.ok_or_else(|| malformed("no data".to_owned()))?;
         let (notes, mut doubts): (Vec<_>, Vec<_>) = self
             .warnings
@@ -233,7 +233,7 @@ impl Body {
         }
         doubts.truncate(MAX_NOTES);
         let notes = notes.into_iter().chain(self.infos.into_iter().flatten());
-        Ok(Answer {
+        Ok(QueryAnswer {
             value: read(data)?,
             partial: (!doubts.is_empty()).then(|| quote(doubts.join("; ").as_bytes())),
             notes: notes
@@ -294,13 +294,13 @@ impl RawHistogram {
 }
 
 impl RawSample {
-    fn sample(self) -> Result<Sample, Unusable> {
+    fn sample(self) -> Result<InstantSample, Unusable> {
         let point = match (self.value, self.histogram) {
             (Some(point), None) => point,
             (_, Some(_)) => return Err(histogram()),
             (None, None) => return Err(malformed("a sample without a value".to_owned())),
         };
-        Ok(Sample {
+        Ok(InstantSample {
             labels: self.metric,
             at: point.time()?,
             value: point.value()?,
@@ -309,7 +309,7 @@ impl RawSample {
 }
 
 impl RawSeries {
-    fn series(self) -> Result<Series, Unusable> {
+    fn series(self) -> Result<RangeSeries, Unusable> {
         if !self.histograms.is_empty() {
             return Err(histogram());
         }
@@ -321,7 +321,7 @@ impl RawSeries {
         if !points.is_sorted_by(|(earlier, _), (later, _)| earlier < later) {
             return Err(malformed("points out of order".to_owned()));
         }
-        Ok(Series {
+        Ok(RangeSeries {
             labels: self.metric,
             points,
         })
@@ -369,8 +369,8 @@ fn malformed(reason: String) -> Unusable {
 mod tests {
     use super::*;
 
-    fn samples(json: &str) -> Result<Answer<Vec<Sample>>, Unusable> {
-        Body::read(json.as_bytes())?.samples()
+    fn samples(json: &str) -> Result<QueryAnswer<Vec<InstantSample>>, Unusable> {
+        QueryBody::read(json.as_bytes())?.samples()
     }
 
     fn success(result_type: &str, result: &str) -> String {
@@ -436,13 +436,17 @@ mod tests {
             "matrix",
             r#"[{"metric":{},"values":[[1,"1"]],"histograms":[[2,{"count":"1","sum":"1"}]]}]"#,
         );
-        let body = Body::read(many.as_bytes()).expect("readable");
+        let body = QueryBody::read(many.as_bytes()).expect("readable");
         assert!(reason(body.series()).contains("native histogram"));
     }
 
     #[test]
     fn reads_native_histograms_with_their_buckets() {
-        let read = |json: &str| Body::read(json.as_bytes()).expect("readable").histograms();
+        let read = |json: &str| {
+            QueryBody::read(json.as_bytes())
+                .expect("readable")
+                .histograms()
+        };
         let one = r#"{"count":"7","sum":"3.5","buckets":[[3,"-0.001","0.001","2"],[0,"0.5","+Inf","5"]]}"#;
         let expected = NativeHistogram {
             at: DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(2),
@@ -480,7 +484,7 @@ mod tests {
             reason(samples(&success("string", r#"[1,"x"]"#))),
             "a string instead of a vector or scalar"
         );
-        let body = Body::read(success("vector", "[]").as_bytes()).expect("readable");
+        let body = QueryBody::read(success("vector", "[]").as_bytes()).expect("readable");
         assert_eq!(reason(body.series()), "a vector instead of a matrix");
         assert!(reason(samples(&success("streams", "[]"))).contains("streams"));
     }
@@ -497,7 +501,7 @@ mod tests {
     #[test]
     fn refuses_points_out_of_order() {
         let json = success("matrix", r#"[{"metric":{},"values":[[2,"1"],[2,"1"]]}]"#);
-        let body = Body::read(json.as_bytes()).expect("readable");
+        let body = QueryBody::read(json.as_bytes()).expect("readable");
         assert_eq!(reason(body.series()), "points out of order");
     }
 

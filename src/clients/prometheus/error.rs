@@ -294,7 +294,7 @@ impl PrometheusError {
 }
 
 /// An answer that is not a success.
-pub(super) struct Refusal<'a> {
+pub(super) struct QueryRefusal<'a> {
     pub(super) origin: String,
     pub(super) path: String,
     pub(super) remedy: &'static str,
@@ -303,7 +303,7 @@ pub(super) struct Refusal<'a> {
     pub(super) words: Option<Words>,
 }
 
-impl Refusal<'_> {
+impl QueryRefusal<'_> {
     /// Tells the reason of a refusal and whether asking again may help. `quote` makes a text safe to print.
     pub(super) fn classify(self, quote: impl Fn(&str) -> String) -> Failure<PrometheusError> {
         let Self {

@@ -2,7 +2,7 @@
 //!
 //! Works with Prometheus, Thanos, Mimir and VictoriaMetrics. A question is repeated only where that may help and only
 //! within one total time. What the answer means is for the caller: no data is an empty answer, NaN stays NaN, and an
-//! answer that may be incomplete says so in [`Answer::partial`].
+//! answer that may be incomplete says so in [`QueryAnswer::partial`].
 
 mod about;
 mod answer;
@@ -10,7 +10,7 @@ mod error;
 pub mod promql;
 
 pub use about::{About, Retention, Store, Stores};
-pub use answer::{Answer, NativeHistogram, Sample, Series};
+pub use answer::{InstantSample, NativeHistogram, QueryAnswer, RangeSeries};
 pub use error::{PrometheusError, QueryFault};
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +20,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use url::Url;
 
 use super::http::{
-    Auth, Deadline, Failure, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
+    Deadline, Failure, HttpAuth, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
     Response, RetryPolicy, StatusCode, accept_json,
 };
-use answer::{Body, Unusable, Words};
-use error::Refusal;
+use answer::{QueryBody, Unusable, Words};
+use error::QueryRefusal;
 
 /// Share of the time left for a question that the server may use to evaluate it. The rest is for the network and for
 /// the server to say that it gave up.
@@ -69,9 +69,11 @@ impl Prometheus {
     /// Fails with [`PrometheusError::Settings`] if `base` or `settings` cannot be used.
     pub fn new(base: Url, settings: &HttpSettings) -> Result<Self, PrometheusError> {
         let remedy = match settings.auth {
-            Auth::None => "set PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
-            Auth::Bearer(_) => "check PROMETHEUS_TOKEN",
-            Auth::Basic { .. } => "check PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
+            HttpAuth::None => {
+                "set PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD"
+            }
+            HttpAuth::Bearer(_) => "check PROMETHEUS_TOKEN",
+            HttpAuth::Basic { .. } => "check PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
         };
         Ok(Self {
             http: HttpClient::new(base, settings).map_err(PrometheusError::Settings)?,
@@ -106,9 +108,11 @@ impl Prometheus {
         &self,
         query: &str,
         at: DateTime<Utc>,
-    ) -> Result<Answer<Vec<Sample>>, PrometheusError> {
+    ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
         let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
-        let mut answer = self.ask(Endpoint::Query, parameters, Body::samples).await?;
+        let mut answer = self
+            .ask(Endpoint::Query, parameters, QueryBody::samples)
+            .await?;
         let is_other = |found: &DateTime<Utc>| (*found - at).abs() > ROUNDING;
         let other = answer.value.iter().map(|sample| sample.at).find(is_other);
         doubt(&mut answer.partial, other, at);
@@ -120,9 +124,13 @@ impl Prometheus {
     /// # Errors
     ///
     /// Fails like [`Prometheus::instant`].
-    pub async fn instant_now(&self, query: &str) -> Result<Answer<Vec<Sample>>, PrometheusError> {
+    pub async fn instant_now(
+        &self,
+        query: &str,
+    ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
         let parameters = vec![("query", query.to_owned())];
-        self.ask(Endpoint::Query, parameters, Body::samples).await
+        self.ask(Endpoint::Query, parameters, QueryBody::samples)
+            .await
     }
 
     /// Returns the native histogram that `query` yields at `at`: none or one, because a query for one sums them all.
@@ -134,10 +142,10 @@ impl Prometheus {
         &self,
         query: &str,
         at: DateTime<Utc>,
-    ) -> Result<Answer<Vec<NativeHistogram>>, PrometheusError> {
+    ) -> Result<QueryAnswer<Vec<NativeHistogram>>, PrometheusError> {
         let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
         let mut answer = self
-            .ask(Endpoint::Query, parameters, Body::histograms)
+            .ask(Endpoint::Query, parameters, QueryBody::histograms)
             .await?;
         let is_other = |found: &DateTime<Utc>| (*found - at).abs() > ROUNDING;
         let other = answer.value.iter().map(|found| found.at).find(is_other);
@@ -156,10 +164,10 @@ impl Prometheus {
         start: DateTime<Utc>,
         end: DateTime<Utc>,
         step: Duration,
-    ) -> Result<Answer<Vec<NativeHistogram>>, PrometheusError> {
+    ) -> Result<QueryAnswer<Vec<NativeHistogram>>, PrometheusError> {
         let parameters = range_of(query, start, end, step);
         let mut answer = self
-            .ask(Endpoint::QueryRange, parameters, Body::histograms)
+            .ask(Endpoint::QueryRange, parameters, QueryBody::histograms)
             .await?;
         let is_other = |found: &DateTime<Utc>| !is_on_grid(*found, start, end, step);
         let other = answer.value.iter().map(|found| found.at).find(is_other);
@@ -180,10 +188,10 @@ impl Prometheus {
         start: DateTime<Utc>,
         end: DateTime<Utc>,
         step: Duration,
-    ) -> Result<Answer<Vec<Series>>, PrometheusError> {
+    ) -> Result<QueryAnswer<Vec<RangeSeries>>, PrometheusError> {
         let parameters = range_of(query, start, end, step);
         let mut answer = self
-            .ask(Endpoint::QueryRange, parameters, Body::series)
+            .ask(Endpoint::QueryRange, parameters, QueryBody::series)
             .await?;
         let points = answer.value.iter().flat_map(|series| &series.points);
         let is_other = |found: &DateTime<Utc>| !is_on_grid(*found, start, end, step);
@@ -206,8 +214,8 @@ impl Prometheus {
         &self,
         endpoint: Endpoint,
         parameters: Parameters<'_>,
-        read: fn(Body) -> Result<Answer<T>, Unusable>,
-    ) -> Result<Answer<T>, PrometheusError> {
+        read: fn(QueryBody) -> Result<QueryAnswer<T>, Unusable>,
+    ) -> Result<QueryAnswer<T>, PrometheusError> {
         let deadline = Deadline::within(self.http.timeout());
         let parameters = &parameters;
         let body = RetryPolicy::jittered()
@@ -221,7 +229,7 @@ impl Prometheus {
         endpoint: Endpoint,
         parameters: &Parameters<'_>,
         deadline: Deadline,
-    ) -> Result<Body, Failure<PrometheusError>> {
+    ) -> Result<QueryBody, Failure<PrometheusError>> {
         let by_get = self.by_get.load(Ordering::Relaxed);
         let mut response = self
             .exchange(endpoint, by_get, parameters, deadline)
@@ -281,9 +289,9 @@ impl Prometheus {
         &self,
         endpoint: Endpoint,
         response: &Response,
-    ) -> Result<Body, Failure<PrometheusError>> {
+    ) -> Result<QueryBody, Failure<PrometheusError>> {
         let words = match (response.media_type().as_str(), response.status.is_success()) {
-            ("application/json", true) => match Body::read(&response.body) {
+            ("application/json", true) => match QueryBody::read(&response.body) {
                 Ok(body) if body.is_success() => return Ok(body),
                 Ok(body) => Some(body.into_words()),
                 Err(unusable) => {
@@ -297,7 +305,7 @@ impl Prometheus {
             ("application/json", false) => Some(Words::read(&response.body)),
             _ => None,
         };
-        let refusal = Refusal {
+        let refusal = QueryRefusal {
             origin: self.http.origin(),
             path: self.http.endpoint(endpoint.segments()).path().to_owned(),
             remedy: self.remedy,

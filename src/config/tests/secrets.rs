@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::{GITOPS, accepted, parse, problem};
 use crate::clients::github::GithubAuth;
-use crate::clients::http::Auth;
+use crate::clients::http::HttpAuth;
 use crate::config::{SlackConfig, VARIABLES};
 
 const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nCANARYKEY\n-----END RSA PRIVATE KEY-----\n";
@@ -21,8 +21,8 @@ fn file(folder: &Path, content: impl AsRef<[u8]>) -> String {
 
 fn bearer(changes: &[(&str, &str)]) -> String {
     match accepted(changes).prometheus.http.auth {
-        Auth::Bearer(token) => token.expose_secret().to_owned(),
-        Auth::None | Auth::Basic { .. } => panic!("there is a token"),
+        HttpAuth::Bearer(token) => token.expose_secret().to_owned(),
+        HttpAuth::None | HttpAuth::Basic { .. } => panic!("there is a token"),
     }
 }
 

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Slack, Told};
 use crate::clients::post::PostError;
-use crate::clients::slack::{Place, Posted, SlackBot, Updated};
+use crate::clients::slack::{Posted, SlackBot, SlackDestination, Updated};
 use crate::journal::{News, NewsKind};
 use crate::notify::handles::{Handle, Thread};
 use crate::notify::slack::{Length, details, message};
@@ -26,7 +26,11 @@ pub(super) async fn tell(
             tell_in_thread(bot, news, known, deadline).await
         }
         Slack::Bot(bot) => match bot
-            .post(deadline, &message(news, Length::Whole), Place::Channel)
+            .post(
+                deadline,
+                &message(news, Length::Whole),
+                SlackDestination::Channel,
+            )
             .await
         {
             Ok(_) => Told::DONE,
@@ -51,9 +55,9 @@ async fn tell_in_thread(
         ts: at.ts.clone(),
     }));
     let place = if is_loud(news) {
-        Place::Both(&at)
+        SlackDestination::Both(&at)
     } else {
-        Place::Thread(&at)
+        SlackDestination::Thread(&at)
     };
     match bot.post(deadline, &details(news), place).await {
         Ok(_) => Told::Delivered { handle },
@@ -92,7 +96,8 @@ async fn show(
             Updated::Gone => {}
         }
     }
-    bot.post(deadline, &message, Place::Channel).await
+    bot.post(deadline, &message, SlackDestination::Channel)
+        .await
 }
 
 /// Tells whether a change belongs to the one message about its rollback. A hold is violated long after that.

@@ -4,7 +4,9 @@ use chrono::Utc;
 use tokio::time::Instant;
 
 use super::{Tickets, Told};
-use crate::clients::github::{Closing, GithubError, GithubFault, Issue, IssueChange, NewIssue};
+use crate::clients::github::{
+    GithubError, GithubFault, Issue, IssueChange, IssueClosing, NewIssue,
+};
 use crate::journal::{News, NewsKind, NewsRollback};
 use crate::notify::handles::Handle;
 use crate::notify::ticket::{
@@ -125,9 +127,9 @@ async fn close(tickets: &Tickets, news: &News, issue: &Issue) -> Result<(), Gith
     Ok(())
 }
 
-fn closing(tickets: &Tickets, news: &News, issue: &Issue) -> Option<Closing> {
+fn closing(tickets: &Tickets, news: &News, issue: &Issue) -> Option<IssueClosing> {
     let is_due = news.kind == NewsKind::Recovered && tickets.is_closed_on_recovery && issue.is_open;
-    is_due.then_some(Closing::DONE)
+    is_due.then_some(IssueClosing::DONE)
 }
 
 /// Tells whether a change is worth a ticket of its own. A plan that was overtaken, and a hold that was violated, are

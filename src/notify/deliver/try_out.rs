@@ -9,7 +9,7 @@ use crate::clients::http::HttpSettings;
 use crate::clients::pagerduty::AlertAction;
 use crate::clients::post::PostError;
 use crate::clients::pushgateway::{Group, Pushgateway};
-use crate::clients::slack::Place;
+use crate::clients::slack::SlackDestination;
 use crate::notify::test_message::TestMessage;
 use crate::notify::ticket::LISTED;
 
@@ -30,7 +30,9 @@ impl Tellers {
         let posted = match self.slack.as_ref()? {
             Slack::Webhook(webhook) => webhook.post(deadline, &message).await,
             Slack::Bot(bot) => {
-                let posted = bot.post(deadline, &message, Place::Channel).await;
+                let posted = bot
+                    .post(deadline, &message, SlackDestination::Channel)
+                    .await;
                 posted.map(|_| ())
             }
         };

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::live::{PAUSE, by, deployed_since};
 use crate::clients::argocd::{
-    Application, Argo, ArgoError, ArgoFault, Marker, Note, OperationState, Phase, Prune, Requested,
-    Sighting,
+    Application, Argo, ArgoError, ArgoFault, Marker, Note, OperationPhase, OperationSighting,
+    OperationState, Prune, Requested,
 };
 use crate::journal::{ArgoOperation, JournalError};
 use crate::policy::short;
@@ -249,19 +249,19 @@ impl Operation<'_> {
             skew: SKEW,
         };
         match app.recognise(&ours) {
-            Sighting::Queued => queued(asked_at),
-            Sighting::Running(state) => running(state),
-            Sighting::Finished(state) => finished(app, state),
-            Sighting::InHistory { id } => in_history(app, id),
-            Sighting::Another(request) => Look::Failed(format!(
+            OperationSighting::Queued => queued(asked_at),
+            OperationSighting::Running(state) => running(state),
+            OperationSighting::Finished(state) => finished(app, state),
+            OperationSighting::InHistory { id } => in_history(app, id),
+            OperationSighting::Another(request) => Look::Failed(format!(
                 "another operation came first ({})",
                 described(request)
             )),
-            Sighting::Unclear { why } => Look::Wait(why.to_owned()),
-            Sighting::Not if Utc::now() - asked_at < PATIENCE => {
+            OperationSighting::Unclear { why } => Look::Wait(why.to_owned()),
+            OperationSighting::Not if Utc::now() - asked_at < PATIENCE => {
                 Look::Wait("the rollback that was asked for is not to be seen yet".to_owned())
             }
-            Sighting::Not => self.before_a_rollback(app, argo_operation),
+            OperationSighting::Not => self.before_a_rollback(app, argo_operation),
         }
     }
 
@@ -341,15 +341,15 @@ impl Operation<'_> {
             .into_iter()
             .any(|revision| argo_operation.bad.contains(revision));
         Some(match state.phase {
-            Phase::Terminating => Look::Wait(
+            OperationPhase::Terminating => Look::Wait(
                 "Argo CD is ending an operation; it may wait for a sync window".to_owned(),
             ),
-            Phase::Running if is_bad && !argo_operation.terminated => Look::Terminate,
-            Phase::Running
-            | Phase::Succeeded
-            | Phase::Failed
-            | Phase::Error
-            | Phase::Unknown(_) => Look::Wait(format!(
+            OperationPhase::Running if is_bad && !argo_operation.terminated => Look::Terminate,
+            OperationPhase::Running
+            | OperationPhase::Succeeded
+            | OperationPhase::Failed
+            | OperationPhase::Error
+            | OperationPhase::Unknown(_) => Look::Wait(format!(
                 "another operation is under way ({})",
                 described(request)
             )),
@@ -366,7 +366,7 @@ fn is_deployment(request: &Requested) -> bool {
 /// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once;
 /// asked for, it is tried again.
 fn judge(app: &Application, state: &OperationState, argo_operation: &ArgoOperation) -> Look {
-    let has_failed = !matches!(state.phase, Phase::Succeeded);
+    let has_failed = !matches!(state.phase, OperationPhase::Succeeded);
     if has_failed && argo_operation.asked_at.is_none() {
         return Look::Ask;
     }
@@ -388,7 +388,7 @@ fn running(state: &OperationState) -> Look {
     Look::Wait(if state.is_parked_by_window() && is_long {
         "the operation is parked by a sync window; open the window, or let manual syncs through"
             .to_owned()
-    } else if state.phase == Phase::Terminating {
+    } else if state.phase == OperationPhase::Terminating {
         "the operation is being ended".to_owned()
     } else if state.is_waiting_for_retry {
         format!("the operation failed and is tried again: {}", state.message)
@@ -400,11 +400,13 @@ fn running(state: &OperationState) -> Look {
 /// Judges an operation that is over: done once Argo CD has compared what runs with git since.
 fn finished(app: &Application, state: &OperationState) -> Look {
     match (&state.phase, state.finished_at) {
-        (Phase::Succeeded, Some(at)) if app.reconciled_at.is_some_and(|seen| seen >= at) => {
+        (OperationPhase::Succeeded, Some(at))
+            if app.reconciled_at.is_some_and(|seen| seen >= at) =>
+        {
             let revisions: Vec<&str> = state.resolved.iter().map(|it| short(it)).collect();
             Look::Done(at, format!("{} is deployed", revisions.join(", ")))
         }
-        (Phase::Succeeded, _) => Look::Wait(
+        (OperationPhase::Succeeded, _) => Look::Wait(
             "the operation succeeded, and Argo CD has not compared what runs since".to_owned(),
         ),
         (phase, _) => Look::Failed(format!(

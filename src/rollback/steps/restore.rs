@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
-use crate::clients::github::{Author, Entry, Github, GithubError, Landing, NewCommit, Written};
+use crate::clients::github::{
+    Author, CommitEntry, Github, GithubError, Landing, NewCommit, WrittenCommit,
+};
 use crate::journal::JournalError;
 use crate::observe;
 use crate::policy::short;
@@ -52,7 +54,7 @@ pub enum Way<'a> {
 /// A commit that is written and not on the branch.
 enum Ready<'a> {
     Local(String),
-    OnGithub(&'a Github, Written),
+    OnGithub(&'a Github, WrittenCommit),
 }
 
 /// What became of the attempt to put it on the branch.
@@ -304,7 +306,7 @@ pub(crate) fn new_commit(
 ) -> Result<NewCommit, GitError> {
     let git = branch.git();
     let (name, email) = git.author();
-    let entries = branch.entries(draft)?.into_iter().map(|entry| Entry {
+    let entries = branch.entries(draft)?.into_iter().map(|entry| CommitEntry {
         path: entry.path,
         mode: entry.mode,
         id: entry.id,

@@ -1,6 +1,8 @@
 //! Who this program is, what it may do, and which server that is.
 
-use error_budget_monitor::clients::argocd::{Account, Action, Allowed, ArgoFault, ArgoSettings};
+use error_budget_monitor::clients::argocd::{
+    Account, Allowed, ArgoFault, ArgoPermission, ArgoSettings,
+};
 
 use super::*;
 
@@ -36,7 +38,10 @@ async fn asks_for_a_right_on_this_application() {
         answer(&json!({"value": "no"})),
     ]);
     let argo = client(&stub);
-    for (action, expected) in [(Action::Sync, Allowed::Yes), (Action::Update, Allowed::No)] {
+    for (action, expected) in [
+        (ArgoPermission::Sync, Allowed::Yes),
+        (ArgoPermission::Update, Allowed::No),
+    ] {
         assert_eq!(argo.can_i(action).await.expect("an answer"), expected);
     }
     let requests = stub.requests();
@@ -55,7 +60,7 @@ async fn a_right_in_another_namespace_names_the_namespace() {
         app_namespace: Some("team".to_owned()),
         ..settings(&stub.url())
     });
-    argo.can_i(Action::Get).await.expect("an answer");
+    argo.can_i(ArgoPermission::Get).await.expect("an answer");
     assert!(
         stub.requests()[0]
             .target
@@ -70,7 +75,7 @@ async fn a_right_in_a_project_that_nobody_said_is_asked_after_the_application_is
         project: None,
         ..settings(&stub.url())
     });
-    argo.can_i(Action::Get).await.expect("an answer");
+    argo.can_i(ArgoPermission::Get).await.expect("an answer");
     assert!(
         stub.requests()[1]
             .target
@@ -86,7 +91,10 @@ async fn an_answer_that_is_neither_yes_nor_no_is_none() {
         json!({"value": true}),
     ] {
         let stub = Stub::sequence([answer(&odd)]);
-        let error = client(&stub).can_i(Action::Get).await.expect_err("no word");
+        let error = client(&stub)
+            .can_i(ArgoPermission::Get)
+            .await
+            .expect_err("no word");
         assert!(matches!(error.fault, ArgoFault::Answer { .. }), "{error:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{TimeDelta, Utc};
 use error_budget_monitor::clients::argocd::{
-    ArgoFault, ArgoSettings, Marker, Note, Prune, Sighting,
+    ArgoFault, ArgoSettings, Marker, Note, OperationSighting, Prune,
 };
 
 use super::*;
@@ -200,9 +200,9 @@ async fn a_lost_rollback_is_found_if_it_arrived_and_not_seen_if_it_did_not() {
         assert!(error.is_doubtful() && error.is_transient(), "{error:?}");
         let app = argo.application().await.expect("an application");
         let expected = if arrives {
-            Sighting::Queued
+            OperationSighting::Queued
         } else {
-            Sighting::Not
+            OperationSighting::Not
         };
         assert_eq!(app.recognise(&ours), expected);
         let posted = stub.requests();

@@ -1,6 +1,6 @@
 //! Servers and repositories that are unusual and right, and servers that die half-way.
 
-use error_budget_monitor::clients::git::{End, Moved};
+use error_budget_monitor::clients::git::{Moved, WalkEnd};
 use testkit::git::Fault;
 
 use super::*;
@@ -40,11 +40,11 @@ fn reads_back_to_a_commit_that_is_wanted_and_needs_none_that_is_not_there() {
         let snapshot = world.git().read(&want(&old_tip)).expect("readable");
         assert!(snapshot.state_at(&old_tip).is_some(), "{on_top} on top");
         assert_eq!(snapshot.moved_since(&old_tip), Moved::PathTouched);
-        assert_eq!(snapshot.end, End::Enough);
+        assert_eq!(snapshot.end, WalkEnd::Enough);
 
         let unknown = "f".repeat(40);
         let snapshot = world.git().read(&want(&unknown)).expect("readable");
-        assert_eq!(snapshot.end, End::Root);
+        assert_eq!(snapshot.end, WalkEnd::Root);
         assert_eq!(snapshot.state_at(&unknown), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Shallow histories: the boundary is never the root, and every depth finds what a full clone would.
 
-use error_budget_monitor::clients::git::{End, GitFault, RevisionFault, Want};
+use error_budget_monitor::clients::git::{GitFault, RevisionFault, WalkEnd, Want};
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn finds_the_change_around_every_depth_as_a_full_clone_would() {
             "{back} commits back"
         );
         assert_eq!(snapshot.changes[0].revision, bad);
-        assert_eq!(snapshot.end, End::Enough);
+        assert_eq!(snapshot.end, WalkEnd::Enough);
     }
 }
 
@@ -32,7 +32,7 @@ fn the_root_is_found_at_every_distance_and_only_there() {
         world.repo.commit_many(length, OTHER_FILE, at(3));
         let snapshot = world.read();
         assert_eq!(revisions(&snapshot.changes), [&seed], "{length} commits");
-        assert_eq!(snapshot.end, End::Root);
+        assert_eq!(snapshot.end, WalkEnd::Root);
     }
 }
 
@@ -96,7 +96,7 @@ fn says_so_where_history_goes_on_beyond_the_deepest_fetch() {
 
     let snapshot = world.read_changes(1);
     assert_eq!(snapshot.changes, []);
-    assert_eq!(snapshot.end, End::DepthLimit);
+    assert_eq!(snapshot.end, WalkEnd::DepthLimit);
 
     let want = Want {
         changes: 1,

@@ -1,6 +1,6 @@
 //! The timeline of the watched paths.
 
-use error_budget_monitor::clients::git::{End, Want};
+use error_budget_monitor::clients::git::{WalkEnd, Want};
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn lists_the_changes_of_the_path_newest_first_down_to_the_root() {
 
     assert_eq!(snapshot.tip, tip);
     assert_eq!(revisions(&snapshot.changes), [&v3, &v2, &seed]);
-    assert_eq!(snapshot.end, End::Root);
+    assert_eq!(snapshot.end, WalkEnd::Root);
     assert_eq!(snapshot.tip_state, snapshot.changes[0].state);
     let newest = &snapshot.changes[0];
     assert_eq!(
@@ -182,7 +182,7 @@ fn a_path_below_what_was_once_a_file_was_not_there_then() {
     let snapshot = world.read();
     assert_eq!(revisions(&snapshot.changes), [&first]);
     assert_eq!(snapshot.state_at(&folder), None);
-    assert_eq!(snapshot.end, End::Root);
+    assert_eq!(snapshot.end, WalkEnd::Root);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn stops_where_enough_was_seen() {
     let v3 = world.release("v3", 2);
     let snapshot = world.read_changes(1);
     assert_eq!(revisions(&snapshot.changes), [&v3]);
-    assert_eq!(snapshot.end, End::Enough);
+    assert_eq!(snapshot.end, WalkEnd::Enough);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn no_changes_wanted_is_a_look_at_the_tip() {
     let snapshot = world.git().read(&Want::default()).expect("readable");
     assert_eq!(snapshot.tip, tip);
     assert_eq!(snapshot.changes, []);
-    assert_eq!(snapshot.end, End::Enough);
+    assert_eq!(snapshot.end, WalkEnd::Enough);
 }
 
 #[test]

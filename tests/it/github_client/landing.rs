@@ -1,6 +1,6 @@
 //! From nothing to one commit on the branch, and what may stand in the way.
 
-use error_budget_monitor::clients::github::{GithubFault, Landing, Seen};
+use error_budget_monitor::clients::github::{CommitSighting, GithubFault, Landing};
 use testkit::stub::Reply;
 
 use super::*;
@@ -111,7 +111,7 @@ async fn landing_what_landed_is_landing_once() {
     client.land("main", &written).await.expect("an outcome");
     assert_eq!(
         client.look("main", &written).await.expect("seen"),
-        Seen::Landed
+        CommitSighting::Landed
     );
     let again = client.land("main", &written).await.expect("an outcome");
     let commit = world.one_commit_restores(&world.bad);
@@ -125,14 +125,14 @@ async fn finds_its_commit_below_what_others_put_on_top() {
     let written = world.written(&client).await;
     assert_eq!(
         client.look("main", &written).await.expect("seen"),
-        Seen::Unmoved
+        CommitSighting::Unmoved
     );
     client.land("main", &written).await.expect("an outcome");
     world.noise();
     world.noise();
     assert_eq!(
         client.look("main", &written).await.expect("seen"),
-        Seen::Landed
+        CommitSighting::Landed
     );
     let again = client.land("main", &written).await.expect("an outcome");
     assert_eq!(

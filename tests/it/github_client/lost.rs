@@ -1,6 +1,6 @@
 //! Answers that get lost. The stand-in fails the test when a write is repeated without a look in between.
 
-use error_budget_monitor::clients::github::{Landing, Written};
+use error_budget_monitor::clients::github::{Landing, WrittenCommit};
 use testkit::stub::Reply;
 
 use super::*;
@@ -190,7 +190,7 @@ async fn no_second_commit_is_made_for_a_branch_that_moved() {
 #[tokio::test]
 async fn a_commit_that_nobody_wrote_is_refused_and_nothing_moves() {
     let world = world();
-    let written = Written {
+    let written = WrittenCommit {
         commit: "2".repeat(40),
         parent: world.bad.clone(),
         is_verified: false,

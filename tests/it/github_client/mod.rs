@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::git::{Git, GitSettings, Ignore, Snapshot, Want};
 use error_budget_monitor::clients::github::{
-    Author, Entry, Github, GithubAuth, GithubSettings, NewCommit, Written,
+    Author, CommitEntry, Github, GithubAuth, GithubSettings, NewCommit, WrittenCommit,
 };
 use testkit::git::{GitRepo, TOKEN_USER};
 use testkit::github::{APP_ID, APP_KEY, GithubServer, INSTALLATION_ID};
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// Writes that commit by the API.
-    async fn written(&self, client: &Github) -> Written {
+    async fn written(&self, client: &Github) -> WrittenCommit {
         let new = self.rollback().await;
         client.write_commit(&new).await.expect("it is written")
     }
@@ -155,7 +155,7 @@ fn new_commit(snapshot: &Snapshot, target: &str) -> NewCommit {
         tip: snapshot.tip.clone(),
         entries: entries
             .into_iter()
-            .map(|entry| Entry {
+            .map(|entry| CommitEntry {
                 path: entry.path,
                 mode: entry.mode,
                 id: entry.id,

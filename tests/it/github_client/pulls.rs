@@ -157,10 +157,10 @@ async fn a_filter_that_github_ignores_brings_nobody_else_s() {
 
 /// Asks without the client under test.
 async fn body_of(url: &str) -> String {
-    use error_budget_monitor::clients::http::{Auth, HttpClient, HttpSettings, Method};
+    use error_budget_monitor::clients::http::{HttpAuth, HttpClient, HttpSettings, Method};
     let (base, query) = url.split_once('?').expect("a query");
     let settings = HttpSettings {
-        auth: Auth::Bearer(GithubServer::TOKEN.into()),
+        auth: HttpAuth::Bearer(GithubServer::TOKEN.into()),
         headers: vec![("X-GitHub-Api-Version".to_owned(), "2022-11-28".into())],
         ..HttpSettings::default()
     };

@@ -21,7 +21,7 @@ async fn nothing_that_is_printed_holds_a_token_or_a_key() {
             world
                 .github
                 .instead("PATCH", "/git/refs/", Reply::json(status, echo));
-            let written = Written {
+            let written = WrittenCommit {
                 commit: world.good.clone(),
                 parent: world.bad.clone(),
                 is_verified: false,

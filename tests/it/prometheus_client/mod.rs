@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use error_budget_monitor::clients::http::HttpSettings;
-use error_budget_monitor::clients::prometheus::{Answer, Prometheus, PrometheusError, Sample};
+use error_budget_monitor::clients::prometheus::{
+    InstantSample, Prometheus, PrometheusError, QueryAnswer,
+};
 use testkit::stub::{Reply, Stub};
 use url::Url;
 
@@ -40,7 +42,7 @@ fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_700_000_000_123).expect("a time")
 }
 
-async fn ask(stub: &Stub) -> Result<Answer<Vec<Sample>>, PrometheusError> {
+async fn ask(stub: &Stub) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
     client(&stub.url(), &patient()).instant("up", noon()).await
 }
 

@@ -1,6 +1,6 @@
 //! Secrets are sent where they belong and shown nowhere.
 
-use error_budget_monitor::clients::http::{Auth, HttpSettings};
+use error_budget_monitor::clients::http::{HttpAuth, HttpSettings};
 use error_budget_monitor::clients::prometheus::{Prometheus, PrometheusError};
 use testkit::stub::{ClosedPort, Reply, Stub};
 use url::Url;
@@ -12,7 +12,7 @@ const CANARY: &str = "canary";
 
 fn with_bearer(settings: HttpSettings) -> HttpSettings {
     HttpSettings {
-        auth: Auth::Bearer("canary-token".into()),
+        auth: HttpAuth::Bearer("canary-token".into()),
         headers: vec![
             ("X-Scope-OrgID".to_owned(), "canary-tenant".into()),
             ("X-Other".to_owned(), "canary-other".into()),
@@ -23,7 +23,7 @@ fn with_bearer(settings: HttpSettings) -> HttpSettings {
 
 fn with_basic(settings: HttpSettings) -> HttpSettings {
     HttpSettings {
-        auth: Auth::Basic {
+        auth: HttpAuth::Basic {
             username: "me".to_owned(),
             password: "canary-password".into(),
         },
@@ -104,8 +104,8 @@ async fn shows_no_secret_even_if_the_server_repeats_it() {
 fn assert_own_secrets_are_silent(settings: &HttpSettings, error: &PrometheusError) {
     let shown = format!("{} {error:?}", told(error));
     let own: &[&str] = match settings.auth {
-        Auth::Bearer(_) => &["canary-token", "canary-tenant"],
-        Auth::Basic { .. } | Auth::None => &["canary-password", "bWU6Y2FuYXJ5"],
+        HttpAuth::Bearer(_) => &["canary-token", "canary-tenant"],
+        HttpAuth::Basic { .. } | HttpAuth::None => &["canary-password", "bWU6Y2FuYXJ5"],
     };
     for secret in own {
         assert!(!shown.contains(secret), "{shown}");
@@ -142,7 +142,7 @@ fn shows_no_secret_when_the_settings_are_unusable() {
     );
     for settings in [
         HttpSettings {
-            auth: Auth::Bearer("canary\ntoken".into()),
+            auth: HttpAuth::Bearer("canary\ntoken".into()),
             ..patient()
         },
         HttpSettings {

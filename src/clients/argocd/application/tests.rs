@@ -1,5 +1,5 @@
 use super::*;
-use crate::clients::argocd::{Initiator, Note, Phase};
+use crate::clients::argocd::{Initiator, Note, OperationPhase};
 
 /// A service from one folder of a repository, healthy, with two releases.
 const SINGLE: &str = r#"{
@@ -131,7 +131,7 @@ fn reads_an_application_with_one_source() {
     assert_eq!(history[1].by, Initiator::Automated);
     assert_eq!(history[1].deployed_at, at("2026-08-01T10:00:10Z"));
     let state = app.operation_state.as_ref().expect("an operation");
-    assert_eq!(state.phase, Phase::Succeeded);
+    assert_eq!(state.phase, OperationPhase::Succeeded);
     assert_eq!(state.resolved, ["bbb"]);
     assert_eq!(state.retry_count, Some(0));
     assert!(state.is_over() && !state.is_waiting_for_retry);
@@ -219,7 +219,7 @@ fn what_has_another_type_is_nothing_and_never_a_value() {
     assert_eq!(app.owner, Owner::Unknown);
     assert_eq!(app.health.status, HealthStatus::Unknown(String::new()));
     let state = app.operation_state.as_ref().expect("there is one");
-    assert_eq!(state.phase, Phase::Unknown(String::new()));
+    assert_eq!(state.phase, OperationPhase::Unknown(String::new()));
     assert_eq!(state.request.by, Initiator::Unknown);
     assert_eq!((&state.request.notes, state.retry_count), (&None, None));
     assert_eq!(
@@ -275,7 +275,7 @@ fn an_operation_that_is_being_ended_is_not_over() {
         "message": "Sync operation blocked by sync window", "operation": {"sync": {}}});
     let app = with(ending, serde_json::json!({"sync": {}}));
     let state = app.operation_state.as_ref().expect("a state");
-    assert!(state.phase == Phase::Terminating && !state.is_over());
+    assert!(state.phase == OperationPhase::Terminating && !state.is_over());
     assert!(app.is_in_progress() && !app.is_parked_by_window());
 }
 

@@ -58,13 +58,13 @@ fn app(operation: Value, state: Value, history: &[Value]) -> Application {
 /// Returns one word for what was seen.
 fn seen(operation: Value, state: Value, history: &[Value], ours: &Marker) -> String {
     match app(operation, state, history).recognise(ours) {
-        Sighting::Queued => "queued".to_owned(),
-        Sighting::Running(_) => "running".to_owned(),
-        Sighting::Finished(state) => format!("finished {:?}", state.phase),
-        Sighting::InHistory { id } => format!("history {id}"),
-        Sighting::Another(_) => "another".to_owned(),
-        Sighting::Not => "not".to_owned(),
-        Sighting::Unclear { .. } => "unclear".to_owned(),
+        OperationSighting::Queued => "queued".to_owned(),
+        OperationSighting::Running(_) => "running".to_owned(),
+        OperationSighting::Finished(state) => format!("finished {:?}", state.phase),
+        OperationSighting::InHistory { id } => format!("history {id}"),
+        OperationSighting::Another(_) => "another".to_owned(),
+        OperationSighting::Not => "not".to_owned(),
+        OperationSighting::Unclear { .. } => "unclear".to_owned(),
     }
 }
 
