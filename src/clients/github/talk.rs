@@ -28,11 +28,6 @@ struct Comment {
 struct Anything {}
 
 #[derive(Serialize)]
-struct Labels<'a> {
-    labels: [&'a str; 1],
-}
-
-#[derive(Serialize)]
 struct Text<'a> {
     body: &'a str,
 }
@@ -50,11 +45,11 @@ impl Github {
     pub async fn label(&self, number: u64, label: &str) -> Result<(), GithubError> {
         let labelled = async {
             let wire = self.wire()?;
-            let path = self.path(&format!("issues/{number}/labels"));
-            let labels = Labels { labels: [label] };
-            let sent = wire.crab.post(path, Some(&labels));
-            let _labels: Vec<Anything> = wire.write(self.deadline(), sent).await?;
-            Ok(())
+            let (owner, name) = self.owner_and_name();
+            let issues = wire.crab.issues(owner, name);
+            let labels = [label.to_owned()];
+            let sent = issues.add_labels(number, &labels);
+            wire.write(self.deadline(), sent).await.map(|_| ())
         };
         labelled
             .await
