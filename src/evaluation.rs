@@ -1,6 +1,7 @@
 //! How a service stands: ask, assess, and ask again what the decision wants to know. Nothing is changed.
 
 use chrono::Utc;
+use tokio::join;
 
 use crate::clients::argocd::Application;
 use crate::clients::git::{Git, Snapshot};
@@ -175,25 +176,40 @@ pub(crate) async fn evaluate(
 ) -> Result<Known, Box<NotEvaluated>> {
     let (observation, mut assessment) =
         measure_since(service, heading, state.sighting.as_ref()).await?;
-    let offenders = fails_most(service, &observation, &mut assessment).await;
-    let (branch, snapshot, app) =
-        match deployments(service, &assessment, state.watch.as_ref()).await {
-            Ok(known) => known,
-            Err(Outage { source, why }) => {
-                let record =
-                    Record::unknown(heading, &service.config.objective, observation.evaluated_at)
-                        .with_assessment(&assessment);
-                let mut not_evaluated = NotEvaluated::new(record, source, why);
-                not_evaluated.assessment = Some(assessment);
-                return Err(not_evaluated);
-            }
-        };
+    // None of the three needs an answer of the others, so none waits for them.
+    let (offenders, deployed, signals) = join!(
+        fails_most(service, &observation, &assessment),
+        deployments(service, &assessment, state.watch.as_ref()),
+        signals(service, &observation, &assessment),
+    );
+    let (offenders, doubt) = offenders;
+    assessment.unknowns.extend(doubt);
+    let deployed = match deployed {
+        // Where the probes are in doubt nothing is decided by what was deployed.
+        Ok((BranchReading::Known(_), ..)) | Err(_)
+            if !needs_branch(&assessment, &service.config.policy) =>
+        {
+            Ok((BranchReading::NotAsked, None, None))
+        }
+        deployed => deployed,
+    };
+    let (branch, snapshot, app) = match deployed {
+        Ok(known) => known,
+        Err(Outage { source, why }) => {
+            let record =
+                Record::unknown(heading, &service.config.objective, observation.evaluated_at)
+                    .with_assessment(&assessment);
+            let mut not_evaluated = NotEvaluated::new(record, source, why);
+            not_evaluated.assessment = Some(assessment);
+            return Err(not_evaluated);
+        }
+    };
     let mut known = Known {
         observation,
         assessment,
         branch,
         evidence: Evidence::default(),
-        signals: Vec::new(),
+        signals,
         offenders,
         snapshot,
         app,
@@ -201,33 +217,41 @@ pub(crate) async fn evaluate(
     if let Err(error) = gather(service, &mut known).await {
         return Err(unreachable_prometheus(service, heading, &error));
     }
-    if known.assessment.burning == Some(true) {
-        let at = known.observation.evaluated_at;
-        known.signals = service.metrics().signals(at).await;
-    }
     Ok(known)
+}
+
+/// Asks what the pods say besides, once something burns.
+async fn signals(
+    service: &Service<'_>,
+    observation: &Observation,
+    assessment: &Assessment,
+) -> Vec<Signal> {
+    if assessment.burning != Some(true) {
+        return Vec::new();
+    }
+    service.metrics().signals(observation.evaluated_at).await
 }
 
 /// Asks what fails most, once something burns. Where nearly all that fails are probes, nobody knows how callers fare.
 async fn fails_most(
     service: &Service<'_>,
     observation: &Observation,
-    assessment: &mut Assessment,
-) -> Vec<Offender> {
+    assessment: &Assessment,
+) -> (Vec<Offender>, Option<Unknown>) {
     if assessment.burning != Some(true) {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     let breakdown = service.metrics().breakdown(observation).await;
     let errors_burn = assessment.burns.iter().any(|burn| burn.sli == Sli::Errors);
     let probes = breakdown
         .probes
         .filter(|probes| errors_burn && probes.is_mostly());
-    assessment.unknowns.extend(probes.map(|probes| Unknown {
+    let doubt = probes.map(|probes| Unknown {
         source: "probes".to_owned(),
         why: probes.why(),
         weight: Weight::Acting,
-    }));
-    breakdown.offenders
+    });
+    (breakdown.offenders, doubt)
 }
 
 /// Asks what was deployed when: the branch, and Argo CD where it is configured. A service that does not burn asks
@@ -243,14 +267,25 @@ async fn deployments(
     if !needs_branch(assessment, &service.config.policy) {
         return Ok((BranchReading::NotAsked, None, None));
     }
-    let app = match &service.argo {
-        None => None,
-        Some(argo) => Some(argo.application().await.map_err(|error| Outage {
+    let application = async {
+        let argo = service.argo.as_ref()?;
+        Some(argo.application().await.map_err(|error| Outage {
             source: "argocd",
             why: with_sources(&error),
-        })?),
+        }))
     };
-    let Some(git) = &service.git else {
+    let branch = async {
+        let git = service.git.as_ref()?;
+        let read = observe::branch(git, service.config.policy.max_revisions_back, None).await;
+        let read = read.map_err(|error| Outage {
+            source: "git",
+            why: with_sources(&error),
+        });
+        Some((git, read))
+    };
+    let (app, branch) = join!(application, branch);
+    let app = app.transpose()?;
+    let Some((git, snapshot)) = branch else {
         let timeline = app.as_ref().and_then(observe::of_application);
         let timeline = timeline.ok_or_else(|| Outage {
             source: "argocd",
@@ -258,12 +293,7 @@ async fn deployments(
         })?;
         return Ok((BranchReading::Known(timeline), None, app));
     };
-    let snapshot = observe::branch(git, service.config.policy.max_revisions_back, None)
-        .await
-        .map_err(|error| Outage {
-            source: "git",
-            why: with_sources(&error),
-        })?;
+    let snapshot = snapshot?;
     let timeline = seen(&snapshot, watch, git);
     let timeline = match &app {
         Some(app) => observe::joined(timeline, &snapshot, app),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::try_join;
 
 use super::metrics::{Metrics, Observation};
@@ -12,11 +13,15 @@ use crate::clients::prometheus::{InstantSample, NativeHistogram, PrometheusError
 use crate::policy::{Answer, PodEvents, Question, Span};
 use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
 
+/// How many questions are asked at the same time: as many as a healthy pass asks. Protects the server from a decision
+/// that wants to know much.
+const AT_ONCE: usize = 6;
+
 /// Over how long old and new pods are compared: long enough for events, short enough that both served at the same time.
 const SIDE_BY_SIDE: std::time::Duration = std::time::Duration::from_secs(300);
 
 impl Metrics<'_> {
-    /// Answers questions about the past, all at once, as of the time of an observation.
+    /// Answers questions about the past, several at once, as of the time of an observation.
     ///
     /// # Errors
     /// Fails when Prometheus cannot be asked. Whatever it does answer is a reading, not an error.
@@ -30,17 +35,16 @@ impl Metrics<'_> {
             queries: &queries,
             ..*self
         };
-        let mut answers = Vec::with_capacity(questions.len());
-        for question in questions {
-            answers.push(match *question {
+        let answers = questions.iter().map(async |question| {
+            Ok(match *question {
                 Question::Course(look) => Answer::Course(seen.course(observation, look).await?),
                 Question::Stretch { span, latency } => {
                     Answer::Stretch(span, seen.stretch(span, latency).await?)
                 }
                 Question::Pods(at) => Answer::Pods(at, seen.pods(at).await?),
-            });
-        }
-        Ok(answers)
+            })
+        });
+        stream::iter(answers).buffered(AT_ONCE).try_collect().await
     }
 
     async fn course(
@@ -52,12 +56,13 @@ impl Metrics<'_> {
             observation.evaluated_at - TimeDelta::from_std(look.ends_ago).unwrap_or(TimeDelta::MAX);
         let grid = Grid::ending_at(ends_at, look.step, look.slices);
         let slice = look.covering.unwrap_or(observation.slice_window);
-        let events = self.slices(slice, grid).await?;
-        let latency = if look.latency {
-            self.latency(slice, grid).await?
-        } else {
-            Reading::NoSeries
+        let latency = async {
+            match look.latency {
+                true => self.latency(slice, grid).await,
+                false => Ok(Reading::NoSeries),
+            }
         };
+        let (events, latency) = try_join!(self.slices(slice, grid), latency)?;
         Ok(Course {
             step: look.step,
             covering: slice,
