@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures what one pass costs and prints a table; fails when a limit is passed. Needs Rust; installs the rest with apt-get.
-# Arguments go to the benchmark: `--runs N`; `--git` for the git side of a rollback in large repositories, beside git itself;
+# Arguments go to the benchmark: `--runs N`; `--beside PROGRAM` for another build, which takes turns with this one; `--git` for the git side of a rollback in large repositories, beside git itself;
 # `--series N` for the times of the single answers when a service has N series.
 # Only a quiet machine gives numbers that can be compared.
 #
@@ -33,7 +33,7 @@ if [ "${1-}" = --git ]; then
   exit
 fi
 
-ensure_programs prometheus=prometheus promtool=prometheus git=git cc=gcc,libc6-dev
+ensure_programs prometheus=prometheus promtool=prometheus git=git cc=gcc,libc6-dev curl=curl jq=jq
 ensure_cargo
 
 # The program as it is shipped: cargo builds it for the benchmark again, with what only tests need in its dependencies.

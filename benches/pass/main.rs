@@ -2,26 +2,25 @@
 //! against a real Prometheus with 31 days of history. Fails when a median is over its limit.
 //!
 //! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this),
-//! and `--runs N`. `--git` instead measures the git side of a rollback; `--series N` asks how long each answer takes
+//! `--beside PROGRAM` for another one that takes turns with it, and `--runs N`. `--git` instead measures the git side of a rollback; `--series N` asks how long each answer takes
 //! when the service has N series whose old samples are `--spacing S` seconds apart.
 
 mod core_costs;
 mod git;
 mod process;
 mod proxy;
+mod rollback;
+mod script;
 mod series;
 mod table;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
-use testkit::git::{GitServer, MonoRepo};
 use testkit::prometheus::{Month, shared_month};
 
 use process::{Cost, MEASURE};
@@ -68,7 +67,7 @@ fn main() -> Result<ExitCode, Failure> {
     let prometheus = Proxy::start(month.prometheus.address())?;
     let mut table = Table::default();
     for command in ["run", "check"] {
-        let runs = repeat(&wanted, &[&prometheus], |_| {
+        let runs = repeat(&wanted, &[&prometheus], || {
             let mut world = World::new(&prometheus, "healthy")?;
             world.set("ROLLBACK_ENABLED", "true");
             Ok(Start {
@@ -77,12 +76,19 @@ fn main() -> Result<ExitCode, Failure> {
                 expected: r#""verdict":"healthy""#,
             })
         })?;
-        report(&mut table, &format!("{command}, healthy"), &runs, true);
+        for (program, runs) in &runs {
+            let kind = format!("{command}, healthy{program}");
+            report(&mut table, &kind, runs, program.is_empty());
+        }
     }
-    dry_run(&wanted, &prometheus, &mut table)?;
+    script::report(&wanted, &prometheus, &mut table)?;
+    rollback::report(&wanted, &prometheus, &mut table)?;
     core_costs::report(&mut table, month)?;
-    let size = fs::metadata(&wanted.program)?.len();
-    table.value("the program's file", Unit::MiB, size as f64 / MIB);
+    for (program, path) in wanted.programs() {
+        let size = fs::metadata(path)?.len();
+        let file = format!("the program's file{program}");
+        table.value(&file, Unit::MiB, size as f64 / MIB);
+    }
     table.judge()
 }
 
@@ -92,6 +98,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 #[derive(Debug)]
 struct Wanted {
     program: PathBuf,
+    beside: Option<PathBuf>,
     runs: usize,
     is_git: bool,
     series: Option<usize>,
@@ -102,6 +109,7 @@ impl Wanted {
     fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
         let mut wanted = Self {
             program: PathBuf::from(env!("CARGO_BIN_EXE_error-budget-monitor")),
+            beside: None,
             runs: RUNS,
             is_git: false,
             series: None,
@@ -116,6 +124,7 @@ impl Wanted {
                 // cargo bench adds it.
                 Some("--bench") => {}
                 Some("--git") => wanted.is_git = true,
+                Some("--beside") => wanted.beside = arguments.next().map(PathBuf::from),
                 Some("--runs") => wanted.runs = number(arguments.next())?.max(1),
                 Some("--series") => wanted.series = Some(number(arguments.next())?),
                 Some("--spacing") => {
@@ -125,6 +134,12 @@ impl Wanted {
             }
         }
         Ok(wanted)
+    }
+
+    /// Returns the programs to measure, each with what is said behind its quantities.
+    fn programs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let beside = self.beside.as_deref().map(|beside| (" (beside)", beside));
+        std::iter::once(("", self.program.as_path())).chain(beside)
     }
 }
 
@@ -165,23 +180,34 @@ struct Start {
 
 /// One run of the program and what it asked.
 struct Run {
+    started_at: Instant,
     cost: Cost,
     exchanges: Vec<Exchange>,
 }
 
+/// The runs of each program, with what is said behind its quantities.
+type Runs = Vec<(&'static str, Vec<Run>)>;
+
+/// Runs every program in turn, so that what else the machine does meets all of them alike.
 fn repeat(
     wanted: &Wanted,
     proxies: &[&Proxy],
-    start: impl Fn(usize) -> Result<Start, Failure>,
-) -> Result<Vec<Run>, Failure> {
-    let mut runs = Vec::new();
+    mut start: impl FnMut() -> Result<Start, Failure>,
+) -> Result<Runs, Failure> {
+    let mut runs: Runs = wanted
+        .programs()
+        .map(|(name, _)| (name, Vec::new()))
+        .collect();
     for turn in 0..WARM_UP + wanted.runs {
-        for proxy in proxies {
-            proxy.take();
-        }
-        let run = run_once(&wanted.program, proxies, &start(turn)?)?;
-        if turn >= WARM_UP {
-            runs.push(run);
+        for ((_, program), (_, runs)) in wanted.programs().zip(&mut runs) {
+            let start = start()?;
+            for proxy in proxies {
+                proxy.take();
+            }
+            let run = run_once(program, proxies, &start)?;
+            if turn >= WARM_UP {
+                runs.push(run);
+            }
         }
     }
     Ok(runs)
@@ -194,6 +220,7 @@ fn run_once(program: &Path, proxies: &[&Proxy], start: &Start) -> Result<Run, Fa
         expected,
     } = start;
     let folder = world.folder.path();
+    let started_at = Instant::now();
     let cost = process::run(program, arguments, &world.environment, folder)?;
     let record = fs::read_to_string(folder.join("stdout"))?;
     if cost.code != 0 || !record.contains(expected) {
@@ -201,7 +228,11 @@ fn run_once(program: &Path, proxies: &[&Proxy], start: &Start) -> Result<Run, Fa
         return Err(format!("{arguments:?} ended with {}:\n{record}{log}", cost.code).into());
     }
     let exchanges = proxies.iter().flat_map(|proxy| proxy.take()).collect();
-    Ok(Run { cost, exchanges })
+    Ok(Run {
+        started_at,
+        cost,
+        exchanges,
+    })
 }
 
 fn report(table: &mut Table, kind: &str, runs: &[Run], is_limited: bool) {
@@ -220,6 +251,7 @@ fn report(table: &mut Table, kind: &str, runs: &[Run], is_limited: bool) {
     row("processor time", Unit::Millis, limit(MAX_CPU), &|run| {
         millis(run.cost.cpu)
     });
+    row("time", Unit::Millis, None, &|run| millis(run.cost.wall));
     row("own time", Unit::Millis, limit(MAX_OWN_TIME), &|run| {
         millis(run.cost.wall.saturating_sub(slowest(&run.exchanges)))
     });
@@ -241,36 +273,4 @@ fn slowest(exchanges: &[Exchange]) -> Duration {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-/// A dry run that would roll back: what a bad release costs beyond a healthy pass.
-fn dry_run(wanted: &Wanted, prometheus: &Proxy, table: &mut Table) -> Result<(), Failure> {
-    const SERVICE: &str = "bad-release";
-    let server = GitServer::with_token("bench");
-    let repo = MonoRepo::seed(
-        server.create("platform/gitops"),
-        &[SERVICE, "payments", "search"],
-        Utc::now() - TimeDelta::days(20),
-    );
-    let deployed_at = shared_month().deployed_at();
-    repo.release(SERVICE, "v2", 0.2, deployed_at);
-    repo.release("payments", "v7", 0.0, deployed_at + TimeDelta::minutes(5));
-    let address: SocketAddr = server.base_url().trim_start_matches("http://").parse()?;
-    let git = Proxy::start(address)?;
-    let runs = repeat(wanted, &[prometheus, &git], |_| {
-        let mut world = World::new(prometheus, SERVICE)?;
-        world.set(
-            "GITOPS_REPO",
-            &format!("http://{}/platform/gitops.git", git.address()),
-        );
-        world.set("GITOPS_TOKEN", "bench");
-        world.set("GITOPS_PATH", &MonoRepo::path(SERVICE));
-        Ok(Start {
-            world,
-            arguments: vec!["run", "--dry-run"],
-            expected: r#""outcome":"would_roll_back""#,
-        })
-    })?;
-    report(table, "dry run, would roll back", &runs, false);
-    Ok(())
 }

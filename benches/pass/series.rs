@@ -24,13 +24,16 @@ const BUCKETS: [(&str, f64); 4] = [("0.5", 0.9), ("1", 0.998), ("2.5", 1.0), ("+
 pub(crate) fn report(wanted: &Wanted, series: usize, spacing: Duration) -> Result<(), Failure> {
     let prometheus = Prometheus::start(&backfill(series, spacing)?);
     let proxy = Proxy::start(prometheus.address())?;
-    let runs = repeat(wanted, &[&proxy], |_| {
+    let runs = repeat(wanted, &[&proxy], || {
         Ok(Start {
             world: World::new(&proxy, SERVICE)?,
             arguments: vec!["run"],
             expected: r#""verdict": "healthy""#,
         })
     })?;
+    let [(_, runs), ..] = &runs[..] else {
+        return Err("no program was measured".into());
+    };
     let mut answers: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for exchange in runs.iter().flat_map(|run| &run.exchanges) {
         answers
