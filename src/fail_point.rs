@@ -8,10 +8,10 @@
 /// Passes a boundary.
 #[cfg(not(feature = "fail-points"))]
 #[inline]
-pub fn reached(_: &'static str) {}
+pub(crate) fn reached(_: &'static str) {}
 
 #[cfg(feature = "fail-points")]
-pub use armed::reached;
+pub(crate) use armed::reached;
 
 #[cfg(feature = "fail-points")]
 mod armed {
@@ -35,7 +35,7 @@ mod armed {
     }
 
     /// Passes a boundary: writes its name down, and dies here where that was asked for.
-    pub fn reached(name: &'static str) {
+    pub(crate) fn reached(name: &'static str) {
         static ARMED: OnceLock<Option<Mutex<Trace>>> = OnceLock::new();
         let Some(trace) = ARMED.get_or_init(|| Trace::from_env().map(Mutex::new)) else {
             return;

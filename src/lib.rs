@@ -12,7 +12,7 @@ pub mod config;
 pub mod doctor;
 mod evaluation;
 pub mod exit;
-pub mod fail_point;
+mod fail_point;
 pub mod journal;
 pub mod log_file;
 pub mod metrics;
@@ -24,9 +24,9 @@ pub mod policy;
 pub mod record;
 pub mod report;
 pub mod rollback;
-pub mod service;
+mod service;
 pub mod slo;
-pub mod stop;
+mod stop;
 
 /// Runs a function that blocks on a thread of its own.
 async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {

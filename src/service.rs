@@ -17,7 +17,7 @@ use crate::with_sources;
 
 /// Why a service cannot be watched with this configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub(crate) enum SetupError {
     /// Prometheus's settings cannot be used.
     #[error("{}", with_sources(.0))]
     Prometheus(#[from] PrometheusError),
@@ -33,21 +33,21 @@ pub enum SetupError {
 }
 
 /// One watched service.
-pub struct Service<'a> {
+pub(crate) struct Service<'a> {
     /// Its configuration.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// Its key in the state: `namespace/service`.
-    pub key: String,
+    pub(crate) key: String,
     /// The GitOps repository, where one is configured.
-    pub git: Option<Git>,
+    pub(crate) git: Option<Git>,
     /// The Argo CD application, where one is configured.
-    pub argo: Option<Argo>,
+    pub(crate) argo: Option<Argo>,
     /// The API of the GitHub that holds the repository, where one does.
-    pub github: Option<Github>,
+    pub(crate) github: Option<Github>,
     /// When this run has to end.
-    pub stop: Stop,
+    pub(crate) stop: Stop,
     /// What people are told by.
-    pub tellers: Arc<Tellers>,
+    pub(crate) tellers: Arc<Tellers>,
     prometheus: Prometheus,
     queries: Queries,
 }
@@ -57,7 +57,7 @@ impl<'a> Service<'a> {
     ///
     /// # Errors
     /// Fails when a certificate file or a key cannot be used.
-    pub fn new(config: &'a Config, signals: &Signals) -> Result<Self, SetupError> {
+    pub(crate) fn new(config: &'a Config, signals: &Signals) -> Result<Self, SetupError> {
         let github = config.gitops.as_ref().and_then(|it| it.github.clone());
         let github = github.map(Github::new).transpose()?;
         let git = match &config.gitops {
@@ -85,7 +85,7 @@ impl<'a> Service<'a> {
     }
 
     /// Returns how its metrics are asked for.
-    pub fn metrics(&self) -> Metrics<'_> {
+    pub(crate) fn metrics(&self) -> Metrics<'_> {
         Metrics {
             prometheus: &self.prometheus,
             queries: &self.queries,
@@ -93,7 +93,7 @@ impl<'a> Service<'a> {
     }
 
     /// Returns how many requests Prometheus was sent.
-    pub fn prometheus_requests(&self) -> u64 {
+    pub(crate) fn prometheus_requests(&self) -> u64 {
         self.prometheus.requests()
     }
 }

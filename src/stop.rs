@@ -20,13 +20,13 @@ const NEEDED_FOR_AN_EFFECT: Duration = Duration::from_secs(30);
 
 /// Whether the program was told to end (SIGTERM, SIGINT), now or later.
 #[derive(Debug, Clone)]
-pub struct Signals {
+pub(crate) struct Signals {
     told: watch::Receiver<bool>,
 }
 
 impl Signals {
     /// Listens for the signals, from now on. Where no signal can be listened for, only deadlines count.
-    pub fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         let (tell, told) = watch::channel(false);
         for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
             match signal(kind) {
@@ -48,12 +48,12 @@ impl Signals {
     }
 
     /// Tells whether the program was told to end.
-    pub fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         *self.told.borrow()
     }
 
     /// Waits until the program is told to end; for ever where nobody tells it.
-    pub async fn told(&self) {
+    pub(crate) async fn told(&self) {
         let mut told = self.told.clone();
         if told.wait_for(|is_told| *is_told).await.is_err() {
             std::future::pending::<()>().await;
@@ -63,7 +63,7 @@ impl Signals {
 
 /// The end of a run, or of a part of it.
 #[derive(Debug, Clone)]
-pub struct Stop {
+pub(crate) struct Stop {
     signals: Signals,
     at: Instant,
     began_at: Instant,
@@ -73,7 +73,7 @@ pub struct Stop {
 
 impl Stop {
     /// Begins a run that may take `verify_timeout` and two minutes.
-    pub fn of_a_run(signals: &Signals, verify_timeout: Duration) -> Self {
+    pub(crate) fn of_a_run(signals: &Signals, verify_timeout: Duration) -> Self {
         let began_at = Instant::now();
         let at = began_at + verify_timeout + BESIDES_VERIFYING;
         Self {
@@ -86,7 +86,7 @@ impl Stop {
 
     /// Returns the end of a part of it that may take so long, or less where less is left.
     #[must_use]
-    pub fn within(&self, longest: Duration) -> Self {
+    pub(crate) fn within(&self, longest: Duration) -> Self {
         Self {
             signals: self.signals.clone(),
             at: self.at.min(Instant::now() + longest),
@@ -96,22 +96,22 @@ impl Stop {
     }
 
     /// Returns how long the run has taken so far.
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.began_at.elapsed()
     }
 
     /// Tells whether the run was told to end.
-    pub fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         self.signals.is_told()
     }
 
     /// Tells whether the time is over, whether or not the run was told to end.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.at
     }
 
     /// Returns the time that is left; none once the run was told to end.
-    pub fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         if self.is_told() {
             return Duration::ZERO;
         }
@@ -119,7 +119,7 @@ impl Stop {
     }
 
     /// Says why nothing outside may be changed any more, where that is so. It goes by the end of the whole run.
-    pub fn forbids_an_effect(&self) -> Option<&'static str> {
+    pub(crate) fn forbids_an_effect(&self) -> Option<&'static str> {
         if self.is_told() {
             return Some("the run was told to end");
         }
@@ -128,7 +128,7 @@ impl Stop {
     }
 
     /// Waits for a while, or until the end.
-    pub async fn pause(&self, length: Duration) {
+    pub(crate) async fn pause(&self, length: Duration) {
         tokio::select! {
             () = sleep_until((Instant::now() + length).min(self.at)) => {}
             () = self.told() => {}
@@ -136,7 +136,7 @@ impl Stop {
     }
 
     /// Waits until the run is told to end; for ever where nobody tells it.
-    pub async fn told(&self) {
+    pub(crate) async fn told(&self) {
         self.signals.told().await;
     }
 }

@@ -46,7 +46,7 @@ pub use prometheus::PrometheusConfig;
 pub use remote::GitopsRepo;
 pub use service::{Namespace, ServiceConfig, ServiceName};
 pub use shown::{Setting, SettingOrigin};
-pub use sli::{Buckets, MetricsFamily, Sli};
+pub use sli::{Buckets, MetricsFamily, SliSource};
 pub use ssh::SshAddress;
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
 pub use variables::{VARIABLES, Variable};
@@ -64,7 +64,7 @@ pub struct Config {
     /// Where Prometheus is.
     pub prometheus: PrometheusConfig,
     /// Where good and bad events are counted.
-    pub sli: Sli,
+    pub sli: SliSource,
     /// The GitOps repository; none when `GITOPS_REPO` is not set.
     pub gitops: Option<GitopsConfig>,
     /// Argo CD; none when `ARGOCD_SERVER` is not set.

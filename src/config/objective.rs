@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::slo::{ErrorBudget, LevelThresholds, Objective};
+use crate::slo::{ErrorBudget, LevelThresholds, Objective, can_fire};
 
 use super::{
     duration::{DAY, HOUR, SECOND},
@@ -61,7 +61,7 @@ pub(super) fn read(
     }
     let (window, budget) = (*slo)?;
     if let Ok(fast) = burn_rate_fast {
-        check_reachable(reader, fast, budget.ratio());
+        check_reachable(reader, fast, budget);
     }
     Ok(Objective {
         window,
@@ -91,8 +91,9 @@ fn check_levels(reader: &mut Reader, levels: [Checked<f64>; 3]) -> Checked<Level
 }
 
 /// Reports a burn rate that even a service without one good event could not exceed.
-fn check_reachable(reader: &mut Reader, fast: f64, budget: f64) {
-    if fast * budget >= 1.0 {
+fn check_reachable(reader: &mut Reader, fast: f64, budget: ErrorBudget) {
+    if !can_fire(fast, budget) {
+        let budget = budget.ratio();
         reader.report(format!(
             "BURN_RATE_FAST ({fast}) times ERROR_BUDGET ({budget}) is not below 1, so not even a complete outage would \
              count as burning; lower one of them"

@@ -123,9 +123,6 @@ fn in_calendar(duration: Duration) -> TimeDelta {
 }
 
 fn parse_blackout(text: &str) -> Result<BlackoutWindows, Invalid> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(BlackoutWindows::default());
-    }
     text.parse::<BlackoutWindows>().map_err(|error| {
         Invalid::because(format!(
             "cannot be understood ({error}); write it like Sat,Sun 00:00-06:00 UTC, several separated by a semicolon, \

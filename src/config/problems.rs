@@ -17,11 +17,6 @@ impl ConfigError {
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
-
-    /// Returns `false`: only a person can change the configuration.
-    pub fn is_transient(&self) -> bool {
-        false
-    }
 }
 
 impl fmt::Display for ConfigError {

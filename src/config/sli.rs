@@ -16,7 +16,7 @@ use super::{
 
 /// Where good and bad events are counted.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Sli {
+pub enum SliSource {
     /// Metrics with known names.
     Family {
         /// `METRICS_FAMILY` (http).
@@ -116,7 +116,7 @@ impl fmt::Display for MetricsFamily {
     }
 }
 
-pub(super) fn read(reader: &mut Reader, service: &Checked<ServiceConfig>) -> Checked<Sli> {
+pub(super) fn read(reader: &mut Reader, service: &Checked<ServiceConfig>) -> Checked<SliSource> {
     let is_consistent = check_source(reader);
     let family = reader.required(&METRICS_FAMILY, parse_family);
     let bad = reader.optional(&SLI_BAD_QUERY, parse_query);
@@ -127,8 +127,8 @@ pub(super) fn read(reader: &mut Reader, service: &Checked<ServiceConfig>) -> Che
     let buckets = read_buckets(reader);
     let (selector, buckets) = (fill(selector?, service)?, buckets?);
     Ok(match own? {
-        Some((bad, total)) => Sli::Own { bad, total },
-        None => Sli::Family {
+        Some((bad, total)) => SliSource::Own { bad, total },
+        None => SliSource::Family {
             family: family?,
             selector,
             buckets,

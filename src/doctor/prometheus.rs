@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError, Stores};
-use crate::config::Sli;
+use crate::config::SliSource;
 use crate::observe::{KubeState, Near, Observation, Probes};
 use crate::service::Service;
 use crate::slo::{Assessment, Reading, Unknown, Weight, assess_slices};
@@ -215,8 +215,8 @@ fn known(
             IDENTITY,
             "look whether they are events of one service, each counted once",
             match service.config.sli {
-                Sli::Family { .. } => "all series agree in every label that names a place, and no event is counted twice",
-                Sli::Own { .. } => {
+                SliSource::Family { .. } => "all series agree in every label that names a place, and no event is counted twice",
+                SliSource::Own { .. } => {
                     "a sum of your own queries has no labels, so they are taken at their word: both should name the cluster or \
                      whatever else tells this service from one of the same name"
                 }
@@ -407,7 +407,7 @@ fn kube_state(known: KubeState) -> Finding {
 /// Says where the service's latency is not known because of the kind of histogram that is asked for.
 fn native(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
     let is_native =
-        matches!(&service.config.sli, Sli::Family { buckets, .. } if buckets.is_native());
+        matches!(&service.config.sli, SliSource::Family { buckets, .. } if buckets.is_native());
     let is_missing = match &observation.measurement.latency {
         Reading::NoSeries | Reading::Refused { .. } | Reading::Invalid { .. } => true,
         Reading::Measured(_)
@@ -429,7 +429,7 @@ fn native(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
 /// Looks whether buckets end at the latency thresholds: between two bounds a verdict is often not possible.
 fn buckets(service: &Service<'_>, observation: &Observation) -> Option<Finding> {
     let is_classic =
-        matches!(&service.config.sli, Sli::Family { buckets, .. } if !buckets.is_native());
+        matches!(&service.config.sli, SliSource::Family { buckets, .. } if !buckets.is_native());
     let slices = observation.measurement.latency.value()?;
     let newest = slices
         .iter()

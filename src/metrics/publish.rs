@@ -34,14 +34,6 @@ impl Unpublished {
             Self::Textfile(_) => "metrics_textfile",
         }
     }
-
-    /// Says whether the same may succeed later.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Pushgateway(error) => error.is_transient(),
-            Self::Textfile(error) => error.is_transient(),
-        }
-    }
 }
 
 /// Writes the file (`METRICS_TEXTFILE`) with all services, and pushes one group for each (`PUSHGATEWAY_URL`). What

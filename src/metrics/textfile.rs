@@ -20,13 +20,6 @@ pub struct TextfileError {
     source: io::Error,
 }
 
-impl TextfileError {
-    /// Says whether trying again may help: the next run writes a new file anyway.
-    pub fn is_transient(&self) -> bool {
-        false
-    }
-}
-
 /// Puts a text in the place of `path`. A reader sees the old text or the new one, never a part. The new text is written
 /// beside it first, to a name that no collector reads and that a later run uses again, so that a crash leaves one file.
 ///

@@ -10,7 +10,7 @@ use super::parts::{Parts, Quantity};
 use super::pods::images;
 use super::series::{SeenForm, Series};
 use crate::clients::prometheus::promql::{range_seconds, string_literal};
-use crate::config::{Buckets, MetricsFamily, Sli};
+use crate::config::{Buckets, MetricsFamily, SliSource};
 
 /// Label that tells which quantity of a combined answer a series is.
 pub(super) const PART: &str = "error_budget_part";
@@ -77,14 +77,14 @@ enum EventQueries {
 
 impl Queries {
     /// Returns the queries that count a service's events as the configuration says.
-    pub fn new(workload: Workload, sli: &Sli) -> Self {
+    pub fn new(workload: Workload, sli: &SliSource) -> Self {
         match sli {
-            Sli::Family {
+            SliSource::Family {
                 family,
                 selector,
                 buckets,
             } => Self::family(workload, *family, selector.as_deref(), buckets.clone()),
-            Sli::Own { bad, total } => Self::own(workload, bad, total),
+            SliSource::Own { bad, total } => Self::own(workload, bad, total),
         }
     }
 

@@ -43,11 +43,6 @@ pub struct ActiveBlackout {
 pub struct BlackoutError(pub String);
 
 impl BlackoutWindows {
-    /// Returns whether there is no window at all.
-    pub fn is_empty(&self) -> bool {
-        self.windows.is_empty()
-    }
-
     /// Returns the window that holds at `now`, the one that ends last if there are several, or nothing outside of all.
     pub fn covers(&self, now: DateTime<Utc>) -> Option<ActiveBlackout> {
         let active = self.windows.iter().filter_map(|window| {

@@ -128,11 +128,6 @@ impl History {
         &self.rollbacks
     }
 
-    /// Returns the newest rollback.
-    pub fn newest(&self) -> Option<&PastRollback> {
-        self.rollbacks.last()
-    }
-
     /// Returns the rollbacks that count for the limits and were begun within `span` before `now`, oldest first. One
     /// that carries a later time than `now` counts as begun now: a clock that went backwards frees no limit.
     pub fn attempted_within(&self, span: Duration, now: DateTime<Utc>) -> Vec<&PastRollback> {

@@ -16,14 +16,9 @@ use super::reading::Reading;
 use super::unknowns::{believable, outweighed, unknowns};
 use super::violations::violations;
 
-/// Judges one measurement whose slices cover [`Objective::slice_window`] each. The same measurement always gives the
-/// same assessment; more errors never give a better one.
-pub fn assess(measurement: &Measurement, objective: &Objective) -> Assessment {
-    assess_slices(measurement, objective, objective.slice_window())
-}
-
-/// Judges one measurement like [`assess`], for slices that cover more than [`Objective::slice_window`], as slow scrapes
-/// need it. A length that is too small here counts events of overlapping slices more than once.
+/// Judges one measurement whose slices cover `slice_window` each: at least [`Objective::slice_window`], more where
+/// scrapes are slow. A length that is too small here counts events of overlapping slices more than once. The same
+/// measurement always gives the same assessment; more errors never give a better one.
 pub fn assess_slices(
     measurement: &Measurement,
     objective: &Objective,

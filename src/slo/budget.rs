@@ -29,20 +29,9 @@ pub fn allowed_errors(window: Events, budget: ErrorBudget) -> f64 {
     budget.ratio() * window.total()
 }
 
-/// Returns how many more events of this window may go bad (events, negative when overspent).
-pub fn errors_left(window: Events, budget: ErrorBudget) -> f64 {
-    allowed_errors(window, budget) - window.bad()
-}
-
 /// Returns the share of the budget that is left: 1 − consumed (ratio, negative when overspent).
 pub fn remaining(consumed: f64) -> f64 {
     1.0 - consumed
-}
-
-/// Returns the share of the budget that is left as people are shown it: never below 0. How far it is overspent is
-/// only in [`remaining`].
-pub fn remaining_displayed(consumed: f64) -> f64 {
-    remaining(consumed).max(0.0)
 }
 
 /// The consumption at which each level begins (ratios, `BUDGET_WARNING`, `BUDGET_CRITICAL`, `BUDGET_EMERGENCY`).

@@ -4,8 +4,6 @@
 //! burns faster than 1 ÷ budget. A *factor* is the burn rate above which a window trips. Source of the formulas:
 //! Google SRE workbook, "Alerting on SLOs".
 
-use std::time::Duration;
-
 use super::ErrorBudget;
 
 /// Returns error ratio ÷ budget (unitless, 0..=1/budget).
@@ -30,56 +28,10 @@ pub fn multiwindow_fires(
     Some(long > threshold && short > threshold)
 }
 
-/// Returns the factor at which a long window trips once a share of the budget is spent within it: share × SLO window
-/// ÷ long window (unitless). 2 % of a 30-day budget in one hour is 14.4.
-pub fn factor(budget_share: f64, slo_window: Duration, long_window: Duration) -> f64 {
-    budget_share * slo_window.as_secs_f64() / long_window.as_secs_f64()
-}
-
-/// Returns the share of the budget that is spent within a long window when it trips at this factor (ratio): the
-/// inverse of [`factor`].
-pub fn budget_share_at_trigger(factor: f64, slo_window: Duration, long_window: Duration) -> f64 {
-    factor * long_window.as_secs_f64() / slo_window.as_secs_f64()
-}
-
 /// Returns whether a full outage exceeds the factor at all: factor × budget < 1. At 14.4 a budget above 6.94 % never
 /// can.
 pub fn can_fire(factor: f64, budget: ErrorBudget) -> bool {
     threshold(factor, budget) < 1.0
-}
-
-/// Returns how long a constant error ratio burns from a clean window until that window reaches the factor: factor ×
-/// budget × window ÷ error ratio. Nothing means never: the ratio does not exceed the threshold.
-///
-/// It is also how long after a deployment its errors show (the smear of the window): subtract it from the onset seen.
-pub fn time_to_fire(
-    error_ratio: f64,
-    factor: f64,
-    budget: ErrorBudget,
-    window: Duration,
-) -> Option<Duration> {
-    let threshold = threshold(factor, budget);
-    if error_ratio > threshold {
-        Duration::try_from_secs_f64(threshold * window.as_secs_f64() / error_ratio).ok()
-    } else {
-        None
-    }
-}
-
-/// Returns how long after the end of a burst its window takes to fall back to the factor: window × (1 − factor ×
-/// budget ÷ error ratio). A recovery is not visible before.
-///
-/// The burst had a constant error ratio between clean times. Nothing is returned when it never exceeded the threshold
-/// in this window, by its ratio or because it was too short.
-pub fn time_to_clear(
-    error_ratio: f64,
-    burst: Duration,
-    factor: f64,
-    budget: ErrorBudget,
-    window: Duration,
-) -> Option<Duration> {
-    let fires_after = time_to_fire(error_ratio, factor, budget, window)?;
-    (burst > fires_after).then(|| window.saturating_sub(fires_after))
 }
 
 /// Returns the error ratio at which a factor trips (above 1 it never does).

@@ -55,20 +55,17 @@ mod unknowns;
 mod violations;
 mod worse;
 
-pub use assess::{assess, assess_knowing_pods, assess_slices};
+pub use assess::{assess_knowing_pods, assess_slices};
 pub use assessment::{
     Assessment, BudgetReport, Burn, BurnRates, Cause, Sli, Slo, Spread, Unknown, Verdict,
     Violation, ViolationState, Weight,
 };
 pub use binomial::binomial_tail;
 pub use budget::{
-    LevelThresholds, allowed_errors, consumption, consumption_of_part, coverage, errors_left,
-    level, remaining, remaining_displayed, time_to_exhaustion,
+    LevelThresholds, allowed_errors, consumption, consumption_of_part, coverage, level, remaining,
+    time_to_exhaustion,
 };
-pub use burn::{
-    budget_share_at_trigger, burn_rate, can_fire, factor, multiwindow_fires, time_to_clear,
-    time_to_fire,
-};
+pub use burn::{burn_rate, can_fire, multiwindow_fires};
 pub use course::{Course, Stretch};
 pub use events::Events;
 pub use latency::{Histogram, LatencyState};
@@ -79,10 +76,8 @@ pub use onset::{Beginning, Look, Trail};
 pub use outage::{Fall, LOST_SHARE, Outage, Pods, Silence};
 pub use reading::Reading;
 pub use signal::{Signal, SignalName, SignalState};
-pub use significance::{
-    Significance, SignificanceRule, conditional_binomial, min_bad_for_p, significant,
-};
-pub use sustained::{expected_points, min_points, sustained};
+pub use significance::{Significance, SignificanceRule, conditional_binomial, significant};
+pub use sustained::{min_points, sustained};
 pub use unknowns::NOTED_CLOCK_SKEW;
 pub use violations::{is_calm, latency_rule};
 pub use worse::{got_worse, worst_end};

@@ -1,7 +1,5 @@
 //! The objective of a service.
 
-use std::time::Duration;
-
 /// The share of events that may be bad within the SLO window: 1 − objective (ratio, above 0 and below 1).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct ErrorBudget(f64);
@@ -15,11 +13,5 @@ impl ErrorBudget {
     /// Returns the allowed error ratio (0..1).
     pub fn ratio(self) -> f64 {
         self.0
-    }
-
-    /// Returns how long a full outage may last at constant traffic until the budget of `slo_window` is spent:
-    /// budget × window. A budget of 0.001 over 30 days allows 43 min 12 s.
-    pub fn allowed_downtime(self, slo_window: Duration) -> Duration {
-        slo_window.mul_f64(self.0)
     }
 }

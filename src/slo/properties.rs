@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{
     ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Significance, SignificanceRule,
     binomial_tail, burn_rate, conditional_binomial, consumption, consumption_of_part, level,
-    min_bad_for_p, multiwindow_fires, remaining, significant, sustained,
+    multiwindow_fires, remaining, significant, sustained,
 };
 
 /// Float noise of a few operations (relative).
@@ -158,16 +158,6 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&chance));
         if let Some(worse) = Events::new(before.bad() + 1.0, before.total()) {
             prop_assert!(conditional_binomial(after, worse, multiple) * (1.0 + NOISE) >= chance);
-        }
-    }
-
-    #[test]
-    fn the_fewest_bad_events_are_the_first_that_are_enough(total in 1_u64..100_000, threshold in 0.0001..0.5) {
-        if let Some(fewest) = min_bad_for_p(total, threshold, 0.001) {
-            prop_assert!(binomial_tail(fewest, total, threshold) <= 0.001);
-            prop_assert!(binomial_tail(fewest - 1, total, threshold) > 0.001);
-        } else {
-            prop_assert!(binomial_tail(total, total, threshold) > 0.001);
         }
     }
 }

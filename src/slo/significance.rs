@@ -65,26 +65,6 @@ pub fn conditional_binomial(after: Events, before: Events, rate_multiple: f64) -
     binomial_tail(bad_after, bad, weight / (weight + before.total()))
 }
 
-/// Returns the fewest bad events among `total` whose [`binomial_tail`] at this threshold (ratio) is at most
-/// `max_p_value`, or nothing when not even all of them are enough.
-pub fn min_bad_for_p(total: u64, threshold: f64, max_p_value: f64) -> Option<u64> {
-    let is_enough = |bad| binomial_tail(bad, total, threshold) <= max_p_value;
-    if !is_enough(total) {
-        return None;
-    }
-    // The tail falls with every further bad event, so the first that is enough can be bisected.
-    let (mut low, mut high) = (0, total);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is_enough(middle) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Some(high)
-}
-
 /// Returns a count as whole events, rounded down. Counts are finite and never negative; beyond `u64` it stays at the
 /// end.
 fn whole_down(count: f64) -> u64 {

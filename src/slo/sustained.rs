@@ -4,8 +4,6 @@
 //! every point. The points are counted, because a minimum over the few points that survived a scrape outage looks
 //! violated too.
 
-use std::time::Duration;
-
 /// Returns whether every present point is above the threshold (strict), or nothing when that cannot be said.
 ///
 /// Points are ratios, oldest first; a point is `None` (or not finite) where there was no data or no traffic. The
@@ -19,13 +17,6 @@ pub fn sustained(points: &[Option<f64>], threshold: f64, min_points: usize) -> O
     (count >= min_points).then(|| present.all(|ratio| ratio > threshold))
 }
 
-/// Returns how many points a range query over `duration` gives (11 for 5 min at 30 s: both ends are included), or
-/// nothing for a step of zero.
-pub fn expected_points(duration: Duration, step: Duration) -> Option<usize> {
-    let steps = duration.as_nanos().checked_div(step.as_nanos())?;
-    usize::try_from(steps).ok()?.checked_add(1)
-}
-
 /// Returns how many of the expected points must be present: 9 of 11, in proportion and rounded down, but at least
 /// one. Two lost scrapes in five minutes are ordinary; a third leaves too little to judge.
 pub fn min_points(expected: usize) -> usize {
@@ -35,20 +26,7 @@ pub fn min_points(expected: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{expected_points, min_points, sustained};
-
-    #[test]
-    fn counts_both_ends_of_the_range() {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        let half = Duration::from_secs(30);
-        assert_eq!(expected_points(minutes(5), half), Some(11));
-        assert_eq!(expected_points(minutes(1), half), Some(3));
-        assert_eq!(expected_points(Duration::from_secs(59), half), Some(2));
-        assert_eq!(expected_points(Duration::ZERO, half), Some(1));
-        assert_eq!(expected_points(minutes(5), Duration::ZERO), None);
-    }
+    use super::{min_points, sustained};
 
     #[test]
     fn asks_for_nine_of_eleven_in_proportion() {

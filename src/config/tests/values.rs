@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{GITOPS, accepted, problem, problems};
 use crate::{
-    config::{Buckets, GitopsMode, MetricsFamily, OnUnknown, Sli},
+    config::{Buckets, GitopsMode, MetricsFamily, OnUnknown, SliSource},
     slo::Level,
 };
 
@@ -226,8 +226,8 @@ fn burn_rates_can_be_reached() {
 }
 
 /// Returns how a family counts where nothing else is set.
-fn counted_by(family: MetricsFamily) -> Sli {
-    Sli::Family {
+fn counted_by(family: MetricsFamily) -> SliSource {
+    SliSource::Family {
         family,
         selector: None,
         buckets: Buckets::All,
@@ -237,8 +237,8 @@ fn counted_by(family: MetricsFamily) -> Sli {
 /// Returns the kind and bounds of the histogram.
 fn buckets(changes: &[(&str, &str)]) -> Buckets {
     match accepted(changes).sli {
-        Sli::Family { buckets, .. } => buckets,
-        Sli::Own { .. } => panic!("{changes:?} are own queries"),
+        SliSource::Family { buckets, .. } => buckets,
+        SliSource::Own { .. } => panic!("{changes:?} are own queries"),
     }
 }
 
@@ -257,7 +257,7 @@ fn own_queries_come_in_pairs_with_a_window() {
     let config = accepted(&[("SLI_BAD_QUERY", bad), ("SLI_TOTAL_QUERY", total)]);
     assert_eq!(
         config.sli,
-        Sli::Own {
+        SliSource::Own {
             bad: bad.to_owned(),
             total: total.to_owned()
         }
@@ -305,7 +305,7 @@ fn own_queries_name_the_service_where_they_are_told_to() {
     ]);
     assert_eq!(
         config.sli,
-        Sli::Own {
+        SliSource::Own {
             bad: r#"sum(increase(e{app=~"check\\.out-.+",ns="shop"}[${WINDOW}]))"#.to_owned(),
             total: r#"sum(increase(r{app="check.out"}[${WINDOW}]))"#.to_owned(),
         }
@@ -332,7 +332,7 @@ fn a_broken_service_name_hides_no_broken_query() {
 #[test]
 fn a_selector_is_a_list_of_label_matchers() {
     let config = accepted(&[("SLI_SELECTOR", r#"app=~"${SERVICE}|x", ns="${NAMESPACE}""#)]);
-    let Sli::Family { selector, .. } = config.sli else {
+    let SliSource::Family { selector, .. } = config.sli else {
         panic!("it is a family");
     };
     assert_eq!(selector.as_deref(), Some(r#"app=~"checkout|x", ns="shop""#));

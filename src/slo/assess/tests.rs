@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::fixture::{World, counted, slice, world};
 use super::super::{
     Assessment, Cause, Events, Histogram, Level, Reading, Slo, Verdict, ViolationState, Weight,
-    assess, assess_slices, is_calm,
+    assess_slices, is_calm,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -653,8 +653,7 @@ proptest! {
 
     #[test]
     fn assessing_twice_is_the_same(world in worlds()) {
-        let again = assess(&world.measurement, &world.objective);
-        prop_assert_eq!(world.assess(), again);
+        prop_assert_eq!(world.assess(), world.assess());
     }
 
     #[test]

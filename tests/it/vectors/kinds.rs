@@ -1,5 +1,7 @@
 //! Who answers each kind of the table.
 
+use std::time::Duration;
+
 use error_budget_monitor::slo::{
     self, Events, Histogram, LatencyState, Level, LevelThresholds, Significance, SignificanceRule,
 };
@@ -38,31 +40,24 @@ pub(super) const KINDS: &[Kind] = &[
             .map(|window| slo::allowed_errors(window, case.budget()))
             .into()
     }),
-    ("errors_left", "slo::errors_left", |case| {
-        case.window()
-            .map(|window| slo::errors_left(window, case.budget()))
-            .into()
-    }),
     (
-        "allowed_downtime",
-        "ErrorBudget::allowed_downtime",
+        "errors_left",
+        "composed: slo::allowed_errors − bad events",
         |case| {
-            Some(
-                case.budget()
-                    .allowed_downtime(case.time("slo_window_seconds")),
-            )
-            .into()
+            case.window()
+                .map(|window| slo::allowed_errors(window, case.budget()) - window.bad())
+                .into()
         },
     ),
     (
+        "allowed_downtime",
+        "composed: ErrorBudget::ratio × SLO window",
+        |case| Some(allowed_downtime(case)).into(),
+    ),
+    (
         "downtime_left",
-        "composed: ErrorBudget::allowed_downtime − outage",
-        |case| {
-            let allowed = case
-                .budget()
-                .allowed_downtime(case.time("slo_window_seconds"));
-            (allowed.as_secs_f64() - case.number("outage_seconds")).into()
-        },
+        "composed: ErrorBudget::ratio × SLO window − outage",
+        |case| (allowed_downtime(case).as_secs_f64() - case.number("outage_seconds")).into(),
     ),
     ("consumption", "slo::consumption", |case| {
         case.window()
@@ -117,9 +112,15 @@ pub(super) const KINDS: &[Kind] = &[
     ("remaining", "slo::remaining", |case| {
         slo::remaining(case.number("consumed_ratio")).into()
     }),
-    ("remaining_displayed", "slo::remaining_displayed", |case| {
-        slo::remaining_displayed(case.number("consumed_ratio")).into()
-    }),
+    (
+        "remaining_displayed",
+        "composed: slo::remaining, at least 0",
+        |case| {
+            slo::remaining(case.number("consumed_ratio"))
+                .max(0.0)
+                .into()
+        },
+    ),
     ("level_index", "slo::level", level_index),
     ("coverage", "slo::coverage", |case| {
         let expected = case
@@ -128,22 +129,20 @@ pub(super) const KINDS: &[Kind] = &[
             .expect("a small number of slots");
         slo::coverage(case.number("slots_with_data"), expected).into()
     }),
-    ("factor", "slo::factor", |case| {
-        let (slo_window, long) = (
-            case.time("slo_window_seconds"),
-            case.time("long_window_seconds"),
-        );
-        slo::factor(case.number("budget_share"), slo_window, long).into()
-    }),
+    (
+        "factor",
+        "composed: budget share × SLO window ÷ long window",
+        |case| {
+            let windows = case.number("slo_window_seconds") / case.number("long_window_seconds");
+            (case.number("budget_share") * windows).into()
+        },
+    ),
     (
         "budget_share_at_trigger",
-        "slo::budget_share_at_trigger",
+        "composed: factor × long window ÷ SLO window",
         |case| {
-            let (slo_window, long) = (
-                case.time("slo_window_seconds"),
-                case.time("long_window_seconds"),
-            );
-            slo::budget_share_at_trigger(case.number("factor"), slo_window, long).into()
+            let windows = case.number("long_window_seconds") / case.number("slo_window_seconds");
+            (case.number("factor") * windows).into()
         },
     ),
     (
@@ -165,30 +164,32 @@ pub(super) const KINDS: &[Kind] = &[
         );
         slo::multiwindow_fires(long, short, case.number("factor"), case.budget()).into()
     }),
-    ("time_to_fire", "slo::time_to_fire", |case| {
-        let (ratio, factor) = (case.number("error_ratio"), case.number("factor"));
-        slo::time_to_fire(
-            ratio,
-            factor,
-            case.budget(),
-            case.time("long_window_seconds"),
-        )
-        .into()
-    }),
-    ("time_to_clear", "slo::time_to_clear", |case| {
-        let (ratio, factor) = (case.number("error_ratio"), case.number("factor"));
-        let (burst, window) = (case.time("burst_seconds"), case.time("window_seconds"));
-        slo::time_to_clear(ratio, burst, factor, case.budget(), window).into()
-    }),
+    (
+        "time_to_fire",
+        "composed: factor × ErrorBudget::ratio × window ÷ error ratio",
+        |case| {
+            let window = case.time("long_window_seconds");
+            time_to_fire(case, case.number("error_ratio"), window).into()
+        },
+    ),
+    (
+        "time_to_clear",
+        "composed: window − the time to fire, where the burst is longer",
+        |case| {
+            let (burst, window) = (case.time("burst_seconds"), case.time("window_seconds"));
+            time_to_fire(case, case.number("error_ratio"), window)
+                .filter(|fires_after| burst > *fires_after)
+                .map(|fires_after| window.saturating_sub(fires_after))
+                .into()
+        },
+    ),
     (
         "time_to_consume",
-        "composed: ErrorBudget::allowed_downtime × share ÷ error ratio",
+        "composed: ErrorBudget::ratio × SLO window × share ÷ error ratio",
         |case| {
-            let full_outage = case
-                .budget()
-                .allowed_downtime(case.time("slo_window_seconds"));
-            (full_outage.as_secs_f64() * case.number("consumed_ratio") / case.number("error_ratio"))
-                .into()
+            (allowed_downtime(case).as_secs_f64() * case.number("consumed_ratio")
+                / case.number("error_ratio"))
+            .into()
         },
     ),
     ("time_to_exhaustion", "slo::time_to_exhaustion", |case| {
@@ -225,11 +226,10 @@ pub(super) const KINDS: &[Kind] = &[
     ),
     (
         "absent_alert_delay",
-        "composed: slo::time_to_fire of a full outage, in minutes",
+        "composed: the time to fire of a full outage, in minutes",
         |case| {
             let window = case.time("long_window_seconds");
-            let fires = slo::time_to_fire(1.0, case.number("factor"), case.budget(), window);
-            fires
+            time_to_fire(case, 1.0, window)
                 .map(|time| {
                     let seconds = time.as_secs_f64().trunc() + case.number("for_seconds");
                     (seconds / 60.0).round() * 60.0
@@ -259,12 +259,18 @@ pub(super) const KINDS: &[Kind] = &[
                 .into()
         },
     ),
-    ("min_bad_for_p", "slo::min_bad_for_p", |case| {
-        let (threshold, max_p) = (case.number("threshold_ratio"), case.number("max_p_value"));
-        slo::min_bad_for_p(case.count("total_events"), threshold, max_p)
-            .map(|bad| bad as f64)
-            .into()
-    }),
+    (
+        "min_bad_for_p",
+        "composed: the first slo::binomial_tail that is small enough",
+        |case| {
+            let (threshold, max_p) = (case.number("threshold_ratio"), case.number("max_p_value"));
+            let total = case.count("total_events");
+            (0..=total)
+                .find(|bad| slo::binomial_tail(*bad, total, threshold) <= max_p)
+                .map(|bad| bad as f64)
+                .into()
+        },
+    ),
     ("significant", "slo::significant", significant),
     (
         "wilson_lower_bound",
@@ -294,6 +300,22 @@ pub(super) const KINDS: &[Kind] = &[
         slo::sustained(&points, case.number("threshold_ratio"), min_points).into()
     }),
 ];
+
+/// Returns how long a full outage may last at constant traffic until the budget of the SLO window is spent.
+fn allowed_downtime(case: &Input<'_>) -> Duration {
+    case.time("slo_window_seconds")
+        .mul_f64(case.budget().ratio())
+}
+
+/// Returns how long a constant error ratio burns from a clean window until that window reaches the factor; nothing
+/// where it never does.
+fn time_to_fire(case: &Input<'_>, error_ratio: f64, window: Duration) -> Option<Duration> {
+    let threshold = case.number("factor") * case.budget().ratio();
+    let fires_after = threshold * window.as_secs_f64() / error_ratio;
+    Duration::try_from_secs_f64(fires_after)
+        .ok()
+        .filter(|_| error_ratio > threshold)
+}
 
 fn error_ratio(case: &Input<'_>) -> Answer {
     let is_present = case.value("total_series_present") == &Value::Bool(true);
