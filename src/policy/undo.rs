@@ -105,26 +105,26 @@ pub(super) enum Clash {
 
 /// Says what goes back when the suspect is rolled back.
 ///
-/// A later commit is blamed as well when it replaced what a blamed one had written: what burns on then is its own.
-/// Every other later commit is innocent.
+/// A later commit is blamed as well when it replaced what the suspect or another such commit had written: what burns
+/// on then is its own. Every other later commit is innocent, also one that replaced what came before the suspect.
 pub(super) fn share(doings: &Doings) -> Result<Share, Clash> {
     let place = |commit: &CommitDone| commit.revision == doings.suspect;
     let oldest_blamed = doings.commits.iter().position(place);
     // A suspect that is not among them is a person's rollback, which blames all.
     let later = oldest_blamed.unwrap_or(0);
-    let mut blamed: BTreeSet<&str> = doings.commits[later..]
-        .iter()
-        .map(|commit| commit.revision.as_str())
-        .collect();
+    let mut guilty = BTreeSet::from([doings.suspect.as_str()]);
     for commit in doings.commits[..later].iter().rev() {
-        if commit
-            .overwrites
-            .iter()
-            .any(|older| blamed.contains(older.as_str()))
-        {
-            blamed.insert(&commit.revision);
+        let mut overwritten = commit.overwrites.iter();
+        if overwritten.any(|older| guilty.contains(older.as_str())) {
+            guilty.insert(&commit.revision);
         }
     }
+    let older = &doings.commits[later..];
+    let blamed: BTreeSet<&str> = older
+        .iter()
+        .map(|commit| commit.revision.as_str())
+        .chain(guilty)
+        .collect();
     let is_blamed = |commit: &&CommitDone| blamed.contains(commit.revision.as_str());
     let files = files(&doings.commits);
     let both: Vec<&str> = files
@@ -429,6 +429,15 @@ mod tests {
                     bad(),
                 ],
                 r#"["bad"] from bad keeps ["last", "innocent"]"#,
+            ),
+            // Nor who replaces what came before the suspect, though that has to go back as well.
+            (
+                vec![
+                    commit("last", vec![edit("side", "1", "2")], &["short"]),
+                    bad(),
+                    commit("short", vec![edit("side", "0", "1")], &[]),
+                ],
+                "conflict: last (title of last) changed side after bad, which would have to go back",
             ),
         ] {
             assert_eq!(told(&doings(commits)), expected);

@@ -647,6 +647,8 @@ impl Service {
             let brought = (1..self.branch.commits.len())
                 .rev()
                 .find(|index| flaws(*index).contains(flaw) && !flaws(index - 1).contains(flaw))?;
+            // It may have been deployed before, and be back.
+            let began = began.max(self.branch.commits[brought].at);
             let requests = self.counts.requests(began, newest);
             let showed = shows_above_one_percent(requests, self.deployed[*flaw].flaw.ratio);
             (began + GRACE < newest).then_some((brought, began, showed))
