@@ -97,7 +97,7 @@ async fn reports_a_query_beyond_a_limit_without_repeating_it() {
             422,
             said(
                 "execution",
-                "expanding series: proxy RangeSeries(): rpc error: code = Aborted desc = fetch series for a store with labels: \
+                "expanding series: proxy Series(): rpc error: code = Aborted desc = fetch series for a store with labels: \
                  cluster=production replica=a Addr: 10.0.0.1:10901 MinTime: 1795759168000 MaxTime: 9223372036854775807: \
                  rpc error: code = ResourceExhausted desc = exceeded series limit: limit 10 violated (got 20)",
             ),
@@ -128,8 +128,8 @@ async fn reports_a_query_beyond_a_limit_without_repeating_it() {
 async fn a_query_that_fails_for_another_reason_is_not_called_too_much() {
     for words in [
         "many-to-many matching not allowed",
-        "proxy RangeSeries(): rpc error: code = Unavailable desc = connection error",
-        "proxy RangeSeries(): rpc error: code = Unavailable desc = connection error: context deadline exceeded",
+        "proxy Series(): rpc error: code = Unavailable desc = connection error",
+        "proxy Series(): rpc error: code = Unavailable desc = connection error: context deadline exceeded",
     ] {
         let (error, requests) = refusal([Reply::json(422, said("execution", words))]).await;
         assert!(
@@ -168,7 +168,7 @@ async fn asks_once_more_after_an_error_inside_the_server() {
 #[tokio::test]
 async fn asks_once_more_when_the_server_gave_the_query_up() {
     let thanos =
-        "proxy RangeSeries(): rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+        "proxy Series(): rpc error: code = DeadlineExceeded desc = context deadline exceeded";
     for (status, kind, words) in [
         (200, "timeout", "query timed out"),
         (503, "timeout", "query timed out"),
