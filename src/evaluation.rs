@@ -7,7 +7,7 @@ use crate::clients::argocd::Application;
 use crate::clients::git::{Git, Snapshot};
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
-use crate::journal::{ServiceState, Sighting, Watch};
+use crate::journal::{SeriesSeen, ServiceState, Watch};
 use crate::observe::{self, Observation, Offender};
 use crate::outcome::{Ended, Outage};
 use crate::policy::{
@@ -113,7 +113,7 @@ pub(crate) async fn measure(
 pub(crate) async fn measure_since(
     service: &Service<'_>,
     heading: &Heading,
-    seen: Option<&Sighting>,
+    seen: Option<&SeriesSeen>,
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
     let metrics = service.metrics();
     let observed = metrics.observe_since(&service.config.objective, seen);
@@ -175,7 +175,7 @@ pub(crate) async fn evaluate(
     state: &ServiceState,
 ) -> Result<Known, Box<NotEvaluated>> {
     let (observation, mut assessment) =
-        measure_since(service, heading, state.sighting.as_ref()).await?;
+        measure_since(service, heading, state.series_seen.as_ref()).await?;
     // None of the three needs an answer of the others, so none waits for them.
     let (offenders, deployed, signals) = join!(
         fails_most(service, &observation, &assessment),

@@ -166,7 +166,7 @@ pub struct RollbackPart {
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct StepPart {
     pub step: StepKind,
-    pub state: StepProgress,
+    pub state: StepState,
     pub detail: String,
 }
 
@@ -233,23 +233,6 @@ pub enum Outcome {
     WouldRollBack,
 }
 
-/// How a step of a rollback stands, in a dry run too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum StepProgress {
-    /// It would be done.
-    Planned,
-    /// Recorded before it is done.
-    Intended,
-    /// Done, and seen to be done.
-    Done,
-    /// Not possible.
-    Failed,
-    /// Under way, or its result is not known.
-    Pending,
-}
-
 impl ActionKind {
     /// Returns the word used in the decision record.
     pub fn as_str(self) -> &'static str {
@@ -258,13 +241,6 @@ impl ActionKind {
 }
 
 impl Outcome {
-    /// Returns the word used in the decision record.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
-impl StepProgress {
     /// Returns the word used in the decision record.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -291,17 +267,6 @@ impl From<Phase> for Outcome {
             Phase::Failed => Self::Failed,
             Phase::Superseded | Phase::Rejected | Phase::Expired => Self::Superseded,
             Phase::Awaiting | Phase::Proposed => Self::AwaitingApproval,
-        }
-    }
-}
-
-impl From<StepState> for StepProgress {
-    fn from(state: StepState) -> Self {
-        match state {
-            StepState::Intended => Self::Intended,
-            StepState::Done => Self::Done,
-            StepState::Failed => Self::Failed,
-            StepState::Pending => Self::Pending,
         }
     }
 }
@@ -560,11 +525,10 @@ impl From<&journal::Rollback> for RollbackPart {
             from: rollback.from.clone(),
             to: rollback.to.clone(),
             steps: rollback
-                .steps
-                .iter()
+                .taken()
                 .map(|step| StepPart {
                     step: step.step,
-                    state: step.state.into(),
+                    state: step.state,
                     detail: step.detail.clone(),
                 })
                 .collect(),

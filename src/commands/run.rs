@@ -125,14 +125,14 @@ fn remember_sighting(
     let (Memory::Writable(journal), Some(seen)) = (memory, &observation.sighting) else {
         return;
     };
-    let known = &state.sighting;
+    let known = &state.series_seen;
     if known
         .as_ref()
         .is_some_and(|known| !known.is_superseded_by(seen))
     {
         return;
     }
-    let written = journal.tell(&service.key, |state| state.sighting = Some(seen.clone()));
+    let written = journal.tell(&service.key, |state| state.series_seen = Some(seen.clone()));
     if let Err(error) = written {
         tracing::warn!(%error, "what Prometheus holds of the service is not written down; a later run knows less");
     }

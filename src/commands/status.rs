@@ -24,14 +24,14 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         Err(error) => return Ended::without_state(&error).into(),
     };
     let damage = memory.damage();
-    let is_whole = memory.of(&service.key).ledger.is_some();
+    let is_whole = memory.of(&service.key).recovered_from.is_some();
     let (state, outage) = match whole(service, &mut memory).await {
         Ok(state) => (state, None),
         Err(NotWhole::Unwritten(error)) => return Ended::without_state(&error).into(),
         Err(NotWhole::Outage(outage)) => (memory.of(&service.key), Some(outage)),
     };
     let (record, level, exit, complaint) =
-        match measure_since(service, heading, state.sighting.as_ref()).await {
+        match measure_since(service, heading, state.series_seen.as_ref()).await {
             Ok((observation, assessment)) => {
                 let refused = observation.measurement.refusal();
                 let refused = refused.filter(|why| assessment.is_blocked_by(why));
@@ -124,13 +124,13 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         source: match (&damage, is_whole) {
             (None, true) => "state".to_owned(),
             (_, _) => {
-                let ledger = state.ledger.as_ref();
-                let ledger = ledger.map_or("nothing that could be read", |it| &it.source);
+                let history = state.recovered_from.as_ref();
+                let history = history.map_or("nothing that could be read", |it| &it.source);
                 match damage {
                     Some(damage) => {
-                        format!("{ledger}, because the state file is damaged ({damage})")
+                        format!("{history}, because the state file is damaged ({damage})")
                     }
-                    None => format!("{ledger}, because there is no state yet"),
+                    None => format!("{history}, because there is no state yet"),
                 }
             }
         },

@@ -9,16 +9,13 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
-use super::news::NewsKind;
+use super::migrations::migrated;
 use super::paths::beside;
-use super::record::{Ledger, State};
+use super::record::State;
 use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
-const SCHEMA: u32 = 2;
-
-/// The layout without approvals, releases and ledger marks; everything it says means the same now.
-const BEFORE_APPROVALS: u32 = 1;
+const SCHEMA: u32 = 3;
 
 /// Largest state file that is read. 200 rollbacks take some 400 KB.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -100,7 +97,7 @@ pub(super) fn load(file: &Path) -> Result<Loaded, JournalError> {
     };
     let (generation, mut state) = before.unwrap_or_default();
     for service in state.services.values_mut() {
-        service.ledger = None;
+        service.recovered_from = None;
         // A word that was taken back since may be all that is missing, so a person is asked again.
         for past in &mut service.rollbacks {
             if let Some(approval) = past
@@ -176,30 +173,12 @@ fn decode(text: &str) -> Result<(u64, State), Unreadable> {
     if checksum(envelope.schema, envelope.generation, envelope.body.get()) != envelope.sha256 {
         return Err(Unreadable::Damaged("its checksum does not fit".to_owned()));
     }
-    let state = serde_json::from_str(envelope.body.get()).map_err(not_json)?;
-    Ok((envelope.generation, migrated(schema, state)))
-}
-
-/// Brings the state of an older layout to today's: its memory was whole.
-fn migrated(schema: u32, mut state: State) -> State {
-    if schema > BEFORE_APPROVALS {
-        return state;
-    }
-    for service in state.services.values_mut() {
-        let newest = service.rollbacks.iter().map(|past| past.begun_at).max();
-        service.ledger = Some(Ledger {
-            read_at: newest.unwrap_or_default(),
-            source: "the state of an older version".to_owned(),
-        });
-        // Nobody is told now of what ended long ago.
-        for past in &mut service.rollbacks {
-            past.told = match past.phase.is_in_flight() {
-                true => vec![NewsKind::Started],
-                false => NewsKind::of_a_life().to_vec(),
-            };
-        }
-    }
-    state
+    let body = envelope.body.get();
+    let state = match schema {
+        SCHEMA => serde_json::from_str(body),
+        older => migrated(older, body),
+    };
+    Ok((envelope.generation, state.map_err(not_json)?))
 }
 
 fn checksum(schema: u32, generation: u64, body: &str) -> String {
@@ -212,8 +191,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
     use super::*;
-    use crate::journal::ServiceState;
     use crate::journal::store::fixture::rollback;
+    use crate::journal::{NewsKind, RecoveredHistory, Rollback, ServiceState};
+    use crate::slo::Level;
 
     fn state() -> State {
         let service = ServiceState {
@@ -251,7 +231,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         let mut before = state();
-        before.services.get_mut("shop/checkout").unwrap().ledger = Some(Ledger {
+        before
+            .services
+            .get_mut("shop/checkout")
+            .unwrap()
+            .recovered_from = Some(RecoveredHistory {
             read_at: chrono::DateTime::UNIX_EPOCH,
             source: "git".to_owned(),
         });
@@ -277,25 +261,115 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         for place in [beside(&file, "prev"), file.clone()] {
-            fs::write(place, r#"{"schema":3,"anything":true}"#).unwrap();
+            fs::write(place, r#"{"schema":4,"anything":true}"#).unwrap();
             assert!(matches!(
                 load(&file),
-                Err(JournalError::Newer { found: 3, .. })
+                Err(JournalError::Newer { found: 4, .. })
             ));
         }
     }
 
-    #[test]
-    fn the_layout_before_approvals_is_read_as_a_whole_memory() {
-        let golden = include_str!("golden/schema-1.json");
+    /// Reads a file that a program of an older schema wrote, and checks that it is the same once it is written anew.
+    fn read_from(golden: &str) -> ServiceState {
         let (generation, state) = decode(golden.trim_end()).unwrap();
-        assert_eq!(generation, 2);
-        let service = state.service("shop/checkout");
-        assert_eq!(service.rollbacks[0].id, "one");
-        assert_eq!(service.rollbacks[0].approval, None);
-        assert_eq!(
-            service.ledger.unwrap().source,
-            "the state of an older version"
-        );
+        let anew = encode(&state, generation + 1).unwrap();
+        assert_eq!(decode(&anew), Ok((generation + 1, state.clone())));
+        let mut services = state.services.into_values();
+        let service = services.next().unwrap();
+        assert_eq!(services.next(), None);
+        service
+    }
+
+    fn steps(rollback: &Rollback) -> Vec<String> {
+        let steps = rollback.steps.iter();
+        steps
+            .map(|it| format!("{} {}", it.step, it.state))
+            .collect()
+    }
+
+    #[test]
+    fn schema_1_is_read_as_a_whole_memory() {
+        let golden = include_str!("golden/schema-1.json");
+        assert_eq!(decode(golden.trim_end()).unwrap().0, 2);
+        let service = read_from(golden);
+        let rollback = &service.rollbacks[0];
+        assert_eq!(rollback.id, "one");
+        assert_eq!(rollback.approval, None);
+        assert_eq!(rollback.told, NewsKind::of_a_life());
+        assert_eq!(steps(rollback), ["gitops_revert done", "verify planned"]);
+        let source = service.recovered_from.unwrap().source;
+        assert_eq!(source, "the state of an older version");
+    }
+
+    #[test]
+    fn schema_2_is_read_with_what_is_still_to_be_told() {
+        let service = read_from(include_str!("golden/schema-2-told.json"));
+        let rollback = &service.rollbacks[0];
+        assert_eq!(rollback.phase, Phase::Recovered);
+        assert_eq!(steps(rollback), ["gitops_revert done", "verify done"]);
+        assert_eq!(rollback.told, [NewsKind::Started, NewsKind::Recovered]);
+        assert!(rollback.goes_back.tip_state.is_empty());
+        assert_eq!(rollback.goes_back.undone.len(), 1);
+        assert!(service.series_seen.is_some() && service.watch.is_some());
+        let told = service.notifications;
+        assert_eq!(told.last_told.level, None);
+        let kinds = told.outbox.iter().map(|item| item.news.kind);
+        let kinds: Vec<NewsKind> = kinds.collect();
+        assert_eq!(kinds, [NewsKind::Started, NewsKind::Recovered]);
+        for item in &told.outbox {
+            assert_eq!(item.channels, ["webhook"]);
+            assert_eq!(item.news.standing.level, Some(Level::Ok));
+            assert!(item.news.rollback.as_ref().is_some_and(|it| !it.worse));
+        }
+    }
+
+    #[test]
+    fn schema_2_is_read_with_the_steps_of_each_order() {
+        let service = read_from(include_str!("golden/schema-2-argocd.json"));
+        let rollback = &service.rollbacks[0];
+        let whole = [
+            "argocd_rollback done",
+            "gitops_revert done",
+            "argocd_sync done",
+            "verify planned",
+        ];
+        assert_eq!(steps(rollback), whole);
+        let operation = rollback.argocd.as_ref().unwrap();
+        assert!(operation.bad_revisions.contains(&rollback.from));
+        assert_eq!(operation.entry.as_ref().unwrap().revisions, [&*rollback.to]);
+
+        let service = read_from(include_str!("golden/schema-2-proposed.json"));
+        let rollback = &service.rollbacks[0];
+        assert_eq!(rollback.phase, Phase::Proposed);
+        assert_eq!(steps(rollback), ["gitops_revert pending", "verify planned"]);
+        assert_eq!(rollback.proposal.as_ref().unwrap().number, Some(1));
+
+        let service = read_from(include_str!("golden/schema-2-asked.json"));
+        let plan = service.pending().unwrap();
+        assert_eq!(steps(plan), ["gitops_revert planned", "verify planned"]);
+        assert_eq!(plan.answer(), None);
+        assert_eq!(service.notifications.last_told.level, None);
+    }
+
+    #[test]
+    fn what_no_program_of_an_older_schema_wrote_is_damage() {
+        let golden = include_str!("golden/schema-2-asked.json").trim_end();
+        let body: Envelope<'_> = serde_json::from_str(golden).unwrap();
+        let body = body.body.get();
+        for (from, to) in [
+            (r#""phase":"awaiting""#, r#""phase":"unheard_of""#),
+            (r#""attempted":false"#, r#""attempted":0"#),
+            (r#""attempted":false"#, r#""attempted":false,"new":1"#),
+            (r#""steps":[]"#, r#""steps":[{"step":"new"}]"#),
+            (r#""steps":[]"#, r#""steps":{}"#),
+        ] {
+            let other = body.replace(from, to);
+            assert_ne!(body, other, "{from}");
+            let sha256 = checksum(2, 7, &other);
+            let text =
+                format!(r#"{{"schema":2,"generation":7,"sha256":"{sha256}","body":{other}}}"#);
+            let read = decode(&text);
+            assert!(matches!(read, Err(Unreadable::Damaged(_))), "{to}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::JournalError;
-use super::record::{Ledger, Rollback, ServiceState};
+use super::record::{RecoveredHistory, Rollback, ServiceState};
 use super::store::{Glimpse, Journal, read};
 
 /// What the run remembers of earlier ones, and whether it may add to it. Copies of what is writable share one file.
@@ -60,14 +60,14 @@ impl Memory {
         &mut self,
         key: &str,
         found: &[Rollback],
-        ledger: Ledger,
+        history: RecoveredHistory,
     ) -> Result<(), JournalError> {
         match self {
-            Self::Writable(journal) => journal.adopt(key, found, ledger),
+            Self::Writable(journal) => journal.adopt(key, found, history),
             Self::ReadOnly(glimpse) => {
                 let services = &mut glimpse.state.services;
                 let state = services.entry(key.to_owned()).or_default();
-                state.adopt(found, ledger);
+                state.adopt(found, history);
                 Ok(())
             }
         }

@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod load;
 mod memory;
+mod migrations;
 mod news;
 mod outbox;
 mod paths;
@@ -17,18 +18,17 @@ mod record;
 mod step;
 mod store;
 mod watch;
-mod words;
 
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Answer, Approval, Signature};
 pub use error::JournalError;
 pub use memory::Memory;
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Standing};
-pub use outbox::{Counters, Letter, Telling, Told, count};
+pub use outbox::{Counters, LastTold, Notifications, OutboxItem, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    ArgoOperation, Closing, Entry, GoesBack, Ledger, Proposal, Rollback, ServiceState, Sighting,
-    State,
+    ArgoOperation, Closing, Entry, GoesBack, Proposal, RecoveredHistory, Rollback, SeriesSeen,
+    ServiceState, State,
 };
 pub use step::{Origin, Step, StepState};
 pub use store::{Glimpse, Journal, read};

@@ -109,8 +109,7 @@ impl NewsKind {
 pub struct Standing {
     /// In one word.
     pub verdict: Verdict,
-    /// The level; nothing where it is not known, which is written as `unknown`.
-    #[serde(with = "super::words::level_or_unknown")]
+    /// The level; nothing where it is not known.
     pub level: Option<Level>,
     /// `SLO_WINDOW` (seconds).
     pub window_seconds: u64,
@@ -130,9 +129,7 @@ pub struct Standing {
     pub violated: Vec<String>,
     /// Error ratio in slices of the last hour, oldest first (0..1); none where a slice has no data.
     pub course: Vec<Option<f64>>,
-    /// What fails most, the worst of each label first, as label, value, bad and all events. None in news that an older
-    /// program wrote.
-    #[serde(default)]
+    /// What fails most, the worst of each label first, as label, value, bad and all events.
     pub offenders: Vec<(String, String, f64, Option<f64>)>,
 }
 
@@ -173,7 +170,6 @@ pub struct NewsRollback {
     /// First line of its commit's message, as its author wrote it; not to be trusted.
     pub from_subject: String,
     /// What else goes back: other commits with their titles, as their authors wrote them; not to be trusted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
     /// The restored revision.
     pub to: String,
@@ -198,7 +194,6 @@ pub struct NewsRollback {
     /// Until when a person may agree.
     pub expires_at: Option<DateTime<Utc>>,
     /// Whether the service is proven to fail more since.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub worse: bool,
     /// What was done, in order.
     pub steps: Vec<Step>,

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::news::News;
 use crate::slo::Level;
 
-/// Most letters that wait. The oldest goes first, with a trace in the log.
+/// Most items that wait. The oldest goes first, with a trace in the log.
 const MAX_WAITING: usize = 100;
 
-/// How long a letter is tried. Source: the contract of messages, "dropped with a trace after 24 h".
+/// How long an item is tried. Source: the contract of messages, "dropped with a trace after 24 h".
 const MAX_AGE: TimeDelta = TimeDelta::hours(24);
 
 /// Of how many rollbacks it is remembered where people were told.
@@ -23,12 +23,12 @@ const MAX_NAMES: usize = 50;
 
 /// All about telling people of one service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Telling {
+#[serde(deny_unknown_fields)]
+pub struct Notifications {
     /// What is still to be delivered, oldest first.
-    pub outbox: Vec<Letter>,
+    pub outbox: Vec<OutboxItem>,
     /// What they were told last.
-    pub told: Told,
+    pub last_told: LastTold,
     /// Where they were told of a rollback, by its id: what a channel wants to find again.
     pub places: BTreeMap<String, Value>,
     /// What is counted for the metrics.
@@ -38,19 +38,18 @@ pub struct Telling {
 /// News that are to be delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Letter {
+pub struct OutboxItem {
     /// What happened.
     pub news: News,
     /// The channels that have not taken it yet, by name.
-    pub to: Vec<String>,
+    pub channels: Vec<String>,
 }
 
 /// What people know of a service, so that each change is told once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Told {
-    /// The level they were told of; nothing where all was well, which is written as an empty word.
-    #[serde(with = "super::words::level_or_nothing")]
+#[serde(deny_unknown_fields)]
+pub struct LastTold {
+    /// The level they were told of; nothing where all was well.
     pub level: Option<Level>,
     /// The reasons for which a rollback is held back in this burn.
     pub held: Vec<String>,
@@ -66,7 +65,7 @@ pub struct Told {
 
 /// Counts since the state began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Counters {
     /// Ended rollbacks by outcome.
     pub rollbacks: BTreeMap<String, u64>,
@@ -84,32 +83,32 @@ pub struct Counters {
     pub last_run: Option<DateTime<Utc>>,
 }
 
-impl Telling {
+impl Notifications {
     /// Puts news into the outbox, for channels that serve it.
-    pub fn post(&mut self, news: News, to: Vec<String>) {
-        if to.is_empty() || self.outbox.iter().any(|letter| letter.news.id == news.id) {
+    pub fn post(&mut self, news: News, channels: Vec<String>) {
+        if channels.is_empty() || self.outbox.iter().any(|item| item.news.id == news.id) {
             return;
         }
-        self.outbox.push(Letter { news, to });
+        self.outbox.push(OutboxItem { news, channels });
     }
 
     /// Takes out what is too old, and the oldest beyond the limit. Returns what was dropped.
-    pub fn drop_old(&mut self, now: DateTime<Utc>) -> Vec<Letter> {
+    pub fn drop_old(&mut self, now: DateTime<Utc>) -> Vec<OutboxItem> {
         let excess = self.outbox.len().saturating_sub(MAX_WAITING);
-        let mut dropped: Vec<Letter> = self.outbox.drain(..excess).collect();
-        let is_old = |letter: &mut Letter| now - letter.news.at > MAX_AGE;
+        let mut dropped: Vec<OutboxItem> = self.outbox.drain(..excess).collect();
+        let is_old = |item: &mut OutboxItem| now - item.news.at > MAX_AGE;
         dropped.extend(self.outbox.extract_if(.., is_old));
         dropped
     }
 
-    /// Notes that a channel took a letter, or never will.
+    /// Notes that a channel took an item, or never will.
     pub fn settle(&mut self, news: &str, channel: &str) {
-        for letter in &mut self.outbox {
-            if letter.news.id == news {
-                letter.to.retain(|waiting| waiting != channel);
+        for item in &mut self.outbox {
+            if item.news.id == news {
+                item.channels.retain(|waiting| waiting != channel);
             }
         }
-        self.outbox.retain(|letter| !letter.to.is_empty());
+        self.outbox.retain(|item| !item.channels.is_empty());
     }
 
     /// Remembers where people were told of a rollback.

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::{Answer, Approval, Signature};
 use super::news::NewsKind;
-use super::outbox::Telling;
+use super::outbox::Notifications;
 use super::step::{Origin, Step, StepState};
 use super::watch::Watch;
-use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
-use crate::policy::{Plan, Undone};
+use crate::policy::{Event, IllegalEvent, Order, Phase, Plan, StepKind, Undone, next, steps};
 
 /// How many ended rollbacks of a service are kept.
 const MAX_KEPT: usize = 200;
@@ -43,24 +42,19 @@ pub struct ServiceState {
     pub rollbacks: Vec<Rollback>,
     /// Since when this memory is whole. Nothing where it began empty, or an older generation had to do: then it is
     /// filled from what the branch and Argo CD remember before anything rests on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ledger: Option<Ledger>,
+    pub recovered_from: Option<RecoveredHistory>,
     /// What people are told of it.
-    #[serde(default)]
-    pub telling: Telling,
-    /// What Prometheus held of it when it was last seen whole. Files of schema 2 from before this field are still read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sighting: Option<Sighting>,
-    /// What passes saw at the tip of the branch; nothing before the first one that looked. Files of earlier versions
-    /// lack it and are read as such.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Notifications,
+    /// What Prometheus held of it when it was last seen whole.
+    pub series_seen: Option<SeriesSeen>,
+    /// What passes saw at the tip of the branch; nothing before the first one that looked.
     pub watch: Option<Watch>,
 }
 
 /// What a metrics back end held of a service at a moment: what it kept of that moment it still has to hold later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sighting {
+pub struct SeriesSeen {
     /// The moment, by the back end's clock.
     pub at: DateTime<Utc>,
     /// How many series counted its events.
@@ -72,7 +66,7 @@ pub struct Sighting {
 /// Age at which a sighting is replaced by a newer one: the state need not be written in every pass.
 const RENEWED_AFTER: TimeDelta = TimeDelta::minutes(30);
 
-impl Sighting {
+impl SeriesSeen {
     /// Tells whether a newer sighting is worth to be remembered in the place of this one.
     pub fn is_superseded_by(&self, newer: &Self) -> bool {
         self.question != newer.question
@@ -85,7 +79,7 @@ impl Sighting {
 /// What a memory was filled from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ledger {
+pub struct RecoveredHistory {
     /// When.
     pub read_at: DateTime<Utc>,
     /// From what, for people.
@@ -103,14 +97,12 @@ pub struct Rollback {
     /// Why, in a sentence fragment.
     pub why: String,
     /// First line of the bad commit's message, as its author wrote it; not to be trusted. Empty where it is not known.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subject: String,
     /// The bad revision.
     pub from: String,
     /// Content of the watched paths there.
     pub from_state: String,
     /// What goes back and what stays.
-    #[serde(default, skip_serializing_if = "GoesBack::is_nothing")]
     pub goes_back: GoesBack,
     /// The restored revision.
     pub to: String,
@@ -129,56 +121,42 @@ pub struct Rollback {
     /// How far it has come.
     pub phase: Phase,
     /// What a person was asked about it, where somebody had to be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
     /// What people were told of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<NewsKind>,
     /// Who lifted its hold, where somebody did: its revision may be deployed, blamed and rolled back again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<Signature>,
     /// Whether a push was attempted: then it counts for the limits.
     pub attempted: bool,
     /// The commit, once it is on the branch.
     pub commit: Option<String>,
     /// The pull request, where one stands in for the push.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<Proposal>,
     /// What is asked of Argo CD, where the service has an application.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argocd: Option<ArgoOperation>,
     /// The settings of auto-sync, where it was switched off for this: what a person may put back once git is right.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_sync_before: Option<serde_json::Value>,
     /// When it took effect.
     pub effective_at: Option<DateTime<Utc>>,
-    /// Whether it was begun because the service was gone: then the pods have to be back too. A file without this
-    /// field means no.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether it was begun because the service was gone: then the pods have to be back too.
     pub outage: bool,
-    /// Whether the service is proven to fail more since it took effect: what it put back is no target again. A file
-    /// without this field means that nobody saw that.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the service is proven to fail more since it took effect: what it put back is no target again.
     pub worse: bool,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// What was done, in order.
+    /// Every step, in the order of the walk: what was done, and what is still to be taken.
     pub steps: Vec<Step>,
 }
 
-/// What a rollback takes back and what it leaves. A file of an older program has none of it: then all that came after
-/// the restored revision goes back.
+/// What a rollback takes back and what it leaves. Empty where all that came after the restored revision goes back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct GoesBack {
     /// Content of the watched paths at the tip when it was judged; empty where it is that of the bad revision.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub tip_state: String,
     /// The later changes that stay, newest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keeps: Vec<String>,
     /// Every commit that is taken back, newest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<Undone>,
 }
 
@@ -196,10 +174,6 @@ impl GoesBack {
             undone: plan.undone.clone(),
         }
     }
-
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// A pull request that a person may merge or close.
@@ -213,7 +187,6 @@ pub struct Proposal {
     /// Where a person sees it.
     pub url: Option<String>,
     /// Why this program is closing it, written down before it does: else a person closed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing: Option<Closing>,
 }
 
@@ -234,13 +207,11 @@ pub enum Closing {
 pub struct ArgoOperation {
     /// The application.
     pub application: String,
-    /// What is asked for, and when.
-    pub order: Order,
     /// The account that asks, as Argo CD calls it.
     pub user: String,
     /// The commits at which the bad revision is in effect: an operation on one of them stands in the way.
-    pub bad: Vec<String>,
-    /// The history entry to go back to, and its revisions; for [`Order::RollBackFirst`] only.
+    pub bad_revisions: Vec<String>,
+    /// The history entry to go back to, and its revisions; nothing where the branch is put back first.
     pub entry: Option<Entry>,
     /// When it was asked for last, written down before it is sent.
     pub asked_at: Option<DateTime<Utc>>,
@@ -260,7 +231,7 @@ pub struct Entry {
 
 impl Rollback {
     /// Begins a rollback of which nothing else is known or done yet. `recovery_ratio` is the error ratio under which
-    /// the burn has stopped (0..1).
+    /// the burn has stopped (0..1). It puts the branch back, until [`Self::walks`] says otherwise.
     pub fn begin(
         id: String,
         origin: Origin,
@@ -268,7 +239,7 @@ impl Rollback {
         begun_at: DateTime<Utc>,
         recovery_ratio: f64,
     ) -> Self {
-        Self {
+        let mut rollback = Self {
             id,
             origin,
             why,
@@ -297,7 +268,53 @@ impl Rollback {
             worse: false,
             ended_at: None,
             steps: Vec::new(),
-        }
+        };
+        rollback.walks(None);
+        rollback
+    }
+
+    /// Lays the steps out in the order in which the branch and the application are put back; nothing where no
+    /// application is configured. What is known of a step stays known.
+    pub fn walks(&mut self, order: Option<Order>) {
+        let steps = steps(order).iter().map(|step| {
+            let known = self.steps.iter().find(|known| known.step == *step);
+            known.cloned().unwrap_or(Step {
+                step: *step,
+                state: StepState::Planned,
+                at: self.begun_at,
+                detail: String::new(),
+            })
+        });
+        self.steps = steps.collect();
+    }
+
+    /// Returns the steps that were taken, whatever came of them.
+    pub fn taken(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        let steps = self.steps.iter();
+        steps.filter(|step| step.state != StepState::Planned)
+    }
+
+    /// Returns what was written down last, the later step of two in the same second.
+    pub fn latest(&self) -> Option<&Step> {
+        self.taken().max_by_key(|step| step.at)
+    }
+
+    /// Tells whether a step is part of the walk. One that failed is not: the walk ends there, or another step takes its
+    /// place.
+    pub fn takes(&self, step: StepKind) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|known| known.step == step && known.state != StepState::Failed)
+    }
+
+    /// Tells whether the application is put back before its branch.
+    pub fn rolls_back_first(&self) -> bool {
+        self.takes(StepKind::ArgocdRollback) && self.puts_the_branch_back()
+    }
+
+    /// Tells whether the branch is put back; else the application alone is.
+    pub fn puts_the_branch_back(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|known| known.step == StepKind::GitopsRevert)
     }
 
     /// Writes down how a step stands, in the place of what was known of it before.
@@ -395,7 +412,7 @@ impl ServiceState {
     }
 
     /// Adds what is remembered elsewhere; what is known here stays as it is.
-    pub fn adopt(&mut self, found: &[Rollback], ledger: Ledger) {
+    pub fn adopt(&mut self, found: &[Rollback], history: RecoveredHistory) {
         for rollback in found {
             let known = self
                 .rollbacks
@@ -409,7 +426,7 @@ impl ServiceState {
             }
         }
         self.rollbacks.sort_by_key(|past| past.begun_at);
-        self.ledger = Some(ledger);
+        self.recovered_from = Some(history);
     }
 
     /// Writes a rollback in the place of what was known of it before.

@@ -22,6 +22,8 @@ pub enum Origin {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum StepState {
+    /// Still to be taken.
+    Planned,
     /// Recorded before it is done.
     Intended,
     /// Done, and seen to be done.
@@ -47,7 +49,7 @@ pub struct Step {
     pub step: StepKind,
     /// How it stands.
     pub state: StepState,
-    /// Since when.
+    /// Since when; a step that is still to be taken, since the rollback was begun.
     pub at: DateTime<Utc>,
     /// What was found or done.
     pub detail: String,

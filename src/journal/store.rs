@@ -9,7 +9,7 @@ use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::load::{Loaded, encode, load};
 use super::paths::{beside, folder};
-use super::record::{Ledger, Rollback, ServiceState, State};
+use super::record::{RecoveredHistory, Rollback, ServiceState, State};
 use super::watch::Watch;
 
 /// The state of this run: locked for as long as it lives. Copies share it, so that one run can serve several services.
@@ -138,10 +138,10 @@ impl Journal {
         &mut self,
         service: &str,
         found: &[Rollback],
-        ledger: Ledger,
+        history: RecoveredHistory,
     ) -> Result<(), JournalError> {
         let mut open = self.open_file();
-        open.of(service).adopt(found, ledger);
+        open.of(service).adopt(found, history);
         open.save()
     }
 

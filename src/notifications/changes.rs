@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::journal::{NewsKind, Phase, Rollback, ServiceState, Told};
+use crate::journal::{LastTold, NewsKind, Phase, Rollback, ServiceState};
 use crate::outcome::Holds;
 use crate::policy::Reason;
 use crate::record::{ActionKind, Record};
@@ -60,9 +60,9 @@ impl Change {
 
 /// Returns what is new, and notes that people know it from now on.
 pub(super) fn changes(state: &mut ServiceState, seen: &Seen<'_>) -> Vec<Change> {
-    let is_whole = state.ledger.is_some();
+    let is_whole = state.recovered_from.is_some();
     let mut changes = Vec::new();
-    let told = &mut state.telling.told;
+    let told = &mut state.notifications.last_told;
     changes.extend(memory(told, seen, is_whole));
     changes.extend(sight(told, seen));
     changes.extend(level(told, seen));
@@ -74,7 +74,7 @@ pub(super) fn changes(state: &mut ServiceState, seen: &Seen<'_>) -> Vec<Change> 
     changes
 }
 
-fn memory(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
+fn memory(told: &mut LastTold, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
     if is_whole {
         told.held.retain(|reason| reason != MEMORY);
         let detail = format!("the state file was damaged: {}", seen.damage?);
@@ -94,7 +94,7 @@ fn memory(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
 }
 
 /// Tells once that a service cannot be measured, and once that it can again.
-fn sight(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
+fn sight(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
     let is_blind = seen.is_unavailable || seen.record.budget.level.is_none();
     if !is_blind {
         told.blind_runs = 0;
@@ -112,7 +112,7 @@ fn sight(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
 }
 
 /// Tells of a level that is crossed upwards. One that the consumption only left by a hair is not crossed again.
-fn level(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
+fn level(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
     let now = seen.record.budget.level?;
     let before = told.level.unwrap_or(Level::Ok);
     if now < before {
@@ -145,7 +145,7 @@ fn level(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
 }
 
 /// Tells once in a burn of each reason for which a rollback is held back.
-fn held(told: &mut Told, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
+fn held(told: &mut LastTold, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
     let record = seen.record;
     match record.verdict {
         Verdict::Burning => {}
@@ -233,7 +233,7 @@ fn needs_a_person(reason: Reason) -> bool {
     }
 }
 
-fn back(told: &mut Told, seen: &Seen<'_>) -> Option<Change> {
+fn back(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
     let back = match seen.holds {
         Holds::NotLookedAt => return None,
         Holds::Kept => {
@@ -275,7 +275,7 @@ fn life(rollback: &mut Rollback, at: DateTime<Utc>) -> Vec<Change> {
             changes.push(Change {
                 rollback: Some(rollback.id.clone()),
                 needs_a_person,
-                detail: rollback.steps.last().map(|step| step.detail.clone()),
+                detail: rollback.latest().map(|step| step.detail.clone()),
                 ..Change::of(kind)
             });
         }

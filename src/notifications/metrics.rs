@@ -51,7 +51,10 @@ pub(crate) async fn hand_on(journal: &mut Journal, mut services: Vec<(&Service<'
         for service in served.into_iter().filter(|_| !failures.is_empty()) {
             super::remember(service, journal, |state| {
                 for failure in &failures {
-                    count(&mut state.telling.counters.failures, failure.channel());
+                    count(
+                        &mut state.notifications.counters.failures,
+                        failure.channel(),
+                    );
                 }
             });
         }
@@ -60,7 +63,7 @@ pub(crate) async fn hand_on(journal: &mut Journal, mut services: Vec<(&Service<'
 }
 
 fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
-    let counters = &mut state.telling.counters;
+    let counters = &mut state.notifications.counters;
     let result = match exit {
         Exit::Complete => "complete",
         Exit::PersonNeeded => "person_needed",
@@ -97,7 +100,7 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
 
 fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numbers {
     let objective = &service.config.objective;
-    let telling = &state.telling;
+    let telling = &state.notifications;
     let counters = &telling.counters;
     let remembered = history(state);
     let at = Utc::now();
@@ -119,7 +122,7 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
             in_progress: in_flight.is_some_and(|phase| !phase.waits_for_a_person()),
             approval_pending: in_flight.is_some_and(Phase::waits_for_a_person),
             holds: remembered.all().iter().filter(is_held).count(),
-            hold_violated: Some(telling.told.violated),
+            hold_violated: Some(telling.last_told.violated),
             left_this_hour: Some(left(
                 service.config.policy.max_per_hour,
                 chrono::Duration::hours(1),

@@ -12,7 +12,7 @@ use chrono::Utc;
 use tokio::task::{JoinError, JoinHandle};
 
 use self::changes::{Seen, changes};
-use self::post::{Bag, Receipt, note};
+use self::post::{Batch, Delivery, note};
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::log_file::AUDIT;
@@ -29,7 +29,7 @@ pub(crate) use metrics::hand_on;
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// Messages that are on their way while a run goes on.
-pub(crate) struct Underway(Option<JoinHandle<Vec<Receipt>>>);
+pub(crate) struct Underway(Option<JoinHandle<Vec<Delivery>>>);
 
 /// Tells what is new right after something was done, and does not wait for anybody to take it.
 pub(crate) async fn at_once(
@@ -48,8 +48,8 @@ pub(crate) async fn at_once(
     };
     post_what_is_new(service, journal, &seen).await;
     let state = journal.service(&service.key);
-    let bag = Bag::of(&service.tellers, &state);
-    Underway(bag.map(|bag| tokio::spawn(bag.deliver())))
+    let batch = Batch::of(&service.tellers, &state);
+    Underway(batch.map(|batch| tokio::spawn(batch.deliver())))
 }
 
 /// Gives the messages a moment to arrive and notes what became of them, before a run waits long for its proof: were
@@ -78,10 +78,10 @@ pub(crate) async fn collect(service: &Service<'_>, journal: &mut Journal, underw
 fn settle(
     service: &Service<'_>,
     journal: &mut Journal,
-    delivered: Result<Vec<Receipt>, JoinError>,
+    delivered: Result<Vec<Delivery>, JoinError>,
 ) {
     match delivered {
-        Ok(receipts) => take(service, journal, &receipts),
+        Ok(deliveries) => take(service, journal, &deliveries),
         Err(error) => {
             tracing::warn!(error = %error, "what was told is not known; it is told again")
         }
@@ -112,9 +112,9 @@ pub(crate) async fn at_the_end(
     }
     if !service.stop.is_told() {
         let state = journal.service(&service.key);
-        if let Some(bag) = Bag::of(&service.tellers, &state) {
-            let receipts = bag.deliver().await;
-            take(service, journal, &receipts);
+        if let Some(batch) = Batch::of(&service.tellers, &state) {
+            let deliveries = batch.deliver().await;
+            take(service, journal, &deliveries);
         }
     }
     metrics::of_the_run(service, journal, record, ended.exit)
@@ -144,21 +144,21 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &S
             .filter(|channel| service.tellers.serves(*channel))
             .map(|channel| channel.as_str().to_owned())
             .collect();
-        state.telling.post(news, served);
+        state.notifications.post(news, served);
     }
-    for dropped in state.telling.drop_old(seen.at) {
+    for dropped in state.notifications.drop_old(seen.at) {
         tracing::error!(
             target: AUDIT,
             news = %dropped.news.id,
-            channels = dropped.to.join(", "),
+            channels = dropped.channels.join(", "),
             "dropped: nobody could be told for too long"
         );
     }
     remember(service, journal, |known| *known = state);
 }
 
-fn take(service: &Service<'_>, journal: &mut Journal, receipts: &[Receipt]) {
-    remember(service, journal, |state| note(state, receipts));
+fn take(service: &Service<'_>, journal: &mut Journal, deliveries: &[Delivery]) {
+    remember(service, journal, |state| note(state, deliveries));
 }
 
 /// Writes down what people were told. Where that fails they may be told twice, which changes nothing else.

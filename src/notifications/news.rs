@@ -195,7 +195,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
         application,
         expires_at: asked.or_else(|| rollback.proposal.as_ref().map(|_: &Proposal| proposed())),
         worse: rollback.worse,
-        steps: rollback.steps.clone(),
+        steps: rollback.taken().cloned().collect(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::journal::{Letter, ServiceState, count};
+use crate::journal::{OutboxItem, ServiceState, count};
 use crate::notify::{Channel, Handle, Handles, Tellers, Told};
 
 /// How long one message on one channel may take, with its further tries. All channels are told at the same time.
@@ -14,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one channel may take for all its messages of a run.
 const ALL: Duration = Duration::from_secs(30);
 
-/// What became of one letter on one channel.
-pub(super) struct Receipt {
+/// What became of one item on one channel.
+pub(super) struct Delivery {
     news: String,
     rollback: Option<String>,
     channel: Channel,
@@ -23,32 +23,32 @@ pub(super) struct Receipt {
 }
 
 /// What waits, with all that is needed to deliver it.
-pub(super) struct Bag {
+pub(super) struct Batch {
     tellers: Arc<Tellers>,
-    letters: Vec<Letter>,
+    items: Vec<OutboxItem>,
     places: BTreeMap<String, Handles>,
 }
 
-impl Bag {
+impl Batch {
     /// Takes a copy of what waits; nothing where nothing does.
     pub(super) fn of(tellers: &Arc<Tellers>, state: &ServiceState) -> Option<Self> {
-        let telling = &state.telling;
-        if telling.outbox.is_empty() {
+        let notifications = &state.notifications;
+        if notifications.outbox.is_empty() {
             return None;
         }
-        let places = telling.places.iter().filter_map(|(id, place)| {
+        let places = notifications.places.iter().filter_map(|(id, place)| {
             let handles = serde_json::from_value(place.clone());
             Some((id.clone(), handles.ok()?))
         });
         Some(Self {
             tellers: Arc::clone(tellers),
-            letters: telling.outbox.clone(),
+            items: notifications.outbox.clone(),
             places: places.collect(),
         })
     }
 
     /// Delivers all of it, as far as that can be done now.
-    pub(super) async fn deliver(self) -> Vec<Receipt> {
+    pub(super) async fn deliver(self) -> Vec<Delivery> {
         let (one, two, three, four, five) = tokio::join!(
             self.deliver_on(Channel::Pagerduty),
             self.deliver_on(Channel::Slack),
@@ -63,32 +63,32 @@ impl Bag {
     }
 
     /// Delivers what one channel has not taken yet, in order, until it cannot take more.
-    async fn deliver_on(&self, channel: Channel) -> Vec<Receipt> {
-        let waiting = self.letters.iter().filter(|letter| {
-            let mut to = letter.to.iter();
-            to.any(|name| name == channel.as_str())
-        });
-        let mut receipts = Vec::new();
+    async fn deliver_on(&self, channel: Channel) -> Vec<Delivery> {
+        let waiting = self
+            .items
+            .iter()
+            .filter(|item| item.channels.iter().any(|name| name == channel.as_str()));
+        let mut deliveries = Vec::new();
         let mut places = self.places.clone();
         let until = tokio::time::Instant::now() + ALL;
-        for letter in waiting {
+        for item in waiting {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if left.is_zero() {
                 break;
             }
-            let rollback = letter.news.rollback.as_ref().map(|it| it.id.clone());
+            let rollback = item.news.rollback.as_ref().map(|it| it.id.clone());
             let handles = rollback.as_ref().and_then(|id| places.get(id));
             let handles = handles.cloned().unwrap_or_default();
             let told = self
                 .tellers
-                .tell(channel, &letter.news, &handles, PATIENCE.min(left))
+                .tell(channel, &item.news, &handles, PATIENCE.min(left))
                 .await;
             if let (Some(id), Some(handle)) = (&rollback, handle_of(&told)) {
                 places.entry(id.clone()).or_default().keep(handle);
             }
             let has_to_wait = matches!(told, Told::Later { .. });
-            receipts.push(Receipt {
-                news: letter.news.id.clone(),
+            deliveries.push(Delivery {
+                news: item.news.id.clone(),
                 rollback,
                 channel,
                 told,
@@ -97,7 +97,7 @@ impl Bag {
                 break;
             }
         }
-        receipts
+        deliveries
     }
 }
 
@@ -108,32 +108,32 @@ fn handle_of(told: &Told) -> Option<Handle> {
     }
 }
 
-/// Notes what became of the letters.
-pub(super) fn note(state: &mut ServiceState, receipts: &[Receipt]) {
-    for receipt in receipts {
-        let channel = receipt.channel.as_str();
-        let telling = &mut state.telling;
-        if let (Some(id), Some(handle)) = (&receipt.rollback, handle_of(&receipt.told)) {
-            let known = telling.places.get(id).cloned();
+/// Notes what became of the items.
+pub(super) fn note(state: &mut ServiceState, deliveries: &[Delivery]) {
+    for delivery in deliveries {
+        let channel = delivery.channel.as_str();
+        let notifications = &mut state.notifications;
+        if let (Some(id), Some(handle)) = (&delivery.rollback, handle_of(&delivery.told)) {
+            let known = notifications.places.get(id).cloned();
             let known = known.and_then(|place| serde_json::from_value::<Handles>(place).ok());
             let mut handles = known.unwrap_or_default();
             handles.keep(handle);
             // Numbers and strings are always JSON.
             if let Ok(place) = serde_json::to_value(handles) {
-                telling.keep_place(id, place);
+                notifications.keep_place(id, place);
             }
         }
-        let news = receipt.news.as_str();
-        match &receipt.told {
-            Told::Delivered { .. } => telling.settle(news, channel),
+        let news = delivery.news.as_str();
+        match &delivery.told {
+            Told::Delivered { .. } => notifications.settle(news, channel),
             Told::Later { why, .. } => {
                 tracing::warn!(target: crate::log_file::AUDIT, channel, news, why, "not told yet");
-                count(&mut telling.counters.failures, channel);
+                count(&mut notifications.counters.failures, channel);
             }
             Told::Never { why } => {
                 tracing::error!(target: crate::log_file::AUDIT, channel, news, why, "cannot be told");
-                count(&mut telling.counters.failures, channel);
-                telling.settle(news, channel);
+                count(&mut notifications.counters.failures, channel);
+                notifications.settle(news, channel);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::series::SeenForm;
 use super::sighting::Recall;
 use super::unjudged::{self, unjudged};
 use crate::clients::prometheus::{Prometheus, PrometheusError, QueryAnswer, RangeSeries};
-use crate::journal::Sighting;
+use crate::journal::SeriesSeen;
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
 };
@@ -78,7 +78,7 @@ pub struct Observation {
     /// In which form the service is counted.
     pub(super) seen: SeenForm,
     /// What the back end holds of the service, for later passes; nothing where something is known to be missing.
-    pub sighting: Option<Sighting>,
+    pub sighting: Option<SeriesSeen>,
 }
 
 impl Metrics<'_> {
@@ -99,7 +99,7 @@ impl Metrics<'_> {
     pub async fn observe_since(
         &self,
         objective: &Objective,
-        seen: Option<&Sighting>,
+        seen: Option<&SeriesSeen>,
     ) -> Result<Observation, PrometheusError> {
         let clock = self.clock().await?;
         let queries = self.queries.seen(clock.seen);
@@ -114,7 +114,7 @@ impl Metrics<'_> {
         &self,
         clock: Clock,
         objective: &Objective,
-        seen: Option<&Sighting>,
+        seen: Option<&SeriesSeen>,
     ) -> Result<Observation, PrometheusError> {
         let now = clock.now;
         if clock.skew > NOTED_CLOCK_SKEW {
@@ -279,7 +279,7 @@ impl Metrics<'_> {
     pub async fn doubt(
         &self,
         recent: &RecentSlices,
-        seen: Option<&Sighting>,
+        seen: Option<&SeriesSeen>,
     ) -> Result<Option<String>, PrometheusError> {
         let queries = self.queries.seen(recent.seen);
         let counted = Metrics {

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::metrics::Metrics;
 use super::parts::{Parts, Quantity};
-use crate::journal::Sighting;
+use crate::journal::SeriesSeen;
 
 /// For how long an earlier sighting is held against the back end: long enough for people to bring a store back, and
 /// then what is there is taken as all there is, as after a store was taken away on purpose.
@@ -23,13 +23,17 @@ pub(super) struct Recall<'s> {
     /// The question, where the series have names to ask for.
     question: Option<String>,
     /// The earlier sighting, and how long ago it was.
-    before: Option<(&'s Sighting, Duration)>,
+    before: Option<(&'s SeriesSeen, Duration)>,
 }
 
 impl Metrics<'_> {
     /// Prepares the comparison with an earlier sighting. One of another question, of the future or of long ago says
     /// nothing; one of this very moment does, because some servers know no part of a second.
-    pub(super) fn recall<'s>(&self, seen: Option<&'s Sighting>, now: DateTime<Utc>) -> Recall<'s> {
+    pub(super) fn recall<'s>(
+        &self,
+        seen: Option<&'s SeriesSeen>,
+        now: DateTime<Utc>,
+    ) -> Recall<'s> {
         let query = self.queries.series_seen(None);
         let question = query.map(|query| format!("{}: {query}", self.prometheus.origin()));
         let before = seen.filter(|seen| Some(&seen.question) == question.as_ref());
@@ -80,13 +84,13 @@ impl Recall<'_> {
     }
 
     /// Returns what is to be remembered, where everything is there.
-    pub(super) fn sighting(&self, found: &Parts, now: DateTime<Utc>) -> Option<Sighting> {
+    pub(super) fn sighting(&self, found: &Parts, now: DateTime<Utc>) -> Option<SeriesSeen> {
         let is_whole = found.partial().is_none() && self.lost(found).is_none();
         let series = match found.quantity("series") {
             Quantity::Number(series) if series >= 1.0 && is_whole => series,
             Quantity::Number(_) | Quantity::Absent | Quantity::Invalid(_) => return None,
         };
-        Some(Sighting {
+        Some(SeriesSeen {
             at: now,
             series: series as u32,
             question: self.question.clone()?,
@@ -104,8 +108,8 @@ mod tests {
     use crate::clients::prometheus::{InstantSample, QueryAnswer};
     use crate::observe::queries::PART;
 
-    fn sighting(series: u32) -> Sighting {
-        Sighting {
+    fn sighting(series: u32) -> SeriesSeen {
+        SeriesSeen {
             at: DateTime::UNIX_EPOCH,
             series,
             question: "http://prometheus: count(x)".to_owned(),
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn a_sighting_is_renewed_where_it_teaches_something() {
         let old = sighting(24);
-        let newer = |minutes: i64, series: u32| Sighting {
+        let newer = |minutes: i64, series: u32| SeriesSeen {
             at: old.at + TimeDelta::minutes(minutes),
             ..sighting(series)
         };
@@ -176,7 +180,7 @@ mod tests {
         assert!(old.is_superseded_by(&newer(5, 25)));
         assert!(old.is_superseded_by(&newer(30, 3)));
         assert!(old.is_superseded_by(&newer(-1, 24)));
-        let other = Sighting {
+        let other = SeriesSeen {
             question: "http://other: count(x)".to_owned(),
             ..newer(5, 24)
         };

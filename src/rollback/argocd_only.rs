@@ -15,7 +15,7 @@ use crate::journal::{
 };
 use crate::outcome::Ended;
 use crate::policy::{Plan, Reason, short};
-use crate::record::{Record, StepPart, StepProgress};
+use crate::record::{Record, StepPart};
 use crate::service::Service;
 use crate::with_sources;
 
@@ -107,13 +107,12 @@ pub(crate) async fn alone(
     }
     let at = now();
     let id_of_rollback = request.id(&service.key, &plan.from, at, &memory.of(&service.key));
-    let rollback = Rollback {
+    let mut rollback = Rollback {
         place: application_place(argo),
         argocd: Some(ArgoOperation {
             application: argo.name(),
-            order: Order::RollBackOnly,
             user,
-            bad,
+            bad_revisions: bad,
             entry: Some(Entry { id, revisions }),
             asked_at: None,
             terminated: false,
@@ -125,11 +124,12 @@ pub(crate) async fn alone(
         },
         ..request.begin(id_of_rollback, plan, at)
     };
+    rollback.walks(Some(Order::RollBackOnly));
     match memory {
         Memory::ReadOnly(_) => {
             let step = StepPart {
                 step: StepKind::ArgocdRollback,
-                state: StepProgress::Planned,
+                state: StepState::Planned,
                 detail: format!(
                     "application {} goes back to history entry {id}{}; git still holds {}",
                     argo.name(),

@@ -8,11 +8,11 @@ use super::pending::ask;
 use super::preflight::{Stopped, prepare};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
 use crate::exit::Exit;
-use crate::journal::{ArgoOperation, Memory, Order, StepKind, now};
+use crate::journal::{ArgoOperation, Memory, StepKind, StepState, now};
 use crate::log_file::AUDIT;
 use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason};
-use crate::record::{Record, StepPart, StepProgress};
+use crate::record::{Record, StepPart};
 use crate::service::Service;
 
 /// Does what was decided: nothing, a plan shown, or a rollback begun and followed to its outcome.
@@ -143,15 +143,15 @@ fn planned(
     let mut steps = vec![revert];
     if let Some(argo_operation) = argo_operation {
         let app = &argo_operation.application;
-        match (&argo_operation.order, &argo_operation.entry) {
-            (Order::RollBackFirst | Order::RollBackOnly, Some(entry)) => steps.insert(
+        match &argo_operation.entry {
+            Some(entry) => steps.insert(
                 0,
                 (
                     StepKind::ArgocdRollback,
                     format!("application {app} goes back to history entry {}", entry.id),
                 ),
             ),
-            (Order::RollBackFirst | Order::RollBackOnly | Order::RevertFirst, _) => {
+            None => {
                 steps.push((StepKind::ArgocdSync, format!("application {app} is synced")));
             }
         }
@@ -160,7 +160,7 @@ fn planned(
         .into_iter()
         .map(|(step, detail)| StepPart {
             step,
-            state: StepProgress::Planned,
+            state: StepState::Planned,
             detail,
         })
         .collect()

@@ -1,13 +1,13 @@
 //! The walk over the steps of a rollback. Each step looks first how far it is, does what is left, and says whether
 //! the next one follows; a run that goes on with an earlier one's rollback is the same walk. Which steps there are,
-//! and in which order, is [`policy::steps`](crate::policy::steps); what a step does is in its own file under
-//! `steps/`.
+//! and in which order, the rollback says; [`policy::steps`](crate::policy::steps) laid them out. What a step does is in
+//! its own file under `steps/`.
 
 use super::execution::Execution;
 use crate::clients::git::{Git, Snapshot};
 use crate::notifications;
 use crate::outcome::{Ended, Outage};
-use crate::policy::{StepKind, steps};
+use crate::policy::StepKind;
 use crate::record::Record;
 
 /// What the steps have at hand.
@@ -75,9 +75,9 @@ impl Execution<'_> {
     ) -> Result<Went, Outage> {
         let mut taken = Vec::new();
         loop {
-            // The list may become another one on the way: what Argo CD will not do is left to the branch.
-            let order = self.rollback.argocd.as_ref().map(|it| it.order);
-            let mut left = steps(order).iter().copied();
+            // A step may give way to another: what Argo CD will not do is left to the branch.
+            let steps = self.rollback.steps.iter().map(|known| known.step);
+            let mut left = steps.filter(|step| self.rollback.takes(*step));
             let Some(step) = left.find(|step| wanted(*step) && !taken.contains(step)) else {
                 return Ok(Went::On);
             };

@@ -63,7 +63,7 @@ impl<'a> Execution<'a> {
     }
 
     pub(crate) fn write_down(&mut self) {
-        if let Some(step) = self.rollback.steps.last() {
+        if let Some(step) = self.rollback.latest() {
             let (name, state) = (step.step.as_str(), step.state.as_str());
             tracing::info!(target: AUDIT, { rollback.id = %self.rollback.id, step = name, state, detail = %step.detail }, "step");
         }
@@ -80,10 +80,7 @@ impl<'a> Execution<'a> {
     /// Ends the run with what became of the rollback.
     pub(crate) fn ended(self, record: Record, outage: Option<Outage>) -> Ended {
         let rollback = &self.rollback;
-        let last = rollback
-            .steps
-            .last()
-            .map_or("", |step| step.detail.as_str());
+        let last = rollback.latest().map_or("", |step| step.detail.as_str());
         tracing::info!(target: AUDIT, { rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last }, "rollback");
         let mut record = record.with_rollback(rollback).with_diff(self.diff.clone());
         record = match rollback.phase {

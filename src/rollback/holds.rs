@@ -61,5 +61,5 @@ fn is_watched(state: &ServiceState) -> bool {
         let landed = matches!(past.phase, Phase::Recovered | Phase::Ineffective);
         landed && past.released.is_none() && Utc::now() - past.begun_at < WATCHED_FOR
     });
-    is_young || state.telling.told.violated
+    is_young || state.notifications.last_told.violated
 }

@@ -11,7 +11,7 @@ use crate::journal::{
 };
 use crate::log_file::AUDIT;
 use crate::notify::{CommitStory, commit_message};
-use crate::policy::Plan;
+use crate::policy::{Plan, order};
 use crate::record::Record;
 use crate::service::Service;
 
@@ -128,14 +128,17 @@ impl Intent<'_> {
             by: &by,
             record,
         });
-        Rollback {
+        let mut rollback = Rollback {
             subject: subject.chars().take(MAX_SUBJECT).collect(),
             place: place(git),
             to_state: to_state.clone(),
             message,
             argocd: argo_operation.clone(),
             ..request.begin(id, plan, at)
-        }
+        };
+        let entry = argo_operation.as_ref().map(|it| it.entry.is_some());
+        rollback.walks(entry.map(order));
+        rollback
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clients::argocd::{
 use crate::clients::git::Snapshot;
 use crate::journal::{ArgoOperation, Entry, Origin};
 use crate::observe;
-use crate::policy::{Plan, Reason, may_roll_back_first, order};
+use crate::policy::{Plan, Reason, may_roll_back_first};
 use crate::service::Service;
 use crate::with_sources;
 
@@ -66,10 +66,9 @@ pub(crate) async fn prepare(
         .flatten();
     Ok(Some(ArgoOperation {
         application: argo.name(),
-        order: order(entry.is_some()),
         user,
         // What is deployed of a change that stays holds the bad one too.
-        bad: std::iter::once(&plan.from)
+        bad_revisions: std::iter::once(&plan.from)
             .chain(&plan.keeps)
             .flat_map(|change| bad_commits(snapshot, change, app))
             .collect(),

@@ -11,8 +11,8 @@ use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
 use crate::evaluation::measure;
 use crate::journal::{
-    ArgoOperation, Entry, GoesBack, JournalError, Ledger, Memory, NewsKind, Order, Origin, Phase,
-    Rollback, ServiceState, Step, StepKind, StepState, now,
+    ArgoOperation, Entry, GoesBack, JournalError, Memory, NewsKind, Order, Origin, Phase,
+    RecoveredHistory, Rollback, ServiceState, StepKind, StepState, now,
 };
 use crate::observe;
 use crate::outcome::Ended;
@@ -33,7 +33,7 @@ const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 /// What was found outside.
 pub(crate) struct Found {
     rollbacks: Vec<Rollback>,
-    ledger: Ledger,
+    history: RecoveredHistory,
 }
 
 /// By what a rollback that was found outside is judged.
@@ -74,7 +74,7 @@ pub(crate) async fn whole(
     memory: &mut Memory,
 ) -> Result<ServiceState, NotWhole> {
     let state = memory.of(&service.key);
-    if state.ledger.is_some() {
+    if state.recovered_from.is_some() {
         return Ok(state);
     }
     if let Some(damage) = memory.damage() {
@@ -87,11 +87,11 @@ pub(crate) async fn whole(
     let found = read(service).await.map_err(NotWhole::Outage)?;
     tracing::info!(
         rollbacks = found.rollbacks.len(),
-        source = %found.ledger.source,
+        source = %found.history.source,
         "the memory was filled"
     );
     memory
-        .adopt(&service.key, &found.rollbacks, found.ledger)
+        .adopt(&service.key, &found.rollbacks, found.history)
         .map_err(NotWhole::Unwritten)?;
     Ok(memory.of(&service.key))
 }
@@ -169,7 +169,7 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
     }
     Ok(Found {
         rollbacks,
-        ledger: Ledger {
+        history: RecoveredHistory {
             read_at: now(),
             source: sources.join(" and "),
         },
@@ -189,11 +189,11 @@ fn is_still_to_be_deployed(
         return;
     }
     rollback.effective_at = None;
+    rollback.walks(Some(Order::RevertFirst));
     rollback.argocd = Some(ArgoOperation {
         application: application.to_owned(),
-        order: Order::RevertFirst,
         user: user.to_owned(),
-        bad: bad_commits(snapshot, &rollback.from, app),
+        bad_revisions: bad_commits(snapshot, &rollback.from, app),
         entry: None,
         asked_at: None,
         terminated: false,
@@ -230,8 +230,13 @@ pub(crate) fn on_the_branch(timeline: &Timeline, place: &str, terms: Terms) -> V
     marked
         .map(|(index, change, mark)| {
             let detail = format!("commit {} was found on the branch", change.revision);
-            let mut rollback =
-                remembered(terms, change.deployed_at, StepKind::GitopsRevert, detail);
+            let mut rollback = remembered(
+                terms,
+                change.deployed_at,
+                None,
+                StepKind::GitopsRevert,
+                detail,
+            );
             rollback.id.clone_from(&mark.id);
             rollback.from.clone_from(&mark.from);
             rollback.from_state = state_of(timeline, &mark.from);
@@ -284,7 +289,9 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
             continue;
         };
         let detail = format!("history entry {id} was found");
-        let mut rollback = remembered(Terms::of(service), at, StepKind::ArgocdRollback, detail);
+        let order = Some(Order::RollBackOnly);
+        let step = StepKind::ArgocdRollback;
+        let mut rollback = remembered(Terms::of(service), at, order, step, detail);
         rollback.id = format!("argocd-{}-{id}", app.name.as_deref().unwrap_or("unnamed"));
         rollback.from = before.revisions.join("+");
         rollback.from_state = observe::deployment_state(before);
@@ -295,9 +302,8 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
         // What is to be looked at while it is proven: the application alone.
         rollback.argocd = Some(ArgoOperation {
             application: argo.name(),
-            order: Order::RollBackOnly,
             user: user.to_owned(),
-            bad: before.revisions.clone(),
+            bad_revisions: before.revisions.clone(),
             entry: Some(Entry {
                 id,
                 revisions: deployment.revisions.clone(),
@@ -312,17 +318,25 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
 
 /// Returns what is known of every rollback that was found outside. One that is older than `VERIFY_DEADLINE` counts as
 /// proven, a younger one has to be proven still. Source: the contract, DESIGN section 9.
-fn remembered(terms: Terms, at: DateTime<Utc>, step: StepKind, detail: String) -> Rollback {
+fn remembered(
+    terms: Terms,
+    at: DateTime<Utc>,
+    order: Option<Order>,
+    step: StepKind,
+    detail: String,
+) -> Rollback {
     let age = (terms.now - at).max(TimeDelta::zero());
     let is_proven = age >= terms.verify_deadline;
     let why = "not known: the memory of it was lost".to_owned();
-    let begun = Rollback::begin(
+    let mut begun = Rollback::begin(
         String::new(),
         Origin::Automatic,
         why,
         at,
         terms.recovery_ratio,
     );
+    begun.walks(order);
+    begun.note(step, StepState::Done, at, detail);
     Rollback {
         phase: if is_proven {
             Phase::Recovered
@@ -334,12 +348,6 @@ fn remembered(terms: Terms, at: DateTime<Utc>, step: StepKind, detail: String) -
         attempted: true,
         effective_at: Some(at),
         ended_at: is_proven.then_some(at),
-        steps: vec![Step {
-            step,
-            state: StepState::Done,
-            at,
-            detail,
-        }],
         ..begun
     }
 }

@@ -9,7 +9,7 @@ use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
 use crate::evaluation::measure;
 use crate::exit::Exit;
-use crate::journal::{Answer, Event, Journal, Order, Origin, Phase, Rollback, StepKind, StepState};
+use crate::journal::{Answer, Event, Journal, Origin, Phase, Rollback, StepKind, StepState};
 use crate::observe;
 use crate::outcome::Ended;
 use crate::outcome::Outage;
@@ -175,7 +175,7 @@ fn where_it_was_begun<'a>(
             here,
         });
     }
-    if argo_operation.is_some_and(|argo_operation| argo_operation.order == Order::RollBackOnly) {
+    if !unfinished.puts_the_branch_back() {
         let here = service.argo.as_ref().map(application_place);
         return match here {
             Some(here) if here == unfinished.place => Ok(None),
@@ -227,8 +227,7 @@ async fn settle(
     let is_old = age > service.config.run.resume_max_age;
     if let Some(argo_operation) = &execution.rollback.argocd {
         // Once the application is rolled back the service is calm, and git must agree with it all the same.
-        let is_begun =
-            argo_operation.asked_at.is_some() && argo_operation.order != Order::RevertFirst;
+        let is_begun = argo_operation.asked_at.is_some() && execution.rollback.rolls_back_first();
         if is_begun && !is_old {
             let is_right =
                 held_back_now(execution, assessment).is_none() && assessment.burning == Some(true);

@@ -11,7 +11,8 @@ use super::promises::{Act, Broken, Promises, Rules};
 use super::steps::{Blackout, Fault};
 use super::world::World;
 use crate::journal::{
-    Answer, Approval, Event, GoesBack, Journal, Ledger, Origin, Phase, Rollback, ServiceState,
+    Answer, Approval, Event, GoesBack, Journal, Origin, Phase, RecoveredHistory, Rollback,
+    ServiceState,
 };
 use crate::policy::{
     Action, BlackoutWindows, BranchReading, Decision, Evidence, History, Inputs, Plan, Reason,
@@ -198,7 +199,7 @@ impl Driver {
     /// Fills the memory where it is not whole.
     fn whole(&mut self, journal: &mut Journal) -> Result<ServiceState, Broken> {
         let state = journal.state().service(SERVICE);
-        if state.ledger.is_some() {
+        if state.recovered_from.is_some() {
             return Ok(state);
         }
         self.count("memory filled");
@@ -213,11 +214,11 @@ impl Driver {
         for past in found.iter().filter(|past| past.phase == Phase::Recovered) {
             self.promises.ends(&past.id, past.phase);
         }
-        let ledger = Ledger {
+        let history = RecoveredHistory {
             read_at: clock,
             source: "the trailers".to_owned(),
         };
-        let adopted = journal.adopt(SERVICE, &found, ledger);
+        let adopted = journal.adopt(SERVICE, &found, history);
         adopted.map_err(|error| error.to_string())?;
         Ok(journal.state().service(SERVICE))
     }

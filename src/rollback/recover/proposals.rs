@@ -55,7 +55,7 @@ fn rollback(
         PullState::Merged { at, .. } => *at,
         PullState::Open | PullState::Closed => named_at,
     };
-    let mut found = remembered(Terms::of(service), at, StepKind::GitopsRevert, detail);
+    let mut found = remembered(Terms::of(service), at, None, StepKind::GitopsRevert, detail);
     match pull.state {
         PullState::Merged { commit, .. } => found.commit = commit,
         PullState::Open => waits(&mut found, Phase::Proposed),
@@ -89,6 +89,8 @@ fn waits(found: &mut Rollback, phase: Phase) {
     found.ended_at = None;
     found.told = vec![NewsKind::ApprovalNeeded, NewsKind::Rejected];
     for step in &mut found.steps {
-        step.state = StepState::Pending;
+        if step.state == StepState::Done {
+            step.state = StepState::Pending;
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::argocd_operation::{Goal, Operated, Operation};
 use super::live::{Unlike, compared, healthy};
 use crate::clients::argocd::Argo;
 use crate::clients::git::Git;
-use crate::journal::{Event, Order, Phase, StepKind, StepState, now};
+use crate::journal::{Event, Phase, StepKind, StepState, now};
 use crate::observe;
 use crate::outcome::Outage;
 use crate::policy::short;
@@ -79,14 +79,11 @@ impl Execution<'_> {
     /// with.
     fn reverts_first(&mut self, why: String) -> bool {
         let step = StepKind::ArgocdRollback;
-        let argo_operation = self.rollback.argocd.as_mut();
-        let Some(argo_operation) =
-            argo_operation.filter(|argo_operation| argo_operation.order == Order::RollBackFirst)
-        else {
+        let goes_on = self.rollback.puts_the_branch_back();
+        let Some(argo_operation) = self.rollback.argocd.as_mut().filter(|_| goes_on) else {
             self.ends(step, StepState::Failed, Event::Refused, why);
             return false;
         };
-        argo_operation.order = Order::RevertFirst;
         argo_operation.entry = None;
         argo_operation.asked_at = None;
         let why = format!("{why}; the branch is reverted instead");
@@ -97,10 +94,9 @@ impl Execution<'_> {
 
     /// Has Argo CD deploy what the branch holds, where it does not run it already.
     pub(crate) async fn sync_application(&mut self, git: Option<&Git>) -> Result<Went, Outage> {
-        let order = match &self.rollback.argocd {
-            Some(argo_operation) if self.rollback.phase == Phase::Verifying => argo_operation.order,
-            Some(_) | None => return Ok(Went::On),
-        };
+        if self.rollback.phase != Phase::Verifying {
+            return Ok(Went::On);
+        }
         let step = StepKind::ArgocdSync;
         let Some(argo) = &self.service.argo else {
             return Err(self.without_argocd(step));
@@ -109,7 +105,7 @@ impl Execution<'_> {
             if !self.sync(git, argo).await? {
                 return Ok(Went::Nowhere);
             }
-        } else if order == Order::RollBackFirst && !self.rollback.is_done(step) {
+        } else if self.rollback.rolls_back_first() && !self.rollback.is_done(step) {
             let what = compared(argo).await;
             self.rollback.note(step, StepState::Done, now(), what);
             self.write_down();
@@ -129,7 +125,8 @@ impl Execution<'_> {
             return Err(self.without_argocd(StepKind::ArgocdSync));
         };
         let step = StepKind::Verify;
-        match healthy(argo, &argo_operation, &self.stop).await {
+        let is_alone = !self.rollback.puts_the_branch_back();
+        match healthy(argo, &argo_operation, is_alone, &self.stop).await {
             Ok(()) => Ok(Went::On),
             Err(Unlike::NotYet(why)) => {
                 self.rollback.note(step, StepState::Pending, now(), why);

@@ -283,10 +283,10 @@ impl Operation<'_> {
         let is_bad = live
             .revisions
             .iter()
-            .any(|it| argo_operation.bad.contains(it));
+            .any(|it| argo_operation.bad_revisions.contains(it));
         if is_there {
             in_history(app, live.id)
-        } else if is_bad || argo_operation.bad.is_empty() {
+        } else if is_bad || argo_operation.bad_revisions.is_empty() {
             Look::Ask
         } else {
             Look::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
@@ -339,7 +339,7 @@ impl Operation<'_> {
         let revisions = request.revisions.iter().chain(&state.resolved);
         let is_bad = revisions
             .into_iter()
-            .any(|revision| argo_operation.bad.contains(revision));
+            .any(|revision| argo_operation.bad_revisions.contains(revision));
         Some(match state.phase {
             OperationPhase::Terminating => Look::Wait(
                 "Argo CD is ending an operation; it may wait for a sync window".to_owned(),

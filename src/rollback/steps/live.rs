@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clients::argocd::{
     Application, Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus,
 };
-use crate::journal::{ArgoOperation, Order};
+use crate::journal::ArgoOperation;
 use crate::policy::short;
 use crate::stop::Stop;
 
@@ -44,20 +44,21 @@ pub(crate) enum Unlike {
 }
 
 /// Looks until the application is healthy several times in a row and nothing else was deployed since, or this run's
-/// time is over.
+/// time is over. `is_alone` tells whether the branch is not put back.
 ///
 /// # Errors
 /// Says what was seen instead.
 pub(crate) async fn healthy(
     argo: &Argo,
     argo_operation: &ArgoOperation,
+    is_alone: bool,
     stop: &Stop,
 ) -> Result<(), Unlike> {
     let mut in_a_row = 0;
     let mut pause = PAUSE.0;
     loop {
         let seen = match argo.application().await {
-            Ok(app) => match (replaced(&app, argo_operation), &app.health.status) {
+            Ok(app) => match (replaced(&app, argo_operation, is_alone), &app.health.status) {
                 (Some(Unlike::Undone(why)), _) => return Err(Unlike::Undone(why)),
                 (Some(Unlike::NotYet(why)), _) => {
                     in_a_row = 0;
@@ -99,18 +100,17 @@ pub(crate) async fn healthy(
 
 /// Says what was deployed in the place of what was put back. Without the branch a commit that is not known may be
 /// anything.
-fn replaced(app: &Application, argo_operation: &ArgoOperation) -> Option<Unlike> {
+fn replaced(app: &Application, argo_operation: &ArgoOperation, is_alone: bool) -> Option<Unlike> {
     let live = app.history.as_ref()?.last()?;
     if live
         .revisions
         .iter()
-        .any(|it| argo_operation.bad.contains(it))
+        .any(|it| argo_operation.bad_revisions.contains(it))
     {
         return Some(Unlike::Undone(deployed_since(live)));
     }
     let target = argo_operation.entry.as_ref()?;
-    let is_another =
-        argo_operation.order == Order::RollBackOnly && live.revisions != target.revisions;
+    let is_another = is_alone && live.revisions != target.revisions;
     is_another.then(|| {
         let what = deployed_since(live);
         Unlike::NotYet(format!(

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use error_budget_monitor::journal::{self, Journal, Ledger, Origin, Phase, Rollback};
+use error_budget_monitor::journal::{self, Journal, Origin, Phase, RecoveredHistory, Rollback};
 
 use super::world::World;
 
@@ -37,12 +37,12 @@ pub(crate) fn past(id: &str, ago: TimeDelta, phase: Phase) -> Rollback {
 impl World {
     /// Lets an earlier run have looked at the branch and found nothing: what most runs begin with.
     pub(crate) fn is_known(&self) {
-        let ledger = Ledger {
+        let history = RecoveredHistory {
             read_at: Utc::now(),
             source: "an earlier run".to_owned(),
         };
         let mut journal = Journal::open(&self.state_file()).expect("a usable state");
-        let adopted = journal.adopt(&self.key(), &[], ledger);
+        let adopted = journal.adopt(&self.key(), &[], history);
         adopted.expect("a writable state");
     }
 

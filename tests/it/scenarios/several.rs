@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use chrono::Utc;
-use error_budget_monitor::journal::{Journal, Ledger};
+use error_budget_monitor::journal::{Journal, RecoveredHistory};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::git::Fault;
@@ -50,11 +50,11 @@ impl Fleet {
     fn is_known(&self, world: &World) {
         let state = self.worlds[0].state_file();
         let mut journal = Journal::open(&state).expect("a usable state");
-        let ledger = Ledger {
+        let history = RecoveredHistory {
             read_at: Utc::now(),
             source: "an earlier run".to_owned(),
         };
-        let adopted = journal.adopt(&world.key(), &[], ledger);
+        let adopted = journal.adopt(&world.key(), &[], history);
         adopted.expect("a writable state");
     }
 

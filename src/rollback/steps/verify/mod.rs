@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::clients::prometheus::PrometheusError;
-use crate::journal::Sighting;
+use crate::journal::SeriesSeen;
 use crate::observe::{Metrics, RecentSlices};
 use crate::slo::{
     Events, LatencyState, MAX_SAMPLE_AGE, Objective, Pods, Reading, Slo, is_calm, latency_rule,
@@ -116,7 +116,7 @@ pub(crate) async fn watch(
     metrics: &Metrics<'_>,
     objective: &Objective,
     proof: &Proof,
-    held: Option<&Sighting>,
+    held: Option<&SeriesSeen>,
     stop: &Stop,
 ) -> Seen {
     let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
@@ -159,7 +159,7 @@ async fn look(
     metrics: &Metrics<'_>,
     objective: &Objective,
     proof: &Proof,
-    held: Option<&Sighting>,
+    held: Option<&SeriesSeen>,
     before: &mut Before,
 ) -> Result<Sight, PrometheusError> {
     let elapsed = (Utc::now() - proof.effective_at)

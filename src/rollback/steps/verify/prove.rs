@@ -34,7 +34,7 @@ impl Execution<'_> {
             deadline: verify.deadline,
         };
         let (metrics, stop) = (self.service.metrics(), &self.stop);
-        let held = self.journal.service(&self.service.key).sighting;
+        let held = self.journal.service(&self.service.key).series_seen;
         let objective = &self.service.config.objective;
         match watch(&metrics, objective, &proof, held.as_ref(), stop).await {
             Seen::BurnStopped(what) => {
