@@ -7,6 +7,7 @@ mod crowd;
 mod deeds;
 mod kills;
 mod lies;
+mod older_schema;
 mod races;
 mod relay;
 mod stage;

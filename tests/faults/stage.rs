@@ -39,7 +39,7 @@ pub(crate) struct Stage {
     /// What others do after each run, as often as it comes to that.
     pub(crate) meanwhile: fn(&Self),
     /// What else happens when the program dies.
-    pub(crate) when_killed: fn(&Self),
+    pub(crate) when_killed: Box<dyn Fn(&Self)>,
     /// The program once the burn has stopped.
     pub(crate) calm: Option<Program>,
     /// The paths that are restored.
@@ -71,7 +71,7 @@ impl Stage {
             first: None,
             relay: None,
             meanwhile: |_| {},
-            when_killed: |_| {},
+            when_killed: Box::new(|_| {}),
             calm: None,
             times: Cell::new(0),
         }

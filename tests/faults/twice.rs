@@ -63,7 +63,7 @@ fn steps(story: &Story) -> Vec<usize> {
 
 fn done_twice(story: &Story, at: usize, loss: Loss) {
     let stage = Stage {
-        when_killed: loss,
+        when_killed: Box::new(loss),
         ..(story.stage)()
     };
     stage.play(&[at]);
