@@ -49,17 +49,17 @@ pub enum Output {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// One pass: evaluate, decide, and roll back if every gate passes
-    Run(Run),
+    Run(RunArgs),
     /// The gate: evaluate, change nothing; the exit code says whether a deploy may go ahead
     Check(Check),
     /// A person's rollback: no trigger is needed, limits and journal hold
-    Rollback(Rollback),
+    Rollback(RollbackArgs),
     /// Yes to a plan that waits; the next run takes the evidence again and carries it out
-    Approve(Word),
+    Approve(ApprovalArgs),
     /// No to a plan that waits; nothing is rolled back
-    Reject(Word),
+    Reject(ApprovalArgs),
     /// Lift the hold on what a rollback took away, and close a breaker that it opened
-    Release(Word),
+    Release(ApprovalArgs),
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
@@ -68,7 +68,7 @@ pub enum Command {
 
 /// Arguments of a pass.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Run {
+pub struct RunArgs {
     /// Repeat the pass for so long (1s to 6h), as after a deployment, until a rollback is decided or waits for
     /// approval, and follow it; JSON prints a record for each pass, text a short line and the last one whole; the
     /// exit code is the last pass's
@@ -92,10 +92,10 @@ pub struct Check {
 
 /// Arguments of a person's rollback.
 #[derive(Debug, Clone, Args)]
-pub struct Rollback {
+pub struct RollbackArgs {
     /// What to roll back
-    #[arg(value_enum, default_value_t = Way::Gitops)]
-    pub way: Way,
+    #[arg(value_enum, default_value_t = RollbackWay::Gitops)]
+    pub way: RollbackWay,
     /// The revision to go back to: a commit id or a tag [default: TARGET_COMMIT, else the last good one]
     #[arg(long, value_name = "REV")]
     pub to: Option<String>,
@@ -115,7 +115,7 @@ pub struct Doctor {
 
 /// A person's word.
 #[derive(Debug, Clone, Args)]
-pub struct Word {
+pub struct ApprovalArgs {
     /// The rollback's id, as messages and `status` show it
     #[arg(value_name = "ID", value_parser = rollback_id)]
     pub id: String,
@@ -126,7 +126,7 @@ pub struct Word {
 
 /// What to roll back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub enum RollbackWay {
     /// The path in the GitOps repository.
     Gitops,
     /// The Argo CD application.
@@ -136,7 +136,7 @@ pub enum Way {
 impl Cli {
     /// Returns the command; without one it is a single pass.
     pub fn what_to_do(&self) -> Command {
-        let pass = || Command::Run(Run::default());
+        let pass = || Command::Run(RunArgs::default());
         self.command.clone().unwrap_or_else(pass)
     }
 
@@ -148,8 +148,8 @@ impl Cli {
         }
         if let Some(Command::Rollback(rollback)) = &self.command {
             let target = match rollback.way {
-                Way::Gitops => "TARGET_COMMIT",
-                Way::Argocd => "TARGET_REVISION",
+                RollbackWay::Gitops => "TARGET_COMMIT",
+                RollbackWay::Argocd => "TARGET_REVISION",
             };
             overrides.extend(rollback.to.clone().map(|to| (target, to)));
             overrides.extend(

@@ -9,7 +9,7 @@ use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
 use crate::journal::{SeriesSeen, ServiceState, Watch};
 use crate::observe::{self, Observation, Offender};
-use crate::outcome::{Ended, Outage};
+use crate::outcome::{Ended, Unavailable};
 use crate::policy::{
     BranchReading, Evidence, History, Inputs, Reason, Timeline, needs_branch, questions,
     wants_doings,
@@ -195,7 +195,7 @@ pub(crate) async fn evaluate(
     };
     let (branch, snapshot, app) = match deployed {
         Ok(known) => known,
-        Err(Outage { source, why }) => {
+        Err(Unavailable { source, why }) => {
             let record =
                 Record::unknown(heading, &service.config.objective, observation.evaluated_at)
                     .with_assessment(&assessment);
@@ -260,7 +260,7 @@ async fn deployments(
     service: &Service<'_>,
     assessment: &Assessment,
     watch: Option<&Watch>,
-) -> Result<(BranchReading, Option<Snapshot>, Option<Application>), Outage> {
+) -> Result<(BranchReading, Option<Snapshot>, Option<Application>), Unavailable> {
     if service.git.is_none() && service.argo.is_none() {
         return Ok((BranchReading::NotConfigured, None, None));
     }
@@ -269,7 +269,7 @@ async fn deployments(
     }
     let application = async {
         let argo = service.argo.as_ref()?;
-        Some(argo.application().await.map_err(|error| Outage {
+        Some(argo.application().await.map_err(|error| Unavailable {
             source: "argocd",
             why: with_sources(&error),
         }))
@@ -277,7 +277,7 @@ async fn deployments(
     let branch = async {
         let git = service.git.as_ref()?;
         let read = observe::branch(git, service.config.policy.max_revisions_back, None).await;
-        let read = read.map_err(|error| Outage {
+        let read = read.map_err(|error| Unavailable {
             source: "git",
             why: with_sources(&error),
         });
@@ -287,7 +287,7 @@ async fn deployments(
     let app = app.transpose()?;
     let Some((git, snapshot)) = branch else {
         let timeline = app.as_ref().and_then(observe::of_application);
-        let timeline = timeline.ok_or_else(|| Outage {
+        let timeline = timeline.ok_or_else(|| Unavailable {
             source: "argocd",
             why: "Argo CD's history cannot be read, or is empty".to_owned(),
         })?;

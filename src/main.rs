@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use error_budget_monitor::cli::{Cli, Command, Output};
-use error_budget_monitor::commands::{Pass, Report, Served, execute, hand_over};
+use error_budget_monitor::commands::{Pass, CommandReport, Served, execute, hand_over};
 use error_budget_monitor::config::{CiConfig, Config};
 use error_budget_monitor::doctor::diagnosis as diagnosis_text;
 use error_budget_monitor::exit::Exit;
@@ -62,12 +62,12 @@ fn main() -> ExitCode {
             return Exit::PersonNeeded.into();
         }
     };
-    let mut earlier = |pass: &Pass| finish(&cli, pass, Shown::Briefly);
+    let mut earlier = |pass: &Pass| finish(&cli, pass, TextLength::Briefly);
     let pass = runtime.block_on(execute(&cli, &configs, &mut earlier));
     // A name look-up that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::ZERO);
     hand_over_to_pipeline(&cli, pass.exit, &pass.served, pass.complaint.as_deref());
-    finish(&cli, &pass, Shown::Whole);
+    finish(&cli, &pass, TextLength::Whole);
     let lost = log_file.and_then(|log_file| Some((log_file.trouble()?, log_file.lost())));
     if let Some((trouble, lines)) = lost {
         tracing::warn!(lines, "{trouble}");
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 
 /// How much of a result is printed as text.
 #[derive(Clone, Copy)]
-enum Shown {
+enum TextLength {
     Whole,
     /// A line, for a pass that is followed by another one.
     Briefly,
@@ -109,7 +109,7 @@ fn output(cli: &Cli) -> Output {
 }
 
 /// Prints the results and logs how the pass ended, for each service.
-fn finish(cli: &Cli, pass: &Pass, shown: Shown) {
+fn finish(cli: &Cli, pass: &Pass, shown: TextLength) {
     if let Some(complaint) = &pass.complaint {
         complain(complaint, None, pass.exit, None);
     }
@@ -126,7 +126,7 @@ fn finish(cli: &Cli, pass: &Pass, shown: Shown) {
         let Some(report) = &ended.report else {
             continue;
         };
-        let between = if position > 0 && matches!(shown, Shown::Whole) {
+        let between = if position > 0 && matches!(shown, TextLength::Whole) {
             "\n"
         } else {
             ""
@@ -148,20 +148,20 @@ fn complain(complaint: &str, service: Option<&str>, exit: Exit, run_id: Option<&
     }
 }
 
-fn print(report: &Report, output: Output, shown: Shown, between: &str) -> io::Result<()> {
+fn print(report: &CommandReport, output: Output, shown: TextLength, between: &str) -> io::Result<()> {
     // Standard output writes every line on its own; a record is a hundred lines, and one system call.
     let text = match (output, report) {
-        (Output::Json, Report::Record(record)) => json(record)?,
-        (Output::Json, Report::Status(status)) => json(status)?,
-        (Output::Json, Report::Said(said)) => json(said)?,
-        (Output::Json, Report::Diagnosis(diagnosis)) => json(diagnosis)?,
-        (Output::Text, Report::Record(record)) => match shown {
-            Shown::Whole => notify::record(record).into_bytes(),
-            Shown::Briefly => notify::brief(record).into_bytes(),
+        (Output::Json, CommandReport::Record(record)) => json(record)?,
+        (Output::Json, CommandReport::Status(status)) => json(status)?,
+        (Output::Json, CommandReport::Said(said)) => json(said)?,
+        (Output::Json, CommandReport::Diagnosis(diagnosis)) => json(diagnosis)?,
+        (Output::Text, CommandReport::Record(record)) => match shown {
+            TextLength::Whole => notify::record(record).into_bytes(),
+            TextLength::Briefly => notify::brief(record).into_bytes(),
         },
-        (Output::Text, Report::Status(status)) => notify::status(status).into_bytes(),
-        (Output::Text, Report::Said(said)) => notify::said(said).into_bytes(),
-        (Output::Text, Report::Diagnosis(diagnosis)) => diagnosis_text(diagnosis).into_bytes(),
+        (Output::Text, CommandReport::Status(status)) => notify::status(status).into_bytes(),
+        (Output::Text, CommandReport::Said(said)) => notify::said(said).into_bytes(),
+        (Output::Text, CommandReport::Diagnosis(diagnosis)) => diagnosis_text(diagnosis).into_bytes(),
     };
     let mut out = io::stdout().lock();
     if output == Output::Text {

@@ -40,14 +40,14 @@ pub(crate) struct Back {
 }
 
 /// Why something outside could not be reached.
-pub(crate) struct Outage {
+pub(crate) struct Unavailable {
     /// What: `git` or `argocd`.
     pub(crate) source: &'static str,
     /// Why, as a sentence.
     pub(crate) why: String,
 }
 
-impl From<GitError> for Outage {
+impl From<GitError> for Unavailable {
     fn from(error: GitError) -> Self {
         Self {
             source: "git",

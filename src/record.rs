@@ -152,7 +152,7 @@ pub struct RollbackPart {
     pub from: String,
     pub to: String,
     pub steps: Vec<StepPart>,
-    pub outcome: Outcome,
+    pub outcome: RollbackOutcome,
     /// True where the service is proven to fail more than before, beside the outcome `ineffective`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub worse: bool,
@@ -216,7 +216,7 @@ pub enum ActionKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum Outcome {
+pub enum RollbackOutcome {
     /// The burn stopped.
     Recovered,
     /// It is begun, and not proven.
@@ -240,7 +240,7 @@ impl ActionKind {
     }
 }
 
-impl Outcome {
+impl RollbackOutcome {
     /// Returns the word used in the decision record.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -258,7 +258,7 @@ impl From<&Action> for ActionKind {
     }
 }
 
-impl From<Phase> for Outcome {
+impl From<Phase> for RollbackOutcome {
     fn from(phase: Phase) -> Self {
         match phase {
             Phase::Begun | Phase::Verifying => Self::Verifying,
@@ -509,7 +509,7 @@ impl Record {
             from: plan.from.clone(),
             to: plan.to.clone(),
             steps,
-            outcome: Outcome::WouldRollBack,
+            outcome: RollbackOutcome::WouldRollBack,
             worse: false,
             commit: None,
             diff: Some(diff),

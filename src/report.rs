@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::record::{
-    BudgetPart, BurnRatesPart, Outcome, RollbackPart, UnknownPart, ViolationPart, rfc3339,
+    BudgetPart, BurnRatesPart, RollbackOutcome, RollbackPart, UnknownPart, ViolationPart, rfc3339,
 };
 use crate::slo::Verdict;
 
 /// How a service stands and what is remembered of it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Status {
+pub struct StatusReport {
     /// Version of the layout.
     pub schema: u32,
     /// The service.
@@ -101,14 +101,14 @@ pub struct PastPart {
     /// The restored revision.
     pub to: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RollbackOutcome,
     /// Why it was begun.
     pub why: String,
 }
 
 /// What was written down.
 #[derive(Debug, Clone, Serialize)]
-pub struct Said {
+pub struct ApprovalReport {
     /// Version of the layout.
     pub schema: u32,
     /// The command.

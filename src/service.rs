@@ -8,7 +8,7 @@ use crate::clients::github::{Github, GithubError};
 use crate::clients::http::HttpSettingsError;
 use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{Config, GitopsConfig, ServiceConfig};
-use crate::journal::{Answer, ServiceState, Watch};
+use crate::journal::{ApprovalAnswer, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
 use crate::observe::{Metrics, Queries, Workload};
 use crate::policy::{History, PastRollback, Sighting};
@@ -152,7 +152,7 @@ pub(crate) fn history(state: &ServiceState) -> History {
                 is_released: past.released.is_some(),
                 made_it_worse: past.worse,
                 phase: past.phase,
-                is_approved: past.answer() == Some(Answer::Approved),
+                is_approved: past.answer() == Some(ApprovalAnswer::Approved),
             })
             .collect(),
     )

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::journal::{Memory, ServiceState};
 use crate::observe;
 use crate::outcome::Ended;
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::policy::{BranchReading, Reason, decide};
 use crate::record::{Heading, Record};
 use crate::rollback::{NotWhole, whole};
@@ -23,7 +23,7 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
     let state = match whole(service, &mut memory).await {
         Ok(state) => state,
         Err(NotWhole::Unwritten(error)) => return Ended::without_state(&error),
-        Err(NotWhole::Outage(Outage { source, why })) => {
+        Err(NotWhole::Unavailable(Unavailable { source, why })) => {
             let not_evaluated = unremembered(service, heading, source, why).await;
             return half_blind(service, &memory.of(&service.key), not_evaluated, commit);
         }

@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::finished::Served;
 use crate::config::CiConfig;
 use crate::exit::Exit;
-use crate::notify::ci::{self, Gate, GateOf};
+use crate::notify::ci::{self, CiGate, GateOf};
 
 /// Writes the files that a pipeline asked for, and returns the annotations for its log; empty outside of GitHub
 /// Actions. `complaint` says why no service was looked at.
@@ -21,7 +21,7 @@ pub fn hand_over(
     served: &[Served],
     complaint: Option<&str>,
 ) -> String {
-    let gate = Gate {
+    let gate = CiGate {
         exit,
         services: served.iter().map(gate_of).collect(),
         complaint: complaint.map(str::to_owned),

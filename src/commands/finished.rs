@@ -4,17 +4,17 @@ use crate::doctor::Diagnosis;
 use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::Record;
-use crate::report::{Said, Status};
+use crate::report::{ApprovalReport, StatusReport};
 
 /// What a command prints.
 #[derive(Debug, Clone)]
-pub enum Report {
+pub enum CommandReport {
     /// A decision record.
     Record(Box<Record>),
     /// A status.
-    Status(Box<Status>),
+    Status(Box<StatusReport>),
     /// What a person said.
-    Said(Box<Said>),
+    Said(Box<ApprovalReport>),
     /// What would stop a rollback.
     Diagnosis(Box<Diagnosis>),
 }
@@ -25,7 +25,7 @@ pub struct Finished {
     /// The exit code.
     pub exit: Exit,
     /// What is printed; nothing where there is nothing but the error.
-    pub report: Option<Report>,
+    pub report: Option<CommandReport>,
     /// One sentence for a person, where something is wrong.
     pub complaint: Option<String>,
 }
@@ -34,7 +34,7 @@ impl From<Ended> for Finished {
     fn from(ended: Ended) -> Self {
         Self {
             exit: ended.exit,
-            report: ended.record.map(Report::Record),
+            report: ended.record.map(CommandReport::Record),
             complaint: ended.complaint,
         }
     }
@@ -44,8 +44,8 @@ impl Finished {
     /// Returns the decision record, where there is one.
     pub fn record(&self) -> Option<&Record> {
         match &self.report {
-            Some(Report::Record(record)) => Some(record),
-            Some(Report::Status(_) | Report::Said(_) | Report::Diagnosis(_)) | None => None,
+            Some(CommandReport::Record(record)) => Some(record),
+            Some(CommandReport::Status(_) | CommandReport::Said(_) | CommandReport::Diagnosis(_)) | None => None,
         }
     }
 }

@@ -11,7 +11,7 @@ mod status;
 mod watch;
 
 pub use ci_outputs::hand_over;
-pub use finished::{Finished, Pass, Report, Served};
+pub use finished::{Finished, Pass, CommandReport, Served};
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use self::buffered::buffered;
 use self::choose::choose;
-use crate::cli::{Cli, Command, Run, Way};
+use crate::cli::{Cli, Command, RunArgs, RollbackWay};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
 use crate::exit::Exit;
@@ -35,11 +35,11 @@ use crate::stop::Signals;
 
 /// What may change something outside.
 #[derive(Debug, Clone, Copy)]
-enum Deed {
+enum ChangingCommand {
     /// One pass.
     Pass,
     /// A person's rollback.
-    Rollback(Way),
+    Rollback(RollbackWay),
 }
 
 /// A service with what every record of its run has in common.
@@ -83,11 +83,11 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
     let signals = Signals::listen();
     let pass = async || once(&command, &chosen, &signals).await;
     match &command {
-        Command::Run(Run {
+        Command::Run(RunArgs {
             watch: Some(span),
             every,
         }) => watch::watch(*span, *every, &signals, pass, earlier).await,
-        Command::Run(Run { watch: None, .. })
+        Command::Run(RunArgs { watch: None, .. })
         | Command::Check(_)
         | Command::Rollback(_)
         | Command::Approve(_)
@@ -105,8 +105,8 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
         Err(problems) => return Pass::refused(Exit::Configuration, problems.to_string()),
     };
     match command {
-        Command::Run(_) => remembering(&prepared, Deed::Pass).await,
-        Command::Rollback(rollback) => remembering(&prepared, Deed::Rollback(rollback.way)).await,
+        Command::Run(_) => remembering(&prepared, ChangingCommand::Pass).await,
+        Command::Rollback(rollback) => remembering(&prepared, ChangingCommand::Rollback(rollback.way)).await,
         Command::Check(check) => {
             let commit = check.commit.as_deref();
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
@@ -135,12 +135,12 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
     }
 }
 
-async fn say(prepared: &[Prepared<'_>], word: ApprovalCommand, said: &crate::cli::Word) -> Pass {
+async fn say(prepared: &[Prepared<'_>], word: ApprovalCommand, said: &crate::cli::ApprovalArgs) -> Pass {
     each(prepared, async |it: &Prepared<'_>| {
         match answer(&it.service, word, &said.id, &said.by) {
             Ok(said) => Finished {
                 exit: Exit::Complete,
-                report: Some(Report::Said(Box::new(said))),
+                report: Some(CommandReport::Said(Box::new(said))),
                 complaint: None,
             },
             Err(ended) => (*ended).into(),
@@ -208,7 +208,7 @@ fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
 
 /// Runs a command that may change something, with the memory open, and tells people what came of it. All services
 /// share one memory and its lock; a dry run only reads it.
-async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
+async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand) -> Pass {
     let mut memories = Vec::new();
     let mut shared: Option<Memory> = None;
     for Prepared { service, .. } in prepared {
@@ -236,7 +236,7 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
     }
     let runs = prepared.iter().zip(memories);
     let runs =
-        runs.map(|(it, (memory, damage))| act(deed, it, memory, damage).instrument(span(it)));
+        runs.map(|(it, (memory, damage))| act(command, it, memory, damage).instrument(span(it)));
     let mut all = Vec::new();
     let mut numbers = Vec::new();
     for (it, (ended, told)) in prepared.iter().zip(buffered(runs).await) {
@@ -253,7 +253,7 @@ async fn remembering(prepared: &[Prepared<'_>], deed: Deed) -> Pass {
 }
 
 async fn act(
-    deed: Deed,
+    command: ChangingCommand,
     Prepared { service, heading }: &Prepared<'_>,
     mut memory: Memory,
     damage: Option<String>,
@@ -261,10 +261,10 @@ async fn act(
     if service.stop.is_over() {
         return (run::out_of_time(), None);
     }
-    let ended = match deed {
-        Deed::Pass => run::run(service, heading, &mut memory).await,
-        Deed::Rollback(Way::Gitops) => rollback::gitops(service, heading, &mut memory).await,
-        Deed::Rollback(Way::Argocd) => rollback::argocd(service, heading, &mut memory).await,
+    let ended = match command {
+        ChangingCommand::Pass => run::run(service, heading, &mut memory).await,
+        ChangingCommand::Rollback(RollbackWay::Gitops) => rollback::gitops(service, heading, &mut memory).await,
+        ChangingCommand::Rollback(RollbackWay::Argocd) => rollback::argocd(service, heading, &mut memory).await,
     };
     let numbers = match &mut memory {
         Memory::Writable(journal) => {
@@ -291,7 +291,7 @@ fn diagnosed(diagnosis: Diagnosis) -> Finished {
             FindingState::Problem => Exit::DoctorObjects,
         },
         complaint: diagnosis.complaint(),
-        report: Some(Report::Diagnosis(Box::new(diagnosis))),
+        report: Some(CommandReport::Diagnosis(Box::new(diagnosis))),
     }
 }
 

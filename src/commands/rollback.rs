@@ -16,7 +16,7 @@ use crate::service::{Service, history};
 use crate::with_sources;
 
 /// With what a person's rollback begins.
-pub(super) struct Opening {
+pub(super) struct ManualStart {
     pub(super) state: ServiceState,
     /// How the service stands, as far as Prometheus says so.
     pub(super) record: Record,
@@ -27,7 +27,7 @@ pub(super) async fn open(
     service: &Service<'_>,
     heading: &Heading,
     memory: &mut Memory,
-) -> Result<Opening, Box<Ended>> {
+) -> Result<ManualStart, Box<Ended>> {
     let state = match whole(service, memory).await {
         Ok(state) => state,
         Err(not_whole) => return Err(Box::new(not_remembering(service, heading, not_whole).await)),
@@ -54,7 +54,7 @@ pub(super) async fn open(
             Ended::with(Exit::PersonNeeded, record).complaining(why),
         ));
     }
-    Ok(Opening { state, record })
+    Ok(ManualStart { state, record })
 }
 
 /// Rolls the GitOps path back, to a revision that a person named or to the last good one. Prometheus is asked for the
@@ -74,7 +74,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
              --to or TARGET_COMMIT, or unset TARGET_REVISION to go back to the last good one",
         );
     }
-    let Opening { state, record } = match open(service, heading, memory).await {
+    let ManualStart { state, record } = match open(service, heading, memory).await {
         Ok(opening) => opening,
         Err(ended) => return *ended,
     };
@@ -211,7 +211,7 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
             "there is no application to roll back: set ARGOCD_SERVER, ARGOCD_APP_NAME and ARGOCD_TOKEN",
         );
     };
-    let Opening { state, record } = match open(service, heading, memory).await {
+    let ManualStart { state, record } = match open(service, heading, memory).await {
         Ok(opening) => opening,
         Err(ended) => return *ended,
     };

@@ -2,15 +2,15 @@
 
 use chrono::{Duration, Utc};
 
-use super::finished::{Finished, Report};
+use super::finished::{Finished, CommandReport};
 use crate::evaluation::measure_since;
 use crate::exit::Exit;
 use crate::journal::{self, Memory};
 use crate::outcome::Ended;
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::policy::{GateState, limits};
 use crate::record::{Heading, Record, RollbackPart};
-use crate::report::{Hold, Limits, PastPart, Pending, Status};
+use crate::report::{Hold, Limits, PastPart, Pending, StatusReport};
 use crate::rollback::{NotWhole, whole};
 use crate::service::{Service, history};
 
@@ -28,7 +28,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
     let (state, outage) = match whole(service, &mut memory).await {
         Ok(state) => (state, None),
         Err(NotWhole::Unwritten(error)) => return Ended::without_state(&error).into(),
-        Err(NotWhole::Outage(outage)) => (memory.of(&service.key), Some(outage)),
+        Err(NotWhole::Unavailable(outage)) => (memory.of(&service.key), Some(outage)),
     };
     let (record, level, exit, complaint) =
         match measure_since(service, heading, state.series_seen.as_ref()).await {
@@ -56,7 +56,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         };
     let (record, exit, complaint) = match outage {
         None => (record, exit, complaint),
-        Some(Outage { source, why }) => (
+        Some(Unavailable { source, why }) => (
             record.not_knowing(source, why.clone()),
             Exit::Unavailable,
             complaint.or(Some(why)),
@@ -67,7 +67,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
     let gate = limits(&remembered, &service.config.policy, level, at);
     let in_flight = state.in_flight();
     let waits = |rollback: &&journal::Rollback| rollback.phase.waits_for_a_person();
-    let status = Status {
+    let status = StatusReport {
         schema: record.schema,
         service: record.service,
         namespace: record.namespace,
@@ -138,7 +138,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
     };
     Finished {
         exit,
-        report: Some(Report::Status(Box::new(status))),
+        report: Some(CommandReport::Status(Box::new(status))),
         complaint,
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::finished::{Finished, Pass};
 use crate::exit::Exit;
-use crate::record::Outcome;
+use crate::record::RollbackOutcome;
 use crate::stop::Signals;
 
 /// Repeats a pass and returns the last one; `earlier` hears of those before it. Each pass takes the memory's lock for
@@ -42,7 +42,7 @@ fn goes_on(pass: &Pass) -> bool {
     let may_change = |ended: &Finished| {
         let is_usable = ended.exit != Exit::Configuration;
         let rollback = ended.record().and_then(|record| record.rollback.as_ref());
-        is_usable && rollback.is_none_or(|rollback| rollback.outcome == Outcome::Verifying)
+        is_usable && rollback.is_none_or(|rollback| rollback.outcome == RollbackOutcome::Verifying)
     };
     // Another run holds the lock: it is free again for a later pass.
     if pass.served.is_empty() {

@@ -82,7 +82,7 @@ enum Part {
 
 /// What was found in all that was read.
 #[derive(Debug, Default)]
-struct Found {
+struct OverlayContents {
     read: usize,
     outside: BTreeSet<Part>,
     unreadable: BTreeSet<String>,
@@ -106,8 +106,8 @@ pub(super) fn look(snapshot: &Snapshot) -> Option<Finding> {
 fn walk(
     paths: &[String],
     read: impl Fn(&[String]) -> Result<Vec<Option<String>>, GitError>,
-) -> Result<Found, GitError> {
-    let mut found = Found::default();
+) -> Result<OverlayContents, GitError> {
+    let mut found = OverlayContents::default();
     let mut known: BTreeSet<String> = paths.iter().cloned().collect();
     let mut open: Vec<String> = paths.to_vec();
     while let (Some(folder), true) = (open.pop(), known.len() <= MAX_FOLDERS) {
@@ -145,7 +145,7 @@ fn walk(
     Ok(found)
 }
 
-impl Found {
+impl OverlayContents {
     fn finding(&self, tried: String) -> Option<Finding> {
         if self.read == 0 {
             return None;

@@ -14,7 +14,7 @@ pub struct Approval {
     /// SHA-256 of the decision record they were asked with, in hexadecimal digits.
     pub evidence: String,
     /// What they said.
-    pub answer: Option<Answer>,
+    pub answer: Option<ApprovalAnswer>,
     /// Who said it, and when.
     pub signed: Option<Signature>,
 }
@@ -22,7 +22,7 @@ pub struct Approval {
 /// A person's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum ApprovalAnswer {
     /// Yes. Before anything is done the evidence is taken again.
     Approved,
     /// No.

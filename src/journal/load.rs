@@ -47,7 +47,7 @@ struct SchemaOnly {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct EnvelopeToWrite<'a> {
     schema: u32,
     generation: u64,
     sha256: String,
@@ -61,7 +61,7 @@ enum Unreadable {
 }
 
 /// One file, read.
-enum Found {
+enum StateFile {
     Sound(u64, State),
     Damaged(String),
     Missing,
@@ -74,26 +74,26 @@ enum Found {
 /// Fails when a file is there and cannot be read, or is newer than the program.
 pub(super) fn load(file: &Path) -> Result<Loaded, JournalError> {
     let damage = match read(file)? {
-        Found::Sound(generation, state) => {
+        StateFile::Sound(generation, state) => {
             return Ok(Loaded {
                 generation,
                 state,
                 damage: None,
             });
         }
-        Found::Damaged(why) => Some(why),
-        Found::Missing => None,
+        StateFile::Damaged(why) => Some(why),
+        StateFile::Missing => None,
     };
     let (before, damage) = match (read(&beside(file, "prev"))?, damage) {
-        (Found::Missing, None) => {
+        (StateFile::Missing, None) => {
             return Ok(Loaded {
                 generation: 0,
                 state: State::default(),
                 damage: None,
             });
         }
-        (Found::Sound(generation, state), damage) => (Some((generation, state)), damage),
-        (Found::Missing | Found::Damaged(_), damage) => (None, damage),
+        (StateFile::Sound(generation, state), damage) => (Some((generation, state)), damage),
+        (StateFile::Missing | StateFile::Damaged(_), damage) => (None, damage),
     };
     let (generation, mut state) = before.unwrap_or_default();
     for service in state.services.values_mut() {
@@ -119,19 +119,19 @@ pub(super) fn load(file: &Path) -> Result<Loaded, JournalError> {
     })
 }
 
-fn read(file: &Path) -> Result<Found, JournalError> {
+fn read(file: &Path) -> Result<StateFile, JournalError> {
     let text = match fs::metadata(file) {
         Ok(found) if found.len() > MAX_BYTES => {
-            return Ok(Found::Damaged("it is too large".to_owned()));
+            return Ok(StateFile::Damaged("it is too large".to_owned()));
         }
         Ok(_) => fs::read_to_string(file),
         Err(error) => Err(error),
     };
     let text = match text {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StateFile::Missing),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Ok(Found::Damaged("it is not text".to_owned()));
+            return Ok(StateFile::Damaged("it is not text".to_owned()));
         }
         Err(source) => {
             return Err(JournalError::Read {
@@ -141,8 +141,8 @@ fn read(file: &Path) -> Result<Found, JournalError> {
         }
     };
     match decode(&text) {
-        Ok((generation, state)) => Ok(Found::Sound(generation, state)),
-        Err(Unreadable::Damaged(why)) => Ok(Found::Damaged(why)),
+        Ok((generation, state)) => Ok(StateFile::Sound(generation, state)),
+        Err(Unreadable::Damaged(why)) => Ok(StateFile::Damaged(why)),
         Err(Unreadable::Newer(found)) => Err(JournalError::Newer {
             file: file.to_owned(),
             found,
@@ -153,7 +153,7 @@ fn read(file: &Path) -> Result<Found, JournalError> {
 
 pub(super) fn encode(state: &State, generation: u64) -> Result<String, serde_json::Error> {
     let body = serde_json::value::to_raw_value(state)?;
-    serde_json::to_string(&Written {
+    serde_json::to_string(&EnvelopeToWrite {
         schema: SCHEMA,
         generation,
         sha256: checksum(SCHEMA, generation, body.get()),

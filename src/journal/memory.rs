@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::JournalError;
 use super::record::{RecoveredHistory, Rollback, ServiceState};
-use super::store::{Glimpse, Journal, read};
+use super::store::{StateView, Journal, read};
 
 /// What the run remembers of earlier ones, and whether it may add to it. Copies of what is writable share one file.
 #[derive(Clone)]
@@ -12,7 +12,7 @@ pub enum Memory {
     /// Locked for this run.
     Writable(Journal),
     /// Read for a run that writes nothing.
-    ReadOnly(Glimpse),
+    ReadOnly(StateView),
 }
 
 impl Memory {

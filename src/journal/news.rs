@@ -27,7 +27,7 @@ pub struct News {
     /// Its namespace.
     pub namespace: String,
     /// How the service stood.
-    pub standing: Standing,
+    pub standing: ServiceStanding,
     /// Reason of the decision.
     pub reason: Reason,
     /// The reason in a sentence fragment.
@@ -106,7 +106,7 @@ impl NewsKind {
 /// How a service stood. A number that cannot be known is none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Standing {
+pub struct ServiceStanding {
     /// In one word.
     pub verdict: Verdict,
     /// The level; nothing where it is not known.

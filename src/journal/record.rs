@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::approval::{Answer, Approval, Signature};
+use super::approval::{ApprovalAnswer, Approval, Signature};
 use super::news::NewsKind;
 use super::outbox::Notifications;
 use super::step::{Origin, Step, StepState};
@@ -187,13 +187,13 @@ pub struct Proposal {
     /// Where a person sees it.
     pub url: Option<String>,
     /// Why this program is closing it, written down before it does: else a person closed it.
-    pub closing: Option<Closing>,
+    pub closing: Option<ClosingReason>,
 }
 
 /// Why a pull request is closed by this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Closing {
+pub enum ClosingReason {
     /// Nobody merged it in time.
     Expired,
     /// The branch moved on.
@@ -212,7 +212,7 @@ pub struct ArgoOperation {
     /// The commits at which the bad revision is in effect: an operation on one of them stands in the way.
     pub bad_revisions: Vec<String>,
     /// The history entry to go back to, and its revisions; nothing where the branch is put back first.
-    pub entry: Option<Entry>,
+    pub entry: Option<HistoryTarget>,
     /// When it was asked for last, written down before it is sent.
     pub asked_at: Option<DateTime<Utc>>,
     /// Whether the operation that deployed the bad revision was told to end.
@@ -222,7 +222,7 @@ pub struct ArgoOperation {
 /// An entry of Argo CD's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct HistoryTarget {
     /// Its id.
     pub id: i64,
     /// Its revisions, one for each source.
@@ -345,7 +345,7 @@ impl Rollback {
     }
 
     /// Tells what a person answered, where somebody was asked.
-    pub fn answer(&self) -> Option<Answer> {
+    pub fn answer(&self) -> Option<ApprovalAnswer> {
         self.approval.as_ref().and_then(|approval| approval.answer)
     }
 

@@ -35,7 +35,7 @@ struct Open {
 
 /// The state as somebody finds it who only looks.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Glimpse {
+pub struct StateView {
     /// The state: that of the file, else of the generation before it, else empty.
     pub state: State,
     /// What is wrong with the file, where something is.
@@ -225,9 +225,9 @@ impl Open {
 ///
 /// # Errors
 /// Fails when the file is there and cannot be read, or is newer than the program.
-pub fn read(file: &Path) -> Result<Glimpse, JournalError> {
+pub fn read(file: &Path) -> Result<StateView, JournalError> {
     let Loaded { state, damage, .. } = load(file)?;
-    Ok(Glimpse { state, damage })
+    Ok(StateView { state, damage })
 }
 
 #[cfg(test)]
@@ -298,7 +298,7 @@ mod tests {
             Journal::open(&file),
             Err(JournalError::Locked { .. })
         ));
-        assert_eq!(read(&file).unwrap(), Glimpse::default());
+        assert_eq!(read(&file).unwrap(), StateView::default());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Numbers;
-use super::families::{FAMILIES, Family, Sample};
+use super::families::{FAMILIES, MetricFamily, MetricSample};
 
 /// Writes the numbers of all services as one text: each metric once, with a sample for each service. Lines end with
 /// LF, the last one too; there are no time stamps, which a Pushgateway refuses. A number that is not known or not
@@ -27,8 +27,8 @@ pub fn exposition(services: &[Numbers]) -> String {
     text
 }
 
-fn name(text: &mut String, family: &Family) {
-    let Family {
+fn name(text: &mut String, family: &MetricFamily) {
+    let MetricFamily {
         name, kind, help, ..
     } = family;
     let _ = writeln!(
@@ -38,7 +38,7 @@ fn name(text: &mut String, family: &Family) {
     );
 }
 
-fn line(text: &mut String, family: &Family, numbers: &Numbers, sample: &Sample) {
+fn line(text: &mut String, family: &MetricFamily, numbers: &Numbers, sample: &MetricSample) {
     let service = [
         ("namespace", numbers.namespace.as_str()),
         ("service", numbers.service.as_str()),

@@ -16,28 +16,28 @@ const OUTCOMES: [&str; 4] = ["recovered", "ineffective", "failed", "superseded"]
 
 /// One metric.
 #[derive(Debug)]
-pub struct Family {
+pub struct MetricFamily {
     /// Its name.
     pub name: &'static str,
     /// What kind of number it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Its labels beside `namespace` and `service`, which every metric has.
     pub labels: &'static [&'static str],
     /// What it says, in one sentence.
     pub help: &'static str,
-    pub(super) samples: fn(&Numbers) -> Vec<Sample>,
+    pub(super) samples: fn(&Numbers) -> Vec<MetricSample>,
 }
 
 /// What kind of number a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It goes up and down.
     Gauge,
     /// It only grows.
     Counter,
 }
 
-impl Kind {
+impl MetricKind {
     /// Returns the name that Prometheus uses.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,30 +49,30 @@ impl Kind {
 
 /// One value, with the values of its family's labels.
 #[derive(Debug)]
-pub(super) struct Sample {
+pub(super) struct MetricSample {
     pub(super) labels: Vec<String>,
     pub(super) value: f64,
 }
 
 /// Every metric, in the order in which they are written.
-pub const FAMILIES: &[Family] = &[
-    Family {
+pub const FAMILIES: &[MetricFamily] = &[
+    MetricFamily {
         name: "error_budget_consumed_ratio",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "Share of the error budget that is consumed; above 1 it is overspent.",
         samples: |numbers| plain(numbers.standing.consumed),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_remaining_ratio",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "Share of the error budget that is left; negative when it is overspent.",
         samples: |numbers| plain(numbers.standing.remaining),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_burn_rate",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["window"],
         help: "Speed at which the budget is spent; 1 spends it in exactly its window.",
         samples: |numbers| {
@@ -82,9 +82,9 @@ pub const FAMILIES: &[Family] = &[
                 .collect()
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_burn_rate_threshold",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["speed"],
         help: "Burn rate above which the service burns: fast over 1h and 5m, slow over 6h and 30m.",
         samples: |numbers| {
@@ -97,9 +97,9 @@ pub const FAMILIES: &[Family] = &[
             ]
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_level_threshold_ratio",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["level"],
         help: "Consumed share of the budget at which a level begins.",
         samples: |numbers| {
@@ -113,23 +113,23 @@ pub const FAMILIES: &[Family] = &[
             ]
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_verdict",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["verdict"],
         help: "1 for what the last run found (healthy, burning, exhausted, unknown), else 0.",
         samples: |numbers| one_of(&VERDICTS, numbers.standing.verdict.as_str()),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_level",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["level"],
         help: "1 for the level of the budget (ok, warning, critical, emergency, unknown), else 0.",
         samples: |numbers| one_of(&LEVELS, level_word(numbers.standing.level)),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_slo_violated",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["slo"],
         help: "1 while an SLO is violated, 0 while it is kept.",
         samples: |numbers| {
@@ -140,24 +140,24 @@ pub const FAMILIES: &[Family] = &[
             .collect()
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_decision",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["action", "reason"],
         help: "1 for what the last run decided, with its reason code.",
         samples: |numbers| {
             let decided = numbers.decision.iter();
             decided
-                .map(|decided| Sample {
+                .map(|decided| MetricSample {
                     labels: vec![decided.action.to_string(), decided.reason.to_string()],
                     value: 1.0,
                 })
                 .collect()
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_rollback_in_progress",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "1 from the beginning of a rollback to its proof, else 0.",
         samples: |numbers| {
@@ -169,9 +169,9 @@ pub const FAMILIES: &[Family] = &[
             )
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_rollback_last_success_timestamp_seconds",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "When a rollback was last proven to have stopped the burn.",
         samples: |numbers| {
@@ -183,9 +183,9 @@ pub const FAMILIES: &[Family] = &[
             )
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_rollback_last_failure_timestamp_seconds",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "When a rollback last failed or did not help.",
         samples: |numbers| {
@@ -197,9 +197,9 @@ pub const FAMILIES: &[Family] = &[
             )
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_rollbacks_total",
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         labels: &["outcome"],
         help: "Rollbacks that ended, by outcome.",
         samples: |numbers| {
@@ -213,9 +213,9 @@ pub const FAMILIES: &[Family] = &[
             counts(&memory.ended).into_iter().chain(never).collect()
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_rollback_blocked_total",
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         labels: &["reason"],
         help: "Runs that did not roll a burning service back, by reason code.",
         samples: |numbers| {
@@ -223,9 +223,9 @@ pub const FAMILIES: &[Family] = &[
             memory.map_or_else(Vec::new, |memory| counts(&memory.held_back))
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_rollbacks_left",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["limit"],
         help: "Rollbacks that MAX_ROLLBACKS_PER_HOUR and MAX_ROLLBACKS_PER_DAY still allow.",
         samples: |numbers| {
@@ -241,9 +241,9 @@ pub const FAMILIES: &[Family] = &[
                 .collect()
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_approval_pending",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "1 while a rollback waits for a person to agree, else 0.",
         samples: |numbers| {
@@ -255,16 +255,16 @@ pub const FAMILIES: &[Family] = &[
             )
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_holds",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "Revisions that were rolled back and must not be deployed again.",
         samples: |numbers| plain(numbers.memory.as_ref().map(|memory| memory.holds as f64)),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_hold_violated",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "1 while a revision on hold is on the branch again, else 0.",
         samples: |numbers| {
@@ -275,75 +275,75 @@ pub const FAMILIES: &[Family] = &[
             plain(violated.map(truth))
         },
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_last_run_timestamp_seconds",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "When the last run ended.",
         samples: |numbers| time(numbers.run.ended_at),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_last_success_timestamp_seconds",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "When a run last measured the service and did all that it decided.",
         samples: |numbers| time(numbers.run.last_success),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_last_run_duration_seconds",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "How long the last run took.",
         samples: |numbers| plain(numbers.run.took.map(|took| took.as_secs_f64())),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_runs_total",
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         labels: &["result"],
         help: "Runs by result.",
         samples: |numbers| counts(&numbers.run.ended),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_notification_failures_total",
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         labels: &["channel"],
         help: "Deliveries that failed, by channel; the metrics count as channels too.",
         samples: |numbers| counts(&numbers.telling.failures),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_undelivered_messages",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &[],
         help: "Messages that wait for the next run to deliver them.",
         samples: |numbers| plain(numbers.telling.undelivered.map(|count| count as f64)),
     },
-    Family {
+    MetricFamily {
         name: "error_budget_monitor_build_info",
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         labels: &["version"],
         help: "1, with the version of the program.",
         samples: |_| vec![labelled(env!("CARGO_PKG_VERSION"), 1.0)],
     },
 ];
 
-fn plain(value: Option<f64>) -> Vec<Sample> {
+fn plain(value: Option<f64>) -> Vec<MetricSample> {
     let value = value.into_iter();
     value
-        .map(|value| Sample {
+        .map(|value| MetricSample {
             labels: Vec::new(),
             value,
         })
         .collect()
 }
 
-fn labelled(label: &str, value: f64) -> Sample {
-    Sample {
+fn labelled(label: &str, value: f64) -> MetricSample {
+    MetricSample {
         labels: vec![label.to_owned()],
         value,
     }
 }
 
-fn counts<'a>(counts: impl IntoIterator<Item = (&'a String, &'a u64)>) -> Vec<Sample> {
+fn counts<'a>(counts: impl IntoIterator<Item = (&'a String, &'a u64)>) -> Vec<MetricSample> {
     let counts = counts.into_iter();
     counts
         .map(|(label, count)| labelled(label, *count as f64))
@@ -351,14 +351,14 @@ fn counts<'a>(counts: impl IntoIterator<Item = (&'a String, &'a u64)>) -> Vec<Sa
 }
 
 /// Shows every state, so that the one that ended goes to zero instead of away.
-fn one_of(states: &[&str], now: &str) -> Vec<Sample> {
+fn one_of(states: &[&str], now: &str) -> Vec<MetricSample> {
     let states = states.iter();
     states
         .map(|state| labelled(state, truth(*state == now)))
         .collect()
 }
 
-fn time(at: Option<DateTime<Utc>>) -> Vec<Sample> {
+fn time(at: Option<DateTime<Utc>>) -> Vec<MetricSample> {
     plain(at.map(|at| at.timestamp_millis() as f64 / 1000.0))
 }
 

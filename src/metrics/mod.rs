@@ -9,7 +9,7 @@ mod publish;
 mod textfile;
 
 pub use exposition::exposition;
-pub use families::{FAMILIES, Family, Kind};
+pub use families::{FAMILIES, MetricFamily, MetricKind};
 pub use publish::{Unpublished, publish};
 pub use textfile::{TextfileError, write_textfile};
 
@@ -30,7 +30,7 @@ pub struct Numbers {
     /// Its namespace.
     pub namespace: String,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: BudgetNumbers,
     /// From which values on it counts as burning or as in danger; the settings of the run.
     pub thresholds: Option<Thresholds>,
     /// What was decided; nothing where no decision was made.
@@ -38,14 +38,14 @@ pub struct Numbers {
     /// What is remembered; nothing where the memory cannot be read.
     pub memory: Option<Remembered>,
     /// The run that ends now, and those before it.
-    pub run: Run,
+    pub run: RunNumbers,
     /// How telling people goes.
-    pub telling: Telling,
+    pub telling: DeliveryNumbers,
 }
 
 /// How a service stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct BudgetNumbers {
     /// Share of the budget that is consumed (0.., may exceed 1).
     pub consumed: Option<f64>,
     /// Share of the budget that is left (up to 1, negative when overspent).
@@ -111,7 +111,7 @@ pub struct Remembered {
 
 /// How the runs went.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Run {
+pub struct RunNumbers {
     /// When this run ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// How long it took.
@@ -124,7 +124,7 @@ pub struct Run {
 
 /// How telling people goes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Telling {
+pub struct DeliveryNumbers {
     /// Failed deliveries by channel, the log file and the metrics among them.
     pub failures: BTreeMap<String, u64>,
     /// Messages that wait for the next run; nothing where that is not known.
@@ -138,7 +138,7 @@ impl Numbers {
         Self {
             service: record.service.clone(),
             namespace: record.namespace.clone(),
-            standing: Standing {
+            standing: BudgetNumbers {
                 consumed: record.budget.consumed,
                 remaining: record.budget.remaining,
                 burn_rates: vec![
@@ -161,8 +161,8 @@ impl Numbers {
                 reason: record.decision.reason,
             }),
             memory: None,
-            run: Run::default(),
-            telling: Telling::default(),
+            run: RunNumbers::default(),
+            telling: DeliveryNumbers::default(),
         }
     }
 }

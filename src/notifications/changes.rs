@@ -22,7 +22,7 @@ const BELOW: f64 = 0.95;
 const MEMORY: &str = "memory";
 
 /// What a run saw.
-pub(super) struct Seen<'a> {
+pub(super) struct RunView<'a> {
     pub(super) record: &'a Record,
     /// Whether something could not be reached.
     pub(super) is_unavailable: bool,
@@ -38,7 +38,7 @@ pub(super) struct Seen<'a> {
 
 /// One change that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct Notice {
     pub(super) kind: NewsKind,
     /// Id of the rollback it is about.
     pub(super) rollback: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct Change {
     pub(super) detail: Option<String>,
 }
 
-impl Change {
+impl Notice {
     fn of(kind: NewsKind) -> Self {
         Self {
             kind,
@@ -59,7 +59,7 @@ impl Change {
 }
 
 /// Returns what is new, and notes that people know it from now on.
-pub(super) fn changes(state: &mut ServiceState, seen: &Seen<'_>) -> Vec<Change> {
+pub(super) fn changes(state: &mut ServiceState, seen: &RunView<'_>) -> Vec<Notice> {
     let is_whole = state.recovered_from.is_some();
     let mut changes = Vec::new();
     let told = &mut state.notifications.last_told;
@@ -74,45 +74,45 @@ pub(super) fn changes(state: &mut ServiceState, seen: &Seen<'_>) -> Vec<Change> 
     changes
 }
 
-fn memory(told: &mut LastTold, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
+fn memory(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notice> {
     if is_whole {
         told.held.retain(|reason| reason != MEMORY);
         let detail = format!("the state file was damaged: {}", seen.damage?);
-        return Some(Change {
+        return Some(Notice {
             detail: Some(detail),
-            ..Change::of(NewsKind::MemoryRebuilt)
+            ..Notice::of(NewsKind::MemoryRebuilt)
         });
     }
     if told.held.iter().any(|reason| reason == MEMORY) {
         return None;
     }
     told.held.push(MEMORY.to_owned());
-    Some(Change {
+    Some(Notice {
         needs_a_person: seen.damage.is_some(),
-        ..Change::of(NewsKind::Held)
+        ..Notice::of(NewsKind::Held)
     })
 }
 
 /// Tells once that a service cannot be measured, and once that it can again.
-fn sight(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
+fn sight(told: &mut LastTold, seen: &RunView<'_>) -> Option<Notice> {
     let is_blind = seen.is_unavailable || seen.record.budget.level.is_none();
     if !is_blind {
         told.blind_runs = 0;
-        return std::mem::take(&mut told.blind).then(|| Change::of(NewsKind::Seeing));
+        return std::mem::take(&mut told.blind).then(|| Notice::of(NewsKind::Seeing));
     }
     told.blind_runs = told.blind_runs.saturating_add(1);
     if told.blind || told.blind_runs < BLIND_AFTER {
         return None;
     }
     told.blind = true;
-    Some(Change {
+    Some(Notice {
         needs_a_person: true,
-        ..Change::of(NewsKind::Blind)
+        ..Notice::of(NewsKind::Blind)
     })
 }
 
 /// Tells of a level that is crossed upwards. One that the consumption only left by a hair is not crossed again.
-fn level(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
+fn level(told: &mut LastTold, seen: &RunView<'_>) -> Option<Notice> {
     let now = seen.record.budget.level?;
     let before = told.level.unwrap_or(Level::Ok);
     if now < before {
@@ -138,14 +138,14 @@ fn level(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
         .budget
         .bad_events
         .zip(seen.record.budget.total_events);
-    Some(Change {
+    Some(Notice {
         detail: counts.map(|(bad, total)| format!("{bad:.0} bad of {total:.0} events")),
-        ..Change::of(NewsKind::LevelCrossed)
+        ..Notice::of(NewsKind::LevelCrossed)
     })
 }
 
 /// Tells once in a burn of each reason for which a rollback is held back.
-fn held(told: &mut LastTold, seen: &Seen<'_>, is_whole: bool) -> Option<Change> {
+fn held(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notice> {
     let record = seen.record;
     match record.verdict {
         Verdict::Burning => {}
@@ -163,9 +163,9 @@ fn held(told: &mut LastTold, seen: &Seen<'_>, is_whole: bool) -> Option<Change> 
         return None;
     }
     told.held.push(reason.to_string());
-    Some(Change {
+    Some(Notice {
         needs_a_person: needs_a_person(reason) || seen.is_person_needed,
-        ..Change::of(NewsKind::Held)
+        ..Notice::of(NewsKind::Held)
     })
 }
 
@@ -233,7 +233,7 @@ fn needs_a_person(reason: Reason) -> bool {
     }
 }
 
-fn back(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
+fn back(told: &mut LastTold, seen: &RunView<'_>) -> Option<Notice> {
     let back = match seen.holds {
         Holds::NotLookedAt => return None,
         Holds::Kept => {
@@ -251,19 +251,19 @@ fn back(told: &mut LastTold, seen: &Seen<'_>) -> Option<Change> {
     // Bounds the state; a robot that brings it back again and again is told of each time at most.
     let excess = told.back.len().saturating_sub(20);
     told.back.drain(..excess);
-    Some(Change {
+    Some(Notice {
         rollback: Some(back.rollback.clone()),
         needs_a_person: true,
         detail: Some(format!(
             "{} brings back what rollback {} took away",
             back.revision, back.rollback
         )),
-        ..Change::of(NewsKind::HoldViolated)
+        ..Notice::of(NewsKind::HoldViolated)
     })
 }
 
 /// Returns what is new of one rollback, in the order of its life.
-fn life(rollback: &mut Rollback, at: DateTime<Utc>) -> Vec<Change> {
+fn life(rollback: &mut Rollback, at: DateTime<Utc>) -> Vec<Notice> {
     let is_old = rollback.ended_at.is_some_and(|end| at - end > STILL_NEWS);
     let mut changes = Vec::new();
     for (kind, needs_a_person) in so_far(rollback, at) {
@@ -272,11 +272,11 @@ fn life(rollback: &mut Rollback, at: DateTime<Utc>) -> Vec<Change> {
         }
         rollback.told.push(kind);
         if !is_old {
-            changes.push(Change {
+            changes.push(Notice {
                 rollback: Some(rollback.id.clone()),
                 needs_a_person,
                 detail: rollback.latest().map(|step| step.detail.clone()),
-                ..Change::of(kind)
+                ..Notice::of(kind)
             });
         }
     }

@@ -6,9 +6,9 @@ use chrono::Utc;
 
 use crate::exit::Exit;
 use crate::journal::{Journal, Phase, ServiceState, count};
-use crate::metrics::{Numbers, Remembered, Run, Telling, Thresholds, publish};
+use crate::metrics::{Numbers, Remembered, RunNumbers, DeliveryNumbers, Thresholds, publish};
 use crate::policy::PastRollback;
-use crate::record::{ActionKind, Outcome, Record};
+use crate::record::{ActionKind, RollbackOutcome, Record};
 use crate::service::{Service, history};
 use crate::slo::Verdict;
 use crate::with_sources;
@@ -90,10 +90,10 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
         return;
     };
     match rollback.outcome {
-        Outcome::Recovered => counters.last_success = Some(Utc::now()),
-        Outcome::Ineffective | Outcome::Failed => counters.last_failure = Some(Utc::now()),
-        Outcome::Superseded => {}
-        Outcome::Verifying | Outcome::AwaitingApproval | Outcome::WouldRollBack => return,
+        RollbackOutcome::Recovered => counters.last_success = Some(Utc::now()),
+        RollbackOutcome::Ineffective | RollbackOutcome::Failed => counters.last_failure = Some(Utc::now()),
+        RollbackOutcome::Superseded => {}
+        RollbackOutcome::Verifying | RollbackOutcome::AwaitingApproval | RollbackOutcome::WouldRollBack => return,
     }
     count(&mut counters.rollbacks, rollback.outcome.as_str());
 }
@@ -136,13 +136,13 @@ fn numbers(service: &Service<'_>, state: &ServiceState, record: &Record) -> Numb
             ended: counters.rollbacks.clone(),
             held_back: counters.held.clone(),
         }),
-        run: Run {
+        run: RunNumbers {
             ended_at: Some(at),
             took: Some(service.stop.elapsed()),
             last_success: counters.last_run,
             ended: counters.runs.clone(),
         },
-        telling: Telling {
+        telling: DeliveryNumbers {
             failures: counters.failures.clone(),
             undelivered: u64::try_from(telling.outbox.len()).ok(),
         },

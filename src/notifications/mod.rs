@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::task::{JoinError, JoinHandle};
 
-use self::changes::{Seen, changes};
+use self::changes::{RunView, changes};
 use self::post::{Batch, Delivery, note};
 use crate::exit::Exit;
 use crate::journal::Journal;
@@ -37,7 +37,7 @@ pub(crate) async fn at_once(
     journal: &mut Journal,
     record: &Record,
 ) -> Underway {
-    let seen = Seen {
+    let seen = RunView {
         record,
         is_unavailable: false,
         levels: service.config.objective.levels,
@@ -97,7 +97,7 @@ pub(crate) async fn at_the_end(
 ) -> Option<Numbers> {
     // Without a record nothing was looked at.
     let record = ended.record.as_deref()?;
-    let seen = Seen {
+    let seen = RunView {
         record,
         is_unavailable: ended.exit == Exit::Unavailable,
         levels: service.config.objective.levels,
@@ -121,7 +121,7 @@ pub(crate) async fn at_the_end(
 }
 
 /// Puts what is new into the outbox.
-async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &Seen<'_>) {
+async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &RunView<'_>) {
     let mut state = journal.service(&service.key);
     let new = changes(&mut state, seen);
     let is_shown = new.iter().any(|_| service.tellers.serves(Channel::Slack));

@@ -2,9 +2,9 @@
 
 use chrono::{Duration, Utc};
 
-use super::changes::Change;
+use super::changes::Notice;
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Proposal, Rollback, ServiceState, Standing,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Proposal, Rollback, ServiceState, ServiceStanding,
 };
 use crate::policy::short;
 use crate::record::Record;
@@ -55,7 +55,7 @@ pub(super) fn news(
     service: &Service<'_>,
     state: &ServiceState,
     record: &Record,
-    change: &Change,
+    change: &Notice,
     course: &[Option<f64>],
 ) -> News {
     let at = Utc::now();
@@ -96,7 +96,7 @@ pub(super) fn news(
     }
 }
 
-fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
+fn standing(record: &Record, course: &[Option<f64>]) -> ServiceStanding {
     let rates = record.burn_rates;
     let named = [
         ("5m", rates.m5),
@@ -104,7 +104,7 @@ fn standing(record: &Record, course: &[Option<f64>]) -> Standing {
         ("1h", rates.h1),
         ("6h", rates.h6),
     ];
-    Standing {
+    ServiceStanding {
         verdict: record.verdict,
         level: record.budget.level,
         window_seconds: record.budget.window_seconds,

@@ -30,7 +30,7 @@ const MAX_TEXT: usize = 500;
 
 /// What the gate says.
 #[derive(Debug, Clone)]
-pub struct Gate<'a> {
+pub struct CiGate<'a> {
     /// The exit code of the program.
     pub exit: Exit,
     /// What it says of each service; empty where none was looked at.
@@ -52,7 +52,7 @@ pub struct GateOf<'a> {
     pub complaint: Option<&'a str>,
 }
 
-impl<'a> Gate<'a> {
+impl<'a> CiGate<'a> {
     /// Returns the service that decided the exit code.
     fn speaker(&self) -> Option<&GateOf<'a>> {
         let mut services = self.services.iter();
@@ -107,7 +107,7 @@ impl<'a> Gate<'a> {
 }
 
 /// Writes the outputs of a step. `delimiter` ends the values that may have several lines, so nobody may guess it.
-pub fn outputs(gate: &Gate<'_>, delimiter: &str) -> String {
+pub fn outputs(gate: &CiGate<'_>, delimiter: &str) -> String {
     let mut text = String::new();
     for (name, value) in gate.values() {
         let _ = writeln!(text, "{name}={value}");
@@ -123,7 +123,7 @@ pub fn outputs(gate: &Gate<'_>, delimiter: &str) -> String {
 }
 
 /// Writes the dotenv file: one `GATE_…=value` a line, values without blanks and quotes, as GitLab wants them.
-pub fn dotenv(gate: &Gate<'_>) -> String {
+pub fn dotenv(gate: &CiGate<'_>) -> String {
     let mut text = String::new();
     for (name, value) in gate.values() {
         let _ = writeln!(text, "GATE_{}={value}", name.to_ascii_uppercase());
@@ -132,7 +132,7 @@ pub fn dotenv(gate: &Gate<'_>) -> String {
 }
 
 /// Writes the annotations: an error for each service that blocks, a warning for each that does not and is not well.
-pub fn annotations(gate: &Gate<'_>) -> String {
+pub fn annotations(gate: &CiGate<'_>) -> String {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     errors.extend(
@@ -189,7 +189,7 @@ fn annotation(kind: &str, title: &str, text: &str) -> String {
 }
 
 /// Writes the summary as markdown.
-pub fn summary(gate: &Gate<'_>) -> String {
+pub fn summary(gate: &CiGate<'_>) -> String {
     let verdict = if gate.may_deploy() {
         "the deploy may go ahead"
     } else {
@@ -292,8 +292,8 @@ mod tests {
         }
     }
 
-    fn gate<'a>(exit: Exit, services: Vec<GateOf<'a>>) -> Gate<'a> {
-        Gate {
+    fn gate<'a>(exit: Exit, services: Vec<GateOf<'a>>) -> CiGate<'a> {
+        CiGate {
             exit,
             services,
             complaint: None,

@@ -27,7 +27,7 @@ const RESOLVED: &str = "dev.cdevents.incident.resolved.0.3.0";
 
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Event {
+pub(super) struct CloudEvent {
     /// The same for every repeat.
     pub(super) id: String,
     /// The envelope with everything in it.
@@ -35,7 +35,7 @@ pub(super) struct Event {
 }
 
 /// Writes the events about a change, in the order in which they are sent.
-pub(super) fn events(news: &News) -> Vec<Event> {
+pub(super) fn events(news: &News) -> Vec<CloudEvent> {
     let Some(rollback) = &news.rollback else {
         return vec![ours(news)];
     };
@@ -73,12 +73,12 @@ fn took_effect(rollback: &NewsRollback) -> bool {
     rollback.commit.is_some() || rollback.steps.iter().any(is_done)
 }
 
-fn ours(news: &News) -> Event {
+fn ours(news: &News) -> CloudEvent {
     let kind = format!("error-budget-monitor.{}.v1", news.kind.as_str());
     envelope(news, clean(&news.id), &kind, told(news))
 }
 
-fn incident(news: &News, rollback: &NewsRollback, kind: &str) -> Event {
+fn incident(news: &News, rollback: &NewsRollback, kind: &str) -> CloudEvent {
     let content = json!({
         "description": headline(news),
         "environment": { "id": clean(&news.namespace) },
@@ -93,7 +93,7 @@ fn incident(news: &News, rollback: &NewsRollback, kind: &str) -> Event {
     )
 }
 
-fn rolled_back(news: &News, rollback: &NewsRollback) -> Event {
+fn rolled_back(news: &News, rollback: &NewsRollback) -> CloudEvent {
     let content = json!({
         "environment": { "id": clean(&news.namespace) },
         "artifactId": format!("pkg:generic/{}@{}", encoded(&news.service), encoded(&rollback.to)),
@@ -108,7 +108,7 @@ fn cdevent(
     kind: &str,
     rollback: &NewsRollback,
     (subject, content): (&str, Value),
-) -> Event {
+) -> CloudEvent {
     let data = json!({
         "context": {
             "specversion": CDEVENTS,
@@ -129,7 +129,7 @@ fn cdevent(
     envelope(news, id, kind, data)
 }
 
-fn envelope(news: &News, id: String, kind: &str, data: Value) -> Event {
+fn envelope(news: &News, id: String, kind: &str, data: Value) -> CloudEvent {
     let subject = match &news.rollback {
         Some(rollback) => clean(&rollback.id),
         None => clean(&news.service),
@@ -144,7 +144,7 @@ fn envelope(news: &News, id: String, kind: &str, data: Value) -> Event {
         "datacontenttype": "application/json",
         "data": data,
     });
-    Event { id, envelope }
+    CloudEvent { id, envelope }
 }
 
 fn told(news: &News) -> Value {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepKind, StepState,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind, StepState,
 };
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
@@ -64,9 +64,9 @@ pub(super) fn news(kind: NewsKind) -> News {
     }
 }
 
-fn standing() -> Standing {
+fn standing() -> ServiceStanding {
     let rate = |window: &str, value| (window.to_owned(), value);
-    Standing {
+    ServiceStanding {
         verdict: Verdict::Burning,
         level: Some(Level::Critical),
         window_seconds: 2_592_000,

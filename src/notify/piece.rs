@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) label: &'static str,
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<TextPiece>,
 }
 
 /// A piece of a line. Each channel escapes every piece; none is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum TextPiece {
     /// Our own words and numbers.
     Words(String),
     /// What somebody else wrote, or may have written.
@@ -23,7 +23,7 @@ pub(super) enum Piece {
 }
 
 impl Line {
-    pub(super) fn new(label: &'static str, pieces: impl IntoIterator<Item = Piece>) -> Self {
+    pub(super) fn new(label: &'static str, pieces: impl IntoIterator<Item = TextPiece>) -> Self {
         Self {
             label,
             pieces: pieces.into_iter().collect(),
@@ -31,16 +31,16 @@ impl Line {
     }
 
     pub(super) fn words(label: &'static str, words: impl Into<String>) -> Self {
-        Self::new(label, [Piece::Words(words.into())])
+        Self::new(label, [TextPiece::Words(words.into())])
     }
 
     /// Writes the line without any form.
     pub(super) fn plain(&self) -> String {
-        self.pieces.iter().map(Piece::plain).collect()
+        self.pieces.iter().map(TextPiece::plain).collect()
     }
 }
 
-impl Piece {
+impl TextPiece {
     /// Returns a link where there is a page, else the text alone.
     pub(super) fn link(text: impl Into<String>, url: Option<&str>) -> Self {
         let text = text.into();

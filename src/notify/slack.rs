@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::piece::{Line, Piece, escaped, moment};
+use super::piece::{Line, TextPiece, escaped, moment};
 use super::story::{gates, headline, limits, next, numbers, revisions, steps, why};
 use crate::clients::slack::SlackMessage;
 use crate::journal::News;
@@ -70,7 +70,7 @@ fn done(news: &News) -> Vec<Line> {
     let older = all.len().saturating_sub(MAX_STEPS);
     all.into_iter()
         .skip(older)
-        .map(|step| Line::new("Step", [Piece::Said(step)]))
+        .map(|step| Line::new("Step", [TextPiece::Said(step)]))
         .collect()
 }
 
@@ -123,11 +123,11 @@ fn written(line: &Line) -> String {
     format!("*{}* {pieces}", line.label)
 }
 
-fn piece(piece: &Piece) -> String {
+fn piece(piece: &TextPiece) -> String {
     let tame = |text: &str| escaped(text, MAX_PIECE, escape);
     match piece {
         // Blanks at the edges of our own words part them from their neighbours.
-        Piece::Words(words) => {
+        TextPiece::Words(words) => {
             let edge = |is_there: bool| if is_there { " " } else { "" };
             let trimmed = words.trim();
             if trimmed.is_empty() {
@@ -136,9 +136,9 @@ fn piece(piece: &Piece) -> String {
             let (before, after) = (words.starts_with(' '), words.ends_with(' '));
             format!("{}{}{}", edge(before), tame(trimmed), edge(after))
         }
-        Piece::Said(text) => tame(text),
-        Piece::Code(text) => format!("`{}`", tame(text)),
-        Piece::Link { text, url } => {
+        TextPiece::Said(text) => tame(text),
+        TextPiece::Code(text) => format!("`{}`", tame(text)),
+        TextPiece::Link { text, url } => {
             let url = url.replace('&', "&amp;");
             format!("<{url}|{}>", tame(text).replace('|', "¦"))
         }

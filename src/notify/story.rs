@@ -3,8 +3,8 @@
 
 use super::advice::next_step;
 use super::numbers::{percent, rate, span};
-use super::piece::{Line, Piece, clean, clipped, highest, moment, sparkline};
-use crate::journal::{News, NewsGate, NewsKind, NewsRollback, Standing};
+use super::piece::{Line, TextPiece, clean, clipped, highest, moment, sparkline};
+use crate::journal::{News, NewsGate, NewsKind, NewsRollback, ServiceStanding};
 use crate::policy::{GateState, short};
 use crate::record::level_word;
 
@@ -57,7 +57,7 @@ fn made_it_worse(news: &News) -> bool {
 pub(super) fn why(news: &News) -> Vec<Line> {
     let mut lines = Vec::new();
     if !news.detail.is_empty() {
-        lines.push(Line::new("Why", [Piece::Said(news.detail.clone())]));
+        lines.push(Line::new("Why", [TextPiece::Said(news.detail.clone())]));
     }
     if let Some(rollback) = &news.rollback
         && rollback.why != news.detail
@@ -65,7 +65,7 @@ pub(super) fn why(news: &News) -> Vec<Line> {
     {
         lines.push(Line::new(
             "Begun because",
-            [Piece::Said(rollback.why.clone())],
+            [TextPiece::Said(rollback.why.clone())],
         ));
     }
     lines
@@ -73,21 +73,21 @@ pub(super) fn why(news: &News) -> Vec<Line> {
 
 /// Says where and from what to what.
 pub(super) fn revisions(rollback: &NewsRollback) -> Vec<Line> {
-    let revision = |id: &str, url: &Option<String>| Piece::link(short(id), url.as_deref());
+    let revision = |id: &str, url: &Option<String>| TextPiece::link(short(id), url.as_deref());
     let mut from = vec![revision(&rollback.from, &rollback.from_url)];
     if !rollback.from_subject.is_empty() {
-        from.push(Piece::Words(" ".to_owned()));
-        from.push(Piece::Said(rollback.from_subject.clone()));
+        from.push(TextPiece::Words(" ".to_owned()));
+        from.push(TextPiece::Said(rollback.from_subject.clone()));
     }
-    from.push(Piece::Words(" → ".to_owned()));
+    from.push(TextPiece::Words(" → ".to_owned()));
     from.push(revision(&rollback.to, &rollback.to_url));
     let mut lines = vec![Line::new("Revision", from)];
     if !rollback.also.is_empty() {
-        let also = Piece::Said(rollback.also.join("; "));
+        let also = TextPiece::Said(rollback.also.join("; "));
         lines.push(Line::new("Goes back too", [also]));
     }
     if !rollback.place.is_empty() {
-        lines.push(Line::new("Where", [Piece::Said(rollback.place.clone())]));
+        lines.push(Line::new("Where", [TextPiece::Said(rollback.place.clone())]));
     }
     if let Some(commit) = &rollback.commit {
         lines.push(Line::new(
@@ -98,18 +98,18 @@ pub(super) fn revisions(rollback: &NewsRollback) -> Vec<Line> {
     if let Some(url) = &rollback.pull_request_url {
         lines.push(Line::new(
             "Pull request",
-            [Piece::link("open it", Some(url))],
+            [TextPiece::link("open it", Some(url))],
         ));
     }
     if let Some(application) = &rollback.application {
-        let link = Piece::link(application, rollback.application_url.as_deref());
+        let link = TextPiece::link(application, rollback.application_url.as_deref());
         lines.push(Line::new("Application", [link]));
     }
     lines
 }
 
 /// Says how the service stood.
-pub(super) fn numbers(standing: &Standing) -> Vec<Line> {
+pub(super) fn numbers(standing: &ServiceStanding) -> Vec<Line> {
     let mut budget = format!(
         "{} consumed of {} over {} ({})",
         percent(standing.consumed),
@@ -139,11 +139,11 @@ pub(super) fn numbers(standing: &Standing) -> Vec<Line> {
         ));
     }
     if let Some(worst) = worst(&standing.offenders) {
-        lines.push(Line::new("Fails most", [Piece::Said(worst)]));
+        lines.push(Line::new("Fails most", [TextPiece::Said(worst)]));
     }
     if !standing.violated.is_empty() {
         let violated = standing.violated.join(", ");
-        lines.push(Line::new("Violated", [Piece::Said(violated)]));
+        lines.push(Line::new("Violated", [TextPiece::Said(violated)]));
     }
     lines
 }
@@ -172,7 +172,7 @@ pub(super) fn offence(label: &str, value: &str, bad: f64, total: Option<f64>) ->
 }
 
 /// Says how much of the budget is gone as minutes in which nothing worked: a share of a window is hard to feel.
-pub(super) fn impact(standing: &Standing) -> Option<String> {
+pub(super) fn impact(standing: &ServiceStanding) -> Option<String> {
     let whole = standing.error_budget * standing.window_seconds as f64 / 60.0;
     let consumed = standing.consumed?;
     // A window of minutes has a budget of seconds.
@@ -214,7 +214,7 @@ pub(super) fn gates(news: &News) -> Vec<Line> {
     );
     let mut lines = Vec::new();
     if !passed.is_empty() {
-        lines.push(Line::new("Gates passed", [Piece::Said(names(&passed))]));
+        lines.push(Line::new("Gates passed", [TextPiece::Said(names(&passed))]));
     }
     for gate in &failed {
         let label = if lines.iter().any(|line| line.label == "Holds") {
@@ -223,18 +223,18 @@ pub(super) fn gates(news: &News) -> Vec<Line> {
             "Holds"
         };
         let detail = format!("{}: {}", gate.gate, gate.detail);
-        lines.push(Line::new(label, [Piece::Said(detail)]));
+        lines.push(Line::new(label, [TextPiece::Said(detail)]));
     }
     if !unchecked.is_empty() {
-        lines.push(Line::new("Not checked", [Piece::Said(names(&unchecked))]));
+        lines.push(Line::new("Not checked", [TextPiece::Said(names(&unchecked))]));
     }
     lines
 }
 
 /// Says what a person does next, with the command.
 pub(super) fn next(news: &News) -> Option<Line> {
-    let words = |text: &str| Piece::Words(text.to_owned());
-    let command = |rest: &str| Piece::Code(format!("error-budget-monitor {rest}"));
+    let words = |text: &str| TextPiece::Words(text.to_owned());
+    let command = |rest: &str| TextPiece::Code(format!("error-budget-monitor {rest}"));
     let pieces = match (news.kind, &news.rollback) {
         (NewsKind::Started, _) => vec![words("watch it: "), command("status")],
         (NewsKind::Recovered, Some(rollback)) => vec![
@@ -289,22 +289,22 @@ pub(super) fn next(news: &News) -> Option<Line> {
     Some(Line::new("Next", pieces))
 }
 
-fn approval(rollback: &NewsRollback) -> Vec<Piece> {
+fn approval(rollback: &NewsRollback) -> Vec<TextPiece> {
     let until = rollback.expires_at.map_or_else(String::new, |at| {
         format!(" until {}", at.format("%Y-%m-%d %H:%M UTC"))
     });
     if let Some(url) = &rollback.pull_request_url {
         return vec![
-            Piece::Words("merge to approve, close to reject: ".to_owned()),
-            Piece::link("the pull request", Some(url)),
-            Piece::Words(until),
+            TextPiece::Words("merge to approve, close to reject: ".to_owned()),
+            TextPiece::link("the pull request", Some(url)),
+            TextPiece::Words(until),
         ];
     }
     vec![
-        Piece::Code(format!("error-budget-monitor approve {}", rollback.id)),
-        Piece::Words(" or ".to_owned()),
-        Piece::Code(format!("error-budget-monitor reject {}", rollback.id)),
-        Piece::Words(until),
+        TextPiece::Code(format!("error-budget-monitor approve {}", rollback.id)),
+        TextPiece::Words(" or ".to_owned()),
+        TextPiece::Code(format!("error-budget-monitor reject {}", rollback.id)),
+        TextPiece::Words(until),
     ]
 }
 

@@ -11,7 +11,7 @@ use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
     ViolationPart, level_word,
 };
-use crate::report::{Pending, Said, Status};
+use crate::report::{Pending, ApprovalReport, StatusReport};
 use crate::slo::{SignalName, SignalState, Slo};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
@@ -178,7 +178,7 @@ fn write_gates(text: &mut String, decision: &DecisionPart) {
 }
 
 /// Writes the status of a service.
-pub fn status(status: &Status) -> String {
+pub fn status(status: &StatusReport) -> String {
     let mut text = String::new();
     line(
         &mut text,
@@ -269,7 +269,7 @@ fn write_pending(text: &mut String, pending: &Pending) {
 }
 
 /// Writes what a person's word did.
-pub fn said(said: &Said) -> String {
+pub fn said(said: &ApprovalReport) -> String {
     let mut text = String::new();
     let service = format!("{}/{}  ({})", said.namespace, said.service, said.command);
     line(&mut text, "service", &service);

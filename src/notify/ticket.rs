@@ -9,7 +9,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::numbers::span;
-use super::piece::{Line, Piece, escaped, moment};
+use super::piece::{Line, TextPiece, escaped, moment};
 use super::story::{gates, headline, impact, limits, next, numbers, pages, revisions, steps, why};
 use crate::journal::{News, NewsKind, NewsRollback, Origin};
 
@@ -192,9 +192,9 @@ fn timeline(text: &mut String, rollback: &NewsRollback) {
     }
 }
 
-fn piece(piece: &Piece) -> String {
+fn piece(piece: &TextPiece) -> String {
     match piece {
-        Piece::Words(text) => {
+        TextPiece::Words(text) => {
             let edge = |is_there: bool| if is_there { " " } else { "" };
             if text.trim().is_empty() {
                 return edge(!text.is_empty()).to_owned();
@@ -202,8 +202,8 @@ fn piece(piece: &Piece) -> String {
             let (before, after) = (text.starts_with(' '), text.ends_with(' '));
             format!("{}{}{}", edge(before), words(text), edge(after))
         }
-        Piece::Said(text) | Piece::Code(text) => said(text),
-        Piece::Link { text, url } => format!("[{}]({url})", words(text)),
+        TextPiece::Said(text) | TextPiece::Code(text) => said(text),
+        TextPiece::Link { text, url } => format!("[{}]({url})", words(text)),
     }
 }
 

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use crate::exit::Exit;
-use crate::journal::{Answer, Event, Memory, Phase, Rollback, ServiceState, Signature, now};
+use crate::journal::{ApprovalAnswer, Event, Memory, Phase, Rollback, ServiceState, Signature, now};
 use crate::outcome::Ended;
 use crate::policy::IllegalEvent;
-use crate::report::Said;
+use crate::report::ApprovalReport;
 use crate::service::Service;
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
@@ -68,7 +68,7 @@ pub(crate) fn answer(
     word: ApprovalCommand,
     id: &str,
     by: &str,
-) -> Result<Said, Box<Ended>> {
+) -> Result<ApprovalReport, Box<Ended>> {
     let state = &service.config.state;
     let is_dry_run = service.config.run.dry_run;
     let without_state = |error| Box::new(Ended::without_state(&error));
@@ -106,7 +106,7 @@ pub(crate) fn answer(
         .approval
         .as_ref()
         .and_then(|approval| approval.signed.as_ref()));
-    Ok(Said {
+    Ok(ApprovalReport {
         schema: 1,
         command: word.as_str(),
         service: service.config.service.name.to_string(),
@@ -131,7 +131,7 @@ pub(crate) fn approve(
     let Some(approval) = &mut rollback.approval else {
         return Err(ApprovalError::NeverAsked { id: id.to_owned() });
     };
-    if approval.answer == Some(Answer::Approved) {
+    if approval.answer == Some(ApprovalAnswer::Approved) {
         return Ok(Effect {
             rollback,
             is_new: false,
@@ -144,7 +144,7 @@ pub(crate) fn approve(
             at: approval.expires_at,
         });
     }
-    approval.answer = Some(Answer::Approved);
+    approval.answer = Some(ApprovalAnswer::Approved);
     approval.signed = Some(signature);
     Ok(Effect {
         rollback,
@@ -171,7 +171,7 @@ pub(crate) fn reject(
     let mut rollback = waiting(state, id)?;
     let at = signature.at;
     if let Some(approval) = &mut rollback.approval {
-        approval.answer = Some(Answer::Rejected);
+        approval.answer = Some(ApprovalAnswer::Rejected);
         approval.signed = Some(signature);
     }
     rollback.see(Event::Rejected, at)?;

@@ -11,7 +11,7 @@ use super::preflight::{Stopped, may_act};
 use crate::clients::argocd::{Application, Argo, ArgoError, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
-    ArgoOperation, Entry, Journal, Memory, Order, Origin, Rollback, StepKind, StepState, now,
+    ArgoOperation, HistoryTarget, Journal, Memory, Order, Origin, Rollback, StepKind, StepState, now,
 };
 use crate::outcome::Ended;
 use crate::policy::{Plan, Reason, short};
@@ -113,7 +113,7 @@ pub(crate) async fn alone(
             application: argo.name(),
             user,
             bad_revisions: bad,
-            entry: Some(Entry { id, revisions }),
+            entry: Some(HistoryTarget { id, revisions }),
             asked_at: None,
             terminated: false,
         }),

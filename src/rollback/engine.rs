@@ -6,7 +6,7 @@
 use super::execution::Execution;
 use crate::clients::git::{Git, Snapshot};
 use crate::notifications;
-use crate::outcome::{Ended, Outage};
+use crate::outcome::{Ended, Unavailable};
 use crate::policy::StepKind;
 use crate::record::Record;
 
@@ -31,7 +31,7 @@ pub(crate) enum Went {
 
 impl Execution<'_> {
     /// Takes the steps that put something back, as far as they are not done. Returns what could not be reached.
-    pub(crate) async fn act(&mut self, mut reach: Reach<'_>) -> Option<Outage> {
+    pub(crate) async fn act(&mut self, mut reach: Reach<'_>) -> Option<Unavailable> {
         self.walk(StepKind::changes, &mut reach).await.err()
     }
 
@@ -40,7 +40,7 @@ impl Execution<'_> {
         mut self,
         git: Option<&Git>,
         record: Record,
-        outage: Option<Outage>,
+        outage: Option<Unavailable>,
     ) -> Ended {
         // Whoever is on call hears of it while it is being proven.
         let so_far = record.clone().with_rollback(&self.rollback);
@@ -72,7 +72,7 @@ impl Execution<'_> {
         &mut self,
         wanted: impl Fn(StepKind) -> bool,
         reach: &mut Reach<'_>,
-    ) -> Result<Went, Outage> {
+    ) -> Result<Went, Unavailable> {
         let mut taken = Vec::new();
         loop {
             // A step may give way to another: what Argo CD will not do is left to the branch.
@@ -88,7 +88,7 @@ impl Execution<'_> {
         }
     }
 
-    async fn take(&mut self, step: StepKind, reach: &mut Reach<'_>) -> Result<Went, Outage> {
+    async fn take(&mut self, step: StepKind, reach: &mut Reach<'_>) -> Result<Went, Unavailable> {
         match step {
             StepKind::ArgocdRollback => self.roll_application_back(reach).await,
             StepKind::GitopsRevert => self.put_back(reach).await,

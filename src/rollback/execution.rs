@@ -5,7 +5,7 @@ use super::intent::first_record;
 use crate::exit::Exit;
 use crate::journal::{Event, Journal, JournalError, Phase, Rollback, StepKind, StepState, now};
 use crate::log_file::AUDIT;
-use crate::outcome::{Ended, Outage};
+use crate::outcome::{Ended, Unavailable};
 use crate::policy::Reason;
 use crate::record::Record;
 use crate::service::Service;
@@ -78,7 +78,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Ends the run with what became of the rollback.
-    pub(crate) fn ended(self, record: Record, outage: Option<Outage>) -> Ended {
+    pub(crate) fn ended(self, record: Record, outage: Option<Unavailable>) -> Ended {
         let rollback = &self.rollback;
         let last = rollback.latest().map_or("", |step| step.detail.as_str());
         tracing::info!(target: AUDIT, { rollback.id = %rollback.id, phase = ?rollback.phase, detail = %last }, "rollback");
@@ -95,7 +95,7 @@ impl<'a> Execution<'a> {
             | Phase::Failed
             | Phase::Superseded => record,
         };
-        if let Some(Outage { source, why }) = &outage {
+        if let Some(Unavailable { source, why }) = &outage {
             record = record.not_knowing(source, why.clone());
         }
         let (exit, complaint) = match rollback.phase {

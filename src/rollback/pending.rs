@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::exit::Exit;
-use crate::journal::{Answer, Approval, Event, Journal, Phase, Rollback, now};
+use crate::journal::{ApprovalAnswer, Approval, Event, Journal, Phase, Rollback, now};
 use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason, short};
 use crate::record::Record;
@@ -35,7 +35,7 @@ pub(crate) fn fate(
     let Some(approval) = &pending.approval else {
         return Fate::Waits;
     };
-    let is_approved = approval.answer == Some(Answer::Approved);
+    let is_approved = approval.answer == Some(ApprovalAnswer::Approved);
     // What was agreed to in time may wait for a limit or a blackout as long as it could have waited for the word.
     let since = approval
         .signed

@@ -5,7 +5,7 @@ use crate::clients::argocd::{
     Account, Allowed, Application, Argo, ArgoError, ArgoPermission, AutoSync,
 };
 use crate::clients::git::Snapshot;
-use crate::journal::{ArgoOperation, Entry, Origin};
+use crate::journal::{ArgoOperation, HistoryTarget, Origin};
 use crate::observe;
 use crate::policy::{Plan, Reason, may_roll_back_first};
 use crate::service::Service;
@@ -72,7 +72,7 @@ pub(crate) async fn prepare(
             .chain(&plan.keeps)
             .flat_map(|change| bad_commits(snapshot, change, app))
             .collect(),
-        entry: entry.map(|(id, revisions)| Entry { id, revisions }),
+        entry: entry.map(|(id, revisions)| HistoryTarget { id, revisions }),
         asked_at: None,
         terminated: false,
     }))

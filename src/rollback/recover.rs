@@ -11,12 +11,12 @@ use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
 use crate::evaluation::measure;
 use crate::journal::{
-    ArgoOperation, Entry, GoesBack, JournalError, Memory, NewsKind, Order, Origin, Phase,
+    ArgoOperation, HistoryTarget, GoesBack, JournalError, Memory, NewsKind, Order, Origin, Phase,
     RecoveredHistory, Rollback, ServiceState, StepKind, StepState, now,
 };
 use crate::observe;
 use crate::outcome::Ended;
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::policy::Timeline;
 use crate::record::{Heading, Record};
 use crate::service::Service;
@@ -31,7 +31,7 @@ pub(crate) const CHANGES: u32 = 50;
 const SAME_ROLLBACK: TimeDelta = TimeDelta::minutes(30);
 
 /// What was found outside.
-pub(crate) struct Found {
+pub(crate) struct RecoveredRollbacks {
     rollbacks: Vec<Rollback>,
     history: RecoveredHistory,
 }
@@ -60,7 +60,7 @@ impl Terms {
 /// Why a memory could not be made whole.
 pub(crate) enum NotWhole {
     /// What has to be asked did not answer.
-    Outage(Outage),
+    Unavailable(Unavailable),
     /// What was found could not be written down.
     Unwritten(JournalError),
 }
@@ -84,7 +84,7 @@ pub(crate) async fn whole(
             "the state file {file} is rebuilt from what is remembered elsewhere"
         );
     }
-    let found = read(service).await.map_err(NotWhole::Outage)?;
+    let found = read(service).await.map_err(NotWhole::Unavailable)?;
     tracing::info!(
         rollbacks = found.rollbacks.len(),
         source = %found.history.source,
@@ -102,9 +102,9 @@ pub(crate) async fn not_remembering(
     heading: &Heading,
     not_whole: NotWhole,
 ) -> Ended {
-    let Outage { source, why } = match not_whole {
+    let Unavailable { source, why } = match not_whole {
         NotWhole::Unwritten(error) => return Ended::without_state(&error),
-        NotWhole::Outage(outage) => outage,
+        NotWhole::Unavailable(outage) => outage,
     };
     let why = format!("what was rolled back before is not known, and cannot be looked up: {why}");
     let record = match measure(service, heading).await {
@@ -118,14 +118,14 @@ pub(crate) async fn not_remembering(
 }
 
 /// Reads what is remembered outside.
-async fn read(service: &Service<'_>) -> Result<Found, Outage> {
+async fn read(service: &Service<'_>) -> Result<RecoveredRollbacks, Unavailable> {
     let mut rollbacks = Vec::new();
     let mut sources = Vec::new();
     let mut branch = None;
     if let Some(git) = &service.git {
         let snapshot = observe::branch(git, CHANGES, None)
             .await
-            .map_err(Outage::from)?;
+            .map_err(Unavailable::from)?;
         let timeline = observe::timeline(&snapshot);
         rollbacks.extend(on_the_branch(&timeline, &place(git), Terms::of(service)));
         sources.push(format!(
@@ -143,7 +143,7 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
         branch = Some(snapshot);
     }
     if let Some(argo) = &service.argo {
-        let unavailable = |error| Outage {
+        let unavailable = |error| Unavailable {
             source: "argocd",
             why: with_sources(&error),
         };
@@ -167,7 +167,7 @@ async fn read(service: &Service<'_>) -> Result<Found, Outage> {
     if sources.is_empty() {
         sources.push("nothing: neither GITOPS_REPO nor ARGOCD_SERVER is set".to_owned());
     }
-    Ok(Found {
+    Ok(RecoveredRollbacks {
         rollbacks,
         history: RecoveredHistory {
             read_at: now(),
@@ -304,7 +304,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
             application: argo.name(),
             user: user.to_owned(),
             bad_revisions: before.revisions.clone(),
-            entry: Some(Entry {
+            entry: Some(HistoryTarget {
                 id,
                 revisions: deployment.revisions.clone(),
             }),

@@ -9,10 +9,10 @@ use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
 use crate::evaluation::measure;
 use crate::exit::Exit;
-use crate::journal::{Answer, Event, Journal, Origin, Phase, Rollback, StepKind, StepState};
+use crate::journal::{ApprovalAnswer, Event, Journal, Origin, Phase, Rollback, StepKind, StepState};
 use crate::observe;
 use crate::outcome::Ended;
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::policy::{GateState, History, Reason, Settings, limits};
 use crate::record::{Heading, Record};
 use crate::service::Service;
@@ -95,14 +95,14 @@ async fn go_on(
     git: &Git,
     execution: &mut Execution<'_>,
     assessment: &Assessment,
-) -> Option<Outage> {
+) -> Option<Unavailable> {
     let github = service
         .github
         .as_ref()
         .filter(|_| execution.rollback.proposal.is_some());
     match (execution.rollback.phase, github) {
         (Phase::Proposed, Some(github)) => {
-            execution.follow(git, github).await.err().map(Outage::from)
+            execution.follow(git, github).await.err().map(Unavailable::from)
         }
         (Phase::Begun, Some(github)) => match execution.find_and_follow(git, github).await {
             Ok(true) => None,
@@ -130,7 +130,7 @@ async fn go_on_alone(
     service: &Service<'_>,
     execution: &mut Execution<'_>,
     assessment: &Assessment,
-) -> Option<Outage> {
+) -> Option<Unavailable> {
     if execution.rollback.phase != Phase::Begun {
         return None;
     }
@@ -207,7 +207,7 @@ async fn settle(
     git: &Git,
     execution: &mut Execution<'_>,
     assessment: &Assessment,
-) -> Option<Outage> {
+) -> Option<Unavailable> {
     // Others may have pushed on top of it since: what was the tip then is older than all that run can have pushed.
     let judged = &execution.rollback.tip;
     let back = service.config.policy.max_revisions_back;
@@ -310,7 +310,7 @@ pub(crate) fn held_back(
     }
     let has_to_be_asked = settings.require_approval
         && rollback.proposal.is_none()
-        && rollback.answer() != Some(Answer::Approved);
+        && rollback.answer() != Some(ApprovalAnswer::Approved);
     if rollback.origin == Origin::Automatic && has_to_be_asked {
         return Some("REQUIRE_APPROVAL is true".to_owned());
     }

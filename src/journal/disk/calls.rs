@@ -14,7 +14,7 @@ use super::script::{cut, watched};
     not(test),
     expect(dead_code, reason = "only a test looks at the calls")
 )]
-pub(super) enum Call<'a> {
+pub(super) enum DiskCall<'a> {
     /// A folder is made.
     MakeFolder(&'a Path),
     /// A file without a name is written in a folder, and is gone at once.
@@ -36,20 +36,20 @@ pub(super) enum Call<'a> {
 }
 
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    watched(Call::MakeFolder(folder), || {
+    watched(DiskCall::MakeFolder(folder), || {
         DirBuilder::new().create(folder)
     })
 }
 
 pub(super) fn try_folder(folder: &Path) -> io::Result<()> {
-    watched(Call::TryFolder(folder), || {
+    watched(DiskCall::TryFolder(folder), || {
         tempfile::tempfile_in(folder).map(drop)
     })
 }
 
 /// Makes a file that nobody else can read, and only where there is none.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    watched(Call::Create(path), || {
+    watched(DiskCall::Create(path), || {
         OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -61,16 +61,16 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 /// Writes some of the bytes, at least one, and returns how many.
 pub(super) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> io::Result<usize> {
     let bytes = cut(bytes);
-    watched(Call::Write(path, bytes), || file.write(bytes))
+    watched(DiskCall::Write(path, bytes), || file.write(bytes))
 }
 
 pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
-    watched(Call::Sync(path), || file.sync_all())
+    watched(DiskCall::Sync(path), || file.sync_all())
 }
 
 /// Reads a file, where there is one.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    watched(Call::Read(path), || match fs::read(path) {
+    watched(DiskCall::Read(path), || match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -78,19 +78,19 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    watched(Call::Rename(from, to), || fs::rename(from, to))
+    watched(DiskCall::Rename(from, to), || fs::rename(from, to))
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    watched(Call::SyncFolder(folder), || File::open(folder)?.sync_all())
+    watched(DiskCall::SyncFolder(folder), || File::open(folder)?.sync_all())
 }
 
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    watched(Call::Remove(path), || fs::remove_file(path))
+    watched(DiskCall::Remove(path), || fs::remove_file(path))
 }
 
 #[cfg(not(test))]
-fn watched<T>(_: Call<'_>, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+fn watched<T>(_: DiskCall<'_>, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     call()
 }
 

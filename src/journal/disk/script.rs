@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::calls::Call;
+use super::calls::DiskCall;
 
 /// A call that was made, with what it was made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Fault {
 
 /// Which calls are befallen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct FaultPlan {
     pub(super) fault: Fault,
     /// The first one, counted from 0.
     pub(super) at: usize,
@@ -67,7 +67,7 @@ pub(super) struct Plan {
 
 /// What a test saw.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct CallsSeen {
     /// The calls that were made and succeeded, in order.
     pub(super) made: Vec<Made>,
     /// How many calls there were, with those that failed.
@@ -78,8 +78,8 @@ pub(super) struct Seen {
 
 #[derive(Default)]
 struct Script {
-    plan: Option<Plan>,
-    seen: Seen,
+    plan: Option<FaultPlan>,
+    seen: CallsSeen,
 }
 
 thread_local! {
@@ -87,10 +87,10 @@ thread_local! {
 }
 
 /// Does something while this thread's calls are seen, and befallen as planned.
-pub(super) fn while_watched<T>(plan: Option<Plan>, action: impl FnOnce() -> T) -> (T, Seen) {
+pub(super) fn while_watched<T>(plan: Option<FaultPlan>, action: impl FnOnce() -> T) -> (T, CallsSeen) {
     let script = Script {
         plan,
-        seen: Seen::default(),
+        seen: CallsSeen::default(),
     };
     let outer = SCRIPT.replace(Some(script));
     assert!(outer.is_none(), "one script at a time");
@@ -108,7 +108,7 @@ pub(super) fn cut(bytes: &[u8]) -> &[u8] {
     }
 }
 
-pub(super) fn watched<T>(call: Call<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn watched<T>(call: DiskCall<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let fault = next_fault();
     SCRIPT.with_borrow_mut(|script| {
         if let Some(script) = script {
@@ -138,19 +138,19 @@ fn next_fault() -> Option<Fault> {
     })
 }
 
-impl From<Call<'_>> for Made {
-    fn from(call: Call<'_>) -> Self {
+impl From<DiskCall<'_>> for Made {
+    fn from(call: DiskCall<'_>) -> Self {
         let owned = Path::to_path_buf;
         match call {
-            Call::MakeFolder(path) => Self::Folder(owned(path)),
-            Call::TryFolder(path) => Self::Tried(owned(path)),
-            Call::Create(path) => Self::Created(owned(path)),
-            Call::Write(path, bytes) => Self::Wrote(owned(path), bytes.to_vec()),
-            Call::Sync(path) => Self::Synced(owned(path)),
-            Call::Read(path) => Self::Read(owned(path)),
-            Call::Rename(from, to) => Self::Renamed(owned(from), owned(to)),
-            Call::SyncFolder(path) => Self::SyncedFolder(owned(path)),
-            Call::Remove(path) => Self::Removed(owned(path)),
+            DiskCall::MakeFolder(path) => Self::Folder(owned(path)),
+            DiskCall::TryFolder(path) => Self::Tried(owned(path)),
+            DiskCall::Create(path) => Self::Created(owned(path)),
+            DiskCall::Write(path, bytes) => Self::Wrote(owned(path), bytes.to_vec()),
+            DiskCall::Sync(path) => Self::Synced(owned(path)),
+            DiskCall::Read(path) => Self::Read(owned(path)),
+            DiskCall::Rename(from, to) => Self::Renamed(owned(from), owned(to)),
+            DiskCall::SyncFolder(path) => Self::SyncedFolder(owned(path)),
+            DiskCall::Remove(path) => Self::Removed(owned(path)),
         }
     }
 }

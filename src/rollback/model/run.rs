@@ -11,7 +11,7 @@ use super::promises::{Act, Broken, Promises, Rules};
 use super::steps::{Blackout, Fault};
 use super::world::World;
 use crate::journal::{
-    Answer, Approval, Event, GoesBack, Journal, Origin, Phase, RecoveredHistory, Rollback,
+    ApprovalAnswer, Approval, Event, GoesBack, Journal, Origin, Phase, RecoveredHistory, Rollback,
     ServiceState,
 };
 use crate::policy::{
@@ -319,7 +319,7 @@ impl Driver {
             asked_at,
             expires_at: asked_at + self.rules.approval_timeout,
             evidence: String::new(),
-            answer: None::<Answer>,
+            answer: None::<ApprovalAnswer>,
             signed: None,
         });
         let act = self.act_of(&rollback)?;

@@ -7,7 +7,7 @@ use crate::clients::git::Git;
 use crate::clients::github::{Github, Pull, PullState};
 use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepKind, StepState};
 use crate::observe::BRANCHES;
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::policy::{Timeline, trailer};
 use crate::service::Service;
 
@@ -20,7 +20,7 @@ pub(crate) async fn found(
     git: &Git,
     github: &Github,
     timeline: &Timeline,
-) -> Result<Vec<Rollback>, Outage> {
+) -> Result<Vec<Rollback>, Unavailable> {
     let pulls = github
         .pulls_from(BRANCHES)
         .await

@@ -8,7 +8,7 @@ use crate::clients::argocd::Argo;
 use crate::clients::git::Git;
 use crate::journal::{Event, Phase, StepKind, StepState, now};
 use crate::observe;
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::policy::short;
 use crate::rollback::engine::{Reach, Went};
 use crate::rollback::execution::Execution;
@@ -32,7 +32,7 @@ impl Execution<'_> {
     pub(crate) async fn roll_application_back(
         &mut self,
         reach: &Reach<'_>,
-    ) -> Result<Went, Outage> {
+    ) -> Result<Went, Unavailable> {
         let step = StepKind::ArgocdRollback;
         if !self.rollback.is_done(step) && !self.is_rolled_back(reach.may_ask).await? {
             return Ok(Went::Nowhere);
@@ -48,7 +48,7 @@ impl Execution<'_> {
     }
 
     /// Has Argo CD roll the application back. Returns whether that is done, or the branch takes its place.
-    async fn is_rolled_back(&mut self, may_ask: bool) -> Result<bool, Outage> {
+    async fn is_rolled_back(&mut self, may_ask: bool) -> Result<bool, Unavailable> {
         let step = StepKind::ArgocdRollback;
         let Some(argo) = &self.service.argo else {
             return Err(self.without_argocd(step));
@@ -93,7 +93,7 @@ impl Execution<'_> {
     }
 
     /// Has Argo CD deploy what the branch holds, where it does not run it already.
-    pub(crate) async fn sync_application(&mut self, git: Option<&Git>) -> Result<Went, Outage> {
+    pub(crate) async fn sync_application(&mut self, git: Option<&Git>) -> Result<Went, Unavailable> {
         if self.rollback.phase != Phase::Verifying {
             return Ok(Went::On);
         }
@@ -114,7 +114,7 @@ impl Execution<'_> {
     }
 
     /// Waits until what was put back is healthy. Health is what Kubernetes thinks of it: needed, and not enough.
-    pub(crate) async fn is_healthy(&mut self) -> Result<Went, Outage> {
+    pub(crate) async fn is_healthy(&mut self) -> Result<Went, Unavailable> {
         let argo_operation = match &self.rollback.argocd {
             Some(argo_operation) if self.rollback.phase == Phase::Verifying => {
                 argo_operation.clone()
@@ -142,7 +142,7 @@ impl Execution<'_> {
     }
 
     /// Syncs the application. Returns whether what was put back is deployed.
-    async fn sync(&mut self, git: &Git, argo: &Argo) -> Result<bool, Outage> {
+    async fn sync(&mut self, git: &Git, argo: &Argo) -> Result<bool, Unavailable> {
         let step = StepKind::ArgocdSync;
         let back = self.service.config.policy.max_revisions_back;
         let snapshot = observe::branch_back_to(git, back, &self.rollback.tip).await?;
@@ -238,13 +238,13 @@ impl Execution<'_> {
     }
 
     /// Notes what is waited for.
-    fn waits(&mut self, step: StepKind, operated: Operated) -> Result<(), Outage> {
+    fn waits(&mut self, step: StepKind, operated: Operated) -> Result<(), Unavailable> {
         let (why, outage) = match operated {
             Operated::Unreachable(error) => {
                 let why = with_sources(&error);
                 (
                     why.clone(),
-                    Some(Outage {
+                    Some(Unavailable {
                         source: "argocd",
                         why,
                     }),
@@ -268,7 +268,7 @@ impl Execution<'_> {
         outage.map_or(Ok(()), Err)
     }
 
-    fn without_argocd(&mut self, step: StepKind) -> Outage {
+    fn without_argocd(&mut self, step: StepKind) -> Unavailable {
         let why = format!(
             "rollback {} waits for Argo CD, and ARGOCD_SERVER is not set; set it again",
             self.rollback.id
@@ -276,7 +276,7 @@ impl Execution<'_> {
         self.rollback
             .note(step, StepState::Pending, now(), why.clone());
         self.write_down();
-        Outage {
+        Unavailable {
             source: "argocd",
             why,
         }

@@ -64,7 +64,7 @@ pub(crate) enum Operated {
 }
 
 /// What a look says.
-enum Look {
+enum NextMove {
     Done(DateTime<Utc>, String),
     Wait(String),
     Failed(String),
@@ -101,20 +101,20 @@ impl Operation<'_> {
             let (not_yet, error) = match self.argo.application().await {
                 Err(error) => (error.to_string(), Some(error)),
                 Ok(app) => match self.look(&app, argo_operation) {
-                    Look::Done(at, what) => return Operated::Done { at, what },
-                    Look::Failed(why) => return Operated::Failed(why),
-                    Look::MovedOn(why) => return Operated::MovedOn(why),
-                    Look::Wait(why) => (why, None),
-                    Look::Ask | Look::Terminate if !self.may_ask => {
+                    NextMove::Done(at, what) => return Operated::Done { at, what },
+                    NextMove::Failed(why) => return Operated::Failed(why),
+                    NextMove::MovedOn(why) => return Operated::MovedOn(why),
+                    NextMove::Wait(why) => (why, None),
+                    NextMove::Ask | NextMove::Terminate if !self.may_ask => {
                         return Operated::NotYet(
                             "it is not asked for again: the evidence is not fresh".to_owned(),
                         );
                     }
-                    Look::Ask | Look::Terminate if self.stop.forbids_an_effect().is_some() => {
+                    NextMove::Ask | NextMove::Terminate if self.stop.forbids_an_effect().is_some() => {
                         let why = self.stop.forbids_an_effect().unwrap_or_default();
                         return Operated::NotYet(format!("{why}: Argo CD is not asked"));
                     }
-                    Look::Terminate => {
+                    NextMove::Terminate => {
                         argo_operation.terminated = true;
                         let what = "the operation that deploys the bad revision is told to end";
                         if let Err(error) = intend(argo_operation, what) {
@@ -132,7 +132,7 @@ impl Operation<'_> {
                             Err(error) => (error.to_string(), Some(error)),
                         }
                     }
-                    Look::Ask => {
+                    NextMove::Ask => {
                         argo_operation.asked_at = Some(Utc::now());
                         if let Err(error) = intend(argo_operation, &self.story(argo_operation)) {
                             return Operated::Unwritten(error);
@@ -220,9 +220,9 @@ impl Operation<'_> {
         }
     }
 
-    fn look(&self, app: &Application, argo_operation: &ArgoOperation) -> Look {
+    fn look(&self, app: &Application, argo_operation: &ArgoOperation) -> NextMove {
         if app.deletion.is_some() {
-            return Look::Failed(format!(
+            return NextMove::Failed(format!(
                 "application {} is being deleted",
                 argo_operation.application
             ));
@@ -233,7 +233,7 @@ impl Operation<'_> {
         }
     }
 
-    fn look_for_rollback(&self, app: &Application, argo_operation: &ArgoOperation) -> Look {
+    fn look_for_rollback(&self, app: &Application, argo_operation: &ArgoOperation) -> NextMove {
         let Some(asked_at) = argo_operation.asked_at else {
             return self.before_a_rollback(app, argo_operation);
         };
@@ -253,26 +253,26 @@ impl Operation<'_> {
             OperationSighting::Running(state) => running(state),
             OperationSighting::Finished(state) => finished(app, state),
             OperationSighting::InHistory { id } => in_history(app, id),
-            OperationSighting::Another(request) => Look::Failed(format!(
+            OperationSighting::Another(request) => NextMove::Failed(format!(
                 "another operation came first ({})",
                 described(request)
             )),
-            OperationSighting::Unclear { why } => Look::Wait(why.to_owned()),
+            OperationSighting::Unclear { why } => NextMove::Wait(why.to_owned()),
             OperationSighting::Not if Utc::now() - asked_at < PATIENCE => {
-                Look::Wait("the rollback that was asked for is not to be seen yet".to_owned())
+                NextMove::Wait("the rollback that was asked for is not to be seen yet".to_owned())
             }
             OperationSighting::Not => self.before_a_rollback(app, argo_operation),
         }
     }
 
     /// Says whether a rollback is still what is needed: others deploy too, and it may be long since it was decided.
-    fn before_a_rollback(&self, app: &Application, argo_operation: &ArgoOperation) -> Look {
+    fn before_a_rollback(&self, app: &Application, argo_operation: &ArgoOperation) -> NextMove {
         if let Some(stands) = self.in_the_way(app, argo_operation) {
             return stands;
         }
         let history = app.history.as_deref().unwrap_or_default();
         let (Some(live), Some(entry)) = (history.last(), &argo_operation.entry) else {
-            return Look::Ask;
+            return NextMove::Ask;
         };
         let is_there = history.iter().any(|other| {
             other.id == entry.id
@@ -287,9 +287,9 @@ impl Operation<'_> {
         if is_there {
             in_history(app, live.id)
         } else if is_bad || argo_operation.bad_revisions.is_empty() {
-            Look::Ask
+            NextMove::Ask
         } else {
-            Look::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
+            NextMove::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
         }
     }
 
@@ -298,7 +298,7 @@ impl Operation<'_> {
         app: &Application,
         argo_operation: &ArgoOperation,
         ours: &[String],
-    ) -> Look {
+    ) -> NextMove {
         let state = app.operation_state.as_ref();
         let holds = |revisions: &[String]| revisions.iter().any(|revision| ours.contains(revision));
         let on_ours = state.filter(|state| {
@@ -323,14 +323,14 @@ impl Operation<'_> {
         }
         match argo_operation.asked_at {
             Some(asked_at) if Utc::now() - asked_at < PATIENCE => {
-                Look::Wait("the sync that was asked for is not to be seen yet".to_owned())
+                NextMove::Wait("the sync that was asked for is not to be seen yet".to_owned())
             }
-            Some(_) | None => Look::Ask,
+            Some(_) | None => NextMove::Ask,
         }
     }
 
     /// Says what stands in the way of asking.
-    fn in_the_way(&self, app: &Application, argo_operation: &ArgoOperation) -> Option<Look> {
+    fn in_the_way(&self, app: &Application, argo_operation: &ArgoOperation) -> Option<NextMove> {
         let request = app.operation.as_ref()?;
         let Some(state) = &app.operation_state else {
             let since = argo_operation.asked_at.unwrap_or_else(Utc::now);
@@ -341,15 +341,15 @@ impl Operation<'_> {
             .into_iter()
             .any(|revision| argo_operation.bad_revisions.contains(revision));
         Some(match state.phase {
-            OperationPhase::Terminating => Look::Wait(
+            OperationPhase::Terminating => NextMove::Wait(
                 "Argo CD is ending an operation; it may wait for a sync window".to_owned(),
             ),
-            OperationPhase::Running if is_bad && !argo_operation.terminated => Look::Terminate,
+            OperationPhase::Running if is_bad && !argo_operation.terminated => NextMove::Terminate,
             OperationPhase::Running
             | OperationPhase::Succeeded
             | OperationPhase::Failed
             | OperationPhase::Error
-            | OperationPhase::Unknown(_) => Look::Wait(format!(
+            | OperationPhase::Unknown(_) => NextMove::Wait(format!(
                 "another operation is under way ({})",
                 described(request)
             )),
@@ -365,16 +365,16 @@ fn is_deployment(request: &Requested) -> bool {
 
 /// Judges an operation that ended on our revision: auto-sync's, a person's or ours. Auto-sync tries a revision once;
 /// asked for, it is tried again.
-fn judge(app: &Application, state: &OperationState, argo_operation: &ArgoOperation) -> Look {
+fn judge(app: &Application, state: &OperationState, argo_operation: &ArgoOperation) -> NextMove {
     let has_failed = !matches!(state.phase, OperationPhase::Succeeded);
     if has_failed && argo_operation.asked_at.is_none() {
-        return Look::Ask;
+        return NextMove::Ask;
     }
     finished(app, state)
 }
 
-fn queued(since: DateTime<Utc>) -> Look {
-    Look::Wait(if Utc::now() - since > PATIENCE {
+fn queued(since: DateTime<Utc>) -> NextMove {
+    NextMove::Wait(if Utc::now() - since > PATIENCE {
         "the operation waits for Argo CD's controller, which does not begin it; look at argocd-application-controller"
             .to_owned()
     } else {
@@ -382,10 +382,10 @@ fn queued(since: DateTime<Utc>) -> Look {
     })
 }
 
-fn running(state: &OperationState) -> Look {
+fn running(state: &OperationState) -> NextMove {
     let since = state.started_at.unwrap_or_else(Utc::now);
     let is_long = Utc::now() - since > PATIENCE;
-    Look::Wait(if state.is_parked_by_window() && is_long {
+    NextMove::Wait(if state.is_parked_by_window() && is_long {
         "the operation is parked by a sync window; open the window, or let manual syncs through"
             .to_owned()
     } else if state.phase == OperationPhase::Terminating {
@@ -398,25 +398,25 @@ fn running(state: &OperationState) -> Look {
 }
 
 /// Judges an operation that is over: done once Argo CD has compared what runs with git since.
-fn finished(app: &Application, state: &OperationState) -> Look {
+fn finished(app: &Application, state: &OperationState) -> NextMove {
     match (&state.phase, state.finished_at) {
         (OperationPhase::Succeeded, Some(at))
             if app.reconciled_at.is_some_and(|seen| seen >= at) =>
         {
             let revisions: Vec<&str> = state.resolved.iter().map(|it| short(it)).collect();
-            Look::Done(at, format!("{} is deployed", revisions.join(", ")))
+            NextMove::Done(at, format!("{} is deployed", revisions.join(", ")))
         }
-        (OperationPhase::Succeeded, _) => Look::Wait(
+        (OperationPhase::Succeeded, _) => NextMove::Wait(
             "the operation succeeded, and Argo CD has not compared what runs since".to_owned(),
         ),
-        (phase, _) => Look::Failed(format!(
+        (phase, _) => NextMove::Failed(format!(
             "the operation ended as {phase:?}: {}",
             state.message
         )),
     }
 }
 
-fn in_history(app: &Application, id: i64) -> Look {
+fn in_history(app: &Application, id: i64) -> NextMove {
     let entry = app
         .history
         .iter()
@@ -424,13 +424,13 @@ fn in_history(app: &Application, id: i64) -> Look {
         .find(|entry| entry.id == id)
         .and_then(|entry| Some((entry, entry.deployed_at?)));
     let Some((entry, at)) = entry else {
-        return Look::Wait(format!("history entry {id} carries no time"));
+        return NextMove::Wait(format!("history entry {id} carries no time"));
     };
     if app.reconciled_at.is_some_and(|seen| seen >= at) {
         let revisions: Vec<&str> = entry.revisions.iter().map(|it| short(it)).collect();
-        Look::Done(at, format!("{} is deployed", revisions.join(", ")))
+        NextMove::Done(at, format!("{} is deployed", revisions.join(", ")))
     } else {
-        Look::Wait("it is deployed, and Argo CD has not compared what runs since".to_owned())
+        NextMove::Wait("it is deployed, and Argo CD has not compared what runs since".to_owned())
     }
 }
 

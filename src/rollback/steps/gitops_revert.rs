@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::restore::{Restoration, Restored, Way, restore};
+use super::restore::{Restoration, Restored, PushWay, restore};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::journal::{Event, StepKind, StepState, now};
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::rollback::engine::{Reach, Went};
 use crate::rollback::execution::Execution;
 use crate::service::Service;
@@ -15,7 +15,7 @@ impl Execution<'_> {
     ///
     /// # Errors
     /// Says why the branch could not be read, when nothing was sent because of that.
-    pub(crate) async fn put_back(&mut self, reach: &mut Reach<'_>) -> Result<Went, Outage> {
+    pub(crate) async fn put_back(&mut self, reach: &mut Reach<'_>) -> Result<Went, Unavailable> {
         match reach.git {
             Some(git) => match self.restore_paths(git, reach.snapshot.take()).await {
                 Some(error) => Err(error.into()),
@@ -43,8 +43,8 @@ impl Execution<'_> {
         let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
         // GitHub signs what an App has it write; a token pushes with git, which works everywhere.
         let way = match &self.service.github {
-            Some(github) if github.is_app() => Way::Api(github),
-            Some(_) | None => Way::Push,
+            Some(github) if github.is_app() => PushWay::Api(github),
+            Some(_) | None => PushWay::Push,
         };
         let restored = restore(git, way, &work, snapshot, |what| {
             rollback.attempted = true;

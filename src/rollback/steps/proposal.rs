@@ -156,7 +156,7 @@ async fn label(github: &Github, pull: &Pull) {
 
 /// How a pull request stands.
 #[derive(Debug)]
-pub(crate) enum Standing {
+pub(crate) enum PullStanding {
     /// It waits for a person.
     Waits,
     /// It was merged, and the branch holds what was proposed.
@@ -180,7 +180,7 @@ pub(crate) fn stands(
     work: &Restoration,
     to_state: &str,
     snapshot: &Snapshot,
-) -> Standing {
+) -> PullStanding {
     let landed = observe::commit_of(snapshot, &work.id).or_else(|| {
         let PullState::Merged {
             commit: Some(commit),
@@ -193,19 +193,19 @@ pub(crate) fn stands(
         holds_it.then(|| commit.clone())
     });
     if let Some(commit) = landed {
-        return Standing::Merged { commit };
+        return PullStanding::Merged { commit };
     }
     match pull.state {
-        PullState::Merged { .. } => Standing::MovedOn {
+        PullState::Merged { .. } => PullStanding::MovedOn {
             why: format!(
                 "pull request {} was merged, and the branch does not hold what it proposed",
                 pull.number
             ),
         },
-        PullState::Closed => Standing::Closed,
+        PullState::Closed => PullStanding::Closed,
         PullState::Open => match moved_on(snapshot, work) {
-            Some(why) => Standing::MovedOn { why },
-            None => Standing::Waits,
+            Some(why) => PullStanding::MovedOn { why },
+            None => PullStanding::Waits,
         },
     }
 }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::proposal::{Proposed, Standing, is_gone, propose, stands, withdraw};
+use super::proposal::{Proposed, PullStanding, is_gone, propose, stands, withdraw};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::{Github, NewPull, Pull, PullState};
-use crate::journal::{Closing, Event, Proposal, StepKind, StepState, now};
+use crate::journal::{ClosingReason, Event, Proposal, StepKind, StepState, now};
 use crate::notify::{expired, overtaken, pull_request};
 use crate::observe::{self, BRANCHES};
 use crate::rollback::execution::Execution;
@@ -123,37 +123,37 @@ impl Execution<'_> {
         let tip = self.rollback.tip.clone();
         let standing = match observe::branch_back_to(git, back, &tip).await {
             Ok(snapshot) => stands(&pull, &self.work(), &self.rollback.to_state, &snapshot),
-            Err(error) if is_gone(&error) => Standing::MovedOn {
+            Err(error) if is_gone(&error) => PullStanding::MovedOn {
                 why: error.to_string(),
             },
             Err(error) => return Err(self.waits_for(error)),
         };
         match standing {
-            Standing::Merged { commit } => {
+            PullStanding::Merged { commit } => {
                 let merged_at = match pull.state {
                     PullState::Merged { at, .. } => at,
                     PullState::Open | PullState::Closed => now(),
                 };
                 self.landed(git, commit, None, merged_at);
             }
-            Standing::Closed => self.was_closed(&pull),
-            Standing::MovedOn { why } => {
-                if !self.closes(Closing::Overtaken) {
+            PullStanding::Closed => self.was_closed(&pull),
+            PullStanding::MovedOn { why } => {
+                if !self.closes(ClosingReason::Overtaken) {
                     return Ok(());
                 }
                 if self.withdraws(git, github, &pull, &overtaken(&why)).await? {
                     self.fails(Event::MovedOn, why);
                 }
             }
-            Standing::Waits if self.waits_until() <= Utc::now() => {
-                if !self.closes(Closing::Expired) {
+            PullStanding::Waits if self.waits_until() <= Utc::now() => {
+                if !self.closes(ClosingReason::Expired) {
                     return Ok(());
                 }
                 if self.withdraws(git, github, &pull, &expired()).await? {
                     self.fails(Event::Expired, not_merged(pull.number));
                 }
             }
-            Standing::Waits => {
+            PullStanding::Waits => {
                 let detail = self.waiting(&pull);
                 self.rollback
                     .note(StepKind::GitopsRevert, StepState::Pending, now(), detail);
@@ -172,8 +172,8 @@ impl Execution<'_> {
                 Event::Rejected,
                 format!("a person closed pull request {number}"),
             ),
-            Some(Closing::Expired) => self.fails(Event::Expired, not_merged(number)),
-            Some(Closing::Overtaken) => self.fails(
+            Some(ClosingReason::Expired) => self.fails(Event::Expired, not_merged(number)),
+            Some(ClosingReason::Overtaken) => self.fails(
                 Event::MovedOn,
                 format!("pull request {number} was closed because it was overtaken"),
             ),
@@ -182,7 +182,7 @@ impl Execution<'_> {
 
     /// Writes down why the pull request is about to be closed. Returns false where that cannot be written: then it
     /// stays open.
-    fn closes(&mut self, why: Closing) -> bool {
+    fn closes(&mut self, why: ClosingReason) -> bool {
         if let Some(proposal) = &mut self.rollback.proposal {
             proposal.closing = Some(why);
         }

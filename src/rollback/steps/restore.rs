@@ -44,7 +44,7 @@ pub struct Restoration {
 
 /// How the commit reaches the branch.
 #[derive(Debug, Clone, Copy)]
-pub enum Way<'a> {
+pub enum PushWay<'a> {
     /// It is written here and pushed with git.
     Push,
     /// GitHub writes it and moves the branch, and signs it where an App asks.
@@ -110,7 +110,7 @@ pub enum Restored {
 /// `snapshot` is the branch as it was judged, where the caller still has it.
 pub async fn restore(
     git: &Git,
-    way: Way<'_>,
+    way: PushWay<'_>,
     work: &Restoration,
     mut snapshot: Option<Snapshot>,
     mut intend: impl FnMut(&str) -> Result<(), JournalError>,
@@ -277,17 +277,17 @@ pub(crate) fn moved_on(branch: &Snapshot, work: &Restoration) -> Option<String> 
 
 async fn write<'a>(
     branch: &Snapshot,
-    way: Way<'a>,
+    way: PushWay<'a>,
     work: &Restoration,
 ) -> Result<Ready<'a>, GitError> {
     let draft: Draft = branch.draft_keeping(&work.to, &work.keeps)?;
     let github = match way {
-        Way::Push => {
+        PushWay::Push => {
             return branch
                 .commit(draft, &work.message, work.at)
                 .map(Ready::Local);
         }
-        Way::Api(github) => github,
+        PushWay::Api(github) => github,
     };
     let new = new_commit(branch, draft, work)?;
     match github.write_commit(&new).await {

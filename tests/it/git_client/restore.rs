@@ -1,6 +1,6 @@
 //! What a rollback writes.
 
-use error_budget_monitor::rollback::{Restoration, Restored, Way, restore};
+use error_budget_monitor::rollback::{Restoration, Restored, PushWay, restore};
 
 use super::*;
 
@@ -230,7 +230,7 @@ fn keeps_what_a_later_commit_did_whatever_moved_elsewhere() {
     };
     let tip = world.noise("o2\n", 3);
     let git = world.git();
-    let restored = RUNTIME.block_on(restore(&git, Way::Push, &work, Some(stale), |_| Ok(())));
+    let restored = RUNTIME.block_on(restore(&git, PushWay::Push, &work, Some(stale), |_| Ok(())));
     let Restored::Landed { commit, .. } = restored else {
         panic!("{restored:?}");
     };

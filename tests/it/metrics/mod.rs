@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::metrics::{
-    Decided, Numbers, Remembered, Run, Standing, Telling, Thresholds, exposition,
+    Decided, Numbers, Remembered, RunNumbers, BudgetNumbers, DeliveryNumbers, Thresholds, exposition,
 };
 use error_budget_monitor::policy::Reason;
 use error_budget_monitor::record::ActionKind;
@@ -27,7 +27,7 @@ fn numbers() -> Numbers {
     Numbers {
         service: "checkout".to_owned(),
         namespace: "shop".to_owned(),
-        standing: Standing {
+        standing: BudgetNumbers {
             consumed: Some(1.25),
             remaining: Some(-0.25),
             burn_rates: vec![
@@ -68,13 +68,13 @@ fn numbers() -> Numbers {
             ended: counts(&[("recovered", 4), ("ineffective", 1)]),
             held_back: counts(&[("cooldown", 3), ("blackout", 12)]),
         }),
-        run: Run {
+        run: RunNumbers {
             ended_at: Some(noon()),
             took: Some(Duration::from_millis(1_250)),
             last_success: Some(noon()),
             ended: counts(&[("complete", 8_640), ("unavailable", 2)]),
         },
-        telling: Telling {
+        telling: DeliveryNumbers {
             failures: counts(&[("slack", 1)]),
             undelivered: Some(1),
         },

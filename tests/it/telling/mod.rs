@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::post::Patience;
 use error_budget_monitor::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, Standing, Step, StepKind, StepState,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind, StepState,
 };
 use error_budget_monitor::notify::{Channel, Handle, Handles, Tellers, Told};
 use error_budget_monitor::policy::{GateName, GateState, Reason};
@@ -39,13 +39,13 @@ fn news(kind: NewsKind) -> News {
         run_id: "run-1".to_owned(),
         service: "checkout".to_owned(),
         namespace: "shop".to_owned(),
-        standing: Standing {
+        standing: ServiceStanding {
             level: Some(Level::Critical),
             window_seconds: 2_592_000,
             error_budget: 0.001,
             consumed: Some(0.831),
             course: vec![Some(0.0), None, Some(0.2)],
-            ..Standing::default()
+            ..ServiceStanding::default()
         },
         reason: Reason::Trigger,
         detail: "burn rate 1h 120.0, 5m 200.0".to_owned(),

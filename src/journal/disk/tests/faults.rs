@@ -18,7 +18,7 @@ fn whatever_call_of_a_write_fails_the_old_or_the_new_state_is_there_and_the_next
         calls += undisturbed.len();
         for (fault, for_ever) in kinds() {
             for at in 0..undisturbed.len() {
-                let plan = Plan {
+                let plan = FaultPlan {
                     fault,
                     at,
                     for_ever,
@@ -43,7 +43,7 @@ fn calls_of_a_write(before: usize) -> Vec<Made> {
     seen.made
 }
 
-fn befalls_a_write(before: usize, plan: Plan, undisturbed: &[Made]) {
+fn befalls_a_write(before: usize, plan: FaultPlan, undisturbed: &[Made]) {
     let place = Place::with(before);
     let mut journal = place.open().unwrap();
     let (put, seen) = while_watched(Some(plan), || journal.put(SERVICE, &rollback(before)));
@@ -74,7 +74,7 @@ fn befalls_a_write(before: usize, plan: Plan, undisturbed: &[Made]) {
 }
 
 /// Tells whether a write ends well all the same.
-fn is_gone_on_with(plan: Plan, undisturbed: &[Made]) -> bool {
+fn is_gone_on_with(plan: FaultPlan, undisturbed: &[Made]) -> bool {
     let mut befallen = undisturbed.iter().skip(plan.at);
     let mut befallen = befallen
         .by_ref()
@@ -116,7 +116,7 @@ fn whatever_call_fails_when_the_state_is_opened_nothing_is_lost() {
                     .file
                     .with_file_name(".state.json.new-0123456789abcdef");
                 fs::write(&left, "half").unwrap();
-                let plan = Plan {
+                let plan = FaultPlan {
                     fault,
                     at,
                     for_ever,
@@ -160,7 +160,7 @@ fn a_folder_that_cannot_be_brought_to_disk_is_made_by_the_next_run() {
     );
     for at in 0..4 {
         fs::remove_dir_all(&deep).unwrap();
-        let plan = Plan {
+        let plan = FaultPlan {
             fault: Fault::Io,
             at,
             for_ever: true,

@@ -33,7 +33,7 @@ impl Story {
     }
 
     /// Opens the state, and promises from then on that what was read is not forgotten.
-    fn open(&mut self, plan: Option<Plan>) -> (Option<Journal>, usize) {
+    fn open(&mut self, plan: Option<FaultPlan>) -> (Option<Journal>, usize) {
         let (opened, seen) = while_watched(plan, || self.place.open());
         let from = self.made.len();
         let may_be_found = self.may_be_found_now();
@@ -46,7 +46,7 @@ impl Story {
     }
 
     /// Writes a rollback down, and promises it where that succeeded.
-    fn put(&mut self, journal: &mut Journal, plan: Option<Plan>) -> usize {
+    fn put(&mut self, journal: &mut Journal, plan: Option<FaultPlan>) -> usize {
         let rollback = rollback(self.written);
         self.written += 1;
         let mut may_be_found = self.may_be_found_now();
@@ -68,13 +68,13 @@ impl Story {
     }
 
     /// Adds a run that writes once and is befallen by something. Returns how many calls it made or tried.
-    fn befallen_run(mut self, plan: Plan) -> (Self, usize) {
+    fn befallen_run(mut self, plan: FaultPlan) -> (Self, usize) {
         let (journal, opening) = self.open(Some(plan));
         let Some(mut journal) = journal else {
             return (self, opening);
         };
         let is_later = plan.at >= opening;
-        let plan = Plan {
+        let plan = FaultPlan {
             at: plan.at.saturating_sub(opening),
             ..plan
         };
@@ -202,7 +202,7 @@ fn after_a_power_cut_the_old_or_the_new_state_is_there() {
     for before in 0..=2 {
         for for_ever in [true, false] {
             for at in 0.. {
-                let plan = Plan {
+                let plan = FaultPlan {
                     fault: Fault::Io,
                     at,
                     for_ever,
@@ -250,7 +250,7 @@ fn each_fsync_is_needed() {
     // The fsync with which a run begins, where the one before it was killed between its rename and its fsync.
     let killed = || {
         let last_call = calls_of_a_run() - 1;
-        let plan = Plan {
+        let plan = FaultPlan {
             fault: Fault::Io,
             at: last_call,
             for_ever: true,

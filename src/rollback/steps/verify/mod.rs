@@ -30,7 +30,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// What has to be seen before a burn counts as stopped.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Proof {
+pub(crate) struct RecoveryProof {
     /// When the rollback was begun: until then what burnt is what it took away.
     pub(crate) begun_at: DateTime<Utc>,
     /// When the rollback took effect.
@@ -51,7 +51,7 @@ pub(crate) struct Proof {
 
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum BurnSeen {
     /// The service stayed calm for long enough.
     BurnStopped(String),
     /// Not yet, and the deadline is not over: the next run goes on.
@@ -115,38 +115,38 @@ enum PodsMissing {
 pub(crate) async fn watch(
     metrics: &Metrics<'_>,
     objective: &Objective,
-    proof: &Proof,
+    proof: &RecoveryProof,
     held: Option<&SeriesSeen>,
     stop: &Stop,
-) -> Seen {
+) -> BurnSeen {
     let pause = (proof.stabilization / 4).clamp(PAUSE.0, PAUSE.1);
     let mut before = Before::default();
     loop {
         let not_yet = match look(metrics, objective, proof, held, &mut before).await {
-            Ok(Sight::Calm(calm)) => return Seen::BurnStopped(calm),
-            Ok(Sight::Worse(worse)) => return Seen::Worse(worse),
+            Ok(Sight::Calm(calm)) => return BurnSeen::BurnStopped(calm),
+            Ok(Sight::Worse(worse)) => return BurnSeen::Worse(worse),
             Ok(Sight::NotYet(why)) => why,
             Err(error) => error.to_string(),
         };
         if is_over(proof, Utc::now()) {
-            return Seen::DeadlinePassed(not_yet);
+            return BurnSeen::DeadlinePassed(not_yet);
         }
         let left = stop.left();
         if left.is_zero() || !is_in_reach(objective, proof, left) {
-            return Seen::NotYet(not_yet);
+            return BurnSeen::NotYet(not_yet);
         }
         stop.pause(pause).await;
     }
 }
 
-fn is_over(proof: &Proof, now: DateTime<Utc>) -> bool {
+fn is_over(proof: &RecoveryProof, now: DateTime<Utc>) -> bool {
     (now - proof.effective_at)
         .to_std()
         .is_ok_and(|elapsed| elapsed > proof.deadline)
 }
 
 /// Tells whether the proof may be there, or the deadline over, in the time that is left to this run.
-fn is_in_reach(objective: &Objective, proof: &Proof, left: Duration) -> bool {
+fn is_in_reach(objective: &Objective, proof: &RecoveryProof, left: Duration) -> bool {
     let elapsed = (Utc::now() - proof.effective_at)
         .to_std()
         .unwrap_or_default();
@@ -158,7 +158,7 @@ fn is_in_reach(objective: &Objective, proof: &Proof, left: Duration) -> bool {
 async fn look(
     metrics: &Metrics<'_>,
     objective: &Objective,
-    proof: &Proof,
+    proof: &RecoveryProof,
     held: Option<&SeriesSeen>,
     before: &mut Before,
 ) -> Result<Sight, PrometheusError> {
@@ -221,7 +221,7 @@ fn back(pods: &Reading<Pods>) -> Result<f64, PodsMissing> {
     }
 }
 
-fn judge(recent: &RecentSlices, objective: &Objective, proof: &Proof) -> Result<Calm, NotCalm> {
+fn judge(recent: &RecentSlices, objective: &Objective, proof: &RecoveryProof) -> Result<Calm, NotCalm> {
     let Some(slices) = recent.slices.value() else {
         let why = recent.slices.why_unknown().unwrap_or_default();
         return Err(NotCalm::Unknown(why));
@@ -302,8 +302,8 @@ mod tests {
         world().objective
     }
 
-    pub(crate) fn proof() -> Proof {
-        Proof {
+    pub(crate) fn proof() -> RecoveryProof {
+        RecoveryProof {
             begun_at: DateTime::UNIX_EPOCH,
             effective_at: DateTime::UNIX_EPOCH,
             recovery_ratio: 0.01,

@@ -1,14 +1,14 @@
 //! The last step of a rollback: the proof that the burn stopped.
 
-use super::{Proof, Seen, watch};
+use super::{RecoveryProof, BurnSeen, watch};
 use crate::journal::{Event, Phase, StepKind, StepState, now};
-use crate::outcome::Outage;
+use crate::outcome::Unavailable;
 use crate::rollback::engine::Went;
 use crate::rollback::execution::Execution;
 
 impl Execution<'_> {
     /// Waits until what was put back is healthy, and looks whether the burn stopped.
-    pub(crate) async fn verify(&mut self) -> Result<Went, Outage> {
+    pub(crate) async fn verify(&mut self) -> Result<Went, Unavailable> {
         if self.is_healthy().await? == Went::Nowhere {
             return Ok(Went::Nowhere);
         }
@@ -23,7 +23,7 @@ impl Execution<'_> {
             return;
         };
         let verify = &self.service.config.verify;
-        let proof = Proof {
+        let proof = RecoveryProof {
             begun_at: self.rollback.begun_at,
             effective_at,
             recovery_ratio: self.rollback.recovery_ratio,
@@ -37,10 +37,10 @@ impl Execution<'_> {
         let held = self.journal.service(&self.service.key).series_seen;
         let objective = &self.service.config.objective;
         match watch(&metrics, objective, &proof, held.as_ref(), stop).await {
-            Seen::BurnStopped(what) => {
+            BurnSeen::BurnStopped(what) => {
                 self.ends(StepKind::Verify, StepState::Done, Event::BurnStopped, what)
             }
-            Seen::DeadlinePassed(what) => {
+            BurnSeen::DeadlinePassed(what) => {
                 let what = format!("VERIFY_DEADLINE is over: {what}");
                 self.ends(
                     StepKind::Verify,
@@ -49,12 +49,12 @@ impl Execution<'_> {
                     what,
                 );
             }
-            Seen::Worse(what) => {
+            BurnSeen::Worse(what) => {
                 self.rollback.worse = true;
                 let what = format!("it is worse than before: {what}");
                 self.ends(StepKind::Verify, StepState::Failed, Event::GotWorse, what);
             }
-            Seen::NotYet(what) => {
+            BurnSeen::NotYet(what) => {
                 self.rollback
                     .note(StepKind::Verify, StepState::Pending, now(), what);
                 self.write_down();

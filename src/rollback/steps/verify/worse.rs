@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::Proof;
+use super::RecoveryProof;
 use crate::clients::prometheus::PrometheusError;
 use crate::observe::{Metrics, RecentSlices};
 use crate::slo::{Events, Objective, SignificanceRule, got_worse, worst_end};
@@ -29,7 +29,7 @@ pub(crate) async fn worse(
     metrics: &Metrics<'_>,
     recent: &RecentSlices,
     objective: &Objective,
-    proof: &Proof,
+    proof: &RecoveryProof,
     before: &mut Before,
 ) -> Result<Option<String>, PrometheusError> {
     let Some(since) = since(recent, objective, proof) else {
@@ -61,7 +61,7 @@ pub(crate) async fn worse(
 fn since(
     recent: &RecentSlices,
     objective: &Objective,
-    proof: &Proof,
+    proof: &RecoveryProof,
 ) -> Option<(Vec<Events>, Events)> {
     let settled_at = proof.effective_at + TimeDelta::from_std(objective.violation_for).ok()?;
     let settled = (recent.evaluated_at - settled_at).to_std().ok()?;
@@ -88,7 +88,7 @@ fn since(
     Some((newest, all))
 }
 
-fn judge((newest, all): &(Vec<Events>, Events), before: Events, proof: &Proof) -> Option<String> {
+fn judge((newest, all): &(Vec<Events>, Events), before: Events, proof: &RecoveryProof) -> Option<String> {
     let rule = SignificanceRule {
         max_p_value: MAX_P_VALUE,
         min_bad_events: proof.min_bad_events,
