@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use error_budget_monitor::cli::{Cli, Command, Output};
-use error_budget_monitor::commands::{Pass, CommandReport, Served, execute, hand_over};
+use error_budget_monitor::commands::{CommandReport, Pass, Served, execute, hand_over};
 use error_budget_monitor::config::{CiConfig, Config};
 use error_budget_monitor::doctor::diagnosis as diagnosis_text;
 use error_budget_monitor::exit::Exit;
@@ -148,7 +148,12 @@ fn complain(complaint: &str, service: Option<&str>, exit: Exit, run_id: Option<&
     }
 }
 
-fn print(report: &CommandReport, output: Output, shown: TextLength, between: &str) -> io::Result<()> {
+fn print(
+    report: &CommandReport,
+    output: Output,
+    shown: TextLength,
+    between: &str,
+) -> io::Result<()> {
     // Standard output writes every line on its own; a record is a hundred lines, and one system call.
     let text = match (output, report) {
         (Output::Json, CommandReport::Record(record)) => json(record)?,
@@ -161,7 +166,9 @@ fn print(report: &CommandReport, output: Output, shown: TextLength, between: &st
         },
         (Output::Text, CommandReport::Status(status)) => notify::status(status).into_bytes(),
         (Output::Text, CommandReport::Said(said)) => notify::said(said).into_bytes(),
-        (Output::Text, CommandReport::Diagnosis(diagnosis)) => diagnosis_text(diagnosis).into_bytes(),
+        (Output::Text, CommandReport::Diagnosis(diagnosis)) => {
+            diagnosis_text(diagnosis).into_bytes()
+        }
     };
     let mut out = io::stdout().lock();
     if output == Output::Text {

@@ -45,7 +45,10 @@ impl Finished {
     pub fn record(&self) -> Option<&Record> {
         match &self.report {
             Some(CommandReport::Record(record)) => Some(record),
-            Some(CommandReport::Status(_) | CommandReport::Said(_) | CommandReport::Diagnosis(_)) | None => None,
+            Some(
+                CommandReport::Status(_) | CommandReport::Said(_) | CommandReport::Diagnosis(_),
+            )
+            | None => None,
         }
     }
 }

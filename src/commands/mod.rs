@@ -11,7 +11,7 @@ mod status;
 mod watch;
 
 pub use ci_outputs::hand_over;
-pub use finished::{Finished, Pass, CommandReport, Served};
+pub use finished::{CommandReport, Finished, Pass, Served};
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use self::buffered::buffered;
 use self::choose::choose;
-use crate::cli::{Cli, Command, RunArgs, RollbackWay};
+use crate::cli::{Cli, Command, RollbackWay, RunArgs};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
 use crate::exit::Exit;
@@ -106,7 +106,9 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
     };
     match command {
         Command::Run(_) => remembering(&prepared, ChangingCommand::Pass).await,
-        Command::Rollback(rollback) => remembering(&prepared, ChangingCommand::Rollback(rollback.way)).await,
+        Command::Rollback(rollback) => {
+            remembering(&prepared, ChangingCommand::Rollback(rollback.way)).await
+        }
         Command::Check(check) => {
             let commit = check.commit.as_deref();
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
@@ -135,7 +137,11 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
     }
 }
 
-async fn say(prepared: &[Prepared<'_>], word: ApprovalCommand, said: &crate::cli::ApprovalArgs) -> Pass {
+async fn say(
+    prepared: &[Prepared<'_>],
+    word: ApprovalCommand,
+    said: &crate::cli::ApprovalArgs,
+) -> Pass {
     each(prepared, async |it: &Prepared<'_>| {
         match answer(&it.service, word, &said.id, &said.by) {
             Ok(said) => Finished {
@@ -263,8 +269,12 @@ async fn act(
     }
     let ended = match command {
         ChangingCommand::Pass => run::run(service, heading, &mut memory).await,
-        ChangingCommand::Rollback(RollbackWay::Gitops) => rollback::gitops(service, heading, &mut memory).await,
-        ChangingCommand::Rollback(RollbackWay::Argocd) => rollback::argocd(service, heading, &mut memory).await,
+        ChangingCommand::Rollback(RollbackWay::Gitops) => {
+            rollback::gitops(service, heading, &mut memory).await
+        }
+        ChangingCommand::Rollback(RollbackWay::Argocd) => {
+            rollback::argocd(service, heading, &mut memory).await
+        }
     };
     let numbers = match &mut memory {
         Memory::Writable(journal) => {

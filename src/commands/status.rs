@@ -2,7 +2,7 @@
 
 use chrono::{Duration, Utc};
 
-use super::finished::{Finished, CommandReport};
+use super::finished::{CommandReport, Finished};
 use crate::evaluation::measure_since;
 use crate::exit::Exit;
 use crate::journal::{self, Memory};

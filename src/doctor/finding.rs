@@ -132,8 +132,7 @@ impl Finding {
     ) -> Self {
         Self {
             state: FindingState::Problem,
-            remedy: Some(remedy.into()),
-            ..Self::ok(subject, tried, found)
+            ..Self::warning(subject, tried, found, remedy)
         }
     }
 

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::journal::{
     self, FolderState, LockState, ServiceState, probe_folder, probe_lock, state_folder,
 };
-use crate::policy::{GateState, Phase, Reason, Timeline, limits};
+use crate::policy::{GateState, Reason, Timeline, limits};
 use crate::service::{Service, history};
 
 const FOLDER: &str = "state folder";
@@ -127,27 +127,8 @@ fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
     let newest = remembered.all().iter().max_by_key(|past| past.begun_at);
     match newest {
         None => Finding::ok(UNFINISHED, tried, "none is remembered"),
-        Some(past) => {
-            let broken = match past.phase {
-                Phase::Failed => "failed",
-                Phase::Ineffective => "did not help",
-                Phase::Awaiting
-                | Phase::Begun
-                | Phase::Proposed
-                | Phase::Verifying
-                | Phase::Recovered
-                | Phase::Superseded
-                | Phase::Rejected
-                | Phase::Expired => "",
-            };
-            if broken.is_empty() || past.is_released || now - past.begun_at >= BREAKER {
-                return Finding::ok(
-                    UNFINISHED,
-                    tried,
-                    format!("{} does not stand in the way", past.id),
-                );
-            }
-            Finding::warning(
+        Some(past) => match past.phase.trouble(false) {
+            Some(broken) if !past.is_released && now - past.begun_at < BREAKER => Finding::warning(
                 UNFINISHED,
                 tried,
                 format!("{} {broken}", past.id),
@@ -155,8 +136,13 @@ fn last(state: &ServiceState, now: DateTime<Utc>) -> Finding {
                     "look why: automatic rollbacks are held until `release {}`, another deployment, or for 24 h",
                     past.id
                 ),
-            )
-        }
+            ),
+            Some(_) | None => Finding::ok(
+                UNFINISHED,
+                tried,
+                format!("{} does not stand in the way", past.id),
+            ),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::JournalError;
 use super::record::{RecoveredHistory, Rollback, ServiceState};
-use super::store::{StateView, Journal, read};
+use super::store::{Journal, StateView, read};
 
 /// What the run remembers of earlier ones, and whether it may add to it. Copies of what is writable share one file.
 #[derive(Clone)]

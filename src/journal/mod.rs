@@ -20,18 +20,18 @@ mod store;
 mod watch;
 
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
-pub use approval::{ApprovalAnswer, Approval, Signature};
+pub use approval::{Approval, ApprovalAnswer, Signature};
 pub use error::JournalError;
 pub use memory::Memory;
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, ServiceStanding};
 pub use outbox::{Counters, LastTold, Notifications, OutboxItem, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
-    ArgoOperation, ClosingReason, HistoryTarget, GoesBack, Proposal, RecoveredHistory, Rollback, SeriesSeen,
-    ServiceState, State,
+    ArgoOperation, ClosingReason, GoesBack, HistoryTarget, Proposal, RecoveredHistory, Rollback,
+    SeriesSeen, ServiceState, State,
 };
 pub use step::{Origin, Step, StepState};
-pub use store::{StateView, Journal, read};
+pub use store::{Journal, StateView, read};
 pub use watch::{SeenTip, Watch};
 
 /// The time in whole seconds: what a commit can carry.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::approval::{ApprovalAnswer, Approval, Signature};
+use super::approval::{Approval, ApprovalAnswer, Signature};
 use super::news::NewsKind;
 use super::outbox::Notifications;
 use super::step::{Origin, Step, StepState};

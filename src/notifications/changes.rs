@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{LastTold, NewsKind, Phase, Rollback, ServiceState};
 use crate::outcome::Holds;
-use crate::policy::Reason;
+use crate::policy::HoldKind;
 use crate::record::{ActionKind, Record};
 use crate::slo::{Level, LevelThresholds, Verdict};
 
@@ -156,81 +156,21 @@ fn held(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notic
         }
     }
     let reason = record.decision.reason;
-    if record.decision.action != ActionKind::Hold || !is_whole || is_told_otherwise(reason) {
+    if record.decision.action != ActionKind::Hold || !is_whole {
         return None;
     }
+    let is_lasting = match reason.hold()? {
+        HoldKind::Passing => false,
+        HoldKind::Lasting => true,
+    };
     if told.held.iter().any(|known| known == reason.as_str()) {
         return None;
     }
     told.held.push(reason.to_string());
     Some(Notice {
-        needs_a_person: needs_a_person(reason) || seen.is_person_needed,
+        needs_a_person: is_lasting || seen.is_person_needed,
         ..Notice::of(NewsKind::Held)
     })
-}
-
-/// Tells whether nothing is held back for a reason, or people hear of it by the rollback it is about.
-fn is_told_otherwise(reason: Reason) -> bool {
-    match reason {
-        Reason::Healthy
-        | Reason::WarningLevel
-        | Reason::NotBurning
-        | Reason::AwaitingApproval
-        | Reason::ApprovalExpired
-        | Reason::Rejected
-        | Reason::RecoveredMeanwhile
-        | Reason::Superseded => true,
-        Reason::Disabled
-        | Reason::UnknownData
-        | Reason::InsufficientTraffic
-        | Reason::NotAttributable
-        | Reason::NoTarget
-        | Reason::TooManyRevisions
-        | Reason::Conflict
-        | Reason::AlreadyRolledBack
-        | Reason::IsARollback
-        | Reason::DeploymentInProgress
-        | Reason::Cooldown
-        | Reason::HourlyLimit
-        | Reason::DailyLimit
-        | Reason::Blackout
-        | Reason::BreakerOpen
-        | Reason::Manual
-        | Reason::Trigger
-        | Reason::Resumed => false,
-    }
-}
-
-/// Tells whether what holds a rollback back does not pass by itself.
-fn needs_a_person(reason: Reason) -> bool {
-    match reason {
-        Reason::NotAttributable
-        | Reason::NoTarget
-        | Reason::TooManyRevisions
-        | Reason::Conflict
-        | Reason::AlreadyRolledBack
-        | Reason::IsARollback
-        | Reason::BreakerOpen => true,
-        Reason::Healthy
-        | Reason::WarningLevel
-        | Reason::Disabled
-        | Reason::UnknownData
-        | Reason::NotBurning
-        | Reason::InsufficientTraffic
-        | Reason::DeploymentInProgress
-        | Reason::Cooldown
-        | Reason::HourlyLimit
-        | Reason::DailyLimit
-        | Reason::Blackout
-        | Reason::AwaitingApproval
-        | Reason::ApprovalExpired
-        | Reason::Rejected
-        | Reason::RecoveredMeanwhile
-        | Reason::Superseded
-        | Reason::Manual
-        | Reason::Trigger
-        | Reason::Resumed => false,
-    }
 }
 
 fn back(told: &mut LastTold, seen: &RunView<'_>) -> Option<Notice> {

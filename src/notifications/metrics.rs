@@ -6,9 +6,9 @@ use chrono::Utc;
 
 use crate::exit::Exit;
 use crate::journal::{Journal, Phase, ServiceState, count};
-use crate::metrics::{Numbers, Remembered, RunNumbers, DeliveryNumbers, Thresholds, publish};
+use crate::metrics::{DeliveryNumbers, Numbers, Remembered, RunNumbers, Thresholds, publish};
 use crate::policy::PastRollback;
-use crate::record::{ActionKind, RollbackOutcome, Record};
+use crate::record::{ActionKind, Record, RollbackOutcome};
 use crate::service::{Service, history};
 use crate::slo::Verdict;
 use crate::with_sources;
@@ -91,9 +91,13 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
     };
     match rollback.outcome {
         RollbackOutcome::Recovered => counters.last_success = Some(Utc::now()),
-        RollbackOutcome::Ineffective | RollbackOutcome::Failed => counters.last_failure = Some(Utc::now()),
+        RollbackOutcome::Ineffective | RollbackOutcome::Failed => {
+            counters.last_failure = Some(Utc::now())
+        }
         RollbackOutcome::Superseded => {}
-        RollbackOutcome::Verifying | RollbackOutcome::AwaitingApproval | RollbackOutcome::WouldRollBack => return,
+        RollbackOutcome::Verifying
+        | RollbackOutcome::AwaitingApproval
+        | RollbackOutcome::WouldRollBack => return,
     }
     count(&mut counters.rollbacks, rollback.outcome.as_str());
 }

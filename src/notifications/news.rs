@@ -4,7 +4,8 @@ use chrono::{Duration, Utc};
 
 use super::changes::Notice;
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Proposal, Rollback, ServiceState, ServiceStanding,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Proposal, Rollback, ServiceStanding,
+    ServiceState,
 };
 use crate::policy::short;
 use crate::record::Record;

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind, StepState,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind,
+    StepState,
 };
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};

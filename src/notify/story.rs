@@ -87,7 +87,10 @@ pub(super) fn revisions(rollback: &NewsRollback) -> Vec<Line> {
         lines.push(Line::new("Goes back too", [also]));
     }
     if !rollback.place.is_empty() {
-        lines.push(Line::new("Where", [TextPiece::Said(rollback.place.clone())]));
+        lines.push(Line::new(
+            "Where",
+            [TextPiece::Said(rollback.place.clone())],
+        ));
     }
     if let Some(commit) = &rollback.commit {
         lines.push(Line::new(
@@ -226,7 +229,10 @@ pub(super) fn gates(news: &News) -> Vec<Line> {
         lines.push(Line::new(label, [TextPiece::Said(detail)]));
     }
     if !unchecked.is_empty() {
-        lines.push(Line::new("Not checked", [TextPiece::Said(names(&unchecked))]));
+        lines.push(Line::new(
+            "Not checked",
+            [TextPiece::Said(names(&unchecked))],
+        ));
     }
     lines
 }

@@ -11,7 +11,7 @@ use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
     ViolationPart, level_word,
 };
-use crate::report::{Pending, ApprovalReport, StatusReport};
+use crate::report::{ApprovalReport, Pending, StatusReport};
 use crate::slo::{SignalName, SignalState, Slo};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.

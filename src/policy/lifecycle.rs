@@ -60,6 +60,24 @@ impl Phase {
         !self.changed_nothing() && self != Self::Failed
     }
 
+    /// Says how it went wrong, where it did: then a person has to look. `made_it_worse` tells whether the service is
+    /// proven to fail more since.
+    pub fn trouble(self, made_it_worse: bool) -> Option<&'static str> {
+        match self {
+            Self::Failed => Some("failed"),
+            Self::Ineffective if made_it_worse => Some("made it worse"),
+            Self::Ineffective => Some("did not help"),
+            Self::Awaiting
+            | Self::Begun
+            | Self::Proposed
+            | Self::Verifying
+            | Self::Recovered
+            | Self::Superseded
+            | Self::Rejected
+            | Self::Expired => None,
+        }
+    }
+
     /// Tells whether a person has to agree before it goes on.
     pub fn waits_for_a_person(self) -> bool {
         matches!(self, Self::Awaiting | Self::Proposed)

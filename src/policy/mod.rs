@@ -32,7 +32,7 @@ pub use gates::limits;
 pub use history::{History, PastRollback};
 pub use lifecycle::{Event, IllegalEvent, Phase, next};
 pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, Plan};
-pub use reason::Reason;
+pub use reason::{HoldKind, Reason};
 pub use settings::Settings;
 pub use steps::{Order, StepKind, may_roll_back_first, order, steps};
 pub use target::Wanted;

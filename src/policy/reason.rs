@@ -64,9 +64,51 @@ pub enum Reason {
     Resumed,
 }
 
+/// How a reason holds a rollback back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldKind {
+    /// It passes by itself, or by a setting.
+    Passing,
+    /// Only a person can go on.
+    Lasting,
+}
+
 impl Reason {
     /// Returns the code used in the decision record.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Tells how it holds a rollback back; nothing where there is nothing to hold back, or people hear of it by the
+    /// rollback that it is about.
+    pub fn hold(self) -> Option<HoldKind> {
+        match self {
+            Self::Healthy
+            | Self::WarningLevel
+            | Self::NotBurning
+            | Self::AwaitingApproval
+            | Self::ApprovalExpired
+            | Self::Rejected
+            | Self::RecoveredMeanwhile
+            | Self::Superseded => None,
+            Self::NotAttributable
+            | Self::NoTarget
+            | Self::TooManyRevisions
+            | Self::Conflict
+            | Self::AlreadyRolledBack
+            | Self::IsARollback
+            | Self::BreakerOpen => Some(HoldKind::Lasting),
+            Self::Disabled
+            | Self::UnknownData
+            | Self::InsufficientTraffic
+            | Self::DeploymentInProgress
+            | Self::Cooldown
+            | Self::HourlyLimit
+            | Self::DailyLimit
+            | Self::Blackout
+            | Self::Manual
+            | Self::Trigger
+            | Self::Resumed => Some(HoldKind::Passing),
+        }
     }
 }

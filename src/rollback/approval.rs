@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::exit::Exit;
-use crate::journal::{ApprovalAnswer, Event, Memory, Phase, Rollback, ServiceState, Signature, now};
+use crate::journal::{
+    ApprovalAnswer, Event, Memory, Phase, Rollback, ServiceState, Signature, now,
+};
 use crate::outcome::Ended;
 use crate::policy::IllegalEvent;
 use crate::report::ApprovalReport;

@@ -11,7 +11,8 @@ use super::preflight::{Stopped, may_act};
 use crate::clients::argocd::{Application, Argo, ArgoError, AutoSync, Switch, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
-    ArgoOperation, HistoryTarget, Journal, Memory, Order, Origin, Rollback, StepKind, StepState, now,
+    ArgoOperation, HistoryTarget, Journal, Memory, Order, Origin, Rollback, StepKind, StepState,
+    now,
 };
 use crate::outcome::Ended;
 use crate::policy::{Plan, Reason, short};

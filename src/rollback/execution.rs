@@ -98,27 +98,12 @@ impl<'a> Execution<'a> {
         if let Some(Unavailable { source, why }) = &outage {
             record = record.not_knowing(source, why.clone());
         }
-        let (exit, complaint) = match rollback.phase {
-            Phase::Awaiting
-            | Phase::Begun
-            | Phase::Proposed
-            | Phase::Verifying
-            | Phase::Recovered
-            | Phase::Superseded
-            | Phase::Rejected
-            | Phase::Expired => (Exit::Complete, None),
-            Phase::Ineffective => (
+        let (exit, complaint) = match rollback.phase.trouble(rollback.worse) {
+            Some(how) => (
                 Exit::PersonNeeded,
-                Some(if rollback.worse {
-                    format!("rollback {} made it worse: {last}", rollback.id)
-                } else {
-                    format!("rollback {} did not help: {last}", rollback.id)
-                }),
+                Some(format!("rollback {} {how}: {last}", rollback.id)),
             ),
-            Phase::Failed => (
-                Exit::PersonNeeded,
-                Some(format!("rollback {} failed: {last}", rollback.id)),
-            ),
+            None => (Exit::Complete, None),
         };
         let (exit, complaint) = match (outage, self.trouble) {
             (_, Some(trouble)) => (

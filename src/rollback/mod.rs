@@ -40,4 +40,4 @@ pub(crate) use intent::{Judged, Request};
 pub(crate) use pending::{Fate, end, fate, waits};
 pub(crate) use recover::{NotWhole, not_remembering, whole};
 pub(crate) use resume::resume;
-pub use steps::{Restoration, Restored, PushWay, restore};
+pub use steps::{PushWay, Restoration, Restored, restore};

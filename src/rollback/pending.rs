@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::exit::Exit;
-use crate::journal::{ApprovalAnswer, Approval, Event, Journal, Phase, Rollback, now};
+use crate::journal::{Approval, ApprovalAnswer, Event, Journal, Phase, Rollback, now};
 use crate::outcome::Ended;
 use crate::policy::{Action, Decision, Plan, Reason, short};
 use crate::record::Record;

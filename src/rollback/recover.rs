@@ -11,7 +11,7 @@ use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
 use crate::evaluation::measure;
 use crate::journal::{
-    ArgoOperation, HistoryTarget, GoesBack, JournalError, Memory, NewsKind, Order, Origin, Phase,
+    ArgoOperation, GoesBack, HistoryTarget, JournalError, Memory, NewsKind, Order, Origin, Phase,
     RecoveredHistory, Rollback, ServiceState, StepKind, StepState, now,
 };
 use crate::observe;

@@ -9,7 +9,9 @@ use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
 use crate::evaluation::measure;
 use crate::exit::Exit;
-use crate::journal::{ApprovalAnswer, Event, Journal, Origin, Phase, Rollback, StepKind, StepState};
+use crate::journal::{
+    ApprovalAnswer, Event, Journal, Origin, Phase, Rollback, StepKind, StepState,
+};
 use crate::observe;
 use crate::outcome::Ended;
 use crate::outcome::Unavailable;
@@ -101,9 +103,11 @@ async fn go_on(
         .as_ref()
         .filter(|_| execution.rollback.proposal.is_some());
     match (execution.rollback.phase, github) {
-        (Phase::Proposed, Some(github)) => {
-            execution.follow(git, github).await.err().map(Unavailable::from)
-        }
+        (Phase::Proposed, Some(github)) => execution
+            .follow(git, github)
+            .await
+            .err()
+            .map(Unavailable::from),
         (Phase::Begun, Some(github)) => match execution.find_and_follow(git, github).await {
             Ok(true) => None,
             Ok(false) => settle(service, git, execution, assessment).await,

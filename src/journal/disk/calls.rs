@@ -82,7 +82,9 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    watched(DiskCall::SyncFolder(folder), || File::open(folder)?.sync_all())
+    watched(DiskCall::SyncFolder(folder), || {
+        File::open(folder)?.sync_all()
+    })
 }
 
 pub(super) fn remove(path: &Path) -> io::Result<()> {

@@ -87,7 +87,10 @@ thread_local! {
 }
 
 /// Does something while this thread's calls are seen, and befallen as planned.
-pub(super) fn while_watched<T>(plan: Option<FaultPlan>, action: impl FnOnce() -> T) -> (T, CallsSeen) {
+pub(super) fn while_watched<T>(
+    plan: Option<FaultPlan>,
+    action: impl FnOnce() -> T,
+) -> (T, CallsSeen) {
     let script = Script {
         plan,
         seen: CallsSeen::default(),
@@ -108,7 +111,10 @@ pub(super) fn cut(bytes: &[u8]) -> &[u8] {
     }
 }
 
-pub(super) fn watched<T>(call: DiskCall<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn watched<T>(
+    call: DiskCall<'_>,
+    make: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
     let fault = next_fault();
     SCRIPT.with_borrow_mut(|script| {
         if let Some(script) = script {

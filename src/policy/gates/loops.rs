@@ -170,19 +170,7 @@ fn breaker(timeline: &Timeline, history: &History, now: DateTime<Utc>) -> Option
 
 /// Stops where a rollback failed or did not help, until something new is deployed.
 fn opened_by(past: &PastRollback, timeline: &Timeline, now: DateTime<Utc>) -> Option<Gate> {
-    let broken = match past.phase {
-        Phase::Failed => "failed",
-        Phase::Ineffective if past.made_it_worse => "made it worse",
-        Phase::Ineffective => "did not help",
-        Phase::Awaiting
-        | Phase::Begun
-        | Phase::Proposed
-        | Phase::Verifying
-        | Phase::Recovered
-        | Phase::Superseded
-        | Phase::Rejected
-        | Phase::Expired => return None,
-    };
+    let broken = past.phase.trouble(past.made_it_worse)?;
     // A committer's clock may run ahead, so a later time alone does not make the revision that failed a new one.
     let newly_deployed = timeline.changes.first().is_some_and(|newest| {
         newest.rollback.is_none()

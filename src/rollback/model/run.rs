@@ -11,7 +11,7 @@ use super::promises::{Act, Broken, Promises, Rules};
 use super::steps::{Blackout, Fault};
 use super::world::World;
 use crate::journal::{
-    ApprovalAnswer, Approval, Event, GoesBack, Journal, Origin, Phase, RecoveredHistory, Rollback,
+    Approval, ApprovalAnswer, Event, GoesBack, Journal, Origin, Phase, RecoveredHistory, Rollback,
     ServiceState,
 };
 use crate::policy::{

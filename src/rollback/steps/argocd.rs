@@ -93,7 +93,10 @@ impl Execution<'_> {
     }
 
     /// Has Argo CD deploy what the branch holds, where it does not run it already.
-    pub(crate) async fn sync_application(&mut self, git: Option<&Git>) -> Result<Went, Unavailable> {
+    pub(crate) async fn sync_application(
+        &mut self,
+        git: Option<&Git>,
+    ) -> Result<Went, Unavailable> {
         if self.rollback.phase != Phase::Verifying {
             return Ok(Went::On);
         }

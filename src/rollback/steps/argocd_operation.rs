@@ -110,7 +110,9 @@ impl Operation<'_> {
                             "it is not asked for again: the evidence is not fresh".to_owned(),
                         );
                     }
-                    NextMove::Ask | NextMove::Terminate if self.stop.forbids_an_effect().is_some() => {
+                    NextMove::Ask | NextMove::Terminate
+                        if self.stop.forbids_an_effect().is_some() =>
+                    {
                         let why = self.stop.forbids_an_effect().unwrap_or_default();
                         return Operated::NotYet(format!("{why}: Argo CD is not asked"));
                     }

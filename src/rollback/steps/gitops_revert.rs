@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::restore::{Restoration, Restored, PushWay, restore};
+use super::restore::{PushWay, Restoration, Restored, restore};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::journal::{Event, StepKind, StepState, now};
 use crate::outcome::Unavailable;

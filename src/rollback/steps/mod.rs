@@ -9,4 +9,4 @@ mod pull_request;
 mod restore;
 mod verify;
 
-pub use restore::{Restoration, Restored, PushWay, restore};
+pub use restore::{PushWay, Restoration, Restored, restore};

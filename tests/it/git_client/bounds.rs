@@ -1,6 +1,6 @@
 //! What a read and a push may take: bytes, objects and time.
 
-use error_budget_monitor::rollback::{Restoration, Restored, PushWay, restore};
+use error_budget_monitor::rollback::{PushWay, Restoration, Restored, restore};
 use git2::{Buf, Oid, Repository, Signature};
 use testkit::stub::{Reply, Request, Stub};
 
@@ -327,7 +327,9 @@ fn a_push_that_is_larger_than_a_rollback_can_be_is_not_sent() {
         at: at(9_000),
     };
     let git = world.git();
-    let restored = RUNTIME.block_on(restore(&git, PushWay::Push, &work, Some(snapshot), |_| Ok(())));
+    let restored = RUNTIME.block_on(restore(&git, PushWay::Push, &work, Some(snapshot), |_| {
+        Ok(())
+    }));
     let Restored::Refused {
         why,
         by_server: false,

@@ -1,6 +1,6 @@
 //! What a rollback writes.
 
-use error_budget_monitor::rollback::{Restoration, Restored, PushWay, restore};
+use error_budget_monitor::rollback::{PushWay, Restoration, Restored, restore};
 
 use super::*;
 

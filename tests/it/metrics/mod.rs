@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::metrics::{
-    Decided, Numbers, Remembered, RunNumbers, BudgetNumbers, DeliveryNumbers, Thresholds, exposition,
+    BudgetNumbers, Decided, DeliveryNumbers, Numbers, Remembered, RunNumbers, Thresholds,
+    exposition,
 };
 use error_budget_monitor::policy::Reason;
 use error_budget_monitor::record::ActionKind;

@@ -12,7 +12,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::clients::post::Patience;
 use error_budget_monitor::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind, StepState,
+    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind,
+    StepState,
 };
 use error_budget_monitor::notify::{Channel, Handle, Handles, Tellers, Told};
 use error_budget_monitor::policy::{GateName, GateState, Reason};

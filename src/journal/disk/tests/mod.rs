@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, TimeDelta};
 use tempfile::TempDir;
 
-use super::script::{Made, FaultPlan, while_watched};
+use super::script::{FaultPlan, Made, while_watched};
 use crate::journal::paths::beside;
 use crate::journal::{
     Event, GoesBack, Journal, JournalError, Origin, Phase, Rollback, State, StepKind, StepState,

@@ -221,7 +221,11 @@ fn back(pods: &Reading<Pods>) -> Result<f64, PodsMissing> {
     }
 }
 
-fn judge(recent: &RecentSlices, objective: &Objective, proof: &RecoveryProof) -> Result<Calm, NotCalm> {
+fn judge(
+    recent: &RecentSlices,
+    objective: &Objective,
+    proof: &RecoveryProof,
+) -> Result<Calm, NotCalm> {
     let Some(slices) = recent.slices.value() else {
         let why = recent.slices.why_unknown().unwrap_or_default();
         return Err(NotCalm::Unknown(why));

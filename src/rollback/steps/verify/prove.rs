@@ -1,6 +1,6 @@
 //! The last step of a rollback: the proof that the burn stopped.
 
-use super::{RecoveryProof, BurnSeen, watch};
+use super::{BurnSeen, RecoveryProof, watch};
 use crate::journal::{Event, Phase, StepKind, StepState, now};
 use crate::outcome::Unavailable;
 use crate::rollback::engine::Went;

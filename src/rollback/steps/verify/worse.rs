@@ -88,7 +88,11 @@ fn since(
     Some((newest, all))
 }
 
-fn judge((newest, all): &(Vec<Events>, Events), before: Events, proof: &RecoveryProof) -> Option<String> {
+fn judge(
+    (newest, all): &(Vec<Events>, Events),
+    before: Events,
+    proof: &RecoveryProof,
+) -> Option<String> {
     let rule = SignificanceRule {
         max_p_value: MAX_P_VALUE,
         min_bad_events: proof.min_bad_events,
