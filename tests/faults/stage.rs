@@ -191,8 +191,8 @@ impl Stage {
             return;
         };
         let minutes = TimeDelta::minutes(2);
-        if let Some(errand) = &mut rollback.argocd {
-            errand.asked_at = errand.asked_at.map(|at| at - minutes);
+        if let Some(operation) = &mut rollback.argocd {
+            operation.asked_at = operation.asked_at.map(|at| at - minutes);
         }
         if self.calm.is_some() {
             rollback.effective_at = rollback.effective_at.map(|at| at - minutes);
