@@ -8,7 +8,7 @@ use super::execution::Execution;
 use super::intent::{Request, application_place};
 use super::pending::ask;
 use super::preflight::{Stopped, may_act};
-use crate::clients::argocd::{Application, Argo, ArgoError, AutoSync, Switch, SwitchedTo};
+use crate::clients::argocd::{Application, Argo, ArgoError, AutoSync, SwitchedTo};
 use crate::exit::Exit;
 use crate::journal::{
     ArgoOperation, HistoryTarget, Journal, Memory, Order, Origin, Rollback, StepKind, StepState,
@@ -197,7 +197,7 @@ impl Execution<'_> {
             self.is_in_trouble(error.to_string());
             return Err(SwitchOffError::NotWritten);
         }
-        match argo.set_auto_sync(Switch::Off).await?.to {
+        match argo.switch_auto_sync_off().await?.to {
             SwitchedTo::AlreadyThere | SwitchedTo::Held => {}
             SwitchedTo::PutBack { .. } => return Err(put_back(argo)),
             SwitchedTo::Unseen { why } => return Err(SwitchOffError::Unseen(why)),

@@ -48,14 +48,6 @@ impl AutoSync {
             Some(_) => Self::Unknown,
         }
     }
-
-    /// Returns the settings, where there are any.
-    pub fn block(&self) -> Option<&AutomatedBlock> {
-        match self {
-            Self::On(block) | Self::Off(block) => Some(block),
-            Self::Absent | Self::Unknown => None,
-        }
-    }
 }
 
 impl AutomatedBlock {
@@ -75,11 +67,6 @@ impl AutomatedBlock {
     /// Tells whether changes in the cluster are undone; nothing where that cannot be read.
     pub fn self_heal(&self) -> Option<bool> {
         self.flag("selfHeal")
-    }
-
-    /// Tells whether everything may be removed; nothing where that cannot be read.
-    pub fn allow_empty(&self) -> Option<bool> {
-        self.flag("allowEmpty")
     }
 
     /// Returns the field that switches, as it stands there.
@@ -112,6 +99,15 @@ mod tests {
 
     fn read(automated: Value) -> AutoSync {
         AutoSync::read(&json!({"syncPolicy": {"automated": automated}}))
+    }
+
+    fn on(automated: Value) -> AutomatedBlock {
+        match read(automated) {
+            AutoSync::On(block) => block,
+            other @ (AutoSync::Off(_) | AutoSync::Absent | AutoSync::Unknown) => {
+                panic!("{other:?}")
+            }
+        }
     }
 
     #[test]
@@ -150,21 +146,19 @@ mod tests {
 
     #[test]
     fn flags_are_off_where_left_out_and_nothing_where_unreadable() {
-        let auto_sync = read(json!({"prune": true, "allowEmpty": "maybe"}));
-        let block = auto_sync.block().expect("a block");
+        let block = on(json!({"prune": true}));
         assert_eq!(block.prune(), Some(true));
         assert_eq!(block.self_heal(), Some(false));
-        assert_eq!(block.allow_empty(), None);
+        assert_eq!(on(json!({"prune": "maybe"})).prune(), None);
     }
 
     #[test]
     fn a_journal_can_keep_the_block_with_what_is_not_known_in_it() {
-        let auto_sync = read(json!({"prune": true, "later": {"x": [1, null]}}));
-        let block = auto_sync.block().expect("a block");
-        let kept = serde_json::to_string(block).expect("it is JSON");
+        let block = on(json!({"prune": true, "later": {"x": [1, null]}}));
+        let kept = serde_json::to_string(&block).expect("it is JSON");
         assert_eq!(kept, r#"{"later":{"x":[1,null]},"prune":true}"#);
         let again: AutomatedBlock = serde_json::from_str(&kept).expect("the same");
-        assert_eq!(&again, block);
+        assert_eq!(again, block);
         assert!(serde_json::from_str::<AutomatedBlock>("true").is_err());
     }
 }

@@ -192,11 +192,6 @@ pub enum ArgoFault {
     /// A sync window forbids a sync.
     #[error("refused by a sync window; wait until it lets syncs through, or change it")]
     SyncWindow,
-    /// There is no block of auto-sync settings, and this program makes none up.
-    #[error(
-        "the application has no automated block to switch on; restore the one that was taken out"
-    )]
-    NoAutomated,
     /// Argo CD asks to slow down. Nothing was done.
     #[error("throttled (HTTP 429: {words}); the next run tries again")]
     Throttled {
@@ -256,7 +251,6 @@ impl ArgoFault {
             | Self::NothingToTerminate
             | Self::SpecInvalid { .. }
             | Self::ProjectRefuses { .. }
-            | Self::NoAutomated
             | Self::Refused { .. } => false,
         }
     }
@@ -294,7 +288,6 @@ impl ArgoFault {
             | Self::SpecInvalid { .. }
             | Self::ProjectRefuses { .. }
             | Self::SyncWindow
-            | Self::NoAutomated
             | Self::Throttled { .. }
             | Self::Refused { .. } => false,
         }
@@ -329,7 +322,6 @@ impl ArgoFault {
             | Self::SpecInvalid { .. }
             | Self::ProjectRefuses { .. }
             | Self::SyncWindow
-            | Self::NoAutomated
             | Self::Refused { .. } => false,
         }
     }

@@ -37,7 +37,7 @@ pub use read::{Refreshed, SyncWindow, SyncWindows};
 pub use recognise::{Marker, OperationSighting};
 pub use settings::{ArgoAuth, ArgoSettings};
 pub use source::{ApplicationSource, Sources};
-pub use switch::{Switch, Switched, SwitchedTo};
+pub use switch::{Switched, SwitchedTo};
 
 use std::sync::{Arc, OnceLock};
 

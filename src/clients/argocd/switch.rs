@@ -1,4 +1,4 @@
-//! Switching auto-sync, by changing one field of a specification that is otherwise sent back to the letter.
+//! Switching auto-sync off, by changing one field of a specification that is otherwise sent back to the letter.
 //!
 //! Argo CD writes what it gets over what is there, without looking whether it changed in between. So the
 //! specification is read, changed and sent in one go, and read again to see what came of it. Everything but the one
@@ -17,15 +17,6 @@ use super::error::{ArgoError, ArgoFault};
 use super::wire::ArgoRequest;
 use crate::clients::http::Deadline;
 use crate::clients::http::Method;
-
-/// What auto-sync is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switch {
-    /// The application follows its repository. What git holds is deployed at once, also if it is bad.
-    On,
-    /// It does not.
-    Off,
-}
 
 /// What became of a switch.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,57 +63,20 @@ enum Put {
 }
 
 impl Argo {
-    /// Switches auto-sync on or off and keeps its settings. A server of Argo CD 3.0 or older forgets the field that
-    /// switches; there the whole block is taken out, and [`Switched::before`] is what to put back. Keep the block that
+    /// Switches auto-sync off and keeps its settings. A server of Argo CD 3.0 or older forgets the field that switches;
+    /// there the whole block is taken out, and [`Switched::before`] is what to put back. Keep the block that
     /// [`Argo::application`] shows before this is called: after a failure there is no answer that holds it.
     ///
     /// # Errors
-    /// Fails when Argo CD refuses or cannot be asked, and with [`ArgoFault::NoAutomated`] where there is nothing to
-    /// switch on. After a doubtful failure it may have been switched.
-    pub async fn set_auto_sync(&self, to: Switch) -> Result<Switched, ArgoError> {
-        let (switched, verb) = match to {
-            Switch::On => (self.switch_on(self.deadline()).await, "on"),
-            Switch::Off => (self.switch_off(self.deadline()).await, "off"),
-        };
-        switched.map_err(|fault| {
+    /// Fails when Argo CD refuses or cannot be asked. After a doubtful failure it may have been switched.
+    pub async fn switch_auto_sync_off(&self) -> Result<Switched, ArgoError> {
+        self.switch_off(self.deadline()).await.map_err(|fault| {
             let name = self.name();
             self.error(
-                format!("switch auto-sync of application {name:?} {verb}"),
+                format!("switch auto-sync of application {name:?} off"),
                 fault,
             )
         })
-    }
-
-    /// Puts auto-sync back to how it was: on, if it was on, by the field that switches, or by the whole block where
-    /// none is there any more. Settings that somebody changed meanwhile stay. What git holds is deployed at once.
-    ///
-    /// # Errors
-    /// Fails when Argo CD refuses or cannot be asked. After a doubtful failure it may have been switched.
-    pub async fn restore_auto_sync(
-        &self,
-        previous: &AutomatedBlock,
-    ) -> Result<Switched, ArgoError> {
-        self.restore(self.deadline(), previous)
-            .await
-            .map_err(|fault| {
-                let name = self.name();
-                self.error(format!("restore auto-sync of application {name:?}"), fault)
-            })
-    }
-
-    async fn switch_on(&self, deadline: Deadline) -> Result<Switched, ArgoFault> {
-        let spec = self.spec(deadline).await?;
-        match spec.auto_sync() {
-            AutoSync::Unknown => Err(unreadable()),
-            AutoSync::Absent => Err(ArgoFault::NoAutomated),
-            AutoSync::On(before) => Ok(Switched::nothing(Some(before))),
-            AutoSync::Off(before) => {
-                let block = before.with_enabled(Some(Value::Bool(true)));
-                let spec = spec.with_automated(Some(&block))?;
-                let to = self.write(deadline, &spec, Switch::On).await?;
-                Ok(Switched::new(before, to))
-            }
-        }
     }
 
     async fn switch_off(&self, deadline: Deadline) -> Result<Switched, ArgoFault> {
@@ -134,40 +88,17 @@ impl Argo {
             AutoSync::On(before) => before,
         };
         let block = before.with_enabled(Some(Value::Bool(false)));
-        let put = self
+        let mut put = self
             .put(deadline, &spec.with_automated(Some(&block))?)
             .await?;
         if put.forgot_the_field() {
             // Read anew, so that nothing which somebody else wrote in between is lost.
             let spec = self.spec(deadline).await?.with_automated(None)?;
-            let to = self.write(deadline, &spec, Switch::Off).await?;
-            return Ok(Switched::new(before, to));
+            put = self.put(deadline, &spec).await?;
         }
-        let to = self.look(deadline, put, Switch::Off).await?;
-        Ok(Switched::new(before, to))
-    }
-
-    async fn restore(
-        &self,
-        deadline: Deadline,
-        previous: &AutomatedBlock,
-    ) -> Result<Switched, ArgoFault> {
-        let spec = self.spec(deadline).await?;
-        let now = spec.auto_sync();
-        if previous.is_on() != Some(true) {
-            return Ok(Switched::nothing(now.block().cloned()));
-        }
-        let block = match &now {
-            AutoSync::Unknown => return Err(unreadable()),
-            AutoSync::On(_) => return Ok(Switched::nothing(now.block().cloned())),
-            AutoSync::Off(block) => block.with_enabled(previous.enabled().cloned()),
-            AutoSync::Absent => previous.clone(),
-        };
-        let spec = spec.with_automated(Some(&block))?;
-        let to = self.write(deadline, &spec, Switch::On).await?;
         Ok(Switched {
-            before: now.block().cloned(),
-            to,
+            before: Some(before),
+            to: self.look(deadline, put).await?,
         })
     }
 
@@ -177,17 +108,6 @@ impl Argo {
         let Whole { spec } = serde_json::from_slice(&body)
             .map_err(|_| ArgoFault::answer("the application has no specification"))?;
         Ok(spec)
-    }
-
-    /// Sends a specification once and looks what came of it.
-    async fn write(
-        &self,
-        deadline: Deadline,
-        spec: &Spec,
-        wish: Switch,
-    ) -> Result<SwitchedTo, ArgoFault> {
-        let put = self.put(deadline, spec).await?;
-        self.look(deadline, put, wish).await
     }
 
     async fn put(&self, deadline: Deadline, spec: &Spec) -> Result<Put, ArgoFault> {
@@ -210,25 +130,18 @@ impl Argo {
         }
     }
 
-    async fn look(
-        &self,
-        deadline: Deadline,
-        put: Put,
-        wish: Switch,
-    ) -> Result<SwitchedTo, ArgoFault> {
-        match (self.spec(deadline).await, put) {
-            (Ok(spec), put) => {
-                let now = spec.auto_sync();
-                match put {
-                    _ if wish.is_met_by(&now) => Ok(SwitchedTo::Held),
-                    Put::Accepted(_) => Ok(SwitchedTo::PutBack { now }),
-                    Put::InDoubt(fault) => Err(fault),
-                }
+    /// Looks what came of it.
+    async fn look(&self, deadline: Deadline, put: Put) -> Result<SwitchedTo, ArgoFault> {
+        let now = self.spec(deadline).await.map(|spec| spec.auto_sync());
+        match (now, put) {
+            (Ok(AutoSync::Off(_) | AutoSync::Absent), _) => Ok(SwitchedTo::Held),
+            (Ok(now @ (AutoSync::On(_) | AutoSync::Unknown)), Put::Accepted(_)) => {
+                Ok(SwitchedTo::PutBack { now })
             }
             (Err(blind), Put::Accepted(_)) => Ok(SwitchedTo::Unseen {
                 why: blind.to_string(),
             }),
-            (Err(_), Put::InDoubt(fault)) => Err(fault),
+            (Ok(AutoSync::On(_) | AutoSync::Unknown) | Err(_), Put::InDoubt(fault)) => Err(fault),
         }
     }
 }
@@ -244,24 +157,7 @@ impl Put {
     }
 }
 
-impl Switch {
-    fn is_met_by(self, now: &AutoSync) -> bool {
-        match now {
-            AutoSync::On(_) => self == Self::On,
-            AutoSync::Off(_) | AutoSync::Absent => self == Self::Off,
-            AutoSync::Unknown => false,
-        }
-    }
-}
-
 impl Switched {
-    fn new(before: AutomatedBlock, to: SwitchedTo) -> Self {
-        Self {
-            before: Some(before),
-            to,
-        }
-    }
-
     fn nothing(before: Option<AutomatedBlock>) -> Self {
         Self {
             before,
@@ -327,11 +223,16 @@ mod tests {
         serde_json::from_str(text).expect("a specification")
     }
 
+    fn block_of(spec: &Spec) -> AutomatedBlock {
+        match spec.auto_sync() {
+            AutoSync::On(block) | AutoSync::Off(block) => block,
+            other @ (AutoSync::Absent | AutoSync::Unknown) => panic!("{other:?}"),
+        }
+    }
+
     fn switched(text: &str, enabled: bool) -> String {
         let spec = spec(text);
-        let auto_sync = spec.auto_sync();
-        let block = auto_sync.block().expect("a block");
-        let block = block.with_enabled(Some(Value::Bool(enabled)));
+        let block = block_of(&spec).with_enabled(Some(Value::Bool(enabled)));
         let changed = spec.with_automated(Some(&block)).expect("a policy");
         String::from_utf8(changed.to_json()).expect("text")
     }
@@ -365,7 +266,7 @@ mod tests {
         assert_eq!(without.auto_sync(), AutoSync::Absent);
         for emptied in ["{}", r#"{"syncPolicy":null}"#, r#"{"syncPolicy":{}}"#] {
             let again = spec(emptied)
-                .with_automated(before.block())
+                .with_automated(Some(&block_of(&spec(SPEC))))
                 .expect("a policy");
             assert_eq!(again.auto_sync(), before, "{emptied}");
         }

@@ -130,8 +130,7 @@ mod tests {
 
     #[test]
     fn gives_only_the_documents_that_hold_one() {
-        let text =
-            "kind: Deployment\nimage: v2\n---\nkind: Secret\ndata: x\n---\nkind: Service\n";
+        let text = "kind: Deployment\nimage: v2\n---\nkind: Secret\ndata: x\n---\nkind: Service\n";
         assert_eq!(secret_parts(text.as_bytes()), ["kind: Secret\ndata: x"]);
     }
 }

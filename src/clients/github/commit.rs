@@ -75,27 +75,6 @@ pub struct WrittenCommit {
 }
 
 impl Github {
-    /// Returns the tree of a commit.
-    ///
-    /// # Errors
-    /// Fails when the commit is not there, or when GitHub does not answer in time or refuses.
-    pub async fn tree_of(&self, commit: &str) -> Result<String, GithubError> {
-        let deadline = self.deadline();
-        self.tree_within(deadline, commit)
-            .await
-            .map_err(|fault| self.error(format!("read commit {commit}"), fault))
-    }
-
-    /// Returns what lies at a path of a tree; nothing when there is nothing.
-    ///
-    /// # Errors
-    /// Fails when the tree is not there or too large, or when GitHub does not answer in time or refuses.
-    pub async fn entry(&self, tree: &str, path: &str) -> Result<Option<CommitEntry>, GithubError> {
-        self.entry_within(self.deadline(), tree, path)
-            .await
-            .map_err(|fault| self.error(format!("read {path:?} in tree {tree}"), fault))
-    }
-
     /// Writes the tree and the commit. Nothing that anybody sees changes, so this may be repeated as a whole.
     ///
     /// # Errors
@@ -135,38 +114,6 @@ impl Github {
         } else {
             Err(GithubFault::answer("it is about another tree"))
         }
-    }
-
-    async fn entry_within(
-        &self,
-        deadline: Deadline,
-        tree: &str,
-        path: &str,
-    ) -> Result<Option<CommitEntry>, GithubFault> {
-        let mut tree = tree.to_owned();
-        let mut names = path.split('/').peekable();
-        while let Some(name) = names.next() {
-            let listed = self.entries(deadline, &tree).await?;
-            let Some(entry) = listed.tree.into_iter().find(|entry| entry.path == name) else {
-                return if listed.truncated {
-                    Err(GithubFault::answer("the folder is too large to be listed"))
-                } else {
-                    Ok(None)
-                };
-            };
-            if names.peek().is_none() {
-                return Ok(Some(CommitEntry {
-                    path: path.to_owned(),
-                    mode: entry.mode,
-                    id: Some(entry.sha),
-                }));
-            }
-            if entry.r#type != "tree" {
-                return Ok(None);
-            }
-            tree = entry.sha;
-        }
-        Ok(None)
     }
 
     async fn write_within(

@@ -21,11 +21,6 @@ impl GithubError {
     pub fn is_transient(&self) -> bool {
         self.fault.is_transient()
     }
-
-    /// Tells whether what was asked for may have been done all the same. After a write, look before it is repeated.
-    pub fn is_doubtful(&self) -> bool {
-        self.fault.is_doubtful()
-    }
 }
 
 /// What happened.

@@ -38,8 +38,7 @@ pub enum Landing {
 }
 
 /// Where a commit is that was to land.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommitSighting {
+enum CommitSighting {
     /// On the branch, at its tip or below.
     Landed,
     /// Not on the branch, which is where it was.
@@ -67,20 +66,6 @@ impl Github {
             .map_err(|fault| self.error(format!("move branch {branch:?}"), fault))
     }
 
-    /// Looks whether a commit landed.
-    ///
-    /// # Errors
-    /// Fails when GitHub does not answer in time or refuses, and when too much happened on the branch to tell.
-    pub async fn look(
-        &self,
-        branch: &str,
-        written: &WrittenCommit,
-    ) -> Result<CommitSighting, GithubError> {
-        self.look_within(self.deadline(), branch, written)
-            .await
-            .map_err(|fault| self.error(format!("look for our commit on branch {branch:?}"), fault))
-    }
-
     async fn land_within(
         &self,
         deadline: Deadline,
@@ -105,7 +90,7 @@ impl Github {
             if !is_refused && !fault.is_doubtful() && doubt.is_none() {
                 return Err(fault);
             }
-            match self.look_within(deadline, branch, written).await {
+            match self.look(deadline, branch, written).await {
                 Err(blind) if is_refused && doubt.is_none() => return Err(blind),
                 Err(_) => {
                     let why = doubt.unwrap_or(fault).to_string();
@@ -131,7 +116,7 @@ impl Github {
                 let why = doubt.unwrap_or(fault).to_string();
                 return Ok(Landing::Unknown { why });
             }
-            match self.look_within(deadline, branch, written).await {
+            match self.look(deadline, branch, written).await {
                 Ok(CommitSighting::Landed) => return Ok(landed()),
                 Ok(CommitSighting::Moved { tip }) => return Ok(Landing::Moved { tip }),
                 Ok(CommitSighting::Unmoved) => doubt = Some(fault),
@@ -144,7 +129,7 @@ impl Github {
         }
     }
 
-    async fn look_within(
+    async fn look(
         &self,
         deadline: Deadline,
         branch: &str,

@@ -21,7 +21,7 @@ pub use commit::{Author, CommitEntry, NewCommit, WrittenCommit};
 pub use error::{GithubError, GithubFault};
 pub use identity::{GithubAuth, Permissions};
 pub use issue::{Issue, IssueChange, IssueClosing, NewIssue};
-pub use land::{CommitSighting, Landing};
+pub use land::Landing;
 pub use pull::{NewPull, Opened, Pull, PullState};
 pub use settings::GithubSettings;
 pub use talk::Commented;

@@ -24,11 +24,6 @@ pub fn string_content(text: &str) -> String {
     content
 }
 
-/// Returns a PromQL string, quotes included, that as a regular expression matches exactly `text`.
-pub fn regex_literal(text: &str) -> String {
-    string_literal(&regex_escape(text))
-}
-
 /// Returns a regular expression that matches exactly `text`, to be made part of a longer one. It still has to become a
 /// string.
 pub fn regex_escape(text: &str) -> String {
@@ -77,7 +72,7 @@ mod tests {
             ("a-b", r#""a-b""#),
             (r#"\""#, r#""\\\\\"""#),
         ] {
-            assert_eq!(regex_literal(text), expected, "{text:?}");
+            assert_eq!(string_literal(&regex_escape(text)), expected, "{text:?}");
         }
     }
 

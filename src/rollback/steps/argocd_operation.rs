@@ -473,7 +473,6 @@ fn refusal(error: &ArgoError) -> Option<String> {
         | ArgoFault::OperationInProgress
         | ArgoFault::NothingToTerminate
         | ArgoFault::SyncWindow
-        | ArgoFault::NoAutomated
         | ArgoFault::Throttled { .. }
         | ArgoFault::Server { .. } => false,
     };

@@ -34,8 +34,7 @@ fn class(fault: &ArgoFault) -> &'static str {
         | ArgoFault::TooLarge { .. }
         | ArgoFault::Answer { .. }
         | ArgoFault::LoginRefused { .. }
-        | ArgoFault::LoginFailed { .. }
-        | ArgoFault::NoAutomated) => panic!("{other:?}"),
+        | ArgoFault::LoginFailed { .. }) => panic!("{other:?}"),
     }
 }
 

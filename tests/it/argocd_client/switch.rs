@@ -1,10 +1,8 @@
-//! Switching auto-sync: one field of a specification that is otherwise sent back to the letter, and read again.
+//! Switching auto-sync off: one field of a specification that is otherwise sent back to the letter, and read again.
 
 use std::sync::{Arc, Mutex};
 
-use error_budget_monitor::clients::argocd::{
-    ArgoFault, AutoSync, AutomatedBlock, Switch, SwitchedTo,
-};
+use error_budget_monitor::clients::argocd::{ArgoFault, AutoSync, AutomatedBlock, SwitchedTo};
 
 use super::*;
 
@@ -94,7 +92,7 @@ fn automated(kept: &Mutex<String>) -> Value {
 #[tokio::test]
 async fn switches_off_by_one_field_and_sends_the_rest_back_to_the_letter() {
     let (stub, kept) = serve(Server::Keeps, SPEC);
-    let switched = client(&stub).set_auto_sync(Switch::Off).await;
+    let switched = client(&stub).switch_auto_sync_off().await;
     let switched = switched.expect("switched");
     assert_eq!(switched.to, SwitchedTo::Held);
     let before = block(r#"{"prune": true, "future": {"a": 1}}"#);
@@ -118,39 +116,20 @@ async fn switches_off_by_one_field_and_sends_the_rest_back_to_the_letter() {
 }
 
 #[tokio::test]
-async fn switches_on_what_is_off() {
-    let off = r#"{"syncPolicy": {"automated": {"enabled": false, "selfHeal": true}}}"#;
-    let (stub, kept) = serve(Server::Keeps, off);
-    let switched = client(&stub).set_auto_sync(Switch::On).await;
-    assert_eq!(switched.expect("switched").to, SwitchedTo::Held);
-    assert_eq!(automated(&kept), json!({"enabled": true, "selfHeal": true}));
-}
-
-#[tokio::test]
 async fn sends_nothing_where_it_is_as_wished() {
-    for (spec, to) in [
-        (r#"{"syncPolicy": {"automated": {}}}"#, Switch::On),
-        (
-            r#"{"syncPolicy": {"automated": {"enabled": false}}}"#,
-            Switch::Off,
-        ),
-        (r#"{"syncPolicy": {}}"#, Switch::Off),
-        ("{}", Switch::Off),
+    for spec in [
+        r#"{"syncPolicy": {"automated": {"enabled": false}}}"#,
+        r#"{"syncPolicy": {}}"#,
+        "{}",
     ] {
         let (stub, _) = serve(Server::Keeps, spec);
-        let switched = client(&stub).set_auto_sync(to).await.expect("an answer");
+        let switched = client(&stub)
+            .switch_auto_sync_off()
+            .await
+            .expect("an answer");
         assert_eq!(switched.to, SwitchedTo::AlreadyThere, "{spec}");
         assert_eq!(methods(&stub), ["GET"]);
     }
-}
-
-#[tokio::test]
-async fn never_makes_up_a_block_that_was_not_there() {
-    let (stub, _) = serve(Server::Keeps, r#"{"syncPolicy": {"retry": {}}}"#);
-    let error = client(&stub).set_auto_sync(Switch::On).await;
-    let error = error.expect_err("nothing to switch");
-    assert!(matches!(error.fault, ArgoFault::NoAutomated), "{error:?}");
-    assert_eq!(methods(&stub), ["GET"]);
 }
 
 #[tokio::test]
@@ -161,63 +140,29 @@ async fn leaves_alone_what_it_cannot_read() {
         r#"{"syncPolicy": "automated"}"#,
     ] {
         let (stub, _) = serve(Server::Keeps, spec);
-        for to in [Switch::On, Switch::Off] {
-            let error = client(&stub).set_auto_sync(to).await.expect_err("unread");
-            assert!(matches!(error.fault, ArgoFault::Answer { .. }), "{error:?}");
-        }
-        assert_eq!(methods(&stub), ["GET", "GET"]);
-    }
-}
-
-#[tokio::test]
-async fn takes_the_block_out_where_the_server_forgets_the_field_and_puts_it_back_later() {
-    let (stub, kept) = serve(Server::ForgetsEnabled, SPEC);
-    let argo = client(&stub);
-    let switched = argo.set_auto_sync(Switch::Off).await.expect("switched");
-    assert_eq!(switched.to, SwitchedTo::Held);
-    assert_eq!(automated(&kept), Value::Null);
-    assert_eq!(methods(&stub), ["GET", "PUT", "GET", "PUT", "GET"]);
-    let before = switched.before.expect("there was a block");
-    let restored = argo.restore_auto_sync(&before).await.expect("restored");
-    assert_eq!(restored.to, SwitchedTo::Held);
-    assert_eq!(restored.before, None);
-    let expected = json!({"prune": true, "future": {"a": 1}});
-    assert_eq!(automated(&kept), expected);
-}
-
-#[tokio::test]
-async fn restores_the_switch_and_keeps_what_others_changed_meanwhile() {
-    let now = r#"{"syncPolicy": {"automated": {"enabled": false, "prune": false}}}"#;
-    for (previous, expected) in [
-        (r#"{"prune": true}"#, json!({"prune": false})),
-        (
-            r#"{"prune": true, "enabled": true}"#,
-            json!({"prune": false, "enabled": true}),
-        ),
-    ] {
-        let (stub, kept) = serve(Server::Keeps, now);
-        let restored = client(&stub).restore_auto_sync(&block(previous)).await;
-        assert_eq!(restored.expect("restored").to, SwitchedTo::Held);
-        assert_eq!(automated(&kept), expected);
-    }
-}
-
-#[tokio::test]
-async fn restores_nothing_that_was_off_or_is_on() {
-    let off = r#"{"syncPolicy": {"automated": {"enabled": false}}}"#;
-    let on = r#"{"syncPolicy": {"automated": {"selfHeal": true}}}"#;
-    for (now, previous) in [(off, r#"{"enabled": false}"#), (on, r#"{"prune": true}"#)] {
-        let (stub, _) = serve(Server::Keeps, now);
-        let restored = client(&stub).restore_auto_sync(&block(previous)).await;
-        assert_eq!(restored.expect("an answer").to, SwitchedTo::AlreadyThere);
+        let error = client(&stub).switch_auto_sync_off().await;
+        let error = error.expect_err("unread");
+        assert!(matches!(error.fault, ArgoFault::Answer { .. }), "{error:?}");
         assert_eq!(methods(&stub), ["GET"]);
     }
 }
 
 #[tokio::test]
+async fn takes_the_block_out_where_the_server_forgets_the_field() {
+    let (stub, kept) = serve(Server::ForgetsEnabled, SPEC);
+    let argo = client(&stub);
+    let switched = argo.switch_auto_sync_off().await.expect("switched");
+    assert_eq!(switched.to, SwitchedTo::Held);
+    assert_eq!(automated(&kept), Value::Null);
+    assert_eq!(methods(&stub), ["GET", "PUT", "GET", "PUT", "GET"]);
+    let before = block(r#"{"prune": true, "future": {"a": 1}}"#);
+    assert_eq!(switched.before, Some(before));
+}
+
+#[tokio::test]
 async fn sees_that_somebody_puts_it_back() {
     let (stub, _) = serve(Server::IsReset, SPEC);
-    let switched = client(&stub).set_auto_sync(Switch::Off).await;
+    let switched = client(&stub).switch_auto_sync_off().await;
     match switched.expect("an answer").to {
         SwitchedTo::PutBack { now } => assert!(matches!(now, AutoSync::On(_)), "{now:?}"),
         other @ (SwitchedTo::AlreadyThere | SwitchedTo::Held | SwitchedTo::Unseen { .. }) => {
@@ -230,7 +175,7 @@ async fn sees_that_somebody_puts_it_back() {
 #[tokio::test]
 async fn a_lost_answer_is_read_back_and_nothing_is_sent_twice() {
     let (stub, _) = serve(Server::LosesAnswers, SPEC);
-    let switched = client(&stub).set_auto_sync(Switch::Off).await;
+    let switched = client(&stub).switch_auto_sync_off().await;
     assert_eq!(switched.expect("seen").to, SwitchedTo::Held);
     assert_eq!(methods(&stub), ["GET", "PUT", "GET"]);
 }
@@ -238,7 +183,7 @@ async fn a_lost_answer_is_read_back_and_nothing_is_sent_twice() {
 #[tokio::test]
 async fn a_lost_request_stays_in_doubt_and_nothing_is_sent_twice() {
     let (stub, _) = serve(Server::LosesRequests, SPEC);
-    let error = client(&stub).set_auto_sync(Switch::Off).await;
+    let error = client(&stub).switch_auto_sync_off().await;
     let error = error.expect_err("lost");
     assert!(error.is_doubtful() && error.is_transient(), "{error:?}");
     assert_eq!(methods(&stub), ["GET", "PUT", "GET"]);
@@ -247,7 +192,7 @@ async fn a_lost_request_stays_in_doubt_and_nothing_is_sent_twice() {
 #[tokio::test]
 async fn what_was_written_and_cannot_be_read_back_is_unseen() {
     let (stub, _) = serve(Server::GoesBlind, SPEC);
-    let switched = client(&stub).set_auto_sync(Switch::Off).await;
+    let switched = client(&stub).switch_auto_sync_off().await;
     let switched = switched.expect("written");
     assert!(switched.before.is_some());
     assert!(
@@ -265,7 +210,7 @@ async fn a_refused_change_is_an_error_without_doubt() {
         )),
         _ => Some(refusal(403, 7, "permission denied")),
     });
-    let error = client(&stub).set_auto_sync(Switch::Off).await;
+    let error = client(&stub).switch_auto_sync_off().await;
     let error = error.expect_err("no right");
     assert!(
         matches!(error.fault, ArgoFault::Forbidden { .. }),

@@ -1,6 +1,6 @@
 //! From nothing to one commit on the branch, and what may stand in the way.
 
-use error_budget_monitor::clients::github::{CommitSighting, GithubFault, Landing};
+use error_budget_monitor::clients::github::{GithubFault, Landing};
 use testkit::stub::Reply;
 
 use super::*;
@@ -109,10 +109,8 @@ async fn landing_what_landed_is_landing_once() {
     let client = world.client();
     let written = world.written(&client).await;
     client.land("main", &written).await.expect("an outcome");
-    assert_eq!(
-        client.look("main", &written).await.expect("seen"),
-        CommitSighting::Landed
-    );
+    let tip = client.tip("main").await.expect("an answer");
+    assert_eq!(tip.as_ref(), Some(&written.commit));
     let again = client.land("main", &written).await.expect("an outcome");
     let commit = world.one_commit_restores(&world.bad);
     assert_eq!(again, Landing::Landed { commit });
@@ -123,17 +121,14 @@ async fn finds_its_commit_below_what_others_put_on_top() {
     let world = world();
     let client = world.client();
     let written = world.written(&client).await;
-    assert_eq!(
-        client.look("main", &written).await.expect("seen"),
-        CommitSighting::Unmoved
-    );
+    let tip = client.tip("main").await.expect("an answer");
+    assert_eq!(tip.as_ref(), Some(&written.parent));
     client.land("main", &written).await.expect("an outcome");
     world.noise();
     world.noise();
-    assert_eq!(
-        client.look("main", &written).await.expect("seen"),
-        CommitSighting::Landed
-    );
+    let tip = client.tip("main").await.expect("an answer");
+    assert_eq!(tip, Some(world.repo().tip()));
+    assert_ne!(tip.as_ref(), Some(&written.commit));
     let again = client.land("main", &written).await.expect("an outcome");
     assert_eq!(
         again,
@@ -199,29 +194,5 @@ async fn a_tree_that_is_not_the_one_due_is_refused() {
         .await
         .expect_err("refused");
     assert!(error.to_string().contains("where 1111"), "{error}");
-    assert!(!error.is_transient() && !error.is_doubtful());
-}
-
-#[tokio::test]
-async fn reads_what_lies_at_a_path() {
-    let world = world();
-    let client = world.client();
-    let tree = client.tree_of(&world.bad).await.expect("an answer");
-    assert_eq!(Some(&tree), world.repo().tree_at(&world.bad, "").as_ref());
-    let entry = client
-        .entry(&tree, PATH)
-        .await
-        .expect("an answer")
-        .expect("there");
-    assert_eq!(entry.mode, "040000");
-    assert_eq!(entry.id, world.repo().tree_at(&world.bad, PATH));
-    let file = client
-        .entry(&tree, FILE)
-        .await
-        .expect("an answer")
-        .expect("there");
-    assert_eq!((file.path.as_str(), file.mode.as_str()), (FILE, "100644"));
-    for path in ["apps/none", "none/at/all", "apps/checkout/k.yaml/below"] {
-        assert_eq!(client.entry(&tree, path).await.expect("an answer"), None);
-    }
+    assert!(!error.is_transient() && !error.fault.is_doubtful());
 }

@@ -32,7 +32,7 @@ async fn a_limit_beyond_the_step_is_an_error_with_its_end() {
         world.github.instead("GET", "/git/ref/", reply);
         let error = refused(&world).await;
         assert!(until(&error) >= before + TimeDelta::seconds(3000));
-        assert!(error.is_transient() && !error.is_doubtful());
+        assert!(error.is_transient() && !error.fault.is_doubtful());
         assert_eq!(world.github.requests().len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use error_budget_monitor::clients::prometheus::promql::{
-    range_seconds, regex_literal, string_literal,
+    range_seconds, regex_escape, string_literal,
 };
 use error_budget_monitor::clients::prometheus::{Prometheus, PrometheusError};
 use tempfile::TempDir;
@@ -191,7 +191,7 @@ async fn no_name_leaves_its_place_in_a_query() {
     let prometheus = server.client();
     let window = range_seconds(Duration::from_secs(300));
     for name in EVIL_NAMES {
-        let (equal, regex) = (string_literal(name), regex_literal(name));
+        let (equal, regex) = (string_literal(name), string_literal(&regex_escape(name)));
         for matcher in [format!("={equal}"), format!("=~{regex}")] {
             let query = format!("sum(rate(m{{job{matcher}}}[{window}]))");
             let answer = prometheus.instant(&query, noon()).await.expect(&query);
