@@ -68,8 +68,24 @@ impl Argo {
     /// # Errors
     /// Fails like [`Argo::application`]. That the comparison does not end is no failure.
     pub async fn refresh(&self) -> Result<Refreshed, ArgoError> {
-        self.refresh_within_limits()
-            .await
+        let done = async {
+            let mut query = self.place();
+            query.push(("refresh", "normal".to_owned()));
+            let call = ArgoRequest::get(self.path(&[]), query);
+            let deadline = Deadline::within(self.settings.refresh_timeout);
+            match self.wire()?.read_once(deadline, &call).await {
+                Ok(body) => {
+                    let application = self.read_application(&body)?;
+                    Ok(Refreshed::Compared(Box::new(application)))
+                }
+                Err(fault) if fault.is_worth_repeating() => {
+                    let application = self.application_within(self.deadline()).await?;
+                    Ok(Refreshed::Unanswered(Box::new(application)))
+                }
+                Err(fault) => Err(fault),
+            }
+        };
+        done.await
             .map_err(|fault| self.error(format!("refresh application {:?}", self.name()), fault))
     }
 
@@ -119,24 +135,6 @@ impl Argo {
             self.project.get_or_init(|| project.clone());
         }
         Ok(application)
-    }
-
-    async fn refresh_within_limits(&self) -> Result<Refreshed, ArgoFault> {
-        let mut query = self.place();
-        query.push(("refresh", "normal".to_owned()));
-        let call = ArgoRequest::get(self.path(&[]), query);
-        let deadline = Deadline::within(self.settings.refresh_timeout);
-        match self.wire()?.read_once(deadline, &call).await {
-            Ok(body) => {
-                let application = self.read_application(&body)?;
-                Ok(Refreshed::Compared(Box::new(application)))
-            }
-            Err(fault) if fault.is_worth_repeating() => {
-                let application = self.application_within(self.deadline()).await?;
-                Ok(Refreshed::Unanswered(Box::new(application)))
-            }
-            Err(fault) => Err(fault),
-        }
     }
 }
 

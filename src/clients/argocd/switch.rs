@@ -70,35 +70,35 @@ impl Argo {
     /// # Errors
     /// Fails when Argo CD refuses or cannot be asked. After a doubtful failure it may have been switched.
     pub async fn switch_auto_sync_off(&self) -> Result<Switched, ArgoError> {
-        self.switch_off(self.deadline()).await.map_err(|fault| {
+        let done = async {
+            let deadline = self.deadline();
+            let spec = self.spec(deadline).await?;
+            let before = match spec.auto_sync() {
+                AutoSync::Unknown => return Err(unreadable()),
+                AutoSync::Absent => return Ok(Switched::nothing(None)),
+                AutoSync::Off(before) => return Ok(Switched::nothing(Some(before))),
+                AutoSync::On(before) => before,
+            };
+            let block = before.with_enabled(Some(Value::Bool(false)));
+            let mut put = self
+                .put(deadline, &spec.with_automated(Some(&block))?)
+                .await?;
+            if put.forgot_the_field() {
+                // Read anew, so that nothing which somebody else wrote in between is lost.
+                let spec = self.spec(deadline).await?.with_automated(None)?;
+                put = self.put(deadline, &spec).await?;
+            }
+            Ok(Switched {
+                before: Some(before),
+                to: self.look(deadline, put).await?,
+            })
+        };
+        done.await.map_err(|fault| {
             let name = self.name();
             self.error(
                 format!("switch auto-sync of application {name:?} off"),
                 fault,
             )
-        })
-    }
-
-    async fn switch_off(&self, deadline: Deadline) -> Result<Switched, ArgoFault> {
-        let spec = self.spec(deadline).await?;
-        let before = match spec.auto_sync() {
-            AutoSync::Unknown => return Err(unreadable()),
-            AutoSync::Absent => return Ok(Switched::nothing(None)),
-            AutoSync::Off(before) => return Ok(Switched::nothing(Some(before))),
-            AutoSync::On(before) => before,
-        };
-        let block = before.with_enabled(Some(Value::Bool(false)));
-        let mut put = self
-            .put(deadline, &spec.with_automated(Some(&block))?)
-            .await?;
-        if put.forgot_the_field() {
-            // Read anew, so that nothing which somebody else wrote in between is lost.
-            let spec = self.spec(deadline).await?.with_automated(None)?;
-            put = self.put(deadline, &spec).await?;
-        }
-        Ok(Switched {
-            before: Some(before),
-            to: self.look(deadline, put).await?,
         })
     }
 

@@ -81,8 +81,25 @@ impl Github {
     /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask
     /// for, and a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
     pub async fn write_commit(&self, new: &NewCommit) -> Result<WrittenCommit, GithubError> {
-        self.write_within(self.deadline(), new)
-            .await
+        let done = async {
+            let deadline = self.deadline();
+            refuse_workflows(&new.entries)?;
+            let base = self.tree_within(deadline, &new.tip).await?;
+            self.write_tree(deadline, new, &base).await?;
+            match self.post_commit(deadline, new).await {
+                Err(fault) if fault.is_doubtful() => {
+                    // A commit that nobody points to cannot be found, and does no harm; what matters is that the
+                    // branch did not move away from under the next one.
+                    let tip = self.tip_within(deadline, &new.branch).await?;
+                    if tip.as_deref() != Some(&new.tip) || !self.wire()?.pause(deadline).await {
+                        return Err(fault);
+                    }
+                    self.post_commit(deadline, new).await
+                }
+                sent => sent,
+            }
+        };
+        done.await
             .map_err(|fault| self.error(format!("write a commit on top of {}", new.tip), fault))
     }
 
@@ -113,28 +130,6 @@ impl Github {
             Ok(found)
         } else {
             Err(GithubFault::answer("it is about another tree"))
-        }
-    }
-
-    async fn write_within(
-        &self,
-        deadline: Deadline,
-        new: &NewCommit,
-    ) -> Result<WrittenCommit, GithubFault> {
-        refuse_workflows(&new.entries)?;
-        let base = self.tree_within(deadline, &new.tip).await?;
-        self.write_tree(deadline, new, &base).await?;
-        match self.post_commit(deadline, new).await {
-            Err(fault) if fault.is_doubtful() => {
-                // A commit that nobody points to cannot be found, and does no harm; what matters is that the branch did
-                // not move away from under the next one.
-                let tip = self.tip_within(deadline, &new.branch).await?;
-                if tip.as_deref() != Some(&new.tip) || !self.wire()?.pause(deadline).await {
-                    return Err(fault);
-                }
-                self.post_commit(deadline, new).await
-            }
-            sent => sent,
         }
     }
 

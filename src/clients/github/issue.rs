@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Github;
 use super::error::{GithubError, GithubFault};
 use super::talk::Commented;
-use crate::clients::http::{Deadline, quote};
+use crate::clients::http::quote;
 
 /// How many issues are listed at once. Bodies are long: this many of the longest fit into one answer.
 const PER_PAGE: u8 = 50;
@@ -94,8 +94,32 @@ impl Github {
         label: &str,
         marker: &str,
     ) -> Result<Option<Issue>, GithubError> {
-        self.find_issue_within(self.deadline(), label, marker)
-            .await
+        let done = async {
+            let deadline = self.deadline();
+            let wire = self.wire()?;
+            let path = self.path("issues");
+            for page in 1..=MAX_PAGES {
+                let filter = IssueFilter {
+                    labels: label,
+                    state: "all",
+                    per_page: PER_PAGE,
+                    page,
+                };
+                let listed: Vec<IssueAnswer> = wire
+                    .read(deadline, || wire.crab.get(&path, Some(&filter)))
+                    .await?;
+                let is_last = listed.len() < usize::from(PER_PAGE);
+                let ours = listed.into_iter().find(|shown| {
+                    let body = shown.body.as_deref().unwrap_or_default();
+                    shown.pull_request.is_none() && has_line(body, marker)
+                });
+                if ours.is_some() || is_last {
+                    return Ok(ours.map(issue));
+                }
+            }
+            Ok(None)
+        };
+        done.await
             .map_err(|fault| self.error("look for the issue", fault))
     }
 
@@ -175,36 +199,6 @@ impl Github {
         self.comment_unless(self.deadline(), number, body, is_there)
             .await
             .map_err(|fault| self.error(format!("comment on issue {number}"), fault))
-    }
-
-    async fn find_issue_within(
-        &self,
-        deadline: Deadline,
-        label: &str,
-        marker: &str,
-    ) -> Result<Option<Issue>, GithubFault> {
-        let wire = self.wire()?;
-        let path = self.path("issues");
-        for page in 1..=MAX_PAGES {
-            let filter = IssueFilter {
-                labels: label,
-                state: "all",
-                per_page: PER_PAGE,
-                page,
-            };
-            let listed: Vec<IssueAnswer> = wire
-                .read(deadline, || wire.crab.get(&path, Some(&filter)))
-                .await?;
-            let is_last = listed.len() < usize::from(PER_PAGE);
-            let ours = listed.into_iter().find(|shown| {
-                let body = shown.body.as_deref().unwrap_or_default();
-                shown.pull_request.is_none() && has_line(body, marker)
-            });
-            if ours.is_some() || is_last {
-                return Ok(ours.map(issue));
-            }
-        }
-        Ok(None)
     }
 }
 

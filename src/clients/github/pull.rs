@@ -158,8 +158,30 @@ impl Github {
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
     pub async fn pulls_from(&self, beginning: &str) -> Result<Vec<(Pull, String)>, GithubError> {
-        self.newest_within(self.deadline(), beginning)
-            .await
+        let done = async {
+            let deadline = self.deadline();
+            let wire = self.wire()?;
+            let path = self.path("pulls");
+            let newest = Newest {
+                state: "all",
+                sort: "created",
+                direction: "desc",
+                per_page: PAGE,
+            };
+            let listed: Vec<PullAnswer> = wire
+                .read(deadline, || wire.crab.get(&path, Some(&newest)))
+                .await?;
+            let ours = listed.into_iter().filter(|shown| {
+                shown.head.branch.starts_with(beginning) && self.is_from_here(shown)
+            });
+            Ok(ours
+                .map(|mut shown| {
+                    let body = shown.body.take().unwrap_or_default();
+                    (pull(shown), body)
+                })
+                .collect())
+        };
+        done.await
             .map_err(|fault| self.error(format!("list the pull requests of {beginning:?}"), fault))
     }
 
@@ -188,8 +210,30 @@ impl Github {
     /// # Errors
     /// Fails when it cannot be known how it stands, or when GitHub cannot be asked.
     pub async fn close_pull(&self, number: u64) -> Result<Pull, GithubError> {
-        self.close_within(self.deadline(), number)
-            .await
+        let done = async {
+            let deadline = self.deadline();
+            let wire = self.wire()?;
+            let found = self.pull_within(deadline, number).await?;
+            if found.state != PullState::Open {
+                return Ok(found);
+            }
+            let path = self.path(&format!("pulls/{number}"));
+            let closing = PullClosing { state: "closed" };
+            let sent = wire.crab.patch(path, Some(&closing));
+            let fault = match wire.write::<PullAnswer>(deadline, sent).await {
+                Ok(closed) => return Ok(pull(closed)),
+                Err(fault) => fault,
+            };
+            if !fault.is_doubtful() && !is_refusal(&fault) {
+                return Err(fault);
+            }
+            let found = self.pull_within(deadline, number).await?;
+            match found.state {
+                PullState::Closed | PullState::Merged { .. } => Ok(found),
+                PullState::Open => Err(fault),
+            }
+        };
+        done.await
             .map_err(|fault| self.error(format!("close pull request {number}"), fault))
     }
 
@@ -223,33 +267,6 @@ impl Github {
             (rank, pull.number)
         });
         Ok(ours.pop())
-    }
-
-    async fn newest_within(
-        &self,
-        deadline: Deadline,
-        beginning: &str,
-    ) -> Result<Vec<(Pull, String)>, GithubFault> {
-        let wire = self.wire()?;
-        let path = self.path("pulls");
-        let newest = Newest {
-            state: "all",
-            sort: "created",
-            direction: "desc",
-            per_page: PAGE,
-        };
-        let listed: Vec<PullAnswer> = wire
-            .read(deadline, || wire.crab.get(&path, Some(&newest)))
-            .await?;
-        let ours = listed
-            .into_iter()
-            .filter(|shown| shown.head.branch.starts_with(beginning) && self.is_from_here(shown));
-        Ok(ours
-            .map(|mut shown| {
-                let body = shown.body.take().unwrap_or_default();
-                (pull(shown), body)
-            })
-            .collect())
     }
 
     /// A fork may have a branch of the same name.
@@ -323,29 +340,6 @@ impl Github {
             Ok(pull(found))
         } else {
             Err(GithubFault::answer("it is about another pull request"))
-        }
-    }
-
-    async fn close_within(&self, deadline: Deadline, number: u64) -> Result<Pull, GithubFault> {
-        let wire = self.wire()?;
-        let found = self.pull_within(deadline, number).await?;
-        if found.state != PullState::Open {
-            return Ok(found);
-        }
-        let path = self.path(&format!("pulls/{number}"));
-        let closing = PullClosing { state: "closed" };
-        let sent = wire.crab.patch(path, Some(&closing));
-        let fault = match wire.write::<PullAnswer>(deadline, sent).await {
-            Ok(closed) => return Ok(pull(closed)),
-            Err(fault) => fault,
-        };
-        if !fault.is_doubtful() && !is_refusal(&fault) {
-            return Err(fault);
-        }
-        let found = self.pull_within(deadline, number).await?;
-        match found.state {
-            PullState::Closed | PullState::Merged { .. } => Ok(found),
-            PullState::Open => Err(fault),
         }
     }
 }

@@ -63,3 +63,21 @@ impl Deadline {
         has_time
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_of_the_time_never_outlasts_the_whole_and_then_names_it() {
+        let [one, two, four, ten] = [1, 2, 4, 10].map(Duration::from_secs);
+        let whole = Deadline::within(ten);
+        assert_eq!(whole.at_most(four).limit(), four);
+        tokio::time::sleep(two * 4).await;
+        let part = whole.at_most(four);
+        assert_eq!((part.left(), part.limit()), (two, ten));
+        assert!(!whole.pause(two).await && !whole.is_over());
+        assert!(whole.pause(one).await);
+        assert_eq!(whole.left(), one);
+    }
+}
