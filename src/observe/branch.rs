@@ -119,19 +119,19 @@ pub fn commit_of(snapshot: &Snapshot, id: &str) -> Option<String> {
 pub async fn doings(snapshot: Snapshot, suspect: &str, target: &str) -> (Snapshot, Doings) {
     let (suspect, target) = (suspect.to_owned(), target.to_owned());
     let names = (suspect.clone(), target.clone());
-    let (snapshot, deeds) = crate::blocking(move || {
-        let deeds = snapshot.deeds(&suspect, &target);
-        (snapshot, deeds)
+    let (snapshot, effects) = crate::blocking(move || {
+        let effects = snapshot.effects(&suspect, &target);
+        (snapshot, effects)
     })
     .await;
     let (suspect, target) = names;
-    let doings = match deeds {
-        Ok(deeds) => Doings {
+    let doings = match effects {
+        Ok(effects) => Doings {
             suspect,
             target,
-            commits: deeds.commits.into_iter().map(done).collect(),
-            secrets: deeds.secrets,
-            unread: deeds.unread,
+            commits: effects.commits.into_iter().map(done).collect(),
+            secrets: effects.secrets,
+            unread: effects.unread,
         },
         Err(error) => Doings {
             suspect,
@@ -144,12 +144,12 @@ pub async fn doings(snapshot: Snapshot, suspect: &str, target: &str) -> (Snapsho
     (snapshot, doings)
 }
 
-fn done(deed: git::CommitEffect) -> CommitDone {
+fn done(effect: git::CommitEffect) -> CommitDone {
     CommitDone {
-        revision: deed.revision,
-        title: one_line(&deed.title),
-        author: one_line(&deed.author),
-        files: deed
+        revision: effect.revision,
+        title: one_line(&effect.title),
+        author: one_line(&effect.author),
+        files: effect
             .edits
             .into_iter()
             .map(|edit| FileEdit {
@@ -158,7 +158,7 @@ fn done(deed: git::CommitEffect) -> CommitDone {
                 after: edit.after,
             })
             .collect(),
-        overwrites: deed.overwrites,
+        overwrites: effect.overwrites,
     }
 }
 

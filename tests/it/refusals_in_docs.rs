@@ -139,7 +139,7 @@ const REFUSALS: [(&str, &str, &[&str]); 7] = [
         ],
     ),
     (
-        "src/clients/git/deeds.rs",
+        "src/clients/git/effects.rs",
         "GitFault::Refused {\n",
         &[
             "is not among the commits that were read",

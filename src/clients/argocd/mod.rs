@@ -110,7 +110,7 @@ impl Argo {
                 application.project.ok_or_else(unnamed)
             })
             .map_err(|fault| {
-                // A question in doubt must not look like a deed in doubt.
+                // A question in doubt must not look like a write in doubt.
                 if fault.is_doubtful() {
                     ArgoFault::Unprepared(Box::new(fault))
                 } else {

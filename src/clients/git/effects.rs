@@ -56,7 +56,7 @@ pub struct CommitEffect {
 
 /// What was done to the watched paths since a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deeds {
+pub struct PathEffects {
     /// The commits, newest first.
     pub commits: Vec<CommitEffect>,
     /// Files with a secret at the target that is another one now, or none.
@@ -78,12 +78,12 @@ impl Snapshot {
     /// # Errors
     /// Fails when the target is not on the first-parent line as far as that was read, or the scratch repository
     /// cannot be read. Contents that cannot be fetched are no error.
-    pub fn deeds(&self, suspect: &str, target: &str) -> Result<Deeds, GitError> {
-        self.deeds_inner(suspect, target)
+    pub fn effects(&self, suspect: &str, target: &str) -> Result<PathEffects, GitError> {
+        self.read_effects(suspect, target)
             .map_err(|fault| self.git.error("look what was changed", fault))
     }
 
-    fn deeds_inner(&self, suspect: &str, target: &str) -> Result<Deeds, GitFault> {
+    fn read_effects(&self, suspect: &str, target: &str) -> Result<PathEffects, GitFault> {
         let since = self.since(target)?;
         let unread = match self.contents_of(&since) {
             Ok(()) => None,
@@ -123,7 +123,7 @@ impl Snapshot {
                 }
             })
             .collect();
-        Ok(Deeds {
+        Ok(PathEffects {
             commits,
             secrets,
             unread,

@@ -6,7 +6,7 @@
 
 mod access;
 mod commits;
-mod deeds;
+mod effects;
 mod error;
 mod exchange;
 mod fetch;
@@ -27,7 +27,7 @@ mod transport;
 mod walk;
 
 pub use access::Access;
-pub use deeds::{CommitEffect, Deeds, Edit};
+pub use effects::{CommitEffect, Edit, PathEffects};
 pub use error::{GitError, GitFault, RevisionFault, SshFault};
 pub use history::Moved;
 pub use ignore::Ignore;
