@@ -11,7 +11,7 @@ use crate::config::{Config, GitopsConfig, ServiceConfig};
 use crate::journal::{ApprovalAnswer, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
 use crate::observe::{Metrics, Queries, Workload};
-use crate::policy::{History, PastRollback, Sighting};
+use crate::policy::{History, PastRollback, TipSighting};
 use crate::stop::{Signals, Stop};
 use crate::with_sources;
 
@@ -116,11 +116,11 @@ fn git(config: &GitopsConfig, github: Option<&Github>) -> Result<Git, HttpSettin
 }
 
 /// Translates what passes saw at the tip into the changes that were in effect there.
-pub(crate) fn sightings(snapshot: &Snapshot, watch: &Watch) -> Vec<Sighting> {
+pub(crate) fn sightings(snapshot: &Snapshot, watch: &Watch) -> Vec<TipSighting> {
     let tips: Vec<&str> = watch.tips.iter().map(|tip| &*tip.revision).collect();
     let changes = snapshot.changes_at(&tips);
     let seen = watch.tips.iter().zip(changes);
-    seen.map(|(tip, change)| Sighting {
+    seen.map(|(tip, change)| TipSighting {
         change,
         first_seen: tip.first_seen,
         last_seen: tip.last_seen,

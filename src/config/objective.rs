@@ -40,11 +40,11 @@ pub(super) fn read(
     reader: &mut Reader,
     slo: &Checked<(Duration, ErrorBudget)>,
 ) -> Checked<Objective> {
-    let warning = ratio(reader, &BUDGET_WARNING, Share::Consumed);
-    let critical = ratio(reader, &BUDGET_CRITICAL, Share::Consumed);
-    let emergency = ratio(reader, &BUDGET_EMERGENCY, Share::Consumed);
-    let min_availability = ratio(reader, &MIN_AVAILABILITY, Share::Good);
-    let max_error_rate = ratio(reader, &MAX_ERROR_RATE, Share::Bad);
+    let warning = ratio(reader, &BUDGET_WARNING, ShareOf::Consumed);
+    let critical = ratio(reader, &BUDGET_CRITICAL, ShareOf::Consumed);
+    let emergency = ratio(reader, &BUDGET_EMERGENCY, ShareOf::Consumed);
+    let min_availability = ratio(reader, &MIN_AVAILABILITY, ShareOf::Good);
+    let max_error_rate = ratio(reader, &MAX_ERROR_RATE, ShareOf::Bad);
     let latency = Duration::from_millis(1)..=HOUR;
     let max_latency_p95 = reader.duration(&MAX_LATENCY_P95, latency.clone());
     let max_latency_p99 = reader.duration(&MAX_LATENCY_P99, latency);
@@ -103,7 +103,7 @@ fn check_reachable(reader: &mut Reader, fast: f64, budget: ErrorBudget) {
 
 /// What a ratio is a share of, and so which ends of 0..1 make sense.
 #[derive(Debug, Clone, Copy)]
-enum Share {
+enum ShareOf {
     /// Of the budget.
     Consumed,
     /// Of events that may be bad; 1 switches the check off.
@@ -112,18 +112,18 @@ enum Share {
     Good,
 }
 
-fn ratio(reader: &mut Reader, key: &Key, share: Share) -> Checked<f64> {
+fn ratio(reader: &mut Reader, key: &Key, share: ShareOf) -> Checked<f64> {
     reader.required(key, |text| {
         let (is_in_range, form): (fn(&f64) -> bool, &str) = match share {
-            Share::Consumed => (
+            ShareOf::Consumed => (
                 |ratio| *ratio > 0.0 && *ratio <= 1.0,
                 "above 0 and at most 1, so 80 % is 0.8",
             ),
-            Share::Bad => (
+            ShareOf::Bad => (
                 |ratio| *ratio > 0.0 && *ratio <= 1.0,
                 "above 0 and at most 1, so 0.1 % is 0.001",
             ),
-            Share::Good => (
+            ShareOf::Good => (
                 |ratio| *ratio >= 0.0 && *ratio < 1.0,
                 "from 0 and below 1, so 99.9 % is 0.999",
             ),

@@ -15,13 +15,13 @@ use super::{
 /// Query text whose placeholders all stand where they may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
-    pieces: Vec<Piece>,
+    pieces: Vec<TemplatePart>,
     /// Whether `${WINDOW}` stands outside of strings and comments.
     pub(super) has_window: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum TemplatePart {
     Text(String),
     Name { name: Name, place: Place },
 }
@@ -53,7 +53,7 @@ enum Role {
 
 /// Where the scanner is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Scan {
     Code,
     Comment,
     Text { quote: char, role: Role },
@@ -78,16 +78,16 @@ impl Template {
             pieces: Vec::new(),
             has_window: false,
         };
-        let mut state = State::Code;
+        let mut state = Scan::Code;
         // The last two characters of code that are not blank: the operator before a string.
         let mut before = [' ', ' '];
         let mut rest = query;
         while let Some(c) = rest.chars().next() {
-            if state != State::Comment
+            if state != Scan::Comment
                 && let Some((placeholder, after)) = placeholder(rest)
             {
                 template.place(placeholder, state)?;
-                if state == State::Code {
+                if state == Scan::Code {
                     before = [' ', ' '];
                 }
                 rest = after;
@@ -97,23 +97,23 @@ impl Template {
             template.push(taken);
             rest = after;
             match state {
-                State::Comment => {
+                Scan::Comment => {
                     if c == '\n' {
-                        state = State::Code;
+                        state = Scan::Code;
                     }
                 }
-                State::Code => match c {
-                    '#' => state = State::Comment,
+                Scan::Code => match c {
+                    '#' => state = Scan::Comment,
                     '"' | '\'' | '`' => {
                         let role = Role::after(before);
-                        state = State::Text { quote: c, role };
+                        state = Scan::Text { quote: c, role };
                     }
                     c if c.is_whitespace() => {}
                     c => before = [before[1], c],
                 },
-                State::Text { quote, .. } => {
+                Scan::Text { quote, .. } => {
                     if c == quote {
-                        state = State::Code;
+                        state = Scan::Code;
                         before = [' ', ' '];
                     } else if c == '\\'
                         && quote != '`'
@@ -127,25 +127,25 @@ impl Template {
             }
         }
         match state {
-            State::Code | State::Comment => Ok(template),
-            State::Text { quote, .. } => Err(Invalid::because(format!(
+            Scan::Code | Scan::Comment => Ok(template),
+            Scan::Text { quote, .. } => Err(Invalid::because(format!(
                 "has a string without an end; close it with {quote}"
             ))),
         }
     }
 
     fn push(&mut self, text: &str) {
-        if let Some(Piece::Text(last)) = self.pieces.last_mut() {
+        if let Some(TemplatePart::Text(last)) = self.pieces.last_mut() {
             last.push_str(text);
         } else {
-            self.pieces.push(Piece::Text(text.to_owned()));
+            self.pieces.push(TemplatePart::Text(text.to_owned()));
         }
     }
 
-    fn place(&mut self, placeholder: &str, state: State) -> Result<(), Invalid> {
+    fn place(&mut self, placeholder: &str, state: Scan) -> Result<(), Invalid> {
         let name = match placeholder {
             "WINDOW" => {
-                self.has_window |= state == State::Code;
+                self.has_window |= state == Scan::Code;
                 self.push("${WINDOW}");
                 return Ok(());
             }
@@ -158,17 +158,17 @@ impl Template {
             }
         };
         let (quote, is_expression) = match state {
-            State::Text {
+            Scan::Text {
                 quote,
                 role: Role::Value,
             } => (quote, false),
-            State::Text {
+            Scan::Text {
                 quote,
                 role: Role::Expression,
             } => (quote, true),
-            State::Code
-            | State::Comment
-            | State::Text {
+            Scan::Code
+            | Scan::Comment
+            | Scan::Text {
                 role: Role::Other, ..
             } => {
                 let label = match name {
@@ -184,7 +184,7 @@ impl Template {
             is_expression,
             is_raw: quote == '`',
         };
-        self.pieces.push(Piece::Name { name, place });
+        self.pieces.push(TemplatePart::Name { name, place });
         Ok(())
     }
 
@@ -197,8 +197,8 @@ impl Template {
         let mut text = String::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Text(piece) => text.push_str(piece),
-                Piece::Name { name, place } => text.push_str(&place.escape(match name {
+                TemplatePart::Text(piece) => text.push_str(piece),
+                TemplatePart::Name { name, place } => text.push_str(&place.escape(match name {
                     Name::Service => service.as_str(),
                     Name::Namespace => namespace.as_str(),
                 })),

@@ -9,14 +9,14 @@ use crate::clients::git::{PathChange, Snapshot};
 use crate::policy::{Change, End, Lived, Source, Timeline, Witness, short};
 
 /// What Argo CD ran for a while: deployments of the same content, one after the other.
-struct Run<'a> {
+struct LiveRun<'a> {
     /// The change of the branch that the last of them deployed; nothing where the branch does not know the revision.
     change: Option<&'a PathChange>,
     revisions: &'a [String],
     began: Option<DateTime<Utc>>,
 }
 
-impl Run<'_> {
+impl LiveRun<'_> {
     fn holds(&self, state: &str) -> bool {
         self.change.is_some_and(|change| change.state == state)
     }
@@ -43,13 +43,13 @@ pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) ->
     timeline
 }
 
-fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<Run<'a>> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
+fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<LiveRun<'a>> {
+    let mut runs: Vec<LiveRun<'_>> = Vec::new();
     for deployment in deployments {
         let change = change_of(deployment, snapshot);
         match (runs.last_mut(), change) {
             (Some(last), Some(same)) if last.holds(&same.state) => last.change = change,
-            (Some(_) | None, _) => runs.push(Run {
+            (Some(_) | None, _) => runs.push(LiveRun {
                 change,
                 revisions: &deployment.revisions,
                 began: began(deployment),
@@ -61,7 +61,7 @@ fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<Run<'a
 
 /// Finds the run of each change by its content, the newest first: a commit that restores what an application was
 /// rolled back to is never deployed by itself.
-fn date(changes: &mut Vec<Change>, runs: &[Run<'_>]) {
+fn date(changes: &mut Vec<Change>, runs: &[LiveRun<'_>]) {
     let first_known = runs.iter().find(|run| run.change.is_some());
     let first_known = first_known.and_then(|run| run.began);
     let mut older: VecDeque<String> = changes.iter().map(|it| it.state.clone()).collect();
@@ -74,7 +74,7 @@ fn date(changes: &mut Vec<Change>, runs: &[Run<'_>]) {
             // It came after what the history begins with and is not in it: it was never deployed.
             return is_ours || first_known.is_none_or(|first| change.deployed_at < first);
         };
-        let is_older = |run: &Run<'_>| older.iter().any(|state| run.holds(state));
+        let is_older = |run: &LiveRun<'_>| older.iter().any(|state| run.holds(state));
         if left[found + 1..].iter().any(is_older) {
             // Its life ended with that, and not with the next change.
             return is_ours;
@@ -194,7 +194,11 @@ fn under_way(app: &Application) -> Option<String> {
 }
 
 /// Says how Argo CD and the branch disagree on what is live.
-fn disagreement(timeline: &Timeline, live: Option<&Run<'_>>, app: &Application) -> Option<String> {
+fn disagreement(
+    timeline: &Timeline,
+    live: Option<&LiveRun<'_>>,
+    app: &Application,
+) -> Option<String> {
     let Some(live) = live else {
         return Some(match app.history_limit {
             Some(..=0) => {

@@ -6,12 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::try_join;
 
+use super::grid::{Grid, cumulative};
 use super::metrics::{Metrics, Observation};
-use super::parts::{Grid, Refusal, asked, cumulative};
+use super::parts::{Refusal, asked};
 use super::queries::{IMAGE, PART};
 use crate::clients::prometheus::{InstantSample, NativeHistogram, PrometheusError, QueryAnswer};
 use crate::policy::{Answer, PodEvents, Question, Span};
-use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
+use crate::slo::{Events, Histogram, RangeRequest, Reading, SliceHistory, WindowCounts};
 
 /// How many questions are asked at the same time: as many as a healthy pass asks. Protects the server from a decision
 /// that wants to know much.
@@ -37,9 +38,11 @@ impl Metrics<'_> {
         };
         let answers = questions.iter().map(async |question| {
             Ok(match *question {
-                Question::Course(look) => Answer::Course(seen.course(observation, look).await?),
-                Question::Stretch { span, latency } => {
-                    Answer::Stretch(span, seen.stretch(span, latency).await?)
+                Question::SliceHistory(look) => {
+                    Answer::SliceHistory(seen.slice_history(observation, look).await?)
+                }
+                Question::WindowCounts { span, latency } => {
+                    Answer::WindowCounts(span, seen.window_counts(span, latency).await?)
                 }
                 Question::Pods(at) => Answer::Pods(at, seen.pods(at).await?),
             })
@@ -47,11 +50,11 @@ impl Metrics<'_> {
         stream::iter(answers).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn course(
+    async fn slice_history(
         &self,
         observation: &Observation,
-        look: Look,
-    ) -> Result<Course, PrometheusError> {
+        look: RangeRequest,
+    ) -> Result<SliceHistory, PrometheusError> {
         let ends_at =
             observation.evaluated_at - TimeDelta::from_std(look.ends_ago).unwrap_or(TimeDelta::MAX);
         let grid = Grid::ending_at(ends_at, look.step, look.slices);
@@ -63,7 +66,7 @@ impl Metrics<'_> {
             }
         };
         let (events, latency) = try_join!(self.slices(slice, grid), latency)?;
-        Ok(Course {
+        Ok(SliceHistory {
             step: look.step,
             covering: slice,
             ends_ago: look.ends_ago,
@@ -72,7 +75,11 @@ impl Metrics<'_> {
         })
     }
 
-    async fn stretch(&self, span: Span, latency: bool) -> Result<Stretch, PrometheusError> {
+    async fn window_counts(
+        &self,
+        span: Span,
+        latency: bool,
+    ) -> Result<WindowCounts, PrometheusError> {
         let window = (span.to - span.from).to_std().unwrap_or_default();
         let counts = [
             ("bad", self.queries.bad(window)),
@@ -83,7 +90,7 @@ impl Metrics<'_> {
             self.parts(counts, span.to),
             self.latency_of(window, span.to, latency)
         )?;
-        Ok(Stretch {
+        Ok(WindowCounts {
             covering: window,
             events: counts.events("bad", "total"),
             latency,

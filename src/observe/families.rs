@@ -5,15 +5,15 @@ use crate::config::MetricsFamily;
 
 /// What differs between families. A form is one naming with one way of naming the service and one side; forms are
 /// tried in their order, and the first one that has series counts. Never two: they may hold the same requests.
-pub(super) struct Family {
+pub(super) struct FamilyRow {
     /// How its metrics and their labels are called.
     pub(super) namings: &'static [Naming],
     /// How its labels name a service. A selector of the operator takes the place of all of them.
-    pub(super) ways: &'static [Way],
+    pub(super) ways: &'static [Addressing],
     /// Who may have counted.
     pub(super) sides: &'static [Side],
     /// What a server that misreads an outcome writes, where one is known to.
-    pub(super) doubt: Option<&'static Doubt>,
+    pub(super) doubt: Option<&'static LabelDoubt>,
 }
 
 /// How metrics and labels are called.
@@ -25,7 +25,7 @@ pub(super) struct Naming {
     /// Unit of the histogram's bounds.
     pub(super) unit: Unit,
     /// Labels that say how a request ended. A request counts that has one of them in a form that is known.
-    pub(super) outcomes: &'static [Outcome],
+    pub(super) outcomes: &'static [OutcomeLabel],
     /// Labels that say where a request went, by which probes and scrapes are left out: no caller asked for them.
     pub(super) probed: &'static [&'static str],
     /// Matchers that leave out what else is no request of a caller, or lasts as long as it is open. May be empty.
@@ -35,7 +35,7 @@ pub(super) struct Naming {
 }
 
 /// A label that says how a request ended.
-pub(super) struct Outcome {
+pub(super) struct OutcomeLabel {
     /// The label as a query writes it.
     pub(super) label: &'static str,
     /// Values whose meaning is known: an expression that is anchored at both ends.
@@ -56,7 +56,7 @@ pub(super) enum Counter {
 }
 
 /// One way of naming a service.
-pub(super) struct Way {
+pub(super) struct Addressing {
     /// The labels, and what they say of a service.
     pub(super) labels: Labels,
     /// Whether they go with labels that have dots.
@@ -73,13 +73,13 @@ pub(super) enum Labels {
     /// One that holds both, and the matcher for it.
     Joined {
         label: &'static str,
-        named: fn(&Names<'_>, label: &str) -> String,
+        named: fn(&NamesAsLabels<'_>, label: &str) -> String,
     },
 }
 
-impl Way {
+impl Addressing {
     /// Returns the matchers of a service.
-    pub(super) fn named(&self, names: &Names<'_>) -> String {
+    pub(super) fn named(&self, names: &NamesAsLabels<'_>) -> String {
         match self.labels {
             Labels::Apart { namespace, service } => names.in_namespace(namespace, service),
             Labels::Joined { label, named } => named(names, label),
@@ -112,7 +112,7 @@ pub(super) struct Side {
 
 /// A value that some servers write for what is no failure of theirs. It is judged only where there is proof that the
 /// server tells the two apart; elsewhere it counts as a value that is not known.
-pub(super) struct Doubt {
+pub(super) struct LabelDoubt {
     /// A matcher of the events that are in doubt.
     pub(super) matcher: &'static str,
     /// A matcher of all others.
@@ -149,14 +149,14 @@ pub(super) enum Pod {
 }
 
 /// The name of a service, as labels are compared with it.
-pub(super) struct Names<'a> {
+pub(super) struct NamesAsLabels<'a> {
     pub(super) namespace: &'a str,
     pub(super) service: &'a str,
     /// Whether Flagger serves it as `-primary` and `-canary` too.
     pub(super) has_primary: bool,
 }
 
-impl Names<'_> {
+impl NamesAsLabels<'_> {
     /// Returns a matcher of a label that is the service's name behind a prefix.
     fn is(&self, label: &str, prefix: &str) -> String {
         let text = format!("{prefix}{}", self.service);
@@ -192,13 +192,13 @@ pub(super) const PROBES: &str = ".*/(healthz|livez|readyz|actuator/(health|prome
                                  /(health|ready|metrics|health/(live|ready|startup|liveness|readiness)|-/(ready|healthy))/?";
 
 /// `namespace` and `service`, as a scrape by a ServiceMonitor names them.
-const BY_SERVICE: Way = Way {
+const BY_SERVICE: Addressing = Addressing {
     labels: apart("namespace", "service"),
     dots: Dots::Without,
 };
 
 /// The same where the exporter's own labels had to give way to those of the scrape: without `honorLabels`.
-const BY_EXPORTED_SERVICE: Way = Way {
+const BY_EXPORTED_SERVICE: Addressing = Addressing {
     labels: apart("exported_namespace", "exported_service"),
     dots: Dots::Without,
 };
@@ -217,8 +217,8 @@ const AT_THE_EDGE: &[Side] = &[Side {
 const STATUS: &str = "[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)";
 const SERVER_ERROR: &str = "5[0-9][0-9]( .*)?|5(xx|XX)";
 
-const fn status(label: &'static str) -> Outcome {
-    Outcome {
+const fn status(label: &'static str) -> OutcomeLabel {
+    OutcomeLabel {
         label,
         known: STATUS,
         bad: SERVER_ERROR,
@@ -227,8 +227,8 @@ const fn status(label: &'static str) -> Outcome {
 }
 
 /// A status, or one of the words that stand for it.
-const fn status_or_word(label: &'static str) -> Outcome {
-    Outcome {
+const fn status_or_word(label: &'static str) -> OutcomeLabel {
+    OutcomeLabel {
         label,
         known: "[1-5][0-9][0-9]( .*)?|[1-5](xx|XX)|(?i:ok|success|error|failure|failed)",
         bad: "5[0-9][0-9]( .*)?|5(xx|XX)|(?i:error|failure|failed)",
@@ -236,7 +236,7 @@ const fn status_or_word(label: &'static str) -> Outcome {
     }
 }
 
-const HTTP: Family = Family {
+const HTTP: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("http_requests_total"),
         latency: "http_request_duration_seconds",
@@ -256,13 +256,13 @@ const HTTP: Family = Family {
     doubt: None,
 };
 
-const ISTIO: Family = Family {
+const ISTIO: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("istio_requests_total"),
         latency: "istio_request_duration_milliseconds",
         unit: Unit::Milliseconds,
         outcomes: &[
-            Outcome {
+            OutcomeLabel {
                 label: "response_code",
                 // 0: the caller went away before there was a response.
                 known: "[1-5][0-9][0-9]|0",
@@ -270,7 +270,7 @@ const ISTIO: Family = Family {
                 only: "",
             },
             // A failed gRPC call is a response with code 200.
-            Outcome {
+            OutcomeLabel {
                 label: "grpc_response_status",
                 known: "[0-9]|1[0-6]",
                 bad: GRPC_NUMBERS,
@@ -281,7 +281,7 @@ const ISTIO: Family = Family {
         leaves_out: "",
         has_dots: false,
     }],
-    ways: &[Way {
+    ways: &[Addressing {
         labels: apart("destination_workload_namespace", "destination_workload"),
         dots: Dots::Without,
     }],
@@ -300,7 +300,7 @@ const ISTIO: Family = Family {
     doubt: None,
 };
 
-const INGRESS_NGINX: Family = Family {
+const INGRESS_NGINX: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("nginx_ingress_controller_requests"),
         latency: "nginx_ingress_controller_request_duration_seconds",
@@ -317,19 +317,19 @@ const INGRESS_NGINX: Family = Family {
 
 /// The name of a cluster in Envoy is namespace_service_port; no Kubernetes name has an underscore. Envoy Gateway
 /// names it after the route, which is taken for the service's where it has its name.
-fn in_envoy(names: &Names<'_>, label: &str) -> String {
+fn in_envoy(names: &NamesAsLabels<'_>, label: &str) -> String {
     let (namespace, service) = (regex_escape(names.namespace), names.pattern());
     let cluster =
         format!("{namespace}_{service}_.+|(http|grpc)route/{namespace}/{service}/rule/.+");
     format!("{label}=~{}", string_literal(&cluster))
 }
 
-const ENVOY: Family = Family {
+const ENVOY: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("envoy_cluster_upstream_rq_xx"),
         latency: "envoy_cluster_upstream_rq_time",
         unit: Unit::Milliseconds,
-        outcomes: &[Outcome {
+        outcomes: &[OutcomeLabel {
             label: "envoy_response_code_class",
             known: "[1-5]",
             bad: "5",
@@ -339,7 +339,7 @@ const ENVOY: Family = Family {
         leaves_out: "",
         has_dots: false,
     }],
-    ways: &[Way {
+    ways: &[Addressing {
         labels: Labels::Joined {
             label: "envoy_cluster_name",
             named: in_envoy,
@@ -350,12 +350,12 @@ const ENVOY: Family = Family {
     doubt: None,
 };
 
-const LINKERD: Family = Family {
+const LINKERD: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("response_total"),
         latency: "response_latency_ms",
         unit: Unit::Milliseconds,
-        outcomes: &[Outcome {
+        outcomes: &[OutcomeLabel {
             label: "classification",
             known: "success|failure",
             bad: "failure",
@@ -366,7 +366,7 @@ const LINKERD: Family = Family {
         leaves_out: r#"route_name!="probe""#,
         has_dots: false,
     }],
-    ways: &[Way {
+    ways: &[Addressing {
         labels: apart("namespace", "deployment"),
         dots: Dots::Without,
     }],
@@ -383,7 +383,7 @@ const LINKERD: Family = Family {
 /// behind a hash of 20 digits, that of the provider for ingress-nginx is namespace-ingress-service-port. A port with
 /// a dash would be the name of another service with a port, and an Ingress of another name could hide another
 /// service: to count another service is worse than to count none. Source: Traefik's providers, version 3.6.
-fn in_traefik(names: &Names<'_>, label: &str) -> String {
+fn in_traefik(names: &NamesAsLabels<'_>, label: &str) -> String {
     let (namespace, service) = (regex_escape(names.namespace), names.pattern());
     let own = format!("{namespace}-{service}");
     let plain = regex_escape(names.service);
@@ -394,12 +394,12 @@ fn in_traefik(names: &Names<'_>, label: &str) -> String {
     format!("{label}=~{}", string_literal(&name))
 }
 
-const TRAEFIK: Family = Family {
+const TRAEFIK: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("traefik_service_requests_total"),
         latency: "traefik_service_request_duration_seconds",
         unit: Unit::Seconds,
-        outcomes: &[Outcome {
+        outcomes: &[OutcomeLabel {
             label: "code",
             // The number of a gRPC status where the request was gRPC.
             known: "[1-5][0-9][0-9]|[0-9]|1[0-6]",
@@ -411,14 +411,14 @@ const TRAEFIK: Family = Family {
         has_dots: false,
     }],
     ways: &[
-        Way {
+        Addressing {
             labels: Labels::Joined {
                 label: "service",
                 named: in_traefik,
             },
             dots: Dots::Without,
         },
-        Way {
+        Addressing {
             labels: Labels::Joined {
                 label: "exported_service",
                 named: in_traefik,
@@ -433,12 +433,12 @@ const TRAEFIK: Family = Family {
 /// Unknown, DeadlineExceeded, Unimplemented, Internal, Unavailable and DataLoss: what the server is to blame for.
 const GRPC_NUMBERS: &str = "2|4|12|13|14|15";
 
-const GRPC: Family = Family {
+const GRPC: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Named("grpc_server_handled_total"),
         latency: "grpc_server_handling_seconds",
         unit: Unit::Seconds,
-        outcomes: &[Outcome {
+        outcomes: &[OutcomeLabel {
             label: "grpc_code",
             known: "OK|Canceled|Unknown|InvalidArgument|DeadlineExceeded|NotFound|AlreadyExists|PermissionDenied|\
                     ResourceExhausted|FailedPrecondition|Aborted|OutOfRange|Unimplemented|Internal|Unavailable|DataLoss|\
@@ -454,7 +454,7 @@ const GRPC: Family = Family {
     }],
     ways: &[BY_SERVICE],
     sides: NO_SIDE,
-    doubt: Some(&Doubt {
+    doubt: Some(&LabelDoubt {
         matcher: r#"grpc_code="Unknown""#,
         others: r#"grpc_code!="Unknown""#,
         proof: r#"grpc_code="Canceled""#,
@@ -465,25 +465,25 @@ const GRPC: Family = Family {
 };
 
 /// What Prometheus makes of a resource of OpenTelemetry.
-fn in_job(names: &Names<'_>, label: &str) -> String {
+fn in_job(names: &NamesAsLabels<'_>, label: &str) -> String {
     names.is(label, &format!("{}/", names.namespace))
 }
 
-const OTEL: Family = Family {
+const OTEL: FamilyRow = FamilyRow {
     namings: &[
         Naming {
             events: Counter::Latency,
             latency: "http_server_request_duration_seconds",
             unit: Unit::Seconds,
             outcomes: &[
-                Outcome {
+                OutcomeLabel {
                     label: "http_response_status_code",
                     known: "[1-5][0-9][0-9]",
                     bad: "5[0-9][0-9]",
                     only: "",
                 },
                 // A request that got no response has no status, only the type of its error.
-                Outcome {
+                OutcomeLabel {
                     label: "error_type",
                     known: ".+",
                     bad: ".+",
@@ -501,30 +501,30 @@ const OTEL: Family = Family {
     ways: &[
         BY_SERVICE,
         // What Prometheus 3 makes of the resource by default, and a collector that exports to it.
-        Way {
+        Addressing {
             labels: Labels::Joined {
                 label: "job",
                 named: in_job,
             },
             dots: Dots::Either,
         },
-        Way {
+        Addressing {
             labels: apart("service_namespace", "service_name"),
             dots: Dots::Without,
         },
-        Way {
+        Addressing {
             labels: apart("k8s_namespace_name", "service_name"),
             dots: Dots::Without,
         },
         // A collector that is scraped without honorLabels.
-        Way {
+        Addressing {
             labels: Labels::Joined {
                 label: "exported_job",
                 named: in_job,
             },
             dots: Dots::Without,
         },
-        Way {
+        Addressing {
             labels: apart(r#""service.namespace""#, r#""service.name""#),
             dots: Dots::With,
         },
@@ -539,13 +539,13 @@ const fn dotted(latency: &'static str) -> Naming {
         latency,
         unit: Unit::Seconds,
         outcomes: &[
-            Outcome {
+            OutcomeLabel {
                 label: r#""http.response.status_code""#,
                 known: "[1-5][0-9][0-9]",
                 bad: "5[0-9][0-9]",
                 only: "",
             },
-            Outcome {
+            OutcomeLabel {
                 label: r#""error.type""#,
                 known: ".+",
                 bad: ".+",
@@ -558,20 +558,20 @@ const fn dotted(latency: &'static str) -> Naming {
     }
 }
 
-const SPRING: Family = Family {
+const SPRING: FamilyRow = FamilyRow {
     namings: &[Naming {
         events: Counter::Latency,
         latency: "http_server_requests_seconds",
         unit: Unit::Seconds,
         outcomes: &[
-            Outcome {
+            OutcomeLabel {
                 label: "status",
                 // UNKNOWN: the caller went away before there was a response.
                 known: "[1-5][0-9][0-9]|UNKNOWN",
                 bad: "5[0-9][0-9]",
                 only: "",
             },
-            Outcome {
+            OutcomeLabel {
                 label: "outcome",
                 known: "INFORMATIONAL|SUCCESS|REDIRECTION|CLIENT_ERROR|SERVER_ERROR|UNKNOWN",
                 bad: "SERVER_ERROR",
@@ -588,7 +588,7 @@ const SPRING: Family = Family {
 };
 
 /// Returns the row of a family.
-pub(super) fn table(family: MetricsFamily) -> &'static Family {
+pub(super) fn table(family: MetricsFamily) -> &'static FamilyRow {
     match family {
         MetricsFamily::Http => &HTTP,
         MetricsFamily::Istio => &ISTIO,

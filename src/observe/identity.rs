@@ -139,7 +139,8 @@ impl<'a> Identity<'a> {
 
     /// Says why the counts are not those of one service; nothing where nothing speaks against it.
     pub(super) fn trouble(&self, recent: &Parts) -> Option<String> {
-        let kinds: Vec<Kind<'_>> = recent.samples("kinds").iter().map(Kind::of).collect();
+        let kinds: Vec<SeriesKind<'_>> =
+            recent.samples("kinds").iter().map(SeriesKind::of).collect();
         let places: Vec<&str> = self
             .places()
             .filter(|label| differs(&kinds, label))
@@ -164,7 +165,7 @@ impl<'a> Identity<'a> {
         })
     }
 
-    fn two_worlds(&self, kinds: &[Kind<'_>], places: &[&str]) -> String {
+    fn two_worlds(&self, kinds: &[SeriesKind<'_>], places: &[&str]) -> String {
         let told: Vec<String> = places
             .iter()
             .map(|label| format!("{label} ({})", named(kinds, label)))
@@ -195,7 +196,7 @@ impl<'a> Identity<'a> {
         )
     }
 
-    fn counted_twice(&self, kinds: &[Kind<'_>], copies: f64) -> String {
+    fn counted_twice(&self, kinds: &[SeriesKind<'_>], copies: f64) -> String {
         let replicas: Vec<&str> = REPLICAS
             .into_iter()
             .filter(|label| differs(kinds, label))
@@ -227,12 +228,12 @@ impl<'a> Identity<'a> {
 }
 
 /// Series that agree in all labels that are told apart.
-struct Kind<'a> {
+struct SeriesKind<'a> {
     labels: &'a BTreeMap<String, String>,
     events: f64,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> SeriesKind<'a> {
     fn of(sample: &'a crate::clients::prometheus::InstantSample) -> Self {
         Self {
             labels: &sample.labels,
@@ -246,15 +247,15 @@ impl<'a> Kind<'a> {
     }
 }
 
-fn values<'a>(kinds: &[Kind<'a>], label: &str) -> BTreeSet<&'a str> {
+fn values<'a>(kinds: &[SeriesKind<'a>], label: &str) -> BTreeSet<&'a str> {
     kinds.iter().map(|kind| kind.value(label)).collect()
 }
 
-fn differs(kinds: &[Kind<'_>], label: &str) -> bool {
+fn differs(kinds: &[SeriesKind<'_>], label: &str) -> bool {
     values(kinds, label).len() > 1
 }
 
-fn named(kinds: &[Kind<'_>], label: &str) -> String {
+fn named(kinds: &[SeriesKind<'_>], label: &str) -> String {
     let values = values(kinds, label);
     let more = values.len().saturating_sub(MOST_VALUES);
     let mut shown: Vec<String> = values

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use tokio::try_join;
 
 use super::budget::SloWindow;
-use super::parts::{
-    Grid, Parts, Quantity, asked, contradiction, histograms, native_histograms, slices,
-};
+use super::grid::{Grid, histograms, native_histograms, slices};
+use super::parts::{Parts, Quantity, asked, contradiction};
 use super::queries::{LatencyQuery, Queries, SCRAPE_RANGE, combine};
 use super::series::SeenForm;
 use super::sighting::Recall;
@@ -20,7 +19,7 @@ use crate::slo::{
 };
 
 /// The parts of the answer about the last hour that speak of events that cannot be judged.
-const HOUR: unjudged::Names = unjudged::Names {
+const HOUR: unjudged::PartNames = unjudged::PartNames {
     strange: "h1_strange",
     strangest: "h1_strangest",
     total: "h1_total",
@@ -143,7 +142,7 @@ impl Metrics<'_> {
         } else {
             (slices, slice)
         };
-        let doubt = Doubt {
+        let doubt = CountDoubt {
             rare: self.too_rare(&recent, &events),
             trouble: self.trouble(&recent),
             gone: self.gone(&recent, &events),
@@ -529,7 +528,7 @@ fn is_alive(recent: &Parts) -> bool {
 }
 
 /// What stands against all readings of one observation alike.
-struct Doubt {
+struct CountDoubt {
     /// Why no count may be believed.
     trouble: Option<String>,
     /// How old the newest sample is at least, where the series have ended.
@@ -538,7 +537,7 @@ struct Doubt {
     rare: Option<String>,
 }
 
-impl Doubt {
+impl CountDoubt {
     /// Returns a count as far as it may be believed.
     fn about<T>(&self, reading: Reading<T>) -> Reading<T> {
         let reading = self.absent(reading);

@@ -5,6 +5,7 @@ mod budget;
 mod deployments;
 mod evidence;
 mod families;
+mod grid;
 mod identity;
 mod metrics;
 mod near;

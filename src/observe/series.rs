@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::families::{
-    Counter, Dots, Family, Labels, Names, Naming, Outcome, PROBES, Pod, Side, Way, table,
+    Addressing, Counter, Dots, FamilyRow, Labels, NamesAsLabels, Naming, OutcomeLabel, PROBES, Pod,
+    Side, table,
 };
 use super::queries::Workload;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
@@ -38,7 +39,7 @@ pub struct SeenForm {
 /// The series of one service in one form of a family.
 #[derive(Clone)]
 pub(super) struct Series {
-    family: &'static Family,
+    family: &'static FamilyRow,
     form: Form,
     /// Matchers that name the service, as a selector could.
     service: String,
@@ -46,7 +47,7 @@ pub(super) struct Series {
     named: String,
     /// Matchers that every query carries: these, and those that leave out what nobody asked for.
     matchers: String,
-    outcomes: Vec<&'static Outcome>,
+    outcomes: Vec<&'static OutcomeLabel>,
     is_proven: bool,
     buckets: Buckets,
     /// Whether the events are counted by native histograms.
@@ -57,14 +58,14 @@ pub(super) struct Series {
 #[derive(Clone, Copy)]
 struct Form {
     naming: &'static Naming,
-    way: Option<&'static Way>,
+    way: Option<&'static Addressing>,
     side: &'static Side,
 }
 
 impl Form {
     /// Lists the forms of a family in their order.
-    fn all(family: &'static Family, has_selector: bool) -> Vec<Self> {
-        let ways: Vec<Option<&'static Way>> = if has_selector {
+    fn all(family: &'static FamilyRow, has_selector: bool) -> Vec<Self> {
+        let ways: Vec<Option<&'static Addressing>> = if has_selector {
             vec![None]
         } else {
             family.ways.iter().map(Some).collect()
@@ -118,7 +119,7 @@ impl Series {
         let forms = Form::all(family, selector.is_some());
         let form = forms.get(seen.form).or(forms.first());
         let form = *form.expect("every family has a form");
-        let names = Names {
+        let names = NamesAsLabels {
             namespace: &workload.namespace,
             service: &workload.service,
             has_primary: seen.has_primary,
@@ -131,7 +132,7 @@ impl Series {
         let named = joined([service.as_str(), form.side.matcher]);
         let labels = form.naming.outcomes.len();
         let has = |label: usize| seen.lacks >> label & 1 == 0;
-        let mut outcomes: Vec<&Outcome> = form.naming.outcomes.iter().collect();
+        let mut outcomes: Vec<&OutcomeLabel> = form.naming.outcomes.iter().collect();
         if (0..labels).any(has) {
             outcomes = outcomes
                 .into_iter()
@@ -203,7 +204,7 @@ impl Series {
         self.judged(window, |outcome| outcome.bad)
     }
 
-    fn judged(&self, window: Duration, values: impl Fn(&Outcome) -> &'static str) -> String {
+    fn judged(&self, window: Duration, values: impl Fn(&OutcomeLabel) -> &'static str) -> String {
         let others = match self.family.doubt {
             Some(doubt) if !self.is_proven => doubt.others,
             Some(_) | None => "",

@@ -9,7 +9,7 @@ use super::series::Series;
 const MAX_UNKNOWN_SHARE: f64 = 0.001;
 
 /// The parts of an answer that speak of them, and the part with all events of the same window that are known.
-pub(super) struct Names {
+pub(super) struct PartNames {
     pub(super) strange: &'static str,
     pub(super) strangest: &'static str,
     pub(super) total: &'static str,
@@ -17,7 +17,7 @@ pub(super) struct Names {
 
 /// Says why the events of a service cannot be judged, where too many of them ended in a form that the family does not
 /// know.
-pub(super) fn unjudged(series: &Series, parts: &Parts, names: &Names) -> Option<String> {
+pub(super) fn unjudged(series: &Series, parts: &Parts, names: &PartNames) -> Option<String> {
     let Quantity::Number(strange) = parts.quantity(names.strange) else {
         return None;
     };

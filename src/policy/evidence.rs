@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::undo::Doings;
-use crate::slo::{Assessment, Course, Events, Look, Reading, Stretch};
+use crate::slo::{Assessment, Events, RangeRequest, Reading, SliceHistory, WindowCounts};
 
 /// A stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// How the service went.
-    Course(Look),
+    SliceHistory(RangeRequest),
     /// What was counted in a stretch of time.
-    Stretch {
+    WindowCounts {
         /// Which one.
         span: Span,
         /// Whether its latency matters too; a histogram has many times the series of the counts.
@@ -46,8 +46,8 @@ pub struct PodEvents {
 /// The answers so far. Whatever was not asked is not there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
-    courses: Vec<Course>,
-    stretches: Vec<(Span, Stretch)>,
+    courses: Vec<SliceHistory>,
+    stretches: Vec<(Span, WindowCounts)>,
     pods: Vec<(DateTime<Utc>, Reading<Vec<PodEvents>>)>,
     doings: Option<Doings>,
 }
@@ -56,9 +56,9 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// To [`Question::Course`].
-    Course(Course),
+    SliceHistory(SliceHistory),
     /// To [`Question::Stretch`].
-    Stretch(Span, Stretch),
+    WindowCounts(Span, WindowCounts),
     /// To [`Question::Pods`].
     Pods(DateTime<Utc>, Reading<Vec<PodEvents>>),
 }
@@ -67,8 +67,8 @@ impl Evidence {
     /// Keeps an answer. Courses are kept in the order of their questions.
     pub fn add(&mut self, answer: Answer) {
         match answer {
-            Answer::Course(course) => self.courses.push(course),
-            Answer::Stretch(span, stretch) => self.stretches.push((span, stretch)),
+            Answer::SliceHistory(course) => self.courses.push(course),
+            Answer::WindowCounts(span, stretch) => self.stretches.push((span, stretch)),
             Answer::Pods(at, pods) => self.pods.push((at, pods)),
         }
     }
@@ -128,11 +128,11 @@ impl Evidence {
         courses.or_else(stretches).or_else(pods)
     }
 
-    pub(super) fn courses(&self) -> &[Course] {
+    pub(super) fn courses(&self) -> &[SliceHistory] {
         &self.courses
     }
 
-    pub(super) fn stretch(&self, span: Span) -> Option<&Stretch> {
+    pub(super) fn stretch(&self, span: Span) -> Option<&WindowCounts> {
         let (_, stretch) = self.stretches.iter().find(|(known, _)| *known == span)?;
         Some(stretch)
     }
@@ -145,8 +145,8 @@ impl Evidence {
     /// Tells whether a question was answered; one about the course is always new.
     pub(super) fn answers(&self, question: &Question) -> bool {
         match question {
-            Question::Course(_) => false,
-            Question::Stretch { span, .. } => self.stretch(*span).is_some(),
+            Question::SliceHistory(_) => false,
+            Question::WindowCounts { span, .. } => self.stretch(*span).is_some(),
             Question::Pods(at) => self.pods(*at).is_some(),
         }
     }

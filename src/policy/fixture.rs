@@ -10,7 +10,7 @@ use super::{
     Settings, Source, Span, Timeline, Witness, decide, questions,
 };
 use crate::slo::fixture::{World, world};
-use crate::slo::{Course, Events, Histogram, Look, Reading, Stretch};
+use crate::slo::{Events, Histogram, RangeRequest, Reading, SliceHistory, WindowCounts};
 
 /// Requests per second, as in [`world`].
 const RATE: f64 = 20.0;
@@ -208,8 +208,8 @@ pub(super) struct Story {
 impl Story {
     fn answer(&self, question: Question) -> Answer {
         match question {
-            Question::Course(look) => Answer::Course(self.course(look)),
-            Question::Stretch { span, .. } => Answer::Stretch(span, self.stretch(span)),
+            Question::SliceHistory(look) => Answer::SliceHistory(self.course(look)),
+            Question::WindowCounts { span, .. } => Answer::WindowCounts(span, self.stretch(span)),
             Question::Pods(at) => {
                 if let Some(reading) = &self.no_pods {
                     return Answer::Pods(at, reading.clone());
@@ -223,7 +223,7 @@ impl Story {
         }
     }
 
-    fn course(&self, look: Look) -> Course {
+    fn course(&self, look: RangeRequest) -> SliceHistory {
         let covering = look.covering.unwrap_or(std::time::Duration::from_secs(60));
         let spans = (0..look.slices).rev().map(|back| {
             let back = u32::try_from(back).expect("few slices");
@@ -233,7 +233,7 @@ impl Story {
                 to,
             }
         });
-        Course {
+        SliceHistory {
             step: look.step,
             covering,
             ends_ago: look.ends_ago,
@@ -246,8 +246,8 @@ impl Story {
         }
     }
 
-    fn stretch(&self, span: Span) -> Stretch {
-        Stretch {
+    fn stretch(&self, span: Span) -> WindowCounts {
+        WindowCounts {
             covering: (span.to - span.from).to_std().unwrap_or_default(),
             events: self
                 .events(span)
@@ -310,14 +310,14 @@ fn refused(answer: Answer) -> Answer {
         }
     }
     match answer {
-        Answer::Course(course) => Answer::Course(Course {
+        Answer::SliceHistory(course) => Answer::SliceHistory(SliceHistory {
             events: all(),
             latency: all(),
             ..course
         }),
-        Answer::Stretch(span, stretch) => Answer::Stretch(
+        Answer::WindowCounts(span, stretch) => Answer::WindowCounts(
             span,
-            Stretch {
+            WindowCounts {
                 covering: stretch.covering,
                 events: all(),
                 latency: all(),

@@ -8,7 +8,7 @@ use super::plan::Blame;
 use super::target::short;
 use super::text::span;
 use super::timeline::{CLOCK_GRACE, Change, NARROW, Timeline};
-use crate::slo::{Beginning, Reading, Signal, SignalName, Sli, Trail};
+use crate::slo::{Beginning, BurnSearch, Reading, Signal, SignalName, Sli};
 
 /// How long before a deployment the service is compared with afterwards. Source: facts, section 7.
 const BEFORE: Duration = Duration::hours(1);
@@ -148,7 +148,7 @@ fn undated(inputs: &Inputs<'_>, suspect: &Change, onset: DateTime<Utc>) -> Optio
 }
 
 /// Says so when most of what burns now began too long after a deployment, whatever smaller trouble came before.
-fn late(inputs: &Inputs<'_>, trail: &Trail<'_>, suspect: &Change) -> Option<String> {
+fn late(inputs: &Inputs<'_>, trail: &BurnSearch<'_>, suspect: &Change) -> Option<String> {
     let window = inputs.settings.attribution_window;
     trail.burning.iter().find_map(|(sli, limit)| {
         let began = match trail.in_earnest(inputs.evidence.courses(), *sli, *limit) {
@@ -176,7 +176,7 @@ struct Began {
 }
 
 /// Returns when each of what burns now began.
-fn beginnings(inputs: &Inputs<'_>, trail: &Trail<'_>) -> Result<Vec<Began>, (Blame, String)> {
+fn beginnings(inputs: &Inputs<'_>, trail: &BurnSearch<'_>) -> Result<Vec<Began>, (Blame, String)> {
     let began = |(sli, limit): &(Sli, f64)| match trail.beginning(
         inputs.evidence.courses(),
         *sli,
@@ -202,12 +202,16 @@ fn beginnings(inputs: &Inputs<'_>, trail: &Trail<'_>) -> Result<Vec<Began>, (Bla
     trail.burning.iter().map(began).collect()
 }
 
-fn trail<'a>(inputs: &Inputs<'a>, timeline: &Timeline, burning: &'a [(Sli, f64)]) -> Trail<'a> {
+fn trail<'a>(
+    inputs: &Inputs<'a>,
+    timeline: &Timeline,
+    burning: &'a [(Sli, f64)],
+) -> BurnSearch<'a> {
     let back = usize::try_from(inputs.settings.max_revisions_back).unwrap_or(usize::MAX);
     let live = timeline.changes.iter().filter(|change| change.is_live());
     let oldest = live.take(back.saturating_add(2)).last();
     let since = oldest.map_or_else(Duration::zero, |oldest| inputs.now - oldest.deployed_at);
-    Trail {
+    BurnSearch {
         objective: inputs.objective,
         burning,
         min_events: inputs.settings.min_events,
@@ -376,7 +380,7 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let burning = inputs.assessment.burning_slis();
     let look = trail(inputs, timeline, &burning).next_look(inputs.evidence.courses());
     if let (Some(look), false) = (look, burning.is_empty()) {
-        return vec![Question::Course(look)];
+        return vec![Question::SliceHistory(look)];
     }
     let Some(suspicion) = suspicion(inputs, timeline) else {
         return Vec::new();
@@ -412,7 +416,7 @@ pub(super) fn questions(inputs: &Inputs<'_>, timeline: &Timeline) -> Vec<Questio
     let mut wanted: Vec<Question> = spans
         .into_iter()
         .filter(|(span, _)| span.from < span.to && span.to <= inputs.now)
-        .map(|(span, latency)| Question::Stretch { span, latency })
+        .map(|(span, latency)| Question::WindowCounts { span, latency })
         .collect();
     let has_errors = burning.iter().any(|(sli, _)| *sli == Sli::Errors);
     if has_errors && suspicion.against.is_none() && suspect.deployed_at <= inputs.now {

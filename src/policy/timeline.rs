@@ -48,7 +48,7 @@ pub enum Lived {
 
 /// What was at the tip of the branch for a while, as passes saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
+pub struct TipSighting {
     /// The change in effect there; nothing where the branch does not know it, or not as far as it was read.
     pub change: Option<String>,
     /// When a pass saw it first.
@@ -186,7 +186,7 @@ impl Timeline {
     /// together with a newer one. What is older than the first sighting is taken by its date for the first hour, and
     /// then was not seen either.
     #[must_use]
-    pub fn as_seen(mut self, sightings: &[Sighting]) -> Self {
+    pub fn as_seen(mut self, sightings: &[TipSighting]) -> Self {
         let (Some(first), Some(last)) = (sightings.first(), sightings.last()) else {
             return self;
         };
@@ -196,7 +196,7 @@ impl Timeline {
             self.witness = Witness::Tip;
         }
         let seen_at = |change: &Change| {
-            let is_it = |sighting: &Sighting| sighting.change.as_ref() == Some(&change.revision);
+            let is_it = |sighting: &TipSighting| sighting.change.as_ref() == Some(&change.revision);
             let newest = sightings.iter().rposition(is_it)?;
             // The same change may have been seen at several tips.
             let others = sightings[..newest].iter().rev();
@@ -262,8 +262,8 @@ mod tests {
         Duration::minutes(count)
     }
 
-    fn sighting(change: &str, from: i64, to: i64) -> Sighting {
-        Sighting {
+    fn sighting(change: &str, from: i64, to: i64) -> TipSighting {
+        TipSighting {
             change: Some(change.to_owned()),
             first_seen: ago(minutes(from)),
             last_seen: ago(minutes(to)),

@@ -11,7 +11,7 @@ use super::burn;
 use super::burns::burns;
 use super::events::Events;
 use super::measurement::{MIN_COVERAGE, Measurement, Objective, RATIO_TOLERANCE};
-use super::outage::{self, Outage, Pods, Silence};
+use super::outage::{self, Pods, ServiceOutage, Silence};
 use super::reading::Reading;
 use super::unknowns::{believable, outweighed, unknowns};
 use super::violations::violations;
@@ -114,7 +114,7 @@ pub fn assess_knowing_pods(
 }
 
 /// Shows an outage where people look first: nobody is served, whatever was counted of those few who were.
-fn violated_by(outage: &Outage, violations: &mut [Violation], objective: &Objective) {
+fn violated_by(outage: &ServiceOutage, violations: &mut [Violation], objective: &Objective) {
     for violation in violations {
         if violation.slo == Slo::Availability {
             violation.state = ViolationState::Violated;

@@ -6,7 +6,7 @@ use strum::{Display, IntoStaticStr};
 
 use super::Level;
 use super::events::Events;
-use super::outage::{Fall, Outage};
+use super::outage::{Fall, ServiceOutage};
 
 /// What the readings mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Assessment {
     /// The fall of the traffic, where it fell to a tenth of what is usual.
     pub fall: Option<Fall>,
     /// The outage, where the pods are known not to be there either.
-    pub outage: Option<Outage>,
+    pub outage: Option<ServiceOutage>,
     /// Age of the newest sample; nothing where that is not known.
     pub sample_age: Option<Duration>,
     /// Distance between the back end's clock and ours, either way.

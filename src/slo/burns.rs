@@ -6,7 +6,7 @@ use super::burn;
 use super::events::Events;
 use super::latency::Histogram;
 use super::measurement::{Measurement, Objective};
-use super::outage::{LOST_SHARE, Outage};
+use super::outage::{LOST_SHARE, ServiceOutage};
 use super::reading::Reading;
 use super::violations::{disjoint_events, latency_rule, slow_events, spread};
 
@@ -20,7 +20,7 @@ pub(super) fn burns(
     stride: usize,
     budget: &BudgetReport,
     violations: &[Violation],
-    outage: Option<&Outage>,
+    outage: Option<&ServiceOutage>,
 ) -> (Vec<Burn>, Option<bool>) {
     let ratio = |window: &Reading<Events>| window.value().map(|events| events.error_ratio());
     let pair = |long: &Reading<Events>, short: &Reading<Events>, factor: f64| {
@@ -117,7 +117,7 @@ pub(super) fn burns(
         burns.clear();
         unknown = true;
     }
-    if let Some(Outage { fall, .. }) = outage {
+    if let Some(ServiceOutage { fall, .. }) = outage {
         burns.push(Burn {
             cause: Cause::Outage,
             sli: Sli::Lost { usual: fall.usual },

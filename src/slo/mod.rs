@@ -33,7 +33,6 @@ mod binomial;
 mod budget;
 mod burn;
 mod burns;
-mod course;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -50,6 +49,7 @@ mod properties;
 mod reading;
 mod signal;
 mod significance;
+mod slice_history;
 mod sustained;
 mod unknowns;
 mod violations;
@@ -66,17 +66,17 @@ pub use budget::{
     time_to_exhaustion,
 };
 pub use burn::{burn_rate, can_fire, multiwindow_fires};
-pub use course::{Course, Stretch};
 pub use events::Events;
 pub use latency::{Histogram, LatencyState};
 pub use level::Level;
 pub use measurement::{MAX_SAMPLE_AGE, Measurement, Objective};
 pub use objective::ErrorBudget;
-pub use onset::{Beginning, Look, Trail};
-pub use outage::{Fall, LOST_SHARE, Outage, Pods, Silence};
+pub use onset::{Beginning, BurnSearch, RangeRequest};
+pub use outage::{Fall, LOST_SHARE, Pods, ServiceOutage, Silence};
 pub use reading::Reading;
 pub use signal::{Signal, SignalName, SignalState};
 pub use significance::{Significance, SignificanceRule, conditional_binomial, significant};
+pub use slice_history::{SliceHistory, WindowCounts};
 pub use sustained::{min_points, sustained};
 pub use unknowns::NOTED_CLOCK_SKEW;
 pub use violations::{is_calm, latency_rule};

@@ -9,10 +9,10 @@
 use std::time::Duration;
 
 use super::assessment::Sli;
-use super::course::Course;
 use super::events::Events;
 use super::measurement::Objective;
 use super::reading::Reading;
+use super::slice_history::SliceHistory;
 use super::{binomial_tail, conditional_binomial};
 
 /// How many violation windows a service must be calm as a whole for what came before to be another burn: 30 minutes by
@@ -66,7 +66,7 @@ pub enum Beginning {
 
 /// Slices of the past that have to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct RangeRequest {
     /// How long before the evaluation time the newest slice ends.
     pub ends_ago: Duration,
     /// Distance between the ends of two slices.
@@ -81,7 +81,7 @@ pub struct Look {
 
 /// What burns and how far back that matters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trail<'a> {
+pub struct BurnSearch<'a> {
     /// What the service promises.
     pub objective: &'a Objective,
     /// The SLIs that burn, each with the ratio of bad events that it exceeds.
@@ -94,18 +94,18 @@ pub struct Trail<'a> {
     pub reach: Duration,
 }
 
-impl Trail<'_> {
+impl BurnSearch<'_> {
     /// Returns the look that is still missing among the ones taken, in order, or nothing when the beginning is known
     /// as well as it can be: first the recent past, then, where the burn is older, everything in long slices, then
     /// the neighbourhood of the beginning.
-    pub fn next_look(&self, taken: &[Course]) -> Option<Look> {
+    pub fn next_look(&self, taken: &[SliceHistory]) -> Option<RangeRequest> {
         let latency = self
             .burning
             .iter()
             .any(|(sli, _)| matches!(sli, Sli::SlowerThan { .. }));
         let fine = |ends_ago: Duration, span: Duration| {
             let step = self.objective.slice_step();
-            Look {
+            RangeRequest {
                 ends_ago,
                 step,
                 slices: self.objective.slices_in(span).clamp(1, MAX_SLICES),
@@ -132,7 +132,7 @@ impl Trail<'_> {
                 .max(self.reach / MAX_COARSE_SLICES);
             let step = Duration::from_secs(step.as_secs().max(1));
             let slices = self.reach.as_secs().div_ceil(step.as_secs());
-            return Some(Look {
+            return Some(RangeRequest {
                 ends_ago: Duration::ZERO,
                 step,
                 slices: usize::try_from(slices).unwrap_or(MAX_SLICES),
@@ -156,8 +156,8 @@ impl Trail<'_> {
     }
 
     /// Returns when one SLI began to burn, as far as the looks taken tell.
-    pub fn beginning(&self, taken: &[Course], sli: Sli, limit: f64) -> Beginning {
-        let unknown = |course: &Course| Beginning::NotMeasured {
+    pub fn beginning(&self, taken: &[SliceHistory], sli: Sli, limit: f64) -> Beginning {
+        let unknown = |course: &SliceHistory| Beginning::NotMeasured {
             why: course.of(sli).why_unknown().unwrap_or_else(|| {
                 "no slice of the time that was looked at is over the limit".to_owned()
             }),
@@ -200,7 +200,7 @@ impl Trail<'_> {
 
     /// Returns since when one SLI burns at least half as much as in the newest half hour: what came before may have
     /// been another, smaller trouble.
-    pub fn in_earnest(&self, taken: &[Course], sli: Sli, limit: f64) -> Beginning {
+    pub fn in_earnest(&self, taken: &[SliceHistory], sli: Sli, limit: f64) -> Beginning {
         let newest = taken.first().and_then(|course| {
             let slices = course.of(sli);
             let recent = self.objective.slices_in(self.windows(CALM_WINDOWS));
@@ -214,7 +214,7 @@ impl Trail<'_> {
         self.objective.violation_for * count
     }
 
-    fn trace(&self, course: &Course, sli: Sli, limit: f64) -> Option<Traced> {
+    fn trace(&self, course: &SliceHistory, sli: Sli, limit: f64) -> Option<Traced> {
         let slices = course.of(sli);
         let slices = slices.value()?;
         let step = course.step.as_secs_f64().max(1.0);
@@ -236,7 +236,7 @@ impl Trail<'_> {
             .as_millis()
             .div_ceil(course.step.as_millis().max(1));
         let stride = usize::try_from(stride).unwrap_or(1).max(1);
-        let proof = Proof {
+        let proof = BurnProof {
             limit,
             stride,
             recent: in_span(self.objective.violation_for),
@@ -262,7 +262,7 @@ struct Traced {
 }
 
 impl Traced {
-    fn or_earlier(&self, course: &Course) -> Beginning {
+    fn or_earlier(&self, course: &SliceHistory) -> Beginning {
         if self.was_measured_before {
             Beginning::Seen { ago: self.ago }
         } else if self.ago >= course.reach() {
@@ -307,8 +307,8 @@ fn newest_calm(
 }
 
 /// Returns how clustered the bad events of the calm slices before a burn are (1..=3). An earlier incident is no habit.
-fn calm_dispersion(course: &Course, calm: &[Option<Events>]) -> f64 {
-    let alone = Course {
+fn calm_dispersion(course: &SliceHistory, calm: &[Option<Events>]) -> f64 {
+    let alone = SliceHistory {
         step: course.step,
         covering: course.covering,
         ends_ago: Duration::ZERO,
@@ -319,12 +319,12 @@ fn calm_dispersion(course: &Course, calm: &[Option<Events>]) -> f64 {
 }
 
 /// Returns how long before the evaluation time so many of the newest slices began.
-fn ago_of(course: &Course, slices: usize) -> Duration {
+fn ago_of(course: &SliceHistory, slices: usize) -> Duration {
     course.ends_ago + course.step * u32::try_from(slices).unwrap_or(u32::MAX)
 }
 
 /// What counts as proof that it burns.
-struct Proof {
+struct BurnProof {
     /// Ratio of bad events above which it burns.
     limit: f64,
     /// How many steps a slice covers.
@@ -336,7 +336,7 @@ struct Proof {
     dispersion: f64,
 }
 
-impl Proof {
+impl BurnProof {
     /// Returns the slice, not before `begin`, since which it provably burns. What lies between may be chance: neither
     /// as a whole nor in its last slices does it prove more than the limit, and it is provably less than half as bad
     /// as what follows. A few errors before a deployment that fails are then no part of its burn, while errors that

@@ -60,7 +60,7 @@ pub struct Fall {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Silence {
     /// The pods are not there: an outage.
-    Outage(Outage),
+    Outage(ServiceOutage),
     /// It has another reason, or nobody can say: it is told, and nothing is done about it.
     Unexplained {
         /// What was found, as a fragment for people.
@@ -70,7 +70,7 @@ pub enum Silence {
 
 /// A service that is gone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outage {
+pub struct ServiceOutage {
     /// What is missing.
     pub fall: Fall,
     /// What says that the pods are not there, as a fragment for people: `no ready pods (0 of 3; CrashLoopBackOff)`.
@@ -112,7 +112,7 @@ pub(super) fn fall(measurement: &Measurement) -> Option<Fall> {
 pub(super) fn silence(fall: Fall, pods: &Reading<Pods>) -> Silence {
     match pods {
         Reading::Measured(pods) => match absence(pods) {
-            Ok(why) => Silence::Outage(Outage { fall, why }),
+            Ok(why) => Silence::Outage(ServiceOutage { fall, why }),
             Err(why) => Silence::Unexplained { why },
         },
         Reading::NoSeries | Reading::NoTraffic => Silence::Unexplained {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::policy::{Answer, Question};
-use error_budget_monitor::slo::{Course, Events, Measurement, Objective, Pods, Reading, Stretch};
+use error_budget_monitor::slo::{
+    Events, Measurement, Objective, Pods, Reading, SliceHistory, WindowCounts,
+};
 
 /// Length of the smallest piece of time that is counted (s): the distance between two slices.
 pub(super) const SLOT: i64 = 30;
@@ -162,7 +164,7 @@ impl Counts {
     /// Answers a question of a pass at a time.
     pub(super) fn answer(&self, question: Question, now: i64) -> Answer {
         match question {
-            Question::Course(look) => {
+            Question::SliceHistory(look) => {
                 let covering = look
                     .covering
                     .map_or(SLICE as f64, |span| span.as_secs_f64());
@@ -171,7 +173,7 @@ impl Counts {
                     let to = newest - look.step.as_secs_f64() * back as f64;
                     self.between(to - covering, to)
                 });
-                Answer::Course(Course {
+                Answer::SliceHistory(SliceHistory {
                     step: look.step,
                     covering: Duration::from_secs_f64(covering),
                     ends_ago: look.ends_ago,
@@ -179,9 +181,9 @@ impl Counts {
                     latency: Reading::NoSeries,
                 })
             }
-            Question::Stretch { span, .. } => Answer::Stretch(
+            Question::WindowCounts { span, .. } => Answer::WindowCounts(
                 span,
-                Stretch {
+                WindowCounts {
                     covering: (span.to - span.from).to_std().unwrap_or_default(),
                     events: self.reading(seconds(span.from), seconds(span.to)),
                     latency: Reading::NoSeries,

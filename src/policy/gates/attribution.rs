@@ -9,7 +9,9 @@ use super::super::target::short;
 use super::super::text::{self, percent, span};
 use super::super::timeline::{BranchReading, Change, Timeline, Witness};
 use super::{MAX_P_VALUE, NOT_LOOKED_BACK};
-use crate::slo::{Events, LOST_SHARE, Reading, Sli, Stretch, binomial_tail, conditional_binomial};
+use crate::slo::{
+    Events, LOST_SHARE, Reading, Sli, WindowCounts, binomial_tail, conditional_binomial,
+};
 
 /// How many times the error ratio from before a deployment must be exceeded after it (unitless): "at least doubled".
 /// Source: our rule, beside the p-value of the same test.
@@ -214,8 +216,8 @@ fn began_after(lag: chrono::Duration) -> String {
 }
 
 fn counted(
-    stretch: Option<&Stretch>,
-    count: impl Fn(&Stretch) -> Reading<Events>,
+    stretch: Option<&WindowCounts>,
+    count: impl Fn(&WindowCounts) -> Reading<Events>,
 ) -> Reading<Events> {
     stretch.map_or(
         Reading::Invalid {

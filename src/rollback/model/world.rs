@@ -7,7 +7,7 @@ use crate::policy::{
     Answer, Change, End, Lived, Question, RollbackMark, Source, Span, Timeline, Witness,
 };
 use crate::slo::fixture::{World as Measured, world};
-use crate::slo::{Course, Events, Look, Reading, Stretch};
+use crate::slo::{Events, RangeRequest, Reading, SliceHistory, WindowCounts};
 
 /// Requests per second, as in [`world`].
 const RATE: f64 = 20.0;
@@ -192,10 +192,10 @@ impl World {
     /// What Prometheus says of the past; its clock is everybody's.
     pub(crate) fn answer(&self, question: Question) -> Answer {
         match question {
-            Question::Course(look) => Answer::Course(self.course(look)),
-            Question::Stretch { span, .. } => Answer::Stretch(
+            Question::SliceHistory(look) => Answer::SliceHistory(self.course(look)),
+            Question::WindowCounts { span, .. } => Answer::WindowCounts(
                 span,
-                Stretch {
+                WindowCounts {
                     covering: (span.to - span.from).to_std().unwrap_or_default(),
                     events: self
                         .events(self.truly(span.from), self.truly(span.to))
@@ -212,14 +212,14 @@ impl World {
         self.ratio(self.time - span, self.time) <= at_most
     }
 
-    fn course(&self, look: Look) -> Course {
+    fn course(&self, look: RangeRequest) -> SliceHistory {
         let covering = look.covering.unwrap_or(std::time::Duration::from_secs(60));
         let slices = (0..look.slices).rev().map(|back| {
             let back = u32::try_from(back).expect("few slices");
             let to = self.time - look.ends_ago - look.step * back;
             self.events(to - covering, to)
         });
-        Course {
+        SliceHistory {
             step: look.step,
             covering,
             ends_ago: look.ends_ago,

@@ -12,15 +12,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LIMIT: f64 = 0.01;
 
 /// Slices of half a minute, oldest first: so many of each error ratio among so many requests.
-fn course(parts: &[(usize, f64, f64)]) -> Course {
+fn course(parts: &[(usize, f64, f64)]) -> SliceHistory {
     let slices = parts.iter().flat_map(|(count, ratio, total)| {
         vec![Events::new((ratio * total).round(), *total); *count]
     });
     of(slices.collect())
 }
 
-fn of(slices: Vec<Option<Events>>) -> Course {
-    Course {
+fn of(slices: Vec<Option<Events>>) -> SliceHistory {
+    SliceHistory {
         step: MINUTE / 2,
         covering: MINUTE,
         ends_ago: Duration::ZERO,
@@ -29,10 +29,10 @@ fn of(slices: Vec<Option<Events>>) -> Course {
     }
 }
 
-fn began(taken: &[Course]) -> Beginning {
+fn began(taken: &[SliceHistory]) -> Beginning {
     let objective = world().objective;
     let burning = [(Sli::Errors, LIMIT)];
-    let trail = Trail {
+    let trail = BurnSearch {
         objective: &objective,
         burning: &burning,
         min_events: 50,
@@ -157,7 +157,7 @@ fn what_was_not_counted_is_not_known() {
     assert!(matches!(began(&[]), Beginning::NotMeasured { .. }));
     let calm = course(&[(240, 0.0, 600.0)]);
     assert!(matches!(began(&[calm]), Beginning::NotMeasured { .. }));
-    let refused = Course {
+    let refused = SliceHistory {
         events: Reading::Partial {
             why: "a store is away".to_owned(),
         },

@@ -13,8 +13,8 @@ use error_budget_monitor::config::Buckets;
 use error_budget_monitor::observe::{Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{Answer, Question};
 use error_budget_monitor::slo::{
-    ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Look, Objective, Reading, Slo,
-    Verdict, ViolationState, assess_slices,
+    ErrorBudget, Events, Histogram, LatencyState, LevelThresholds, Objective, RangeRequest,
+    Reading, Slo, Verdict, ViolationState, assess_slices,
 };
 use testkit::back_end::Running;
 use testkit::prometheus::{self as server, Backfill, History, Recording, Traffic};
@@ -130,7 +130,7 @@ async fn observe(server: &Running, queries: &Queries) -> Observation {
     };
     let objective = objective();
     let mut observation = metrics.observe(&objective).await.expect("an answer");
-    let look = Look {
+    let look = RangeRequest {
         ends_ago: Duration::ZERO,
         step: objective.slice_step(),
         slices: objective.slices_in(Duration::from_secs(1800)),
@@ -138,9 +138,9 @@ async fn observe(server: &Running, queries: &Queries) -> Observation {
         latency: true,
     };
     let answers = metrics
-        .answer(&observation, &[Question::Course(look)])
+        .answer(&observation, &[Question::SliceHistory(look)])
         .await;
-    let [Answer::Course(course)] = &answers.expect("an answer")[..] else {
+    let [Answer::SliceHistory(course)] = &answers.expect("an answer")[..] else {
         panic!("one question has one answer");
     };
     observation.measurement.slices = course.events.clone();

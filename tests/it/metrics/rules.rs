@@ -22,7 +22,7 @@ const MANIFEST: &str = "k8s/monitoring/prometheus-rules.yaml";
 
 /// One course of events, minute by minute, in promtool's notation; the CronJob succeeds in every minute unless it is
 /// among the series.
-struct Course<'a> {
+struct SliceHistory<'a> {
     name: &'a str,
     series: &'a [(&'a str, &'a str)],
     /// All that fires at a time.
@@ -31,8 +31,8 @@ struct Course<'a> {
 
 const SUCCESS: &str = r#"kube_cronjob_status_last_successful_time{namespace="monitoring",cronjob="error-budget-rollback-monitor"}"#;
 
-const COURSES: &[Course<'_>] = &[
-    Course {
+const COURSES: &[SliceHistory<'_>] = &[
+    SliceHistory {
         name: "the last success is long ago, then comes another",
         series: &[(SUCCESS, "0x17 1080+60x30")],
         firing: &[
@@ -41,7 +41,7 @@ const COURSES: &[Course<'_>] = &[
             ("19m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "there is no success any more",
         series: &[(SUCCESS, "0x60")],
         firing: &[
@@ -50,7 +50,7 @@ const COURSES: &[Course<'_>] = &[
             ("60m", &["ErrorBudgetMonitorNotRunning"]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "there never was a success, and another CronJob does not count",
         series: &[(
             r#"kube_cronjob_status_last_successful_time{namespace="monitoring",cronjob="other"}"#,
@@ -58,7 +58,7 @@ const COURSES: &[Course<'_>] = &[
         )],
         firing: &[("2m", &["ErrorBudgetMonitorNotRunning"])],
     },
-    Course {
+    SliceHistory {
         name: "suspended for half an hour and resumed",
         series: &[(
             r#"kube_cronjob_spec_suspend{namespace="monitoring",cronjob="error-budget-rollback-monitor"}"#,
@@ -70,7 +70,7 @@ const COURSES: &[Course<'_>] = &[
             ("42m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "blind for three runs and seeing again",
         series: &[(
             r#"error_budget_verdict{namespace="shop",service="checkout",verdict="unknown"}"#,
@@ -82,7 +82,7 @@ const COURSES: &[Course<'_>] = &[
             ("22m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "one run did not see",
         series: &[(
             r#"error_budget_verdict{namespace="shop",service="checkout",verdict="unknown"}"#,
@@ -90,7 +90,7 @@ const COURSES: &[Course<'_>] = &[
         )],
         firing: &[("19m", &[]), ("30m", &[])],
     },
-    Course {
+    SliceHistory {
         name: "the numbers of a service grow old, then there are new ones",
         series: &[(
             r#"error_budget_monitor_last_run_timestamp_seconds{namespace="shop",service="checkout"}"#,
@@ -102,7 +102,7 @@ const COURSES: &[Course<'_>] = &[
             ("22m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "pushes are refused and taken again",
         series: &[
             (
@@ -121,7 +121,7 @@ const COURSES: &[Course<'_>] = &[
             ("21m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "messages wait and are delivered",
         series: &[(
             r#"error_budget_monitor_undelivered_messages{namespace="shop",service="checkout"}"#,
@@ -133,7 +133,7 @@ const COURSES: &[Course<'_>] = &[
             ("22m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "emergency level while it burns, and then only an empty budget",
         series: &[
             (
@@ -160,7 +160,7 @@ const COURSES: &[Course<'_>] = &[
             ("20m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "an SLO is violated below every level, in one service of two",
         series: &[
             (
@@ -186,7 +186,7 @@ const COURSES: &[Course<'_>] = &[
             ("16m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "the critical level alone, with nothing burning",
         series: &[
             (
@@ -200,7 +200,7 @@ const COURSES: &[Course<'_>] = &[
         ],
         firing: &[("30m", &[])],
     },
-    Course {
+    SliceHistory {
         name: "a rollback that takes its time",
         series: &[(
             r#"error_budget_rollback_in_progress{namespace="shop",service="checkout"}"#,
@@ -214,7 +214,7 @@ const COURSES: &[Course<'_>] = &[
             ("36m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "a rollback that helped",
         series: &[
             (
@@ -233,7 +233,7 @@ const COURSES: &[Course<'_>] = &[
             ("41m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "a rollback that failed, with a service that burns on until somebody mends it",
         series: &[
             (
@@ -252,7 +252,7 @@ const COURSES: &[Course<'_>] = &[
             ("91m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "a rollback that failed, with a service that nobody mends for a day",
         series: &[
             (
@@ -266,7 +266,7 @@ const COURSES: &[Course<'_>] = &[
         ],
         firing: &[("1439m", &["RollbackFailed"]), ("1441m", &[])],
     },
-    Course {
+    SliceHistory {
         name: "a rollback that failed although the service is healthy, for an hour",
         series: &[
             (
@@ -280,7 +280,7 @@ const COURSES: &[Course<'_>] = &[
         ],
         firing: &[("59m", &["RollbackFailed"]), ("61m", &[])],
     },
-    Course {
+    SliceHistory {
         name: "a rollback that failed, and a person's that helped",
         series: &[
             (
@@ -298,7 +298,7 @@ const COURSES: &[Course<'_>] = &[
             ("51m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "an approval is asked for and given",
         series: &[(
             r#"error_budget_approval_pending{namespace="shop",service="checkout"}"#,
@@ -310,7 +310,7 @@ const COURSES: &[Course<'_>] = &[
             ("16m", &[]),
         ],
     },
-    Course {
+    SliceHistory {
         name: "a bad revision comes back and goes",
         series: &[(
             r#"error_budget_hold_violated{namespace="shop",service="checkout"}"#,
@@ -339,7 +339,7 @@ pub(super) fn rules() -> (TempDir, PathBuf) {
 }
 
 /// Writes a test for promtool; JSON is YAML.
-fn unit_test<'a>(rules: &Path, courses: impl IntoIterator<Item = &'a Course<'a>>) -> String {
+fn unit_test<'a>(rules: &Path, courses: impl IntoIterator<Item = &'a SliceHistory<'a>>) -> String {
     let tests: Vec<Value> = courses.into_iter().map(course).collect();
     json!({
         "rule_files": [rules],
@@ -349,7 +349,7 @@ fn unit_test<'a>(rules: &Path, courses: impl IntoIterator<Item = &'a Course<'a>>
     .to_string()
 }
 
-fn course(course: &Course<'_>) -> Value {
+fn course(course: &SliceHistory<'_>) -> Value {
     let is_about_success = |(name, _): &(&str, &str)| name.starts_with("kube_cronjob_status");
     let alive = (SUCCESS, "0+60x2000");
     let alive = (!course.series.iter().any(is_about_success)).then_some(alive);
@@ -398,7 +398,7 @@ fn alerts_fire_and_clear() {
 fn promtool_objects_to_an_alert_that_is_missing_or_too_much() {
     let (_folder, rules) = rules();
     for alerts in [&["RollbackStuck"][..], &[]] {
-        let wrong = Course {
+        let wrong = SliceHistory {
             name: "wrong",
             series: &[(
                 r#"error_budget_rollback_in_progress{namespace="shop",service="checkout"}"#,

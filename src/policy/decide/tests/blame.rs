@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::{Answer, PodEvents};
-use crate::slo::{Course, Events};
+use crate::slo::{Events, SliceHistory};
 
 const CALM: f64 = 0.0002;
 
@@ -168,7 +168,7 @@ fn pods_that_were_not_read_acquit_until_they_are() {
     let lost = |instead: Reading<Vec<PodEvents>>| {
         let decision = case().decide_seeing(|answer| match answer {
             Answer::Pods(at, _) => Answer::Pods(at, instead.clone()),
-            other @ (Answer::Course(_) | Answer::Stretch(..)) => other,
+            other @ (Answer::SliceHistory(_) | Answer::WindowCounts(..)) => other,
         });
         (
             decision.reason,
@@ -347,7 +347,7 @@ fn errors_that_always_come_in_clusters_prove_less() {
             .world(|world| world.windows([0.03, 0.02, 0.0133, 0.007]).errors(0.03));
         case.story.rate = 1.0;
         case.decide_seeing(move |answer| match answer {
-            Answer::Course(course) if clustered => Answer::Course(Course {
+            Answer::SliceHistory(course) if clustered => Answer::SliceHistory(SliceHistory {
                 events: course.events.map(|slices| {
                     let cluster = |(index, slice): (usize, Option<Events>)| {
                         let events = slice?;
@@ -358,7 +358,9 @@ fn errors_that_always_come_in_clusters_prove_less() {
                 }),
                 ..course
             }),
-            other @ (Answer::Course(_) | Answer::Stretch(..) | Answer::Pods(..)) => other,
+            other @ (Answer::SliceHistory(_) | Answer::WindowCounts(..) | Answer::Pods(..)) => {
+                other
+            }
         })
         .attribution
         .expect("asked")

@@ -1,13 +1,13 @@
 //! What was seen live decides, and what nobody saw is not guessed.
 
-use super::super::super::{Sighting, Witness};
+use super::super::super::{TipSighting, Witness};
 use super::*;
 
 /// Returns the case as passes saw it: each sighting by its change, first and last minute ago.
 fn seeing(mut case: Case, seen: &[(&str, i64, i64)]) -> Case {
-    let sightings: Vec<Sighting> = seen
+    let sightings: Vec<TipSighting> = seen
         .iter()
-        .map(|(change, first, last)| Sighting {
+        .map(|(change, first, last)| TipSighting {
             change: Some((*change).to_owned()),
             first_seen: ago(minutes(*first)),
             last_seen: ago(minutes(*last)),

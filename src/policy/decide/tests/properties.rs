@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::Answer;
-use crate::slo::{Course, Stretch};
+use crate::slo::{SliceHistory, WindowCounts};
 
 /// Anything that may happen to a case, one in a few at a time.
 fn cases() -> impl Strategy<Value = Case> {
@@ -173,21 +173,23 @@ fn without(answer: Answer, loss: Loss, instead: &Reading<()>) -> Answer {
         instead.clone().and_then(|()| unreachable!("it is lost"))
     }
     match (answer, loss) {
-        (Answer::Course(course), Loss::Courses) => Answer::Course(Course {
+        (Answer::SliceHistory(course), Loss::Courses) => Answer::SliceHistory(SliceHistory {
             events: lost(instead),
             latency: lost(instead),
             ..course
         }),
-        (Answer::Stretch(span, stretch), Loss::Stretches) => Answer::Stretch(
+        (Answer::WindowCounts(span, stretch), Loss::Stretches) => Answer::WindowCounts(
             span,
-            Stretch {
+            WindowCounts {
                 covering: stretch.covering,
                 events: lost(instead),
                 latency: lost(instead),
             },
         ),
         (Answer::Pods(at, _), Loss::Pods) => Answer::Pods(at, lost(instead)),
-        (known @ (Answer::Course(_) | Answer::Stretch(..) | Answer::Pods(..)), _) => known,
+        (known @ (Answer::SliceHistory(_) | Answer::WindowCounts(..) | Answer::Pods(..)), _) => {
+            known
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was counted in the past: a course of slices, or one stretch of time.
+//! What was counted in the past: a history of slices, or one window of time.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const MOST_DISPERSED: f64 = 3.0;
 
 /// How a service went: slices of time, oldest first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course {
+pub struct SliceHistory {
     /// Distance between the ends of two slices.
     pub step: Duration,
     /// What each slice covers; slices overlap where it is longer than the step.
@@ -28,7 +28,7 @@ pub struct Course {
     pub latency: Reading<Vec<Option<Histogram>>>,
 }
 
-impl Course {
+impl SliceHistory {
     /// Returns the slices of one SLI: its bad events are failed ones, or those that are proven to be too slow.
     pub(super) fn of(&self, sli: Sli) -> Reading<Vec<Option<Events>>> {
         match sli {
@@ -108,7 +108,7 @@ impl Course {
 
 /// What was counted in one stretch of time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stretch {
+pub struct WindowCounts {
     /// How long it is.
     pub covering: Duration,
     /// All events and those that failed.
@@ -117,7 +117,7 @@ pub struct Stretch {
     pub latency: Reading<Histogram>,
 }
 
-impl Stretch {
+impl WindowCounts {
     /// Returns the events of one SLI; of those that may or may not be too slow none counts as bad.
     pub fn at_least(&self, sli: Sli) -> Reading<Events> {
         match sli {
@@ -177,8 +177,8 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn course(bad: &[f64]) -> Course {
-        Course {
+    fn course(bad: &[f64]) -> SliceHistory {
+        SliceHistory {
             step: MINUTE,
             covering: MINUTE,
             ends_ago: Duration::ZERO,
@@ -228,7 +228,7 @@ mod tests {
             // Every minute holds one error; the slices between two minutes hold a part of both.
             *slice = if index % 2 == 1 { 1.0 } else { 5.0 };
         }
-        let overlapping = Course {
+        let overlapping = SliceHistory {
             step: MINUTE / 2,
             ..course(&bad)
         };
