@@ -74,7 +74,7 @@ const UNVIOLATED_P_VALUE: f64 = 1e-9;
 /// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every
 /// cluster of ordinary errors just before a deployment would speak for it. Source: our rule, chosen with
 /// `benches/year`.
-const ROSE_P_VALUE: f64 = 1e-5;
+const ROSE_P_VALUE: f64 = 1e-4;
 
 /// How many fifths of a violation window right before a deployment are looked at by themselves, each with the chance
 /// at which it counts as better than what came after: what began in them, and not with the deployment, was as bad

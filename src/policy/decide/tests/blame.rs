@@ -69,9 +69,14 @@ fn a_burn_that_began_before_the_deployment_is_not_its_fault() {
             Blame::NotDeployment,
         ),
         (
-            "burning for as long, within a minute",
-            case().deployed(minutes(20) - Duration::seconds(50)),
+            "burning for as long, within half a minute",
+            case().deployed(minutes(20) - Duration::seconds(25)),
             Blame::Deployment,
+        ),
+        (
+            "burning for nearly a minute longer",
+            case().deployed(minutes(20) - Duration::seconds(50)),
+            Blame::Unknown,
         ),
         (
             "bad as far back as was looked",
