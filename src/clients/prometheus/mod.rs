@@ -98,7 +98,7 @@ impl Prometheus {
 
     /// Returns what `query` yields at `at`. A scalar comes back as one sample without labels; no data comes back as
     /// an empty list. Values may be NaN or infinite. An answer that speaks of another time is
-    /// [partial](Answer::partial).
+    /// [partial](QueryAnswer::partial).
     ///
     /// # Errors
     ///
@@ -176,8 +176,8 @@ impl Prometheus {
     }
 
     /// Returns what `query` yields from `start` to `end`, every `step`. A point that is missing is left out. An
-    /// answer with a point at any other time is [partial](Answer::partial): servers and caches that move the times to
-    /// multiples of the step answer another question.
+    /// answer with a point at any other time is [partial](QueryAnswer::partial): servers and caches that move the times
+    /// to multiples of the step answer another question.
     ///
     /// # Errors
     ///
