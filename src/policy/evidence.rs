@@ -55,9 +55,9 @@ pub struct Evidence {
 /// One answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// To [`Question::Course`].
+    /// To [`Question::SliceHistory`].
     SliceHistory(SliceHistory),
-    /// To [`Question::Stretch`].
+    /// To [`Question::WindowCounts`].
     WindowCounts(Span, WindowCounts),
     /// To [`Question::Pods`].
     Pods(DateTime<Utc>, Reading<Vec<PodEvents>>),
