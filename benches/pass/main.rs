@@ -2,8 +2,9 @@
 //! against a real Prometheus with 31 days of history. Fails when a median is over its limit.
 //!
 //! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this),
-//! `--beside PROGRAM` for another one that takes turns with it, and `--runs N`. `--git` instead measures the git side of a rollback; `--series N` asks how long each answer takes
-//! when the service has N series whose old samples are `--spacing S` seconds apart.
+//! `--beside PROGRAM` for another one that takes turns with it, and `--runs N`. `--git` instead measures the git side
+//! of a rollback; `--series N` asks how long each answer takes when the service has N series whose old samples are
+//! `--spacing S` seconds apart.
 
 mod core_costs;
 mod git;

@@ -34,8 +34,9 @@ pub(super) fn read_slo(reader: &mut Reader) -> Checked<(Duration, ErrorBudget)> 
 }
 
 /// Reads what counts as too much: the levels as shares of the budget (0.5, 0.8, 0.95), `MIN_AVAILABILITY` (0.99),
-/// `MAX_ERROR_RATE` (0.01), `MAX_LATENCY_P95` (1s) and `MAX_LATENCY_P99` (2s), from 1ms to 1h, `VIOLATION_FOR` (5m), from
-/// 1s to 1d, `BURN_RATE_FAST` (14.4), reachable with the error budget, and `BURN_RATE_SLOW` (6), not above the fast one.
+/// `MAX_ERROR_RATE` (0.01), `MAX_LATENCY_P95` (1s) and `MAX_LATENCY_P99` (2s), from 1ms to 1h, `VIOLATION_FOR` (5m),
+/// from 1s to 1d, `BURN_RATE_FAST` (14.4), reachable with the error budget, and `BURN_RATE_SLOW` (6), not above the
+/// fast one.
 pub(super) fn read(
     reader: &mut Reader,
     slo: &Checked<(Duration, ErrorBudget)>,
