@@ -1,6 +1,6 @@
 //! State that an older program wrote, brought to today's layout: one function for each step between two schemas, on
-//! the plain JSON, so that none of today's types has to know how things were. What a step writes down is what the
-//! program of that time meant, and never changes again.
+//! plain JSON, so that none of today's types has to know how things were. A step writes down what the program of that
+//! time meant, and never changes again.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};

@@ -63,11 +63,11 @@ pub struct SeriesSeen {
     pub question: String,
 }
 
-/// Age at which a sighting is replaced by a newer one: the state need not be written in every pass.
+/// Age at which what was seen is replaced by a newer look: the state need not be written in every pass.
 const RENEWED_AFTER: TimeDelta = TimeDelta::minutes(30);
 
 impl SeriesSeen {
-    /// Tells whether a newer sighting is worth to be remembered in the place of this one.
+    /// Tells whether a newer look is worth remembering in the place of this one.
     pub fn is_superseded_by(&self, newer: &Self) -> bool {
         self.question != newer.question
             || newer.series > self.series

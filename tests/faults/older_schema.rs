@@ -1,8 +1,8 @@
 //! A run that was killed under an older schema of the state, finished by today's program.
 //!
-//! Each file in `schema_2/` was written by a program of that schema when it was killed at a point of a story: the
-//! body of its state, and how much the servers had seen of it. What differs from run to run stands in it as
-//! `{{name}}`: names as in the rollback, and times as seconds since it was begun.
+//! Each file in `schema_2/` was written by a program of that schema when it was killed at a point of a story: the body
+//! of its state, and how much the servers had seen of it. What differs from run to run stands in it as `{{name}}`:
+//! names as in the rollback, and times as seconds since it was begun.
 
 use std::collections::BTreeMap;
 use std::fs;

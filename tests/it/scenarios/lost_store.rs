@@ -97,7 +97,7 @@ fn a_store_that_died_is_not_health(whole: &Running) {
     for (hours, is_held) in [(23, true), (25, false)] {
         let mut journal = Journal::open(&world.state_file()).expect("a usable state");
         let old = journal.tell(&world.key(), |state| {
-            let seen = state.series_seen.as_mut().expect("a sighting");
+            let seen = state.series_seen.as_mut().expect("what was seen");
             seen.at = Utc::now() - TimeDelta::hours(hours);
             seen.series = 5;
         });

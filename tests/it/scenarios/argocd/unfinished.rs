@@ -69,8 +69,8 @@ fn a_request_that_never_arrived_is_sent_once_more_when_that_is_sure() {
     assert_eq!(scene.operations(), []);
 
     let mut rollback = scene.world.remembered().remove(0);
-    let errand = rollback.argocd.as_mut().expect("an errand");
-    errand.asked_at = errand.asked_at.map(|at| at - TimeDelta::minutes(2));
+    let operation = rollback.argocd.as_mut().expect("an operation");
+    operation.asked_at = operation.asked_at.map(|at| at - TimeDelta::minutes(2));
     scene.world.remembers(&[rollback]);
     let ran = scene.program().run().exits(0);
     assert_eq!(
@@ -141,7 +141,7 @@ fn killed_at(scene: &Scene, number: usize, arrives: bool) {
     let waits_for_a_lost_request = scene.world.remembered().iter().any(|past| {
         past.argocd
             .as_ref()
-            .is_some_and(|errand| errand.asked_at.is_some())
+            .is_some_and(|operation| operation.asked_at.is_some())
     });
     assert!(
         !arrives || ours == 1 || !waits_for_a_lost_request,

@@ -195,8 +195,8 @@ fn is_finished_later(scene: &Scene) -> Ran {
 fn two_minutes_later(scene: &Scene) {
     let ago = TimeDelta::minutes(2);
     let mut rollback = scene.world.remembered().remove(0);
-    let errand = rollback.argocd.as_mut().expect("an errand");
-    errand.asked_at = errand.asked_at.map(|at| at - ago);
+    let operation = rollback.argocd.as_mut().expect("an operation");
+    operation.asked_at = operation.asked_at.map(|at| at - ago);
     scene.world.remembers(&[rollback]);
     scene.argo.change(|known| {
         if let Some(state) = &mut known.app_mut(APP).status.operation_state {
