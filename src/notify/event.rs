@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::pagerduty::bounded;
 use super::piece::clean;
 use super::story::headline;
-use crate::journal::{News, NewsKind, NewsRollback, Step, StepKind, StepState};
+use crate::journal::{News, NewsKind, NewsRollback, Step, StepState};
 
 /// The version of CDEvents that is spoken. Source: the specification of CDEvents.
 const CDEVENTS: &str = "0.5.0";
@@ -69,7 +69,7 @@ pub(super) fn events(news: &News) -> Vec<CloudEvent> {
 
 /// Tells whether anything of a rollback was carried out.
 fn took_effect(rollback: &NewsRollback) -> bool {
-    let is_done = |step: &Step| step.state == StepState::Done && step.step != StepKind::Verify;
+    let is_done = |step: &Step| step.state == StepState::Done && step.step.puts_back();
     rollback.commit.is_some() || rollback.steps.iter().any(is_done)
 }
 

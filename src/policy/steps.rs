@@ -15,7 +15,7 @@ pub enum Order {
     RollBackOnly,
 }
 
-/// What is done in a rollback.
+/// What is done in a rollback. The names are part of the state file: a new one raises its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -39,6 +39,14 @@ impl StepKind {
         }
     }
 
+    /// Tells whether another revision serves once it is done.
+    pub fn puts_back(self) -> bool {
+        match self {
+            Self::ArgocdRollback | Self::GitopsRevert | Self::ArgocdSync => true,
+            Self::Verify => false,
+        }
+    }
+
     /// Returns the name used in the decision record.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -46,7 +54,8 @@ impl StepKind {
 }
 
 /// Returns the steps of a rollback: `order` is nothing where no application is configured. A new kind of step is a
-/// row here, a variant of [`StepKind`] and a file.
+/// variant of [`StepKind`], a row here, an arm in the engine and a file under `rollback/steps/`; the compiler asks for
+/// the arms. It does not ask for the schema of the state, nor for what a dry run shows (`rollback/begin.rs`).
 pub fn steps(order: Option<Order>) -> &'static [StepKind] {
     match order {
         None => &[StepKind::GitopsRevert, StepKind::Verify],

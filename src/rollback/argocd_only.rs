@@ -187,13 +187,8 @@ impl Execution<'_> {
         if let Some(why) = self.service.stop.forbids_an_effect() {
             return Err(SwitchOffError::NoTime(why));
         }
-        self.rollback.note(
-            StepKind::ArgocdRollback,
-            StepState::Intended,
-            now(),
-            "auto-sync is switched off",
-        );
-        if let Err(error) = self.journal.put(&self.service.key, &self.rollback) {
+        let written = self.intends(StepKind::ArgocdRollback, "auto-sync is switched off");
+        if let Err(error) = written {
             self.is_in_trouble(error.to_string());
             return Err(SwitchOffError::NotWritten);
         }

@@ -2,6 +2,10 @@
 //! the next one follows; a run that goes on with an earlier one's rollback is the same walk. Which steps there are,
 //! and in which order, the rollback says; [`policy::steps`](crate::policy::steps) laid them out. What a step does is in
 //! its own file under `steps/`.
+//!
+//! A step goes on at once where it is done already. Else it looks, asks [`Stop`](crate::stop::Stop) whether there is
+//! time for an effect, has the execution write down what it intends, acts once, looks again, and has the execution
+//! write down that it is done, or what it waits for. What a step has not written down is not in the journal.
 
 use super::execution::Execution;
 use crate::clients::git::{Git, Snapshot};
@@ -25,7 +29,8 @@ pub(crate) struct Reach<'a> {
 pub(crate) enum Went {
     /// It is done, as far as this run can tell: the next one follows.
     On,
-    /// It is not, and this run waits for it no longer.
+    /// It is not, and this run waits for it no longer. The steps that wait for the effect are taken all the same, so
+    /// each of them looks at the phase first.
     Nowhere,
 }
 

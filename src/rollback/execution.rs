@@ -52,7 +52,38 @@ impl<'a> Execution<'a> {
         Ok(Self::new(service, journal, rollback))
     }
 
-    /// Notes how a step stands, moves on, and writes it down.
+    /// Writes down what a step is about to do, before it does it.
+    ///
+    /// # Errors
+    /// Fails where that cannot be written: then it must not be done.
+    pub(crate) fn intends(
+        &mut self,
+        step: StepKind,
+        what: impl Into<String>,
+    ) -> Result<(), JournalError> {
+        self.rollback.note(step, StepState::Intended, now(), what);
+        self.journal.put(&self.service.key, &self.rollback)
+    }
+
+    /// Writes down what a step waits for: a later run takes it again.
+    pub(crate) fn waits(&mut self, step: StepKind, why: impl Into<String>) {
+        self.rollback.note(step, StepState::Pending, now(), why);
+        self.write_down();
+    }
+
+    /// Writes down that a step in the middle of the walk is done: the rollback stays in its phase.
+    pub(crate) fn completes(&mut self, step: StepKind, what: impl Into<String>) {
+        self.rollback.note(step, StepState::Done, now(), what);
+        self.write_down();
+    }
+
+    /// Writes down that a step gave way to another one of the walk: the rollback stays in its phase.
+    pub(crate) fn gives_way(&mut self, step: StepKind, why: impl Into<String>) {
+        self.rollback.note(step, StepState::Failed, now(), why);
+        self.write_down();
+    }
+
+    /// Writes down how a step ended, and moves the whole rollback to its next phase.
     pub(crate) fn ends(&mut self, step: StepKind, state: StepState, event: Event, detail: String) {
         let at = now();
         self.rollback.note(step, state, at, detail);
@@ -62,7 +93,7 @@ impl<'a> Execution<'a> {
         self.write_down();
     }
 
-    pub(crate) fn write_down(&mut self) {
+    fn write_down(&mut self) {
         if let Some(step) = self.rollback.latest() {
             let (name, state) = (step.step.as_str(), step.state.as_str());
             tracing::info!(target: AUDIT, { rollback.id = %self.rollback.id, step = name, state, detail = %step.detail }, "step");

@@ -6,7 +6,7 @@
 //! | `preflight.rs` | whether Argo CD will do its part, before anything is begun |
 //! | `begin.rs` | from a decision to the walk: held, shown, asked about, or begun |
 //! | `argocd_only.rs` | the same for an application without its branch |
-//! | `execution.rs` | a rollback under way; it alone writes the journal |
+//! | `execution.rs` | a rollback under way; what a step comes to is written down here alone |
 //! | `engine.rs` | the walk over the steps |
 //! | `steps/` | one file for each kind of step |
 //! | `resume.rs` | the walk again, after a run that died |

@@ -266,13 +266,8 @@ async fn settle(
         return None;
     }
     if let Some(why) = held_back_now(execution, assessment) {
-        execution.rollback.note(
-            StepKind::GitopsRevert,
-            StepState::Pending,
-            Utc::now(),
-            format!("its push is not repeated: {why}"),
-        );
-        execution.write_down();
+        let why = format!("its push is not repeated: {why}");
+        execution.waits(StepKind::GitopsRevert, why);
         return None;
     }
     // A person needs no trigger.

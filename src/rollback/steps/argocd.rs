@@ -56,8 +56,7 @@ impl Execution<'_> {
         match self.operate(argo, step, Goal::RolledBack, may_ask).await {
             Operated::Done { at, what } => {
                 self.rollback.effective_at = Some(at);
-                self.rollback.note(step, StepState::Done, now(), what);
-                self.write_down();
+                self.completes(step, what);
                 Ok(true)
             }
             Operated::Failed(why) => {
@@ -70,7 +69,7 @@ impl Execution<'_> {
                 Ok(false)
             }
             waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
-                self.waits(step, waiting).map(|()| false)
+                self.waits_for_argocd(step, waiting).map(|()| false)
             }
         }
     }
@@ -87,8 +86,7 @@ impl Execution<'_> {
         argo_operation.entry = None;
         argo_operation.asked_at = None;
         let why = format!("{why}; the branch is reverted instead");
-        self.rollback.note(step, StepState::Failed, now(), why);
-        self.write_down();
+        self.gives_way(step, why);
         true
     }
 
@@ -110,8 +108,7 @@ impl Execution<'_> {
             }
         } else if self.rollback.rolls_back_first() && !self.rollback.is_done(step) {
             let what = compared(argo).await;
-            self.rollback.note(step, StepState::Done, now(), what);
-            self.write_down();
+            self.completes(step, what);
         }
         Ok(Went::On)
     }
@@ -132,8 +129,7 @@ impl Execution<'_> {
         match healthy(argo, &argo_operation, is_alone, &self.stop).await {
             Ok(()) => Ok(Went::On),
             Err(Unlike::NotYet(why)) => {
-                self.rollback.note(step, StepState::Pending, now(), why);
-                self.write_down();
+                self.waits(step, why);
                 self.gives_up(step);
                 Ok(Went::Nowhere)
             }
@@ -171,8 +167,7 @@ impl Execution<'_> {
         match self.operate(argo, step, goal, on_top.is_none()).await {
             Operated::Done { at, what } => {
                 self.rollback.effective_at = Some(at.max(self.rollback.begun_at));
-                self.rollback.note(step, StepState::Done, now(), what);
-                self.write_down();
+                self.completes(step, what);
                 Ok(true)
             }
             Operated::Failed(why) | Operated::MovedOn(why) | Operated::OnlyTheBranch(why) => {
@@ -189,7 +184,7 @@ impl Execution<'_> {
                 Ok(false)
             }
             waiting @ (Operated::NotYet(_) | Operated::Unwritten(_) | Operated::Unreachable(_)) => {
-                self.waits(step, waiting)?;
+                self.waits_for_argocd(step, waiting)?;
                 self.gives_up(step);
                 Ok(false)
             }
@@ -227,13 +222,11 @@ impl Execution<'_> {
             may_ask,
             stop: &self.stop.clone(),
         };
-        let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
         let operated = operation
             .carry_out(&mut argo_operation, |argo_operation, what| {
-                rollback.argocd = Some(argo_operation.clone());
-                rollback.attempted = true;
-                rollback.note(step, StepState::Intended, now(), what.to_owned());
-                journal.put(key, rollback)
+                self.rollback.argocd = Some(argo_operation.clone());
+                self.rollback.attempted = true;
+                self.intends(step, what)
             })
             .await;
         self.rollback.argocd = Some(argo_operation);
@@ -241,7 +234,7 @@ impl Execution<'_> {
     }
 
     /// Notes what is waited for.
-    fn waits(&mut self, step: StepKind, operated: Operated) -> Result<(), Unavailable> {
+    fn waits_for_argocd(&mut self, step: StepKind, operated: Operated) -> Result<(), Unavailable> {
         let (why, outage) = match operated {
             Operated::Unreachable(error) => {
                 let why = with_sources(&error);
@@ -266,8 +259,7 @@ impl Execution<'_> {
             | Operated::OnlyTheBranch(why) => (why, None),
             Operated::Done { what, .. } => (what, None),
         };
-        self.rollback.note(step, StepState::Pending, now(), why);
-        self.write_down();
+        self.waits(step, why);
         outage.map_or(Ok(()), Err)
     }
 
@@ -276,9 +268,7 @@ impl Execution<'_> {
             "rollback {} waits for Argo CD, and ARGOCD_SERVER is not set; set it again",
             self.rollback.id
         );
-        self.rollback
-            .note(step, StepState::Pending, now(), why.clone());
-        self.write_down();
+        self.waits(step, why.clone());
         Unavailable {
             source: "argocd",
             why,

@@ -34,27 +34,19 @@ impl Execution<'_> {
         }
         if let Some(why) = self.service.stop.forbids_an_effect() {
             let why = format!("{why}: nothing was pushed, the next run goes on");
-            self.rollback
-                .note(StepKind::GitopsRevert, StepState::Pending, now(), why);
-            self.write_down();
+            self.waits(StepKind::GitopsRevert, why);
             return None;
         }
         let work = self.work();
-        let (rollback, journal, key) = (&mut self.rollback, &mut self.journal, &self.service.key);
+        let service = self.service;
         // GitHub signs what an App has it write; a token pushes with git, which works everywhere.
-        let way = match &self.service.github {
+        let way = match &service.github {
             Some(github) if github.is_app() => PushWay::Api(github),
             Some(_) | None => PushWay::Push,
         };
         let restored = restore(git, way, &work, snapshot, |what| {
-            rollback.attempted = true;
-            rollback.note(
-                StepKind::GitopsRevert,
-                StepState::Intended,
-                now(),
-                what.to_owned(),
-            );
-            journal.put(key, rollback)
+            self.rollback.attempted = true;
+            self.intends(StepKind::GitopsRevert, what)
         })
         .await;
         match restored {
@@ -78,15 +70,10 @@ impl Execution<'_> {
                     why,
                 );
             }
-            Restored::Unknown { why } => {
-                self.rollback.note(
-                    StepKind::GitopsRevert,
-                    StepState::Pending,
-                    now(),
-                    format!("the push may have landed ({why}); the next run looks"),
-                );
-                self.write_down();
-            }
+            Restored::Unknown { why } => self.waits(
+                StepKind::GitopsRevert,
+                format!("the push may have landed ({why}); the next run looks"),
+            ),
             // On disk the rollback is begun, whatever is said here, so the next run goes on with it.
             Restored::Unwritten(error) => {
                 self.rollback.note(
@@ -99,7 +86,7 @@ impl Execution<'_> {
                     "{error}; nothing was pushed, and the next run goes on"
                 ));
             }
-            Restored::Unreachable(error) => return Some(self.waits_for(error)),
+            Restored::Unreachable(error) => return Some(self.waits_for_git(error)),
         }
         None
     }
@@ -131,31 +118,9 @@ impl Execution<'_> {
         }
     }
 
-    /// Writes down what is about to be done with the watched paths. Returns false where that cannot be written: then
-    /// it must not be done.
-    pub(crate) fn intends(&mut self, what: String) -> bool {
-        self.rollback
-            .note(StepKind::GitopsRevert, StepState::Intended, now(), what);
-        match self.journal.put(&self.service.key, &self.rollback) {
-            Ok(()) => true,
-            Err(error) => {
-                self.is_in_trouble(format!(
-                    "{error}; nothing was sent, and the next run goes on"
-                ));
-                false
-            }
-        }
-    }
-
-    /// Notes why the outside could not be reached, and hands the reason on.
-    pub(crate) fn waits_for(&mut self, error: GitError) -> GitError {
-        self.rollback.note(
-            StepKind::GitopsRevert,
-            StepState::Pending,
-            now(),
-            error.to_string(),
-        );
-        self.write_down();
+    /// Notes why the repository could not be reached, and hands the reason on.
+    pub(crate) fn waits_for_git(&mut self, error: GitError) -> GitError {
+        self.waits(StepKind::GitopsRevert, error.to_string());
         error
     }
 

@@ -31,7 +31,7 @@ impl Execution<'_> {
             Some(why) => format!("a pull request from {branch} is opened instead: {why}"),
             None => format!("a pull request from {branch} is opened"),
         };
-        if !self.intends(about) {
+        if !self.intends_to_send(about) {
             return None;
         }
         let (title, body) = pull_request(&self.rollback.message, self.waits_until());
@@ -57,7 +57,7 @@ impl Execution<'_> {
                 };
                 self.fails(Event::Refused, why);
             }
-            Proposed::Unreachable(error) => return Some(self.waits_for(error)),
+            Proposed::Unreachable(error) => return Some(self.waits_for_git(error)),
         }
         None
     }
@@ -94,7 +94,7 @@ impl Execution<'_> {
         let found = match github.find_pull(&proposal.branch).await {
             Ok(found) => found,
             Err(error) => {
-                return Err(self.waits_for(git.github_error("find the pull request", error)));
+                return Err(self.waits_for_git(git.github_error("find the pull request", error)));
             }
         };
         let Some(pull) = found else { return Ok(false) };
@@ -114,7 +114,7 @@ impl Execution<'_> {
         };
         match github.pull(number).await {
             Ok(pull) => self.go_by(git, github, pull).await,
-            Err(error) => Err(self.waits_for(git.github_error("read the pull request", error))),
+            Err(error) => Err(self.waits_for_git(git.github_error("read the pull request", error))),
         }
     }
 
@@ -126,7 +126,7 @@ impl Execution<'_> {
             Err(error) if is_gone(&error) => PullStanding::MovedOn {
                 why: error.to_string(),
             },
-            Err(error) => return Err(self.waits_for(error)),
+            Err(error) => return Err(self.waits_for_git(error)),
         };
         match standing {
             PullStanding::Merged { commit } => {
@@ -155,9 +155,7 @@ impl Execution<'_> {
             }
             PullStanding::Waits => {
                 let detail = self.waiting(&pull);
-                self.rollback
-                    .note(StepKind::GitopsRevert, StepState::Pending, now(), detail);
-                self.write_down();
+                self.waits(StepKind::GitopsRevert, detail);
             }
         }
         Ok(())
@@ -186,7 +184,18 @@ impl Execution<'_> {
         if let Some(proposal) = &mut self.rollback.proposal {
             proposal.closing = Some(why);
         }
-        self.intends("the pull request is closed".to_owned())
+        self.intends_to_send("the pull request is closed".to_owned())
+    }
+
+    /// Writes down what is about to be sent. Returns false where that cannot be written: then it must not be sent.
+    fn intends_to_send(&mut self, what: String) -> bool {
+        let written = self.intends(StepKind::GitopsRevert, what);
+        if let Err(error) = &written {
+            self.is_in_trouble(format!(
+                "{error}; nothing was sent, and the next run goes on"
+            ));
+        }
+        written.is_ok()
     }
 
     /// Closes the pull request; one that was merged at the last moment is looked at again by the next run.
@@ -201,12 +210,10 @@ impl Execution<'_> {
             Ok(true) => Ok(true),
             Ok(false) => {
                 let detail = format!("pull request {} was merged just now", pull.number);
-                self.rollback
-                    .note(StepKind::GitopsRevert, StepState::Pending, now(), detail);
-                self.write_down();
+                self.waits(StepKind::GitopsRevert, detail);
                 Ok(false)
             }
-            Err(error) => Err(self.waits_for(error)),
+            Err(error) => Err(self.waits_for_git(error)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The last step of a rollback: the proof that the burn stopped.
 
 use super::{BurnSeen, RecoveryProof, watch};
-use crate::journal::{Event, Phase, StepKind, StepState, now};
+use crate::journal::{Event, Phase, StepKind, StepState};
 use crate::outcome::Unavailable;
 use crate::rollback::engine::Went;
 use crate::rollback::execution::Execution;
@@ -54,11 +54,7 @@ impl Execution<'_> {
                 let what = format!("it is worse than before: {what}");
                 self.ends(StepKind::Verify, StepState::Failed, Event::GotWorse, what);
             }
-            BurnSeen::NotYet(what) => {
-                self.rollback
-                    .note(StepKind::Verify, StepState::Pending, now(), what);
-                self.write_down();
-            }
+            BurnSeen::NotYet(what) => self.waits(StepKind::Verify, what),
         }
     }
 }
