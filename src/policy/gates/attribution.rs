@@ -69,7 +69,7 @@ pub(in crate::policy) fn attribution(
 /// Chance at which a deployment is blamed where no SLO is violated and only the budget burns. A service with many
 /// ordinary errors is at the level emergency most of the time, so that every cluster of them is held against its
 /// newest deployment: hundreds of tests a year. Source: our rule, chosen with `benches/year`.
-const UNVIOLATED_P_VALUE: f64 = 1e-9;
+const UNVIOLATED_P_VALUE: f64 = 1e-12;
 
 /// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every
 /// cluster of ordinary errors just before a deployment would speak for it. Source: our rule, chosen with
