@@ -339,8 +339,8 @@ impl Comparison {
     /// included.
     fn rose_before(&self, before: Events) -> Option<(Events, f64)> {
         let moment = self.last.value()?;
-        // Fewer requests than usual come by themselves, too; an outage that began before shows as half of one.
-        if matches!(self.sli, Sli::Lost { .. }) && moment.error_ratio() < LOST_SHARE / 2.0 {
+        // Fewer requests than usual come by themselves, too; an outage that began before shows as a quarter of one.
+        if matches!(self.sli, Sli::Lost { .. }) && moment.error_ratio() < LOST_SHARE / 4.0 {
             return None;
         }
         let earlier = Events::new(

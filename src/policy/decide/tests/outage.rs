@@ -88,7 +88,7 @@ fn an_outage_is_judged_since_it_began() {
 }
 
 #[test]
-fn an_outage_had_begun_only_where_half_was_missing() {
+fn an_outage_had_begun_only_where_a_quarter_of_one_was_missing() {
     let dipped = |seconds: i64| {
         let mut case = outage();
         let from = Duration::seconds(12 * 60 + 75);
@@ -99,6 +99,7 @@ fn an_outage_had_begun_only_where_half_was_missing() {
     };
     // Some requests fewer in the last two minutes before the deployment, as they come by themselves.
     assert_eq!(dipped(12), Reason::Trigger);
+    assert_eq!(dipped(30), Reason::NotAttributable);
     assert_eq!(dipped(75), Reason::NotAttributable);
 }
 
