@@ -55,7 +55,7 @@ impl StepKind {
 
 /// Returns the steps of a rollback: `order` is nothing where no application is configured. A new kind of step is a
 /// variant of [`StepKind`], a row here, an arm in the engine and a file under `rollback/steps/`; the compiler asks for
-/// the arms. It does not ask for the schema of the state, nor for what a dry run shows (`rollback/begin.rs`).
+/// the arms. It does not ask for the schema of the state.
 pub fn steps(order: Option<Order>) -> &'static [StepKind] {
     match order {
         None => &[StepKind::GitopsRevert, StepKind::Verify],

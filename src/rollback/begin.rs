@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::journal::{ArgoOperation, Memory, StepKind, StepState, now};
 use crate::log_file::AUDIT;
 use crate::outcome::Ended;
-use crate::policy::{Action, Decision, Plan, Reason};
+use crate::policy::{Action, Decision, Plan, Reason, order, steps};
 use crate::record::{Record, StepPart};
 use crate::service::Service;
 
@@ -136,32 +136,28 @@ fn planned(
         "one commit on"
     };
     let (branch, repo, paths) = (git.branch(), git.name(), git.paths().join(", "));
-    let revert = (
-        StepKind::GitopsRevert,
-        format!("{how} {branch} of {repo} restores {paths}"),
-    );
-    let mut steps = vec![revert];
-    if let Some(argo_operation) = argo_operation {
-        let app = &argo_operation.application;
-        match &argo_operation.entry {
-            Some(entry) => steps.insert(
-                0,
-                (
-                    StepKind::ArgocdRollback,
-                    format!("application {app} goes back to history entry {}", entry.id),
-                ),
-            ),
-            None => {
-                steps.push((StepKind::ArgocdSync, format!("application {app} is synced")));
-            }
-        }
-    }
-    steps
-        .into_iter()
-        .map(|(step, detail)| StepPart {
-            step,
-            state: StepState::Planned,
-            detail,
+    let entry = argo_operation.map(|it| it.entry.as_ref());
+    let app = argo_operation.map_or("", |it| &it.application);
+    let described = |step: StepKind| match (step, entry.flatten()) {
+        (StepKind::GitopsRevert, _) => Some(format!("{how} {branch} of {repo} restores {paths}")),
+        (StepKind::ArgocdRollback, Some(entry)) => Some(format!(
+            "application {app} goes back to history entry {}",
+            entry.id
+        )),
+        (StepKind::ArgocdSync, None) => Some(format!("application {app} is synced")),
+        // With an entry the application is only compared with the branch, and each rollback is proven.
+        (StepKind::ArgocdRollback, None)
+        | (StepKind::ArgocdSync, Some(_))
+        | (StepKind::Verify, _) => None,
+    };
+    steps(entry.map(|entry| order(entry.is_some())))
+        .iter()
+        .filter_map(|step| {
+            Some(StepPart {
+                step: *step,
+                state: StepState::Planned,
+                detail: described(*step)?,
+            })
         })
         .collect()
 }
