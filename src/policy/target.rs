@@ -1,5 +1,7 @@
 //! Which earlier revision to go back to.
 
+use chrono::{DateTime, Utc};
+
 use super::decide::Inputs;
 use super::evidence::Span;
 use super::gates::{dispersion, has_burned, is_worse};
@@ -53,12 +55,13 @@ pub(super) fn choose(
     history: &History,
     suspect: usize,
 ) -> Result<Target, NoTarget> {
+    let onset = suspicion(inputs, timeline).and_then(|suspicion| suspicion.onset);
     search(
         timeline,
         history,
         suspect,
         inputs.settings.max_revisions_back,
-        |index| health(inputs, timeline, suspect, index),
+        |index| health(inputs, timeline, (suspect, onset), index),
     )
 }
 
@@ -149,14 +152,14 @@ fn search(
     }))
 }
 
-/// Says how healthy a revision was in the last hours of its life.
+/// Says how healthy a revision was in the last hours of its life, beside the suspect and when the burn began.
 ///
 /// # Errors
 /// Says why it cannot be shown to have been healthy.
 fn health(
     inputs: &Inputs<'_>,
     timeline: &Timeline,
-    suspect: usize,
+    (suspect, onset): (usize, Option<DateTime<Utc>>),
     index: usize,
 ) -> Result<String, String> {
     let Some(life) = life(inputs, timeline, index) else {
@@ -201,7 +204,6 @@ fn health(
                 percent(Some(limit))
             ));
         }
-        let onset = suspicion(inputs, timeline).and_then(|suspicion| suspicion.onset);
         let since = since(inputs, onset, &timeline.changes[suspect], sli);
         let now = evidence_of(inputs, since.all, sli);
         let dispersion = dispersion(inputs, &timeline.changes[suspect], sli);
