@@ -5,6 +5,7 @@
 //! content.
 
 mod access;
+mod authored;
 mod commits;
 mod effects;
 mod error;
