@@ -131,17 +131,10 @@ impl SloWindow {
         };
         let coverage = match (self.coverage.refusal(), chunked.coverage) {
             (Some(_), chunked) => chunked,
-            (None, Reading::Measured(chunked)) => self.coverage.map(|found| found.min(chunked)),
-            (
-                None,
-                Reading::NoTraffic
-                | Reading::NoSeries
-                | Reading::Gone { .. }
-                | Reading::Stale { .. }
-                | Reading::Partial { .. }
-                | Reading::Invalid { .. }
-                | Reading::Refused { .. },
-            ) => self.coverage,
+            (None, chunked) => match chunked.value() {
+                Some(chunked) => self.coverage.map(|found| found.min(*chunked)),
+                None => self.coverage,
+            },
         };
         Self { events, coverage }
     }

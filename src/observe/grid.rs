@@ -92,16 +92,7 @@ pub(super) fn slices(
     }
     let counts = || bad.iter().zip(&total);
     let slices = counts()
-        .map(|(bad, total)| match count(number(*bad), number(*total)) {
-            Reading::Measured(events) => Some(events),
-            Reading::NoTraffic
-            | Reading::NoSeries
-            | Reading::Gone { .. }
-            | Reading::Stale { .. }
-            | Reading::Partial { .. }
-            | Reading::Invalid { .. }
-            | Reading::Refused { .. } => None,
-        })
+        .map(|(bad, total)| count(number(*bad), number(*total)).value().copied())
         .collect();
     // Two counters that are read at different moments may disagree about one slice of a spike; that slice is missing.
     let mut contradictions = counts().filter_map(|(bad, total)| contradiction((*bad)?, (*total)?));
