@@ -121,7 +121,11 @@ mod tests {
                 steps[acting..].iter().all(|step| !step.changes()),
                 "{order:?}"
             );
-            assert_eq!(steps.last(), Some(&StepKind::Verify), "{order:?}");
+            let (proof, others) = steps.split_last().expect("steps");
+            assert_eq!(*proof, StepKind::Verify, "{order:?}");
+            // With the proof alone nothing was put back, and nobody is told that it was.
+            assert!(!proof.puts_back(), "{order:?}");
+            assert!(others.iter().any(|step| step.puts_back()), "{order:?}");
         }
     }
 

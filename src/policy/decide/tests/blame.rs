@@ -444,5 +444,8 @@ fn a_cluster_of_ordinary_errors_at_the_level_emergency_is_no_proof() {
     let why = &decision.detail;
     assert!(why.contains("too little to prove"), "{why}");
     assert!(!why.contains("right before"), "{why}");
+    // At chances of 2e-12 and of 1e-13.
+    assert_eq!(since(0.09).reason, Reason::NotAttributable);
+    assert_eq!(since(0.1).reason, Reason::Trigger);
     assert_eq!(since(0.2).reason, Reason::Trigger);
 }
