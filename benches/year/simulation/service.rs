@@ -549,10 +549,6 @@ impl Service {
         {
             self.find(Finding::WithinCooldown, now, "", decision);
         }
-        let made_it_worse = |past: &PastRollback| past.made_it_worse && past.to == plan.to;
-        if self.history.iter().any(made_it_worse) {
-            self.find(Finding::ToAWorseRevision, now, "", decision);
-        }
         self.undoes_the_innocent(now, plan, decision);
         let restored = self.branch.commits[to].content;
         let replaced = self.branch.newest().content;

@@ -43,8 +43,6 @@ pub(super) enum Finding {
     ToABadRevision,
     /// A rollback to a revision that had failed less than that while it was live, or not yet.
     ToALatentlyBadRevision,
-    /// A rollback to a revision to which going back had made it worse.
-    ToAWorseRevision,
     /// A rollback that takes back what another team deployed after the one that is blamed.
     UndidTheInnocent,
     /// A release that fails much of much traffic and was not caught soon.
@@ -52,7 +50,7 @@ pub(super) enum Finding {
 }
 
 impl Finding {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 10] = [
         Self::False,
         Self::OfARollback,
         Self::WithinCooldown,
@@ -61,7 +59,6 @@ impl Finding {
         Self::NotTheGuilty,
         Self::ToABadRevision,
         Self::ToALatentlyBadRevision,
-        Self::ToAWorseRevision,
         Self::UndidTheInnocent,
         Self::NotCaught,
     ];
@@ -82,7 +79,6 @@ impl Finding {
             Self::ToALatentlyBadRevision => {
                 "rollbacks to a revision that failed, and had not shown it"
             }
-            Self::ToAWorseRevision => "rollbacks to a revision that had made it worse",
             Self::UndidTheInnocent => "rollbacks that took back another team's later change",
             Self::NotCaught => "not caught soon: 5 % or more of 300 or more requests per 5 min",
         }
@@ -98,7 +94,6 @@ impl Finding {
             | Self::AfterAWorseOne
             | Self::NotTheGuilty
             | Self::ToABadRevision
-            | Self::ToAWorseRevision
             | Self::UndidTheInnocent => true,
             // No data could have told; a share of misses is judged as a whole.
             Self::ToALatentlyBadRevision | Self::NotCaught => false,
