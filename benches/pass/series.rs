@@ -28,7 +28,7 @@ pub(crate) fn report(wanted: &Wanted, series: usize, spacing: Duration) -> Resul
         Ok(Start {
             world: World::new(&proxy, SERVICE)?,
             arguments: vec!["run"],
-            expected: r#""verdict": "healthy""#,
+            expected: r#""verdict":"healthy""#,
         })
     })?;
     let [(_, runs), ..] = &runs[..] else {
