@@ -13,6 +13,7 @@ pub mod doctor;
 mod evaluation;
 pub mod exit;
 mod fail_point;
+mod files;
 pub mod journal;
 pub mod log_file;
 pub mod metrics;

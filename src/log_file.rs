@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::files::{self, Links};
+
 /// Target of the events that go to the file: `tracing::info!(target: AUDIT, …)`.
 pub const AUDIT: &str = "audit";
 
@@ -85,7 +87,7 @@ impl Shared {
                 Err(error) => {
                     self.file = None;
                     self.trouble = Some(format!(
-                        "write the log to {}: {error}; LOG_FILE must name a file in a folder that exists and can be \
+                        "write the log to {}: {error}; LOG_FILE must name a regular file in a folder that exists and can be \
                          written",
                         self.path.display()
                     ));
@@ -113,16 +115,9 @@ impl Shared {
 
 /// Opens the file at its end. Where a run died within a line, the line is ended, so that the next one is whole.
 fn open(path: &Path) -> io::Result<File> {
-    // A pipe would make the run wait for a reader.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(MODE)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(MODE);
+    let mut file = files::open(path, &mut options, Links::Refused)?;
     if file.metadata()?.len() > 0 {
         let mut last = [0];
         file.seek(SeekFrom::End(-1))?;
@@ -145,7 +140,7 @@ fn set_aside(full: File, path: &Path) -> io::Result<File> {
         (found.dev(), found.ino()) == (own.dev(), own.ino())
     };
     let own = full.metadata()?;
-    if fs::metadata(path).is_ok_and(|found| same(&found, &own)) {
+    if fs::symlink_metadata(path).is_ok_and(|found| same(&found, &own)) {
         fs::rename(path, older(path))?;
     }
     open(path)

@@ -80,7 +80,8 @@ impl Ended {
     pub(crate) fn without_state(error: &JournalError) -> Self {
         let exit = match error {
             JournalError::Locked { .. } => Exit::TryAgain,
-            JournalError::Folder { .. }
+            JournalError::Lock { .. }
+            | JournalError::Folder { .. }
             | JournalError::Read { .. }
             | JournalError::Newer { .. } => Exit::Configuration,
             JournalError::Write { .. } => Exit::PersonNeeded,

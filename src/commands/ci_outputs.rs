@@ -1,7 +1,7 @@
 //! Leaves the gate's result where the steps of a pipeline find it. A file that cannot be written never changes the
 //! result.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::finished::Served;
 use crate::config::CiConfig;
 use crate::exit::Exit;
+use crate::files::{self, Links};
 use crate::notify::ci::{self, CiGate, GateOf};
 
 /// Writes the files that a pipeline asked for, and returns the annotations for its log; empty outside of GitHub
@@ -69,24 +70,17 @@ fn delimiter() -> io::Result<String> {
 }
 
 fn append(file: &Path, text: &str) -> io::Result<()> {
-    only_a_file(file)?;
-    let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    let mut file = files::open(file, &mut options, Links::Followed)?;
     file.write_all(text.as_bytes())
 }
 
 fn replace(file: &Path, text: &str) -> io::Result<()> {
-    only_a_file(file)?;
-    fs::write(file, text)
-}
-
-/// Refuses what is not a file: a pipe that nobody reads would hold the gate up for ever.
-fn only_a_file(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(()),
-        Ok(_) => Err(io::Error::other("it is not a file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    let mut file = files::open(file, &mut options, Links::Followed)?;
+    file.write_all(text.as_bytes())
 }
 
 fn warn(name: &str, file: &Path, written: io::Result<()>) {

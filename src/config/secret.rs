@@ -1,10 +1,11 @@
 //! Secrets, from a variable or from the file that its `_FILE` form names.
 
-use std::{fs::File, io::Read};
+use std::{io::ErrorKind, path::Path};
 
 use secrecy::SecretString;
 
 use super::problems::Invalid;
+use crate::files;
 
 /// Largest secret file that is read, in bytes. It keeps a wrong path (a log, a device) from filling the memory; a
 /// private key of 16,384 bits is a fifth of it.
@@ -13,24 +14,25 @@ const LARGEST: u64 = 64 * 1024;
 /// Reads a secret file; line breaks at its end are not part of the secret.
 pub(super) fn read_file(path: &str) -> Result<SecretString, Invalid> {
     let shown = shown_path(path);
-    let file = File::open(path).map_err(|error| {
-        Invalid::because(format!(
-            "names {shown}, which cannot be opened ({error}); check the path and the mount"
-        ))
+    let content = files::read_text(Path::new(path), LARGEST).map_err(|error| {
+        let (what, remedy) = if error.kind() == ErrorKind::FileTooLarge {
+            (
+                format!("is larger than {LARGEST} bytes"),
+                "name the file that holds only the secret",
+            )
+        } else if error.kind() == ErrorKind::InvalidData {
+            (
+                "is not text".to_owned(),
+                "write the secret into it as UTF-8",
+            )
+        } else {
+            (
+                format!("cannot be opened ({error})"),
+                "check the path and the mount",
+            )
+        };
+        Invalid::because(format!("names {shown}, which {what}; {remedy}"))
     })?;
-    let mut content = String::new();
-    file.take(LARGEST + 1)
-        .read_to_string(&mut content)
-        .map_err(|error| {
-            Invalid::because(format!(
-                "names {shown}, which cannot be read as text ({error}); write the secret into it as UTF-8"
-            ))
-        })?;
-    if content.len() as u64 > LARGEST {
-        return Err(Invalid::because(format!(
-            "names {shown}, which is larger than {LARGEST} bytes; name the file that holds only the secret"
-        )));
-    }
     let secret = content.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
         return Err(Invalid::because(format!(

@@ -3,8 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::Read,
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,7 @@ use super::{
     reader::is_known,
     variables::VARIABLES,
 };
+use crate::files;
 
 /// Most files in the folder. Bounds what one pass does; more services are for more than one job.
 const MOST: usize = 200;
@@ -141,23 +142,13 @@ fn files(folder: &Path) -> Result<Vec<ServiceFile>, String> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let unreadable =
-        |error: std::io::Error| format!("it cannot be read ({error}); write UTF-8 text");
-    // A pipe that nobody writes to would hold up the start for ever.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("it is not a file; name only files *.env".to_owned());
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    let mut text = String::new();
-    file.take(LARGEST + 1)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    if text.len() as u64 > LARGEST {
-        return Err(format!(
-            "it is larger than {LARGEST} bytes; keep only variables in it"
-        ));
-    }
-    Ok(text)
+    files::read_text(path, LARGEST).map_err(|error| {
+        if error.kind() == ErrorKind::FileTooLarge {
+            format!("it is larger than {LARGEST} bytes; keep only variables in it")
+        } else {
+            format!("it cannot be read ({error}); make it a readable file of UTF-8 text")
+        }
+    })
 }
 
 /// Reads `NAME=VALUE` lines. A value may stand in double quotes, within which `\"` and `\\` are a quote and a

@@ -3,6 +3,7 @@
 //! Nothing here is a problem: who cannot be told changes no rollback.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use chrono::Utc;
 
 use super::finding::Finding;
 use crate::config::Config;
+use crate::files::{self, Links};
 use crate::journal::{FolderState, probe_folder, state_folder};
 use crate::notify::{TestMessage, Tried, try_pushgateway};
 use crate::service::Service;
@@ -68,18 +70,15 @@ fn configured(config: &Config) -> Finding {
 fn log_file(file: &Path) -> Finding {
     let tried = format!("look whether {} takes lines", file.display());
     let remedy = "make it a file that the program may write, or point LOG_FILE elsewhere";
-    match std::fs::metadata(file) {
-        Err(_) => folder_of(LOG_FILE, "LOG_FILE", file),
-        Ok(found) if !found.is_file() => {
-            Finding::warning(LOG_FILE, tried, "it is not a regular file", remedy)
+    let mut options = OpenOptions::new();
+    options.read(true).append(true);
+    match files::open(file, &mut options, Links::Refused) {
+        Ok(_) => Finding::ok(LOG_FILE, tried, "it does"),
+        Err(error) if error.kind() == ErrorKind::NotFound => folder_of(LOG_FILE, "LOG_FILE", file),
+        Err(error) => {
+            let found = format!("it cannot be written ({error})");
+            Finding::warning(LOG_FILE, tried, found, remedy)
         }
-        Ok(_) => match OpenOptions::new().read(true).append(true).open(file) {
-            Ok(_) => Finding::ok(LOG_FILE, tried, "it does"),
-            Err(error) => {
-                let found = format!("it cannot be written ({error})");
-                Finding::warning(LOG_FILE, tried, found, remedy)
-            }
-        },
     }
 }
 

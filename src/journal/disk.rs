@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 use self::calls::{create, make_folder, read, remove, rename, sync, sync_folder, try_folder};
 use super::paths::{beside, folder};
 use crate::fail_point::reached;
+use crate::files;
 
 /// How often one write may be interrupted by signals before it counts as failed. A healthy disk is never interrupted.
 const MAX_INTERRUPTIONS: u32 = 1000;
@@ -149,7 +150,7 @@ pub(super) fn settle(file: &Path) -> io::Result<()> {
     let folder = folder(file);
     try_folder(folder)?;
     sweep(file);
-    match File::open(file) {
+    match files::open_to_read(file) {
         Ok(opened) => sync(&opened, file)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         // Whoever reads it next says so better.

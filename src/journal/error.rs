@@ -12,6 +12,14 @@ pub enum JournalError {
         /// The lock file.
         lock: PathBuf,
     },
+    /// Something has the name of the lock file that cannot be opened as one.
+    #[error("the lock {} cannot be opened ({source}); make it a regular file that can be written, remove it, or point STATE_FILE elsewhere", lock.display())]
+    Lock {
+        /// The lock file.
+        lock: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The folder cannot be written.
     #[error("the state folder {} cannot be written ({source}); make it writable or point STATE_FILE elsewhere", folder.display())]
     Folder {
@@ -53,9 +61,11 @@ impl JournalError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked { .. } => true,
-            Self::Folder { .. } | Self::Read { .. } | Self::Newer { .. } | Self::Write { .. } => {
-                false
-            }
+            Self::Lock { .. }
+            | Self::Folder { .. }
+            | Self::Read { .. }
+            | Self::Newer { .. }
+            | Self::Write { .. } => false,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! From the bytes of a state file to the state, and back.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -12,13 +11,14 @@ use super::error::JournalError;
 use super::migrations::migrated;
 use super::paths::beside;
 use super::record::State;
+use crate::files;
 use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
 const SCHEMA: u32 = 3;
 
 /// Largest state file that is read. 200 rollbacks take some 400 KB.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What was found on disk.
 #[derive(Debug, PartialEq)]
@@ -120,15 +120,11 @@ pub(super) fn load(file: &Path) -> Result<Loaded, JournalError> {
 }
 
 fn read(file: &Path) -> Result<StateFile, JournalError> {
-    let text = match fs::metadata(file) {
-        Ok(found) if found.len() > MAX_BYTES => {
+    let text = match files::read_text(file, MAX_BYTES) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             return Ok(StateFile::Damaged("it is too large".to_owned()));
         }
-        Ok(_) => fs::read_to_string(file),
-        Err(error) => Err(error),
-    };
-    let text = match text {
-        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StateFile::Missing),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             return Ok(StateFile::Damaged("it is not text".to_owned()));
@@ -189,6 +185,8 @@ fn checksum(schema: u32, generation: u64, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+    use std::fs;
 
     use super::*;
     use crate::journal::store::fixture::rollback;

@@ -1,10 +1,11 @@
 //! Whether a run could remember: looked at without leaving anything behind.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::paths::{beside, folder};
+use crate::files;
 
 /// How much is written to see whether there is space (bytes): the state and the generation before it at 200 rollbacks
 /// each.
@@ -82,7 +83,7 @@ pub fn probe_folder(file: &Path) -> FolderState {
 
 /// Looks whether a run holds the lock of a state file. The lock is given back at once, and no lock file is made.
 pub fn probe_lock(file: &Path) -> LockState {
-    let lock = match File::open(beside(file, "lock")) {
+    let lock = match files::open_to_read(&beside(file, "lock")) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return LockState::Missing,
         Err(source) => return LockState::Unusable { source },

@@ -11,6 +11,7 @@ use super::load::{Loaded, encode, load};
 use super::paths::{beside, folder};
 use super::record::{RecoveredHistory, Rollback, ServiceState, State};
 use super::watch::Watch;
+use crate::files::{self, Links};
 
 /// The state of this run: locked for as long as it lives. Copies share it, so that one run can serve several services.
 #[derive(Debug, Clone)]
@@ -65,12 +66,18 @@ impl Journal {
         };
         disk::prepare_folder(folder).map_err(in_folder)?;
         let lock_path = beside(file, "lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(in_folder)?;
+        let lock = files::open(
+            &lock_path,
+            OpenOptions::new().create(true).truncate(false).write(true),
+            Links::Followed,
+        )
+        .map_err(|source| match lock_path.symlink_metadata() {
+            Ok(_) => JournalError::Lock {
+                lock: lock_path.clone(),
+                source,
+            },
+            Err(_) => in_folder(source),
+        })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::Locked { lock: lock_path }),
@@ -264,6 +271,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
     use std::fs;
+    use std::process::Command;
 
     use super::fixture::rollback;
     use super::*;
@@ -327,6 +335,27 @@ mod tests {
             fs::read_to_string(folder.path().join(&names[1])).unwrap(),
             "torn"
         );
+    }
+
+    /// What holds up whoever opens it has to be refused, under each of the names that a run opens.
+    #[test]
+    fn a_pipe_or_a_device_in_the_place_of_a_file_is_refused() {
+        for name in ["state.json", "state.json.lock", "state.json.prev"] {
+            let folder = tempfile::tempdir().unwrap();
+            let pipe = folder.path().join(name);
+            let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+            assert!(made.success());
+            let error = Journal::open(&folder.path().join("state.json")).unwrap_err();
+            let text = error.to_string();
+            let shown = pipe.display().to_string();
+            let told = [&*shown, "it is not a regular file", "point STATE_FILE"];
+            for piece in told {
+                assert!(text.contains(piece), "{text}");
+            }
+            assert!(!error.is_transient());
+        }
+        let endless = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(matches!(endless, JournalError::Read { .. }));
     }
 
     fn ids(state: &State) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The log file by itself: appended, bounded, and never in the way.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -133,6 +133,26 @@ fn what_cannot_be_written_is_counted_and_told_once() {
         log_file.append(&line(2));
         assert_eq!(log_file.lost(), 2, "{trouble}");
         assert_eq!(log_file.trouble(), Some(trouble));
+    }
+}
+
+/// Whoever may write the folder could else have the log appended to somebody else's file.
+#[test]
+fn a_symbolic_link_is_not_followed() {
+    let (folder, path) = folder();
+    let elsewhere = folder.path().join("elsewhere");
+    for is_there in [true, false] {
+        if is_there {
+            fs::write(&elsewhere, "not ours").expect("our own folder");
+        }
+        symlink(&elsewhere, &path).expect("our own folder");
+        let log_file = LogFile::new(&path);
+        log_file.append(&line(1));
+        assert_eq!(log_file.lost(), 1);
+        let found = fs::read_to_string(&elsewhere).ok();
+        assert_eq!(found.as_deref(), is_there.then_some("not ours"));
+        fs::remove_file(&path).expect("our own link");
+        let _ = fs::remove_file(&elsewhere);
     }
 }
 

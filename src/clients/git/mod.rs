@@ -41,7 +41,6 @@ pub use walk::{PathChange, WalkEnd};
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +55,7 @@ use self::transport::{GitSession, Remote};
 use self::walk::Walked;
 use super::github::{Github, GithubError};
 use super::http::{Deadline, HttpAuth, HttpClient, HttpSettings, HttpSettingsError};
+use crate::files;
 
 /// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full
 /// clone would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
@@ -113,7 +113,7 @@ impl Git {
     /// Fails when the file with further root certificates cannot be read.
     pub fn new(settings: GitSettings, runtime: Handle) -> Result<Self, HttpSettingsError> {
         if let Some(path) = &settings.ca_file {
-            File::open(path).map_err(|source| HttpSettingsError::File {
+            files::open_to_read(path).map_err(|source| HttpSettingsError::File {
                 path: path.clone(),
                 source,
             })?;
@@ -145,7 +145,7 @@ impl Git {
             .into_iter()
             .flatten()
         {
-            File::open(path).map_err(|source| HttpSettingsError::File {
+            files::open_to_read(path).map_err(|source| HttpSettingsError::File {
                 path: path.clone(),
                 source,
             })?;

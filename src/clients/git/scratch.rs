@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::files::{self, Links};
+
 /// Where the repository lies in a folder of ours. It is removed before the mark is: what a crash leaves behind in the
 /// middle of it can still be swept.
 const CONTENT: &str = "repository";
@@ -144,8 +146,7 @@ fn sweep(root: &Path, own: &Path) {
 /// Takes the lock of a folder that nobody owns any more; nothing when somebody does, or when it is not marked as ours.
 fn abandoned(folder: &Path) -> Option<File> {
     let path = folder.join(LOCK);
-    path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
-    let file = OpenOptions::new().read(true).open(path).ok()?;
+    let file = files::open(&path, OpenOptions::new().read(true), Links::Refused).ok()?;
     file.try_lock().ok()?;
     Some(file)
 }

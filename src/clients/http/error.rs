@@ -68,7 +68,7 @@ pub enum HttpSettingsError {
     )]
     TwoCredentials,
     /// A file cannot be read.
-    #[error("read {}", path.display())]
+    #[error("read {}, which must be a regular, readable file of at most 4 MiB", path.display())]
     File {
         /// The file.
         path: PathBuf,

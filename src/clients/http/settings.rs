@@ -1,6 +1,5 @@
 //! What a client needs to know before it can talk.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +8,11 @@ use reqwest::{Certificate, Identity};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::HttpSettingsError;
+use crate::files;
+
+/// Largest file of certificates or keys that is read (bytes), some twenty times Debian's whole bundle. Protects memory
+/// from a wrong path; a larger file is an error.
+const MAX_PEM: u64 = 4 * 1024 * 1024;
 
 /// Shortest text that is taken out of quoted answers. Shorter header values (`X-Scope-OrgID: a`) are no secrets, and
 /// taking them out would make every quotation unreadable.
@@ -151,7 +155,7 @@ impl HttpSettings {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, HttpSettingsError> {
-    fs::read(path).map_err(|source| HttpSettingsError::File {
+    files::read(path, MAX_PEM).map_err(|source| HttpSettingsError::File {
         path: path.to_owned(),
         source,
     })

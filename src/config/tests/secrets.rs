@@ -46,9 +46,10 @@ fn a_bad_secret_file_is_named() {
         problem(&[("PROMETHEUS_TOKEN_FILE", &path)]).replace(&path, "PATH")
     };
     insta::assert_snapshot!(problem_with(b"\n"), @"PROMETHEUS_TOKEN_FILE names PATH, which is empty; write the secret into it, or unset the variable");
-    insta::assert_snapshot!(problem_with(b"\xff\xfe"), @"PROMETHEUS_TOKEN_FILE names PATH, which cannot be read as text (stream did not contain valid UTF-8); write the secret into it as UTF-8");
+    insta::assert_snapshot!(problem_with(b"\xff\xfe"), @"PROMETHEUS_TOKEN_FILE names PATH, which is not text; write the secret into it as UTF-8");
     insta::assert_snapshot!(problem_with(&vec![b'a'; 70_000]), @"PROMETHEUS_TOKEN_FILE names PATH, which is larger than 65536 bytes; name the file that holds only the secret");
     insta::assert_snapshot!(problem_with(b"two\nlines"), @"PROMETHEUS_TOKEN_FILE holds a blank, a line break or another character that a token cannot have; remove it");
+    insta::assert_snapshot!(problem(&[("PROMETHEUS_TOKEN_FILE", "/dev/zero")]), @"PROMETHEUS_TOKEN_FILE names /dev/zero, which cannot be opened (it is not a regular file); check the path and the mount");
     insta::assert_snapshot!(problem(&[("PROMETHEUS_TOKEN_FILE", "/nowhere/token")]), @"PROMETHEUS_TOKEN_FILE names /nowhere/token, which cannot be opened (No such file or directory (os error 2)); check the path and the mount");
     insta::assert_snapshot!(problem(&[("PROMETHEUS_TOKEN_FILE", "canary-put-into-the-wrong-variable")]), @"PROMETHEUS_TOKEN_FILE names a relative path (not shown: it may be the secret itself), which cannot be opened (No such file or directory (os error 2)); check the path and the mount");
     let path = file(folder.path(), "abc");

@@ -7,6 +7,8 @@ use std::path::Path;
 
 #[cfg(test)]
 use super::script::{cut, watched};
+use crate::files;
+use crate::journal::load::MAX_BYTES;
 
 /// One call, as it is about to be made.
 #[derive(Debug, Clone, Copy)]
@@ -68,12 +70,14 @@ pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
     watched(DiskCall::Sync(path), || file.sync_all())
 }
 
-/// Reads a file, where there is one.
+/// Reads a state file, where there is one.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    watched(DiskCall::Read(path), || match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    watched(DiskCall::Read(path), || {
+        match files::read(path, MAX_BYTES) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     })
 }
 

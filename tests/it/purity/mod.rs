@@ -66,7 +66,7 @@ const POLICY: Rule = Rule {
 
 const CLIENTS: Rule = Rule {
     module: "clients",
-    ours: &["fail_point"],
+    ours: &["fail_point", "files"],
     crates: None,
     never: &[],
     is_pure: false,
@@ -75,7 +75,7 @@ const CLIENTS: Rule = Rule {
 /// The journal never touches the network.
 const JOURNAL: Rule = Rule {
     module: "journal",
-    ours: &["policy", "slo", "config", "fail_point"],
+    ours: &["policy", "slo", "config", "fail_point", "files"],
     crates: None,
     never: &["std::net", "tokio::net", "reqwest", "octocrab", "git2"],
     is_pure: false,
@@ -85,14 +85,15 @@ const JOURNAL: Rule = Rule {
 const FLOORS: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("fail_point", &[]),
-    ("log_file", &[]),
+    ("files", &[]),
+    ("log_file", &["files"]),
     ("slo", &[]),
     ("stop", &[]),
-    ("clients", &["fail_point"]),
+    ("clients", &["fail_point", "files"]),
     ("policy", &["slo"]),
-    ("config", &["clients", "policy", "slo"]),
+    ("config", &["clients", "files", "policy", "slo"]),
     ("cli", &["config"]),
-    ("journal", &["fail_point", "policy", "slo"]),
+    ("journal", &["fail_point", "files", "policy", "slo"]),
     (
         "observe",
         &["clients", "config", "journal", "policy", "slo"],
@@ -153,8 +154,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "doctor",
         &[
-            "clients", "config", "journal", "notify", "observe", "policy", "record", "service",
-            "slo",
+            "clients", "config", "files", "journal", "notify", "observe", "policy", "record",
+            "service", "slo",
         ],
     ),
     (
@@ -166,6 +167,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "doctor",
             "evaluation",
             "exit",
+            "files",
             "journal",
             "metrics",
             "notifications",

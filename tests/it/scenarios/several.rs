@@ -212,7 +212,7 @@ fn every_problem_of_every_file_is_listed_before_anything_is_asked() {
             ("other.env", "STATE_FILE is shared"),
             ("quote.env", "line 2 gives GITOPS_TOKEN"),
             ("same.env", "SERVICES_DIR"),
-            ("folder.env", "not a file"),
+            ("folder.env", "not a regular file"),
             ("healthy.env", "ATTRIBUTION_WINDOW"),
         ] {
             let is_it =
