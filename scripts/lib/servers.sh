@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the servers of tests/testkit/servers.txt, once, into the user's cache folder:
 # ${XDG_CACHE_HOME:-~/.cache}/error-budget-monitor/servers/<name>-<version>/. Says which cannot be had here, and fails then
-# where CI=true. Installs Go from Debian where it is missing; the compiler itself is a pinned Go module too, because Debian's is too old.
+# where CI=true. Installs Go, Java and Maven from Debian where they are missing; the compiler itself is a pinned Go module too, because Debian's is too old.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/packages.sh
@@ -36,6 +36,10 @@ compiler() {
 
 # Builds one server: its name, version, module, the module's version and checksum, tags and packages.
 build() {
+    if [[ $3 == maven ]]; then
+        fetch_jars "$1" "$2" "$4"
+        return
+    fi
     local name=$1 version=$2 module=$3@$4 sum=$5 tags=${6#-} go about folder
     shift 6
     go=$(compiler) || return
@@ -51,6 +55,20 @@ build() {
         cd -- "$(field_of Dir <<<"$about")" || exit
         nice "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -tags "$tags" -o "$folder/" "$@"
     ) || return
+    mv -T -- "$folder" "$cache/$name-$version"
+}
+
+# Fetches a server that consists of jars: its name, version and folder. Java runs its source as it is.
+fetch_jars() {
+    local name=$1 version=$2 about=$PWD/tests/testkit/$3 folder
+    ensure_programs java=default-jdk-headless javac=default-jdk-headless mvn=maven || return
+    folder=$(mktemp -d "$cache/.$name-XXXXXX") || return
+    chmod 755 "$folder"
+    mvn --batch-mode --quiet -Dstyle.color=never --file "$about/pom.xml" \
+        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory="$folder" >&2 || return
+    cp -- "$about/jars.sha256" "$folder/" || return
+    # Neither another jar than those of the list, nor one more.
+    (cd -- "$folder" && sha256sum --quiet --check jars.sha256 && [[ $(find . -name '*.jar' | wc -l) == $(wc -l <jars.sha256) ]]) || return
     mv -T -- "$folder" "$cache/$name-$version"
 }
 

@@ -55,7 +55,8 @@ struct FetchRequest<'ids> {
     shallow: &'ids BTreeSet<Oid>,
     depth: i32,
     is_filtered: bool,
-    have: Option<Oid>,
+    /// Commits that are here already, with all that they hold.
+    have: Vec<Oid>,
 }
 
 /// One of the fetches of a read, each of which goes deeper.
@@ -111,7 +112,7 @@ pub(super) fn fetch_branch(
         shallow: &shallow.clone(),
         depth: round.depth,
         is_filtered: round.contents == Contents::LeftOut && server.offers("filter"),
-        have: repo.refname_to_id(&branch).ok(),
+        have: had(&server, repo.refname_to_id(&branch).ok(), &shallow),
     };
     fetch_into(session, &repo, &server, &wanted, &mut shallow).map_err(|fault| FetchFault {
         is_filters: wanted.is_filtered && is_refusal(&fault),
@@ -122,6 +123,20 @@ pub(super) fn fetch_branch(
         repo.reference(name, id, true, "fetch").map_err(library)?;
     }
     Ok(())
+}
+
+/// Returns what to name as here already. The tip implies all of it, but JGit sends what stands at the old boundary once
+/// more where that is not named too, and libgit2 refuses an object that it has. A server without acknowledgements in
+/// detail may answer one line for each name, so it is told the tip only.
+fn had(server: &Advertisement, tip: Option<Oid>, boundary: &BTreeSet<Oid>) -> Vec<Oid> {
+    let boundary = match tip {
+        Some(_) if server.offers("multi_ack_detailed") => Some(boundary),
+        Some(_) | None => None,
+    };
+    let boundary = boundary.into_iter().flatten().copied();
+    tip.into_iter()
+        .chain(boundary.filter(|id| tip != Some(*id)))
+        .collect()
 }
 
 /// Fetches contents that were left out, as they are needed: by their ids where the server lets one ask for them, else
@@ -146,7 +161,7 @@ pub(super) fn fetch_contents(
             shallow: &none,
             depth: 0,
             is_filtered: false,
-            have: None,
+            have: Vec::new(),
         };
         match fetch_into(session, repo, &server, &wanted, &mut BTreeSet::new()) {
             Err(fault) if is_refusal(&fault) => {}
@@ -158,7 +173,7 @@ pub(super) fn fetch_contents(
         shallow: &none,
         depth,
         is_filtered: false,
-        have: None,
+        have: Vec::new(),
     };
     fetch_into(session, repo, &server, &wanted, &mut BTreeSet::new())
 }
@@ -244,7 +259,7 @@ fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
         write_packet(&mut body, "filter blob:none\n");
     }
     write_flush(&mut body);
-    if let Some(id) = wanted.have {
+    for id in &wanted.have {
         write_packet(&mut body, &format!("have {id}\n"));
     }
     write_packet(&mut body, "done\n");

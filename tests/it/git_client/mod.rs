@@ -8,6 +8,7 @@ mod faults;
 mod filter;
 mod guards;
 mod host;
+mod jgit;
 mod merges;
 mod moved;
 mod properties;

@@ -229,8 +229,10 @@ fn a_host_that_is_not_known_gets_no_key() {
         }))
     };
     // Both hosts are 127.0.0.1, each with a key of its own.
-    for file in [Path::new("/dev/null"), &host.known_as(&other)] {
-        let SshFault::HostKey { words } = with(file) else {
+    let nobody = host.folder().join("nobody");
+    fs::write(&nobody, "").expect("our own folder");
+    for file in [nobody, host.known_as(&other)] {
+        let SshFault::HostKey { words } = with(&file) else {
             panic!("another fault");
         };
         assert!(words.ends_with("Host key verification failed."), "{words}");
@@ -343,14 +345,19 @@ fn what_is_not_git_is_said_to_be_none() {
 #[test]
 fn ssh_is_started_so_that_it_asks_nobody_and_sees_no_secret() {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name| {
+        let path = folder.path().join(name);
+        fs::write(&path, "").expect("our own folder");
+        path
+    };
     let seen = folder.path().join("seen");
     let script = format!(
         "{{ for word in \"$@\"; do echo \"$word\"; done; env | grep -c '^PATH='; env | grep -c '^CARGO_MANIFEST_DIR='; }} >'{}'; exit 1",
         seen.display()
     );
     let remote = SshRemote {
-        key_file: Some("/dev/null".into()),
-        known_hosts_file: Some("/dev/null".into()),
+        key_file: Some(file("key")),
+        known_hosts_file: Some(file("known_hosts")),
         hidden_variables: vec!["CARGO_MANIFEST_DIR".to_owned()],
         ..stand_in(folder.path(), &script)
     };
@@ -364,7 +371,7 @@ fn ssh_is_started_so_that_it_asks_nobody_and_sees_no_secret() {
                 assert!((1..=60).contains(&seconds), "{seconds}");
                 "ConnectTimeout=<seconds>".to_owned()
             }
-            None => line.to_owned(),
+            None => line.replace(&folder.path().display().to_string(), "FOLDER"),
         })
         .collect();
     insta::assert_snapshot!(seen.join("\n"), @r"
@@ -397,9 +404,9 @@ fn ssh_is_started_so_that_it_asks_nobody_and_sees_no_secret() {
     -o
     IdentitiesOnly=yes
     -i
-    /dev/null
+    FOLDER/key
     -o
-    UserKnownHostsFile=/dev/null
+    UserKnownHostsFile=FOLDER/known_hosts
     -o
     GlobalKnownHostsFile=none
     -p
@@ -431,7 +438,7 @@ fn a_missing_program_or_file_is_named() {
         refused
             .expect_err("no such file")
             .to_string()
-            .ends_with("/key")
+            .contains("/key, which must be")
     );
 }
 

@@ -1,7 +1,7 @@
 //! Child processes that never outlive the test.
 
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 /// A running child process; killed and reaped on drop, and also when the test process itself is killed.
 #[derive(Debug)]
@@ -38,6 +38,11 @@ impl Guarded {
     /// Returns what the child writes to its standard error, if that is piped and not taken yet.
     pub(crate) fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
+    }
+
+    /// Returns what the child writes to its standard output, if that is piped and not taken yet.
+    pub(crate) fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
     }
 
     /// Returns how the child ended, or nothing while it runs.

@@ -12,11 +12,13 @@
 //! ```
 
 mod history;
+mod jgit;
 mod mono_repo;
 mod repo;
 mod server;
 mod tls_front;
 
+pub use jgit::JGitServer;
 pub use mono_repo::{MonoRepo, Release, deployment};
 pub(crate) use repo::git_command;
 pub use repo::{GitRepo, LogEntry, NewCommit};
