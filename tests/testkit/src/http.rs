@@ -17,13 +17,72 @@ const UPLOAD_LIMIT: Duration = Duration::from_secs(300);
 /// The longest line of a request or response head that is read; more is an error.
 const LINE_LIMIT: u64 = 64 * 1024;
 
+/// The answer of a server, whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// Returns the value of a header, named in lower case; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        find(&self.headers, name).unwrap_or_default()
+    }
+
+    /// Returns the body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Returns the body as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+/// Sends one request in plain HTTP to a server on loopback and returns its answer. A header is a whole line, such as
+/// `Content-Type: application/json`.
+///
+/// # Errors
+/// Fails when the server is not there, hangs up, or does not send the whole answer.
+pub fn send(method: &str, url: &str, headers: &[&str], body: &str) -> io::Result<Answer> {
+    answer(begin(method, url, headers, body)?)
+}
+
+/// Sends one request, whose answer is left where it is.
+///
+/// # Errors
+/// Fails when the server is not there or hangs up.
+pub fn begin(method: &str, url: &str, headers: &[&str], body: &str) -> io::Result<TcpStream> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let target = if target.is_empty() { "/" } else { target };
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(SILENCE_LIMIT))?;
+    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    write!(
+        stream,
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    Ok(stream)
+}
+
 /// Sends a GET request and returns the status and the whole body.
 pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SILENCE_LIMIT))?;
     // Version 1.0 keeps the answer unchunked and lets the end of the connection end the body.
     write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    answer(stream)
+    let answer = answer(stream)?;
+    Ok((answer.status, answer.body))
 }
 
 /// Sends the content of a file with a POST request and returns the status.
@@ -37,7 +96,7 @@ pub(crate) fn post_file(address: SocketAddr, target: &str, mut file: File) -> io
         "POST {target} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n"
     )?;
     io::copy(&mut file, &mut stream)?;
-    Ok(answer(stream)?.0)
+    Ok(answer(stream)?.status)
 }
 
 /// Sends JSON with a POST request and returns the status.
@@ -49,10 +108,10 @@ pub(crate) fn post_json(address: SocketAddr, target: &str, body: &str) -> io::Re
         "POST {target} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
-    Ok(answer(stream)?.0)
+    Ok(answer(stream)?.status)
 }
 
-fn answer(stream: TcpStream) -> io::Result<(u16, Vec<u8>)> {
+fn answer(stream: TcpStream) -> io::Result<Answer> {
     let mut reader = BufReader::new(stream);
     let status_line = read_line(&mut reader)?;
     let status = status_line
@@ -60,10 +119,18 @@ fn answer(stream: TcpStream) -> io::Result<(u16, Vec<u8>)> {
         .nth(1)
         .and_then(|code| code.parse().ok())
         .ok_or_else(|| malformed("status line"))?;
-    while !read_line(&mut reader)?.is_empty() {}
+    let headers = read_headers(&mut reader)?;
     let mut body = Vec::new();
     reader.read_to_end(&mut body)?;
-    Ok((status, body))
+    let length = find(&headers, "content-length").and_then(|length| length.parse().ok());
+    if length.is_some_and(|length: usize| length != body.len()) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Answer {
+        status,
+        body,
+        headers,
+    })
 }
 
 /// Escapes `text` for use as a value in a query string.
@@ -157,29 +224,17 @@ impl Head {
             return Err(malformed("request line"));
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut head = Self {
+        Ok(Self {
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
-            headers: Vec::new(),
-        };
-        loop {
-            let line = read_line(reader)?;
-            if line.is_empty() {
-                return Ok(head);
-            }
-            let (name, value) = line.split_once(':').ok_or_else(|| malformed("header"))?;
-            head.headers
-                .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-        }
+            headers: read_headers(reader)?,
+        })
     }
 
     /// Returns the value of the header with the lowercase `name`.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        find(&self.headers, name)
     }
 
     /// Returns the body as a stream that ends where the request ends.
@@ -250,6 +305,24 @@ impl<R: BufRead> Read for Body<'_, R> {
         self.left -= count as u64;
         Ok(count)
     }
+}
+
+/// Reads headers up to the empty line, their names in lower case.
+fn read_headers(reader: &mut impl BufRead) -> io::Result<Vec<(String, String)>> {
+    let mut headers = Vec::new();
+    loop {
+        let line = read_line(reader)?;
+        if line.is_empty() {
+            return Ok(headers);
+        }
+        let (name, value) = line.split_once(':').ok_or_else(|| malformed("header"))?;
+        headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
 }
 
 /// Reads one line and drops its line ending.

@@ -16,7 +16,7 @@ pub mod back_end;
 pub mod demo;
 pub mod git;
 pub mod github;
-mod http;
+pub mod http;
 pub mod pagerduty;
 mod process;
 pub mod prometheus;

@@ -1,10 +1,8 @@
 //! The stand-in notices what GitHub would not forgive, or would forgive silently.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use chrono::DateTime;
 use testkit::github::GithubServer;
+use testkit::http;
 
 /// A GitHub with one commit, and its id.
 fn seeded() -> (GithubServer, String) {
@@ -16,22 +14,20 @@ fn seeded() -> (GithubServer, String) {
 
 /// Sends a request as the program does, with a token, and returns status and body.
 fn send(github: &GithubServer, method: &str, path: &str, body: &str) -> (u16, String) {
-    let url = github.url();
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).expect("it listens");
-    write!(
-        stream,
-        "{method} {}/repos/acme/deploy{path} HTTP/1.1\r\nHost: x\r\nUser-Agent: test\r\n\
-         Authorization: Bearer {}\r\nAccept: application/vnd.github+json\r\nX-GitHub-Api-Version: 2022-11-28\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        GithubServer::API,
-        GithubServer::TOKEN,
-        body.len()
-    )
-    .expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    let status = answer.split(' ').nth(1).expect("a status line");
-    (status.parse().expect("a number"), answer)
+    let url = format!(
+        "{}{}/repos/acme/deploy{path}",
+        github.url(),
+        GithubServer::API
+    );
+    let bearer = format!("Authorization: Bearer {}", GithubServer::TOKEN);
+    let headers = [
+        bearer.as_str(),
+        "User-Agent: test",
+        "Accept: application/vnd.github+json",
+        "X-GitHub-Api-Version: 2022-11-28",
+    ];
+    let answer = http::send(method, &url, &headers, body).expect("an answer");
+    (answer.status, answer.text())
 }
 
 #[track_caller]

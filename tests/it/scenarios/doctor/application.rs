@@ -1,7 +1,5 @@
 //! What the doctor says of the application in Argo CD.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
@@ -246,18 +244,12 @@ fn an_operation_under_way_is_waited_for() {
 
 /// Has somebody else ask Argo CD for a rollback.
 fn asks_for_a_rollback(scene: &Scene, body: &str) {
-    let address = scene.argo.url().replace("http://", "");
-    let mut stream = TcpStream::connect(&address).expect("the server is there");
-    let (token, length) = (&scene.token, body.len());
-    write!(
-        stream,
-        "POST /api/v1/applications/{SERVICE}/rollback HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .expect("the server reads");
-    let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .expect("the server answers");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let url = format!(
+        "{}/api/v1/applications/{SERVICE}/rollback",
+        scene.argo.url()
+    );
+    let bearer = format!("Authorization: Bearer {}", scene.token);
+    let headers = [bearer.as_str(), "Content-Type: application/json"];
+    let answer = testkit::http::send("POST", &url, &headers, body).expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
