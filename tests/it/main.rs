@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod argocd_client;
+mod argocd_recordings;
 mod argocd_standin;
 mod back_ends;
 mod documentation;

@@ -16,45 +16,6 @@ impl Scene {
 }
 
 #[test]
-fn a36_auto_sync_deploys_a_new_commit() {
-    let scene = scene();
-    scene.switch_on(Automated::default());
-    let third = scene.commit("v3");
-    scene.argo.pass(seconds(120));
-    let app = scene.step_until("queued", |app| app["operation"].is_object());
-    assert_eq!(
-        app["status"]["sync"]["status"], "Synced",
-        "the operation is there before the status says why"
-    );
-    assert_eq!(
-        app["operation"]["initiatedBy"],
-        json!({ "automated": true })
-    );
-    assert_eq!(app["operation"]["retry"], json!({ "limit": 5 }));
-    assert_eq!(app["operation"]["sync"]["revision"], third.as_str());
-    scene.argo.step();
-    assert_eq!(scene.app()["status"]["sync"]["status"], "OutOfSync");
-    scene.step_until_phase("Succeeded");
-    assert_eq!(scene.live(), Some(manifest("v3")));
-    assert_eq!(scene.story(), ["AutoSync Some(Succeeded)"]);
-    let entry = scene.app()["status"]["history"][2].clone();
-    assert_eq!(entry["initiatedBy"], json!({ "automated": true }));
-}
-
-#[test]
-fn a36_a_webhook_asks_for_a_comparison_and_needs_no_content_type() {
-    let scene = scene();
-    scene.switch_on(Automated::default());
-    scene.commit("v3");
-    scene.argo.settle();
-    assert_eq!(scene.story(), Vec::<String>::new(), "nobody looked yet");
-    let reply = send(&scene.argo.url(), "POST", "/api/webhook", &[], "{}").expect("an answer");
-    assert_eq!(reply.status, 200);
-    scene.argo.advance(seconds(5));
-    assert_eq!(scene.story(), ["AutoSync Some(Succeeded)"]);
-}
-
-#[test]
 fn a37_without_auto_sync_a_new_commit_only_shows() {
     let scene = scene();
     let third = scene.commit("v3");
@@ -180,16 +141,6 @@ fn a42_drift_is_repaired_object_by_object_and_ever_more_slowly() {
     }
     assert_eq!(scene.story(), vec!["SelfHeal Some(Succeeded)"; 4]);
     assert_eq!(scene.history_ids(), [0, 1]);
-}
-
-#[test]
-fn a42_without_self_heal_drift_only_shows() {
-    let scene = scene();
-    scene.switch_on(Automated::default());
-    scene.change_app(|app| app.drift(FILE, Some("kind: Deployment\n")));
-    scene.argo.advance(seconds(300));
-    assert_eq!(scene.app()["status"]["sync"]["status"], "OutOfSync");
-    assert_eq!(scene.story(), Vec::<String>::new());
 }
 
 #[test]

@@ -1,14 +1,11 @@
-//! The stand-in for Argo CD behaves as Argo CD does: one test for each behaviour that the client relies on. The
-//! number in a name is the behaviour's.
-//!
-//! A41 to A45 and A53 happen inside the controller; they are seen through the API all the same.
+//! The stand-in for Argo CD behaves as Argo CD does where the recordings do not show it and scenarios rely on it. The
+//! number in a name is the behaviour's; `argocd_recordings` holds the rest against a real server.
 
 mod access;
 mod auto_sync;
 mod failures;
 mod git;
 mod history;
-mod live;
 mod operations;
 mod ownership;
 mod refresh;
@@ -17,19 +14,16 @@ mod specs;
 mod terminate;
 mod windows;
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use testkit::argocd::{Application, ArgoServer, Automated, Source, Spec, World};
+use testkit::http::{self, Answer};
 
 const FILE: &str = "apps/checkout/deployment.yaml";
 const APP: &str = "/api/v1/applications/checkout";
-/// Longest wait for an answer. It keeps a test that fails from hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "correct horse";
 
 /// An application of which a good release was followed by a bad one, and someone who may roll it back.
 struct Scene {
@@ -37,15 +31,6 @@ struct Scene {
     token: String,
     good: String,
     bad: String,
-}
-
-/// An answer of the API.
-#[derive(Debug)]
-struct Reply {
-    status: u16,
-    kind: String,
-    location: String,
-    text: String,
 }
 
 fn scene() -> Scene {
@@ -91,19 +76,25 @@ fn seconds(count: u64) -> Duration {
 
 impl Scene {
     /// Asks as the one who may.
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
-        self.ask_as(&self.token, method, path, body)
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.try_to_ask(method, path, body).expect("an answer")
     }
 
-    fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> Reply {
-        let authorization = format!("Authorization: Bearer {token}");
+    /// Asks for something whose answer may be lost.
+    fn try_to_ask(&self, method: &str, path: &str, body: &Value) -> io::Result<Answer> {
+        let authorization = format!("Authorization: Bearer {}", self.token);
         let headers = [authorization.as_str(), "Content-Type: application/json"];
         let body = if body.is_null() {
             String::new()
         } else {
             body.to_string()
         };
-        send(&self.argo.url(), method, path, &headers, &body).expect("an answer")
+        http::send(
+            method,
+            &format!("{}{path}", self.argo.url()),
+            &headers,
+            &body,
+        )
     }
 
     /// Returns the application as the API shows it.
@@ -113,7 +104,7 @@ impl Scene {
         reply.json()
     }
 
-    fn roll_back(&self, id: i64) -> Reply {
+    fn roll_back(&self, id: i64) -> Answer {
         let body = json!({ "id": id, "project": "payments" });
         self.ask("POST", &format!("{APP}/rollback"), &body)
     }
@@ -125,13 +116,13 @@ impl Scene {
         reply.json()
     }
 
-    fn sync(&self, body: Value) -> Reply {
+    fn sync(&self, body: Value) -> Answer {
         let mut body = body;
         body["project"] = json!("payments");
         self.ask("POST", &format!("{APP}/sync"), &body)
     }
 
-    fn terminate(&self) -> Reply {
+    fn terminate(&self) -> Answer {
         self.ask(
             "DELETE",
             &format!("{APP}/operation?project=payments"),
@@ -140,7 +131,7 @@ impl Scene {
     }
 
     /// Stores a spec without asking the repository.
-    fn put_spec(&self, spec: &Value) -> Reply {
+    fn put_spec(&self, spec: &Value) -> Answer {
         self.ask(
             "PUT",
             &format!("{APP}/spec?project=payments&validate=false"),
@@ -219,65 +210,9 @@ impl Scene {
     }
 }
 
-impl Reply {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).expect("JSON")
-    }
-
-    /// Checks that it is a refusal of the API.
-    #[track_caller]
-    fn refuses(&self, status: u16, code: u8, message: &str) {
-        let expected = json!({ "error": message, "code": code, "message": message });
-        assert_eq!((self.status, self.json()), (status, expected));
-    }
-}
-
-/// Sends one request and reads the whole answer.
-fn send(url: &str, method: &str, path: &str, headers: &[&str], body: &str) -> io::Result<Reply> {
-    let (host, root) = split(url);
-    let mut stream = TcpStream::connect(host)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let head = head(method, &format!("{root}{path}"), host, headers, body.len());
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-}
-
-/// Splits a URL into host with port, and path.
-fn split(url: &str) -> (&str, &str) {
-    let rest = url.split_once("://").expect("a URL").1;
-    rest.split_at(rest.find('/').unwrap_or(rest.len()))
-}
-
-fn head(method: &str, target: &str, host: &str, headers: &[&str], length: usize) -> String {
-    let lines: String = headers
-        .iter()
-        .map(|header| format!("{header}\r\n"))
-        .collect();
-    format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{lines}Content-Length: {length}\r\n\r\n")
-}
-
-/// Reads an answer; nothing if it is not whole.
-fn parse(answer: &[u8]) -> Option<Reply> {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let value = |name: &str| {
-        head.lines()
-            .filter_map(|line| line.split_once(": "))
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map_or("", |(_, value)| value)
-    };
-    let is_whole = value("content-length") == body.len().to_string();
-    is_whole.then(|| Reply {
-        status: head
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or_default(),
-        kind: value("content-type").to_owned(),
-        location: value("location").to_owned(),
-        text: body.to_owned(),
-    })
+/// Checks that an answer is a refusal of the API.
+#[track_caller]
+fn refuses(answer: &Answer, status: u16, code: u8, message: &str) {
+    let expected = json!({ "error": message, "code": code, "message": message });
+    assert_eq!((answer.status, answer.json()), (status, expected));
 }

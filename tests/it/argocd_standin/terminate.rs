@@ -1,30 +1,8 @@
 //! Ending an operation.
 
-use testkit::argocd::Retry;
-
 use super::*;
 
 const IDLE: &str = "Unable to terminate operation. No operation is in progress";
-
-#[test]
-fn a28_a_running_operation_is_ended_and_never_tried_again() {
-    let scene = scene_with(|app| app.trouble.waits_for = Some("apps/Deployment/web".to_owned()));
-    let retry = json!({ "limit": 5 });
-    assert_eq!(scene.sync(json!({ "retryStrategy": retry })).status, 200);
-    scene.step_until_phase("Running");
-    let reply = scene.terminate();
-    assert_eq!((reply.status, reply.text.as_str()), (200, "{}"));
-    assert_eq!(
-        scene.app()["status"]["operationState"]["phase"],
-        "Terminating"
-    );
-    let state = scene.step_until_phase("Failed");
-    assert_eq!(state["message"], "Operation terminated");
-    assert_eq!(scene.app()["operation"], Value::Null);
-    scene.argo.advance(seconds(600));
-    assert_eq!(scene.story(), ["Sync Some(Failed)"]);
-    assert_eq!(scene.history_ids(), [0, 1]);
-}
 
 #[test]
 fn a28_an_operation_that_waits_for_a_retry_is_ended() {
@@ -68,11 +46,11 @@ fn a28_an_operation_that_cannot_end_stays_terminating() {
 #[test]
 fn a29_what_is_queued_or_over_cannot_be_ended() {
     let scene = scene();
-    scene.terminate().refuses(400, 3, IDLE);
+    refuses(&scene.terminate(), 400, 3, IDLE);
     scene.rolled_back(0);
-    scene.terminate().refuses(400, 3, IDLE);
+    refuses(&scene.terminate(), 400, 3, IDLE);
     scene.step_until_phase("Succeeded");
-    scene.terminate().refuses(400, 3, IDLE);
+    refuses(&scene.terminate(), 400, 3, IDLE);
 }
 
 #[test]
@@ -91,27 +69,5 @@ fn a31_the_controller_ends_what_takes_too_long() {
     assert_eq!(
         state["message"],
         "Operation terminated, triggered by controller sync timeout"
-    );
-}
-
-#[test]
-fn a31_the_time_of_retries_counts() {
-    let scene = scene();
-    let third = scene.commit("v3");
-    scene
-        .argo
-        .change(|world| world.sync_timeout = Some(seconds(5)));
-    scene.change_app(|app| {
-        app.trouble.fails_to_apply.insert(third, "no".to_owned());
-        app.spec.sync_policy.get_or_insert_default().retry = Some(Retry {
-            limit: -1,
-            ..Retry::default()
-        });
-    });
-    assert_eq!(scene.sync(json!({})).status, 200);
-    let state = scene.step_until_phase("Failed");
-    assert_eq!(
-        state["message"],
-        "Operation terminated, triggered by controller sync timeout (retried 1 times)."
     );
 }

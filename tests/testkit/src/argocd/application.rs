@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::clock::{Pace, delta, whole_seconds};
 use super::comparison::Found;
+use super::manifest::Identity;
 use super::operation::Operation;
 use super::owner::Owner;
 use super::repository::Targets;
@@ -15,6 +16,9 @@ use super::status::{HealthCode, Status};
 
 /// The annotation that asks for a comparison.
 pub(super) const REFRESH: &str = "argocd.argoproj.io/refresh";
+
+/// The annotation that a refresh leaves behind where no hydrator runs.
+pub(super) const HYDRATE: &str = "argocd.argoproj.io/hydrate";
 
 /// An application.
 #[derive(Debug)]
@@ -31,8 +35,6 @@ pub struct Application {
     pub annotations: BTreeMap<String, String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its finalizers.
-    pub finalizers: Vec<String>,
     /// What owns it, as Kubernetes sees it.
     pub owner_references: Vec<Value>,
     /// What a person wants.
@@ -41,7 +43,7 @@ pub struct Application {
     pub operation: Option<Operation>,
     /// What the controller says.
     pub status: Status,
-    /// What runs, by the path of the file or the name of the chart it comes from.
+    /// What runs, by the path of the file it comes from.
     pub live: BTreeMap<String, LiveObject>,
     /// What goes wrong.
     pub trouble: Trouble,
@@ -73,6 +75,8 @@ pub struct Trouble {
     pub degrades: BTreeSet<String>,
     /// Hooks that a sync runs, such as `batch/Job/migrate`.
     pub hooks: Vec<String>,
+    /// Revisions whose PostSync hook, the job `migrate`, goes wrong: their objects run, and no history says so.
+    pub post_sync: BTreeMap<String, PostSync>,
     /// The object that the first wave waits for, such as `apps/Deployment/web`.
     pub waits_for: Option<String>,
     /// Whether operations never end by themselves.
@@ -85,6 +89,15 @@ pub struct Trouble {
     pub is_never_compared: bool,
     /// A copy of the spec that the controller takes for the true one, once.
     pub stale_spec: Option<Spec>,
+}
+
+/// What a PostSync hook does in place of its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostSync {
+    /// It fails, each time it is tried.
+    Fails,
+    /// It never ends.
+    Hangs,
 }
 
 /// What the controller remembers of an application.
@@ -117,6 +130,8 @@ pub(super) struct Work {
     /// When the next try is due.
     pub(super) retry_at: Option<DateTime<Utc>>,
     pub(super) is_timed_out: bool,
+    /// Whether the objects run although the operation is not over.
+    pub(super) is_applied: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +157,6 @@ impl Application {
             deleting_since: None,
             annotations: BTreeMap::new(),
             labels: BTreeMap::new(),
-            finalizers: Vec::new(),
             owner_references: Vec::new(),
             spec,
             operation: None,
@@ -187,7 +201,7 @@ impl Application {
         self.memory.is_look_due = true;
     }
 
-    /// Asks for a comparison with git, as a webhook does.
+    /// Asks for a comparison with git, as a webhook would.
     pub fn compare_soon(&mut self) {
         self.memory.is_compare_due = true;
     }
@@ -212,20 +226,21 @@ impl Application {
         if self.live.is_empty() {
             return HealthCode::Missing;
         }
-        let health = |object: &LiveObject| {
-            let age = now - object.changed_at;
-            let is_bad = self.trouble.degrades.contains(&object.revision);
-            match is_bad {
-                true if age >= delta(pace.progress_deadline) => HealthCode::Degraded,
-                false if age >= delta(pace.rollout) => HealthCode::Healthy,
-                true | false => HealthCode::Progressing,
-            }
-        };
-        self.live
-            .values()
-            .map(health)
+        let healths = self.live.values();
+        healths
+            .map(|object| self.object_health(object, now, pace))
             .max()
             .expect("it is not empty")
+    }
+
+    fn object_health(&self, object: &LiveObject, now: DateTime<Utc>, pace: &Pace) -> HealthCode {
+        let age = now - object.changed_at;
+        let is_bad = self.trouble.degrades.contains(&object.revision);
+        match is_bad {
+            true if age >= delta(pace.progress_deadline) => HealthCode::Degraded,
+            false if age >= delta(pace.rollout) => HealthCode::Healthy,
+            true | false => HealthCode::Progressing,
+        }
     }
 
     /// Makes the objects run that are wanted. `part` limits how many are applied; `only` names the ones that are meant.
@@ -259,7 +274,23 @@ impl Application {
         self.version += 1;
     }
 
-    /// Returns it as the API shows it.
+    /// Returns it as the API shows it to who reads it: each object says how it is, which is not stored.
+    pub(super) fn shown(&self, now: DateTime<Utc>, pace: &Pace) -> Value {
+        let mut whole = self.to_json();
+        let resources = whole["status"]["resources"].as_array_mut();
+        for resource in resources.into_iter().flatten() {
+            let live = self.live.iter().find_map(|(name, object)| {
+                let identity = Identity::of(name, &object.text);
+                identity.is(resource).then_some((identity, object))
+            });
+            if let Some((identity, object)) = live {
+                identity.tell_health(resource, self.object_health(object, now, pace));
+            }
+        }
+        whole
+    }
+
+    /// Returns it as it is stored, which is what the API answers to who changes it.
     pub fn to_json(&self) -> Value {
         let mut metadata = Map::from_iter([
             ("name".to_owned(), json!(self.name)),
@@ -290,11 +321,6 @@ impl Application {
             ),
             ("labels", json!(self.labels), self.labels.is_empty()),
             (
-                "finalizers",
-                json!(self.finalizers),
-                self.finalizers.is_empty(),
-            ),
-            (
                 "ownerReferences",
                 json!(self.owner_references),
                 self.owner_references.is_empty(),
@@ -306,6 +332,12 @@ impl Application {
             }
         }
         let mut whole = json!({ "metadata": metadata, "spec": self.spec, "status": self.status });
+        if self.status.reconciled_at.is_some() {
+            let status = &mut whole["status"];
+            status["resourceHealthSource"] = json!("appTree");
+            status["controllerNamespace"] = json!(super::world::NAMESPACE);
+            status["sourceHydrator"] = json!({});
+        }
         if let Some(operation) = &self.operation {
             whole["operation"] = json!(operation);
         }

@@ -97,6 +97,13 @@ impl World {
             Ok((pairs, targets)) => {
                 app.memory.git_fails_since = None;
                 status.set_condition("ComparisonError", None, now);
+                let mut types: Vec<_> = pairs
+                    .iter()
+                    .map(|(source, revision)| self.repository.source_type(source, revision))
+                    .collect();
+                let is_multi = app.spec.is_multi_source();
+                status.source_type = if is_multi { "" } else { types.remove(0) };
+                status.source_types = types;
                 let revisions = pairs.into_iter().map(|(_, revision)| revision).collect();
                 let differences = app.differences(&targets, &mut status);
                 status.sync = app.sync_status(revisions, differences.is_empty());
@@ -185,6 +192,7 @@ impl World {
                 revisions: status.sync.revisions.clone(),
                 prune: automated.prune,
                 sync_options: policy.sync_options,
+                source: (!spec.is_multi_source()).then(|| spec.only_source()),
                 sources: spec.sources.clone(),
                 ..SyncOperation::default()
             },

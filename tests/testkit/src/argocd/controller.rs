@@ -2,15 +2,23 @@
 
 use chrono::{DateTime, Utc};
 
-use super::application::{Application, Stage, Work};
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::application::{Application, PostSync, Stage, Work};
 use super::clock::delta;
-use super::manifest::Identity;
+use super::manifest::{Done, Identity};
 use super::operation::{Operation, OperationState, Phase, SyncResult};
+use super::repository::Targets;
 use super::status::HistoryEntry;
 use super::world::World;
 
 /// What a parked operation says.
 const PARKED: &str = "Sync operation blocked by sync window";
+
+/// The PostSync hook that goes wrong.
+const POST_SYNC: &str = "batch/Job/migrate";
 
 impl World {
     /// Makes one step for each application; tells whether anything changed.
@@ -165,10 +173,8 @@ impl World {
             Err(why) => return self.fail(app, state, Phase::Error, &unloadable(&why), now),
         };
         let operation = &state.operation;
-        let meant = |name: &str| {
-            let text = targets.get(name).map_or("", |target| &target.text);
-            operation.is_full() || Identity::of(name, text).is_among(&operation.sync.resources)
-        };
+        let names = app.meant(operation, &targets);
+        let meant = |name: &str| names.contains(name);
         let is_failing = app.trouble.failing_tries > 0;
         app.trouble.failing_tries = app.trouble.failing_tries.saturating_sub(1);
         let refusal = pairs
@@ -183,22 +189,65 @@ impl World {
             let message = format!("one or more objects failed to apply, reason: {why}");
             return self.fail(app, state, Phase::Failed, &message, now);
         }
-        result.resources = targets
-            .iter()
-            .filter(|(name, _)| meant(name))
-            .map(|(name, target)| Identity::of(name, &target.text).result())
-            .collect();
+        let hook = app.post_sync(operation, &pairs[0].1);
+        if result.resources.is_empty() {
+            let phase = hook.map_or("Running", |_| "Succeeded");
+            result.resources = app.results(operation, &targets, &names, phase);
+        }
         if !operation.sync.dry_run {
             app.apply(&targets, operation.sync.prune, meant, usize::MAX, now);
-            app.run_hooks(operation, &pairs[0].1);
-            app.remember(state, now);
+            match hook {
+                Some(wrong) => return self.go_wrong(app, state, wrong, now),
+                None => {
+                    app.run_hooks(operation, &pairs[0].1);
+                    app.remember(state, now);
+                }
+            }
         }
         app.memory.work.stage = Stage::Applied;
+    }
+
+    /// Lets the PostSync hook go wrong: what was to run runs, and the history does not say so.
+    fn go_wrong(
+        &self,
+        app: &mut Application,
+        state: &mut OperationState,
+        wrong: PostSync,
+        now: DateTime<Utc>,
+    ) {
+        if !std::mem::replace(&mut app.memory.work.is_applied, true) {
+            app.memory.is_look_due = true;
+        }
+        match wrong {
+            PostSync::Hangs => {
+                state.message = format!("waiting for completion of hook {POST_SYNC}");
+            }
+            PostSync::Fails => {
+                let why = "Job has reached the specified backoff limit";
+                let hook = Identity::of_hook(POST_SYNC).failed_hook("PostSync", why);
+                state
+                    .sync_result
+                    .get_or_insert_default()
+                    .resources
+                    .push(hook);
+                let message = "one or more synchronization tasks completed unsuccessfully";
+                self.fail(app, state, Phase::Failed, message, now);
+            }
+        }
     }
 
     fn terminate(&self, app: &mut Application, state: &mut OperationState, now: DateTime<Utc>) {
         if app.trouble.ignores_termination || self.is_blocked(app, state) {
             return;
+        }
+        let waits_for_hook = state.message.contains(" of hook ");
+        if let Some(hook) = app.trouble.hooks.first().filter(|_| waits_for_hook) {
+            let hook = Identity::of_hook(hook).failed_hook("PreSync", "Terminated");
+            state
+                .sync_result
+                .get_or_insert_default()
+                .resources
+                .push(hook);
         }
         let mut message = "Operation terminated".to_owned();
         if app.memory.work.is_timed_out {
@@ -246,6 +295,45 @@ impl World {
 }
 
 impl Application {
+    /// Returns the names of the objects that an operation is about.
+    fn meant(&self, operation: &Operation, targets: &Targets) -> BTreeSet<String> {
+        let wanted = targets.iter().map(|(name, target)| (name, &target.text));
+        let live = self.live.iter().map(|(name, object)| (name, &object.text));
+        live.chain(wanted)
+            .filter(|(name, text)| {
+                operation.is_full() || Identity::of(name, text).is_among(&operation.sync.resources)
+            })
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// Returns what a sync does with each object that it is about.
+    fn results(
+        &self,
+        operation: &Operation,
+        targets: &Targets,
+        names: &BTreeSet<String>,
+        phase: &str,
+    ) -> Vec<Value> {
+        let result = |name: &String| {
+            let live = self.live_text(name);
+            let (text, done) = match (targets.get(name), live) {
+                (Some(target), None) => (target.text.as_str(), Done::Created),
+                (Some(target), Some(live)) if live == target.text => (live, Done::Unchanged),
+                (Some(target), Some(_)) => (target.text.as_str(), Done::Configured),
+                (None, live) if operation.sync.prune => (live.unwrap_or_default(), Done::Pruned),
+                (None, live) => (live.unwrap_or_default(), Done::PruneSkipped),
+            };
+            Identity::of(name, text).result(text, done, phase)
+        };
+        names.iter().map(result).collect()
+    }
+
+    fn post_sync(&self, operation: &Operation, revision: &str) -> Option<PostSync> {
+        let wrong = self.trouble.post_sync.get(revision).copied();
+        wrong.filter(|_| operation.runs_hooks())
+    }
+
     fn waiting_for(&self, operation: &Operation) -> String {
         let hook = self
             .trouble
@@ -253,6 +341,9 @@ impl Application {
             .first()
             .filter(|_| operation.runs_hooks());
         match (hook, &self.trouble.waits_for) {
+            (Some(hook), _) if self.hook_runs.iter().any(|(ran, _)| ran == hook) => {
+                format!("waiting for deletion of hook {hook}")
+            }
             (Some(hook), _) => format!("waiting for completion of hook {hook}"),
             (None, Some(object)) => format!("waiting for healthy state of {object}"),
             (None, None) => String::new(),
@@ -319,10 +410,6 @@ fn wait_for_retry(app: &mut Application, state: &mut OperationState, now: DateTi
     state.finished_at = None;
     state.sync_result = None;
     state.message = format!("Retrying operation. Attempt #{}", state.retry_count);
-    if state.operation.retry.refresh {
-        state.operation.sync.revision = String::new();
-        state.operation.sync.revisions = Vec::new();
-    }
 }
 
 fn finish(

@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::application::{Application, REFRESH};
+use super::application::{Application, HYDRATE, REFRESH};
 use super::auth::Claims;
 use super::operation::{Info, Initiator, Operation, OperationKind, Phase, SyncOperation};
 use super::rbac::Key;
 use super::refusal::Refusal;
 use super::requests::ApiRequest;
 use super::routes::{Answer, Outcome};
-use super::spec::{Retry, Source};
+use super::spec::Retry;
 use super::status::HistoryEntry;
 use super::world::World;
 
@@ -30,8 +30,6 @@ const ROLLBACK_FIELDS: &[&str] = &["id", "prune", "dryRun", "appNamespace", "pro
 #[serde(rename_all = "camelCase", default)]
 struct SyncRequest {
     revision: String,
-    revisions: Vec<String>,
-    source_positions: Vec<i64>,
     prune: bool,
     dry_run: bool,
     strategy: Option<Value>,
@@ -45,8 +43,6 @@ struct SyncRequest {
 
 const SYNC_FIELDS: &[&str] = &[
     "revision",
-    "revisions",
-    "sourcePositions",
     "prune",
     "dryRun",
     "strategy",
@@ -57,7 +53,6 @@ const SYNC_FIELDS: &[&str] = &[
     "appNamespace",
     "project",
     "name",
-    "manifests",
 ];
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,13 +67,17 @@ impl World {
             Ok(key) => key,
             Err(refusal) => return Outcome::Answer(refusal.answer()),
         };
+        let (now, pace) = (self.now(), self.pace);
         let app = self.apps.get_mut(&key).expect("found a moment ago");
         let kind = match request.parameter("refresh") {
-            "" => return Outcome::Answer(Answer::json(200, &app.to_json())),
+            "" => return Outcome::Answer(Answer::json(200, &app.shown(now, &pace))),
             "hard" => "hard",
             _ => "normal",
         };
-        app.annotations.insert(REFRESH.to_owned(), kind.to_owned());
+        for annotation in [REFRESH, HYDRATE] {
+            let asked = (annotation.to_owned(), kind.to_owned());
+            app.annotations.extend([asked]);
+        }
         app.touch();
         Outcome::Awaited(key)
     }
@@ -127,10 +126,6 @@ impl World {
                 "application {namespace}/{name} does not have deployment with id {id}"
             ))
         })?;
-        if entry.source == Source::default() && entry.sources.is_empty() {
-            let message = "cannot rollback to revision deployed with Argo CD v0.11 or lower. sync to revision instead.";
-            return Err(Refusal::precondition(message));
-        }
         let mut operation = app.rollback_to(entry, initiator(claims.as_ref()));
         operation.sync.prune = asked.prune;
         operation.sync.dry_run = asked.dry_run;
@@ -159,7 +154,7 @@ impl World {
         if app.deleting_since.is_some() {
             return Err(Refusal::precondition("application is deleting"));
         }
-        let revisions = self.revisions_for(app, &asked, claims.as_ref())?;
+        let revisions = self.revisions_for(app, &asked)?;
         let policy = app.spec.sync_policy.clone().unwrap_or_default();
         let is_multi = app.spec.is_multi_source();
         let operation = Operation {
@@ -174,6 +169,7 @@ impl World {
                 dry_run: asked.dry_run,
                 sync_strategy: asked.strategy,
                 resources: asked.resources,
+                source: (!is_multi).then(|| app.spec.only_source()),
                 sources: app.spec.sources.clone(),
                 sync_options: asked
                     .sync_options
@@ -187,45 +183,27 @@ impl World {
         self.accept(&key, operation, OperationKind::Sync)
     }
 
-    /// Returns what is to be deployed, in the order of the sources.
+    /// Returns what is to be deployed, in the order of the sources; of several, each is where its spec wants it.
     fn revisions_for(
         &self,
         app: &Application,
         asked: &SyncRequest,
-        claims: Option<&Claims>,
     ) -> Result<Vec<String>, Refusal> {
+        let revision = asked.revision.as_str();
+        let target = app.spec.only_source();
+        let is_foreign = !revision.is_empty() && revision != target.wanted();
+        if is_foreign && app.spec.auto_sync().is_some() && !asked.dry_run {
+            let target = target.target_revision;
+            let message = format!("Cannot sync to {revision}: auto-sync currently set to {target}");
+            return Err(Refusal::precondition(message));
+        }
         let sources = app.spec.all_sources();
-        let mut wanted = vec![String::new(); sources.len()];
-        if app.spec.is_multi_source() {
-            for (position, revision) in asked.source_positions.iter().zip(&asked.revisions) {
-                let index = usize::try_from(position - 1).unwrap_or(usize::MAX);
-                let slot = wanted.get_mut(index);
-                revision.clone_into(slot.ok_or_else(|| {
-                    Refusal::new(
-                        super::refusal::Code::Unknown,
-                        "source position is out of range",
-                    )
-                })?);
-            }
-        } else {
-            asked.revision.clone_into(&mut wanted[0]);
-        }
-        let mut resolved = Vec::new();
-        for (source, revision) in sources.iter().zip(wanted) {
-            if !revision.is_empty() && revision != source.wanted() {
-                if self.requires_override {
-                    self.auth.demand(claims, "override", &app.object())?;
-                }
-                if app.spec.auto_sync().is_some() && !asked.dry_run {
-                    return Err(Refusal::precondition(refused_revision(
-                        app, source, &revision,
-                    )));
-                }
-            }
-            let commit = self.repository.resolve(source, &revision);
-            resolved.push(commit.map_err(Refusal::precondition)?);
-        }
-        Ok(resolved)
+        let commits = sources
+            .iter()
+            .map(|source| self.repository.resolve(source, revision));
+        commits
+            .collect::<Result<_, _>>()
+            .map_err(Refusal::precondition)
     }
 
     pub(super) fn terminate_operation(
@@ -272,11 +250,10 @@ impl World {
         name: &str,
     ) -> Result<Key, Refusal> {
         let claims = self.claims(request)?;
-        let project = request.project()?;
         self.find(
             claims.as_ref(),
             action,
-            project,
+            request.parameter("project"),
             request.parameter("appNamespace"),
             name,
         )
@@ -301,15 +278,6 @@ impl Application {
             ..Operation::default()
         }
     }
-}
-
-fn refused_revision(app: &Application, source: &Source, revision: &str) -> String {
-    let of = match app.spec.is_multi_source() {
-        true => format!("source {} ", source.repo_url),
-        false => String::new(),
-    };
-    let target = &source.target_revision;
-    format!("Cannot sync {of}to {revision}: auto-sync currently set to {target}")
 }
 
 fn initiator(claims: Option<&Claims>) -> Initiator {

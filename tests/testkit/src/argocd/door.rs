@@ -36,12 +36,14 @@ fn admit(client: &TcpStream, behind: SocketAddr) -> io::Result<()> {
         format!("?{}", head.query)
     };
     let host = head.header("host").unwrap_or_default();
-    let path = &head.path;
+    let to = format!("https://{host}{}{query}", head.path);
+    let body = format!("<a href=\"{to}\">Temporary Redirect</a>.\n\n");
     let mut client = client;
     write!(
         client,
-        "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://{host}{path}{query}\r\n\
-         Content-Length: 0\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}\r\nContent-Type: text/html; charset=utf-8\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     )?;
     client.shutdown(Shutdown::Write)
 }

@@ -1,15 +1,12 @@
 //! What goes wrong on the way.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::world::World;
 use crate::stub::Reply;
 
 /// What is done to a request.
 pub enum Fault {
-    /// Waits before the request is looked at.
-    Delay(Duration),
     /// Changes the world before the request is looked at: the way to lose a race.
     Before(Box<dyn FnOnce(&mut World) + Send>),
     /// Does something else and closes the connection before the effect.
@@ -18,10 +15,6 @@ pub enum Fault {
     Instead(Reply),
     /// Does what is asked and answers this; [`Reply::hangup`] closes the connection after the effect.
     After(Reply),
-    /// Does what is asked and sends the answer byte by byte with this pause.
-    Drip(Duration),
-    /// Does what is asked and closes the connection before the last byte of the answer.
-    CutShort,
 }
 
 /// A fault that waits for its request.

@@ -2,6 +2,18 @@
 
 use serde_json::{Value, json};
 
+use super::status::HealthCode;
+
+/// Kinds of which Argo CD tells how they are; the others are simply there. Source: `gitops-engine/pkg/health`.
+const WITH_HEALTH: &[&str] = &[
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "Service",
+    "Rollout",
+];
+
 /// What Kubernetes calls an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -10,6 +22,16 @@ pub(super) struct Identity {
     kind: String,
     namespace: String,
     name: String,
+}
+
+/// What a sync did with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Created,
+    Configured,
+    Unchanged,
+    Pruned,
+    PruneSkipped,
 }
 
 impl Identity {
@@ -31,44 +53,123 @@ impl Identity {
         }
     }
 
+    /// Reads a hook such as `batch/Job/migrate`.
+    pub(super) fn of_hook(hook: &str) -> Self {
+        let mut parts = hook.splitn(3, '/').map(str::to_owned);
+        let mut part = || parts.next().unwrap_or_default();
+        Self {
+            group: part(),
+            kind: part(),
+            name: part(),
+            version: "v1".to_owned(),
+            namespace: "shop".to_owned(),
+        }
+    }
+
     /// Tells whether it is one of the objects that an operation is limited to.
     pub(super) fn is_among(&self, resources: &[Value]) -> bool {
-        resources.iter().any(|resource| {
-            resource["kind"] == self.kind
-                && resource["name"] == self.name
-                && resource["group"].as_str().unwrap_or_default() == self.group
-        })
+        resources.iter().any(|resource| self.is(resource))
+    }
+
+    /// Tells whether it is the object that a value names.
+    pub(super) fn is(&self, resource: &Value) -> bool {
+        resource["kind"] == self.kind
+            && resource["name"] == self.name
+            && resource["group"].as_str().unwrap_or_default() == self.group
+    }
+
+    /// Tells whether Argo CD says how it is.
+    pub(super) fn has_health(&self) -> bool {
+        WITH_HEALTH.contains(&self.kind.as_str())
     }
 
     /// Returns it as an operation is limited to it.
     pub(super) fn selector(&self) -> Value {
-        json!({ "group": self.group, "kind": self.kind, "namespace": self.namespace, "name": self.name })
+        let mut selector = json!({ "kind": self.kind, "name": self.name });
+        if !self.group.is_empty() {
+            selector["group"] = json!(self.group);
+        }
+        selector
     }
 
-    /// Returns it as the result of a sync shows it.
-    pub(super) fn result(&self) -> Value {
-        let mut result = self.selector();
-        result["version"] = json!(self.version);
-        result["status"] = json!("Synced");
-        result["message"] = json!(format!(
-            "{}/{} configured",
-            self.kind.to_lowercase(),
-            self.name
-        ));
-        result["hookPhase"] = json!("Running");
-        result["syncPhase"] = json!("Sync");
+    /// Returns it as the result of a sync shows it. `text` is its manifest.
+    pub(super) fn result(&self, text: &str, done: Done, phase: &str) -> Value {
+        let kind = self.kind.to_lowercase();
+        let dot = if self.group.is_empty() { "" } else { "." };
+        let (group, name) = (&self.group, &self.name);
+        let told = |verb: &str| format!("{kind}{dot}{group}/{name} {verb}");
+        let (status, message, phase) = match done {
+            Done::Created => ("Synced", told("created"), phase),
+            Done::Configured => ("Synced", told("configured"), phase),
+            Done::Unchanged => ("Synced", told("unchanged"), phase),
+            Done::Pruned => ("Pruned", "pruned".to_owned(), "Succeeded"),
+            Done::PruneSkipped => {
+                let message = "ignored (requires pruning)".to_owned();
+                ("PruneSkipped", message, "Succeeded")
+            }
+        };
+        let mut result = self.outcome(status, &message, phase, "Sync");
+        let images = images(std::iter::once(text));
+        if !images.is_empty() {
+            result["images"] = json!(images);
+        }
         result
+    }
+
+    /// Returns it, a hook that failed, as the result of a sync shows it.
+    pub(super) fn failed_hook(&self, kind: &str, message: &str) -> Value {
+        let mut result = self.outcome("Synced", message, "Failed", kind);
+        result["hookType"] = json!(kind);
+        result["images"] = json!([format!("registry.example/{}", self.name)]);
+        result
+    }
+
+    fn outcome(&self, status: &str, message: &str, hook_phase: &str, sync_phase: &str) -> Value {
+        json!({
+            "group": self.group,
+            "version": self.version,
+            "kind": self.kind,
+            "namespace": self.namespace,
+            "name": self.name,
+            "status": status,
+            "message": message,
+            "hookPhase": hook_phase,
+            "syncPhase": sync_phase,
+        })
     }
 
     /// Returns it as the status of an application shows it.
     pub(super) fn status(&self, is_synced: bool, requires_pruning: bool) -> Value {
         let mut status = self.selector();
         status["version"] = json!(self.version);
+        status["namespace"] = json!(self.namespace);
         status["status"] = json!(if is_synced { "Synced" } else { "OutOfSync" });
         if requires_pruning {
             status["requiresPruning"] = json!(true);
         }
         status
+    }
+
+    /// Says of it, in the status of an application, how it is; what says so already stays.
+    pub(super) fn tell_health(&self, status: &mut Value, health: HealthCode) {
+        if !self.has_health() || !status["health"].is_null() {
+            return;
+        }
+        status["health"] = json!({ "status": health });
+        let message = match health {
+            HealthCode::Progressing => "Waiting for rollout to finish".to_owned(),
+            HealthCode::Degraded => {
+                format!(
+                    "{} {:?} exceeded its progress deadline",
+                    self.kind, self.name
+                )
+            }
+            HealthCode::Healthy
+            | HealthCode::Suspended
+            | HealthCode::Missing
+            | HealthCode::Unknown => return,
+        };
+        status["health"]["message"] = json!(message);
     }
 }
 

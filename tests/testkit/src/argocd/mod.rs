@@ -12,7 +12,7 @@
 //! | `repository.rs`, `manifest.rs` | what is deployed |
 //! | `windows.rs`, `owner.rs`, `clock.rs` | when nobody may deploy, what puts the spec back, how long things take |
 //! | `auth.rs`, `rbac.rs` | who speaks, and who may do what |
-//! | `routes.rs`, `deeds.rs`, `specs.rs`, `patch.rs`, `requests.rs`, `refusal.rs` | the API |
+//! | `routes.rs`, `deeds.rs`, `specs.rs`, `requests.rs`, `refusal.rs` | the API |
 //! | `setup.rs`, `server.rs` | how a test starts and holds the server |
 //! | `serve.rs`, `door.rs`, `faults.rs` | HTTP, TLS, the controller in the background, and what goes wrong on the way |
 //!
@@ -30,7 +30,6 @@ mod faults;
 mod manifest;
 mod operation;
 mod owner;
-mod patch;
 mod rbac;
 mod refusal;
 mod repository;
@@ -45,7 +44,7 @@ mod status;
 mod windows;
 mod world;
 
-pub use application::{Application, LiveObject, Trouble};
+pub use application::{Application, LiveObject, PostSync, Trouble};
 pub use auth::{Account, Auth};
 pub use clock::Pace;
 pub use faults::Fault;

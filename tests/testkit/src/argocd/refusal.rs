@@ -7,7 +7,6 @@ use super::routes::Answer;
 /// A gRPC status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
-    Unknown,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -27,7 +26,6 @@ impl Code {
     /// Returns the number that gRPC gives it, and the HTTP status that the gateway makes of it.
     fn numbers(self) -> (u8, u16) {
         match self {
-            Self::Unknown => (2, 500),
             Self::InvalidArgument => (3, 400),
             Self::NotFound => (5, 404),
             Self::PermissionDenied => (7, 403),

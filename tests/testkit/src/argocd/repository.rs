@@ -1,4 +1,4 @@
-//! What applications are made from: the bare repository, and charts.
+//! What applications are made from: bare repositories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid, TreeWalkMode, TreeWalkResult};
 use super::spec::Source;
 use crate::git::GitRepo;
 
-/// What the controller and the server see of git and of charts.
+/// What the controller and the server see of git.
 #[derive(Debug)]
 pub struct Repository {
     /// The bare repository, which is the truth.
@@ -16,8 +16,6 @@ pub struct Repository {
     pub url: String,
     /// Other bare repositories, by what applications call them.
     pub others: BTreeMap<String, GitRepo>,
-    /// Versions of charts by name, and what each renders to.
-    pub charts: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether nothing can be read at present.
     pub is_unreachable: bool,
     /// Revisions whose manifests cannot be rendered.
@@ -32,7 +30,7 @@ pub(super) struct Target {
     pub(super) revision: String,
 }
 
-/// Objects by the path of their file, or the name of their chart.
+/// Objects by the path of their file.
 pub(super) type Targets = BTreeMap<String, Target>;
 
 impl Repository {
@@ -41,31 +39,18 @@ impl Repository {
             repo,
             url: url.to_owned(),
             others: BTreeMap::new(),
-            charts: BTreeMap::new(),
             is_unreachable: false,
             unrenderable: BTreeSet::new(),
         }
     }
 
-    /// Publishes a version of a chart. The greatest in the order of text is what `*` stands for.
-    pub fn publish_chart(&mut self, chart: &str, version: &str, text: &str) {
-        self.charts
-            .entry(chart.to_owned())
-            .or_default()
-            .insert(version.to_owned(), text.to_owned());
-    }
-
-    /// Returns the commit or the version that `revision` means for a source; empty means the source's own.
+    /// Returns the commit that `revision` means for a source; empty means the source's own.
     pub(super) fn resolve(&self, source: &Source, revision: &str) -> Result<String, String> {
         let wanted = if revision.is_empty() {
             source.wanted()
         } else {
             revision
         };
-        if !source.chart.is_empty() {
-            self.reach(source)?;
-            return self.chart_version(source, wanted);
-        }
         // A whole commit id stands for itself: nobody is asked.
         if wanted.len() == 40 && Oid::from_str(wanted).is_ok() {
             return Ok(wanted.to_owned());
@@ -79,6 +64,19 @@ impl Repository {
             .and_then(|object| object.peel_to_commit())
             .map_err(|_| unknown())?;
         Ok(object.id().to_string())
+    }
+
+    /// Returns with what a source is rendered at a revision.
+    pub(super) fn source_type(&self, source: &Source, revision: &str) -> &'static str {
+        let is_kustomized = || {
+            let file = format!("{}/kustomization.yaml", source.path.trim_matches('/'));
+            let repo = self.repo_of(source);
+            repo.is_some_and(|repo| repo.file_at(revision, &file).is_some())
+        };
+        match source.kustomize.is_some() || is_kustomized() {
+            true => "Kustomize",
+            false => "Directory",
+        }
     }
 
     /// Renders sources at revisions that are resolved already.
@@ -107,34 +105,17 @@ impl Repository {
             revision: revision.to_owned(),
         };
         let mut targets = Targets::new();
-        if !source.chart.is_empty() {
-            let version = self.chart_version(source, revision)?;
-            let text = self.charts[&source.chart][&version].clone();
-            targets.insert(source.chart.clone(), target(text));
-        } else if !source.path.is_empty() {
+        if !source.path.is_empty() {
             for (path, text) in self.files(source, revision)? {
                 targets.insert(path, target(text));
             }
         }
         let parameters = [&source.helm, &source.kustomize, &source.plugin];
         for parameters in parameters.into_iter().flatten() {
-            let name = format!("{}{}#parameters", source.path, source.chart);
+            let name = format!("{}#parameters", source.path);
             targets.insert(name, target(parameters.to_string()));
         }
         Ok(targets)
-    }
-
-    fn chart_version(&self, source: &Source, wanted: &str) -> Result<String, String> {
-        let versions = self.charts.get(&source.chart);
-        let found = match (versions, wanted) {
-            (Some(versions), "*" | "HEAD") => versions.keys().next_back(),
-            (Some(versions), version) => {
-                versions.get_key_value(version).map(|(version, _)| version)
-            }
-            (None, _) => None,
-        };
-        let none = || format!("chart {} version {wanted} not found", source.chart);
-        found.cloned().ok_or_else(none)
     }
 
     fn reach(&self, source: &Source) -> Result<(), String> {
@@ -144,9 +125,8 @@ impl Repository {
                 "failed to list refs: Get \"{url}/info/refs?service=git-upload-pack\": dial tcp: connect: connection refused"
             ));
         }
-        let is_known = self.repo_of(source).is_some() || !source.chart.is_empty();
-        is_known
-            .then_some(())
+        let repo = self.repo_of(source);
+        repo.map(drop)
             .ok_or_else(|| format!("repository not accessible: {url}: not found"))
     }
 
@@ -162,8 +142,13 @@ impl Repository {
     /// Returns every file below a source's folder with its text.
     fn files(&self, source: &Source, revision: &str) -> Result<Vec<(String, String)>, String> {
         let folder = &source.path;
-        let failed =
-            |_| format!("failed to checkout revision {revision}: fatal: unable to read tree");
+        let failed = |_| {
+            format!(
+                "failed to initialize repository resources: rpc error: code = Internal desc = Failed to checkout \
+                 revision {revision}: `git fetch origin {revision} --tags --force --prune` failed exit status 128: \
+                 fatal: remote error: upload-pack: not our ref {revision}"
+            )
+        };
         let repo = self
             .repo_of(source)
             .ok_or_else(|| format!("repository not accessible: {}", source.repo_url))?;
@@ -182,6 +167,7 @@ impl Repository {
         below
             .walk(TreeWalkMode::PreOrder, |parent, entry| {
                 if entry.kind() == Some(ObjectType::Blob)
+                    && entry.name() != Ok("kustomization.yaml")
                     && let Ok(blob) = repository.find_blob(entry.id())
                 {
                     let path = format!("{folder}/{parent}{}", entry.name().unwrap_or_default());

@@ -54,22 +54,6 @@ impl<'a> ApiRequest<'a> {
         found.map_or("", |(_, value)| value)
     }
 
-    /// Returns the only value of `project`; several are refused.
-    pub(super) fn project(&self) -> Result<&str, Refusal> {
-        let several = self
-            .parameters
-            .iter()
-            .filter(|(name, _)| name == "project")
-            .count()
-            > 1;
-        if several {
-            let message =
-                "multiple projects specified - the get endpoint accepts either zero or one project";
-            return Err(Refusal::invalid(message));
-        }
-        Ok(self.parameter("project"))
-    }
-
     /// Returns the body as JSON; an empty one is an empty object.
     pub(super) fn json(&self) -> Result<Value, Refusal> {
         if self.body.iter().all(u8::is_ascii_whitespace) {

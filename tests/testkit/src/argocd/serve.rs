@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::application::Application;
 use super::faults::Fault;
@@ -70,7 +69,6 @@ impl Shared {
     pub(super) fn play(&self, request: &Request) -> Reply {
         let path = match request.path().strip_prefix(&self.root_path) {
             Some(path) if path.starts_with('/') => path,
-            _ if request.path() == "/healthz" => "/healthz",
             _ => return Reply::text(404, "404 page not found\n"),
         };
         let request = ApiRequest::new(request, path);
@@ -89,12 +87,6 @@ impl Shared {
             Some(Fault::After(reply)) => {
                 self.begin(&request);
                 reply
-            }
-            Some(Fault::Drip(pause)) => self.answer(&request, number).dripping(pause),
-            Some(Fault::CutShort) => self.answer(&request, number).cut_short(),
-            Some(Fault::Delay(delay)) => {
-                self.linger(delay);
-                self.answer(&request, number)
             }
             Some(Fault::Before(action)) => {
                 action(&mut self.world());
@@ -141,12 +133,6 @@ impl Shared {
         world
             .apps
             .get(key)
-            .map(|app| Answer::json(200, &app.to_json()))
-    }
-
-    /// Waits a while, or until the server stops.
-    fn linger(&self, delay: Duration) {
-        let waits = |_: &mut World| !self.is_stopping();
-        drop(self.stopped.wait_timeout_while(self.world(), delay, waits));
+            .map(|app| Answer::json(200, &app.shown(world.now(), &world.pace)))
     }
 }

@@ -283,6 +283,7 @@ impl World {
         let mut operation = Operation {
             sync: SyncOperation {
                 revision: revision.to_owned(),
+                source: (!app.spec.is_multi_source()).then(|| app.spec.only_source()),
                 sources: app.spec.sources.clone(),
                 ..SyncOperation::default()
             },

@@ -1,7 +1,5 @@
 //! How a server is to be.
 
-use std::time::Duration;
-
 use super::clock::{Clock, Pace};
 use super::server::ArgoServer;
 use crate::git::GitRepo;
@@ -32,19 +30,6 @@ impl Setup {
         }
     }
 
-    /// A server whose time stands still until a test moves it, and whose controller does at once all there is to do at
-    /// that time.
-    pub fn attended() -> Self {
-        Self {
-            steps_by_itself: true,
-            pace: Pace {
-                tick: Duration::from_millis(1),
-                ..Pace::REAL
-            },
-            ..Self::driven()
-        }
-    }
-
     /// A server that follows the real time, with a controller that makes a step each tick.
     pub fn live(pace: Pace) -> Self {
         Self {
@@ -55,7 +40,7 @@ impl Setup {
         }
     }
 
-    /// Puts everything but `/healthz` below a path such as `/argo`.
+    /// Puts everything below a path such as `/argo`.
     pub fn below(mut self, root_path: &str) -> Self {
         root_path
             .trim_end_matches('/')

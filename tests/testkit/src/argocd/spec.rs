@@ -216,16 +216,6 @@ impl Source {
         }
     }
 
-    /// Returns a version of a chart.
-    pub fn chart(repo_url: &str, chart: &str, version: &str) -> Self {
-        Self {
-            repo_url: repo_url.to_owned(),
-            chart: chart.to_owned(),
-            target_revision: version.to_owned(),
-            ..Self::default()
-        }
-    }
-
     /// Returns what is deployed if nobody names a revision.
     pub fn wanted(&self) -> &str {
         if self.target_revision.is_empty() {

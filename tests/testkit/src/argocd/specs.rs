@@ -1,44 +1,13 @@
 //! Changing what is wanted of an application.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::application::Application;
-use super::patch;
 use super::rbac::Key;
-use super::refusal::{Code, Refusal};
+use super::refusal::Refusal;
 use super::requests::{ApiRequest, read};
 use super::spec::Spec;
 use super::world::World;
-
-/// The parts of an application that a request can change; `operation` and `status` are not among them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Stored {
-    metadata: Metadata,
-    spec: Value,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-    finalizers: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PatchRequest {
-    patch: Option<String>,
-    patch_type: Option<String>,
-    app_namespace: String,
-    project: String,
-}
-
-const PATCH_FIELDS: &[&str] = &["patch", "patchType", "appNamespace", "project", "name"];
 
 impl World {
     pub(super) fn put_spec(
@@ -53,65 +22,6 @@ impl World {
         app.spec = spec;
         app.touch();
         Ok(json!(app.spec))
-    }
-
-    pub(super) fn put_application(
-        &mut self,
-        request: &ApiRequest<'_>,
-        name: &str,
-    ) -> Result<Value, Refusal> {
-        let wanted = request.json()?;
-        let key = self.key_of(request, "update", name)?;
-        self.store(&key, wanted, request.parameter("validate") != "false")
-    }
-
-    pub(super) fn patch_application(
-        &mut self,
-        request: &ApiRequest<'_>,
-        name: &str,
-    ) -> Result<Value, Refusal> {
-        let asked: PatchRequest = self.decode(request.json()?, PATCH_FIELDS)?;
-        let text = asked.patch.ok_or_else(|| Refusal::missing("patch"))?;
-        let kind = asked
-            .patch_type
-            .ok_or_else(|| Refusal::missing("patchType"))?;
-        let claims = self.claims(request)?;
-        let key = self.find(
-            claims.as_ref(),
-            "update",
-            &asked.project,
-            &asked.app_namespace,
-            name,
-        )?;
-        let broken = |why: String| Refusal::new(Code::Unknown, why);
-        let change: Value =
-            serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
-        let mut app = self.apps[&key].to_json();
-        match kind.as_str() {
-            "json" | "" => patch::apply(&mut app, &change).map_err(broken)?,
-            "merge" => patch::merge(&mut app, &change),
-            other => {
-                let message = format!("Patch type '{other}' is not supported");
-                return Err(Refusal::invalid(message));
-            }
-        }
-        self.store(&key, app, true)
-    }
-
-    /// Stores what can be changed of a whole application. Nothing is compared with what was read before: the last
-    /// writer wins.
-    fn store(&mut self, key: &Key, whole: Value, validates: bool) -> Result<Value, Refusal> {
-        let Stored { metadata, spec } =
-            self.decode(whole, &["metadata", "spec", "status", "operation"])?;
-        let spec = self.read_spec(spec)?;
-        self.check(key, &spec, validates)?;
-        let app = self.apps.get_mut(key).expect("found a moment ago");
-        app.spec = spec;
-        app.labels = metadata.labels;
-        app.annotations = metadata.annotations;
-        app.finalizers = metadata.finalizers;
-        app.touch();
-        Ok(app.to_json())
     }
 
     fn read_spec(&mut self, value: Value) -> Result<Spec, Refusal> {

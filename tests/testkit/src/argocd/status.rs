@@ -37,6 +37,9 @@ pub struct Status {
     /// Which kind of tool renders it.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub source_type: &'static str,
+    /// The same for several sources.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub source_types: Vec<&'static str>,
     /// The images that run.
     pub summary: Summary,
 }

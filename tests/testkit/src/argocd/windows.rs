@@ -53,11 +53,8 @@ impl SyncWindow {
             WindowKind::Allow => "allow",
             WindowKind::Deny => "deny",
         };
-        let mut window = json!({ "kind": kind, "schedule": "0 8 * * *", "duration": "4h" });
-        if self.manual_sync {
-            window["manualSync"] = json!(true);
-        }
-        window
+        let is_manual = self.manual_sync;
+        json!({ "kind": kind, "schedule": "* * * * *", "duration": "1h", "manualSync": is_manual })
     }
 }
 

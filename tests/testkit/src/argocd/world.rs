@@ -36,8 +36,6 @@ pub struct World {
     pub sync_timeout: Option<Duration>,
     /// How many of the next reads of an application fail.
     pub failing_reads: usize,
-    /// Whether a sync to a foreign revision needs the right `override`.
-    pub requires_override: bool,
     /// Whether a rollback needs the right `rollback` in place of `sync`.
     pub enforces_rollback_right: bool,
     pub(super) clock: Clock,
@@ -59,7 +57,6 @@ impl World {
             is_controller_down: false,
             sync_timeout: None,
             failing_reads: 0,
-            requires_override: false,
             enforces_rollback_right: false,
             clock,
             apps: BTreeMap::new(),
