@@ -279,7 +279,7 @@ impl Git {
             // libgit2 reads the shallow boundary only when it opens a repository.
             let repo = Repository::open(folder.content()).map_err(library)?;
             let is_deepest = Some(&depth) == DEPTHS.last();
-            match walk::walk(&repo, &self.settings, want, is_deepest)? {
+            match walk::walk(&repo, &self.settings, want, is_deepest, session.deadline())? {
                 Walked::NeedsDepth => {}
                 Walked::Seen {
                     tip,

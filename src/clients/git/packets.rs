@@ -124,7 +124,11 @@ impl<'session> Packets<'session> {
         self.body.deadline()
     }
 
+    /// Looks at the clock each time: many packets may come at once, and each of them is worked on.
     fn raw(&mut self) -> Result<Packet<'_>, GitFault> {
+        if self.deadline().is_over() {
+            return Err(GitFault::Deadline);
+        }
         self.read(4)?;
         let length = std::str::from_utf8(&self.line)
             .ok()

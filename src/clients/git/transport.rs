@@ -132,6 +132,11 @@ impl GitSession {
         }
     }
 
+    /// Returns when the conversation ends at the latest.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// Returns the time that is left.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use super::error::{GitFault, library};
 use super::ignore::DeployedContents;
 use super::revision::{Resolved, Search};
 use super::settings::{GitSettings, Want};
+use crate::clients::http::Deadline;
 
 /// A commit that changed the watched paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(super) fn walk(
     settings: &GitSettings,
     want: &Want,
     is_deepest: bool,
+    deadline: Deadline,
 ) -> Result<Walked, GitFault> {
     let tip = tip(repo, &settings.branch)?;
     let mut contents = DeployedContents::new(repo, &settings.ignore);
@@ -74,6 +76,10 @@ pub(super) fn walk(
     let mut commit = tip.clone();
     let mut here = tip_state;
     let end = loop {
+        // A server can make each commit take long: by folders with very many files.
+        if deadline.is_over() {
+            return Err(GitFault::Deadline);
+        }
         seen.look_at(&commit, &here);
         if seen.is_enough() {
             break WalkEnd::Enough;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bounds;
+mod caps;
 mod corners;
 mod depth;
 mod faults;
