@@ -295,9 +295,9 @@ async fn deployments(
     };
     let snapshot = snapshot?;
     let timeline = seen(&snapshot, watch, git);
-    let timeline = match &app {
-        Some(app) => observe::joined(timeline, &snapshot, app),
-        None => timeline,
+    let timeline = match (&app, &service.config.gitops) {
+        (Some(app), Some(gitops)) => observe::joined(timeline, &snapshot, app, &gitops.git),
+        (None, _) | (_, None) => timeline,
     };
     Ok((BranchReading::Known(timeline), Some(snapshot), app))
 }

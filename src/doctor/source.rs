@@ -5,6 +5,7 @@ use url::Url;
 use super::finding::Finding;
 use crate::clients::argocd::{Application, ApplicationSource};
 use crate::config::{Config, GitopsConfig};
+use crate::observe::{Followed, followed, not_followed, revision_of};
 
 const SOURCE: &str = "argocd source";
 
@@ -12,68 +13,54 @@ const SOURCE: &str = "argocd source";
 pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
     let gitops = config.gitops.as_ref()?;
     let tried = "compare the application's source with GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH";
-    let repo = &gitops.git.url;
-    let all = app.sources.all();
-    if all.is_empty() {
-        return Some(Finding::warning(
-            SOURCE,
-            tried,
-            "the application names no source that can be read",
-            "look at spec.source of the application",
-        ));
+    if let Some(why) = not_followed(app, &gitops.git) {
+        let (found, remedy) = why.rsplit_once("; ").unwrap_or((&why, ""));
+        return Some(Finding::problem(SOURCE, tried, found, remedy));
     }
-    let from_repo = |source: &&ApplicationSource| is_same_repository(&source.repo_url, repo);
-    let ours: Vec<&ApplicationSource> = all.iter().filter(from_repo).collect();
-    if ours.is_empty() {
-        return Some(Finding::warning(
+    Some(match followed(app, &gitops.git) {
+        Followed::AnotherAddress(source) => Finding::warning(
             SOURCE,
             tried,
             format!(
                 "it deploys from {}, not from GITOPS_REPO",
-                shown(&all[0].repo_url)
+                shown(&source.repo_url)
             ),
             "name the repository that the application deploys: a revert elsewhere changes nothing",
-        ));
-    }
-    let followed = ours.iter().find(|source| follows(source, gitops));
-    Some(match followed {
-        None => Finding::warning(
-            SOURCE,
-            tried,
-            format!(
-                "it follows {} and not GITOPS_BRANCH ({})",
-                ours[0].target_revision.as_deref().unwrap_or("HEAD"),
-                gitops.git.branch
-            ),
-            "name the branch that the application follows: a revert elsewhere changes nothing",
         ),
-        Some(_) if !ours.iter().any(|source| is_watched(source, gitops)) => Finding::warning(
+        Followed::Yes(source) if !watches_one(app, gitops) => Finding::warning(
             SOURCE,
             tried,
             format!(
                 "it deploys {}, which is in none of GITOPS_PATH",
-                ours[0].path.as_deref().unwrap_or("the whole repository")
+                source.path.as_deref().unwrap_or("the whole repository")
             ),
             "add the path of the application to GITOPS_PATH: what is outside is not put back",
         ),
-        Some(source) => Finding::ok(
+        Followed::Yes(source) => Finding::ok(
             SOURCE,
             tried,
             format!(
                 "it deploys {} at {}",
                 source.path.as_deref().unwrap_or("the whole repository"),
-                source.target_revision.as_deref().unwrap_or("HEAD")
+                revision_of(source)
             ),
+        ),
+        Followed::Elsewhere(_)
+        | Followed::Hydrated
+        | Followed::Charts(_)
+        | Followed::Unknown => Finding::warning(
+            SOURCE,
+            tried,
+            "the application names no source that can be read",
+            "look at spec.source of the application",
         ),
     })
 }
 
-/// Tells whether a source follows the branch. `HEAD` stands for the default branch, which may be it.
-fn follows(source: &ApplicationSource, gitops: &GitopsConfig) -> bool {
-    match source.target_revision.as_deref() {
-        None | Some("HEAD") => true,
-        Some(wanted) => wanted.strip_prefix("refs/heads/").unwrap_or(wanted) == gitops.git.branch,
-    }
+/// Tells whether a source of the repository lies in a watched path.
+fn watches_one(app: &Application, gitops: &GitopsConfig) -> bool {
+    let mut all = app.sources.all().iter();
+    all.any(|source| source.chart.is_none() && is_watched(source, gitops))
 }
 
 /// Tells whether a watched path holds the source's path, or lies within it.
@@ -87,31 +74,6 @@ fn is_watched(source: &ApplicationSource, gitops: &GitopsConfig) -> bool {
     paths.any(|path| is_within(own, path) || is_within(path, own))
 }
 
-/// Tells whether two addresses lead to one repository, however they are written: over HTTPS or SSH, with or without
-/// `.git`.
-fn is_same_repository(one: &str, other: &Url) -> bool {
-    let other = (host(other), place(other.path()));
-    match Url::parse(one) {
-        Ok(url) if url.has_host() => (host(&url), place(url.path())) == other,
-        // As in git@github.com:acme/deploy.git.
-        Ok(_) | Err(_) => one.split_once(':').is_some_and(|(user, path)| {
-            let name = user.rsplit('@').next().unwrap_or(user);
-            (name.to_ascii_lowercase(), place(path)) == other
-        }),
-    }
-}
-
-fn host(url: &Url) -> String {
-    url.host_str().unwrap_or_default().to_ascii_lowercase()
-}
-
-fn place(path: &str) -> String {
-    let path = path.trim_matches('/');
-    path.strip_suffix(".git")
-        .unwrap_or(path)
-        .to_ascii_lowercase()
-}
-
 /// Returns an address without user info, which may be a token.
 fn shown(address: &str) -> String {
     match Url::parse(address) {
@@ -119,7 +81,8 @@ fn shown(address: &str) -> String {
             let port = url
                 .port()
                 .map_or_else(String::new, |port| format!(":{port}"));
-            format!("{}://{}{port}{}", url.scheme(), host(&url), url.path())
+            let host = url.host_str().unwrap_or_default();
+            format!("{}://{host}{port}{}", url.scheme(), url.path())
         }
         Ok(_) | Err(_) => address.rsplit('@').next().unwrap_or_default().to_owned(),
     }
@@ -128,29 +91,6 @@ fn shown(address: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_repository_has_many_spellings() {
-        let url = Url::parse("https://github.com/acme/deploy.git").expect("a URL");
-        for same in [
-            "https://github.com/acme/deploy",
-            "https://github.com/Acme/deploy.git/",
-            "https://x:token@GitHub.com/acme/deploy.git",
-            "ssh://git@github.com:22/acme/deploy.git",
-            "git@github.com:acme/deploy.git",
-        ] {
-            assert!(is_same_repository(same, &url), "{same}");
-        }
-        for other in [
-            "https://github.com/acme/other",
-            "https://example.com/acme/deploy.git",
-            "git@example.com:acme/deploy.git",
-            "acme/deploy",
-            "",
-        ] {
-            assert!(!is_same_repository(other, &url), "{other}");
-        }
-    }
 
     #[test]
     fn an_address_is_shown_without_its_token() {

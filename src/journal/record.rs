@@ -215,6 +215,9 @@ pub struct ArgoOperation {
     pub entry: Option<HistoryTarget>,
     /// When it was asked for last, written down before it is sent.
     pub asked_at: Option<DateTime<Utc>>,
+    /// Whether Argo CD accepted what was asked for last: then it is not asked for again, whatever is seen of it.
+    #[serde(default)]
+    pub accepted: bool,
     /// Whether the operation that deployed the bad revision was told to end.
     pub terminated: bool,
 }

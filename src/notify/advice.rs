@@ -21,6 +21,9 @@ pub(super) fn next_step(reason: Reason) -> Option<&'static str> {
         Reason::AlreadyRolledBack => "find out who brought the bad revision back, and fix forward",
         Reason::IsARollback => "the rollback did not end the burn: look for another cause",
         Reason::DeploymentInProgress => "the next run looks again",
+        Reason::BranchNotFollowed => {
+            "let the application and GITOPS_BRANCH name the same branch; until then roll back by hand"
+        }
         Reason::BreakerOpen => {
             "look why the last rollback did not help; the next deployment closes the breaker"
         }

@@ -70,6 +70,7 @@ pub fn timeline(snapshot: &Snapshot) -> Timeline {
         source: crate::policy::Source::Git,
         witness: Witness::CommitDate,
         unsettled: None,
+        trouble: None,
         tip: snapshot.tip.clone(),
         tip_state: snapshot.tip_state.clone(),
         changes: snapshot

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use crate::clients::argocd::{Application, Deployment, HealthStatus, Initiator};
-use crate::clients::git::{PathChange, Snapshot};
-use crate::policy::{Change, End, Lived, Source, Timeline, Witness, short};
+use super::followed::not_followed;
+use crate::clients::argocd::{Application, Deployment, HealthStatus, Initiator, SyncStatus};
+use crate::clients::git::{GitSettings, PathChange, Snapshot};
+use crate::policy::{Change, End, Lived, Source, Timeline, Unsettled, Witness, short};
 
 /// What Argo CD ran for a while: deployments of the same content, one after the other.
 struct LiveRun<'a> {
@@ -25,22 +26,36 @@ impl LiveRun<'_> {
 /// Gives the changes of the branch the times at which Argo CD deployed them, and leaves out those that it never
 /// deployed, or that something older replaced. What is older than its history keeps the time of its commit. Where the
 /// two disagree on what is live, the timeline is unsettled.
-pub fn joined(mut timeline: Timeline, snapshot: &Snapshot, app: &Application) -> Timeline {
+pub fn joined(
+    mut timeline: Timeline,
+    snapshot: &Snapshot,
+    app: &Application,
+    git: &GitSettings,
+) -> Timeline {
     timeline.source = Source::Argocd;
     timeline.witness = Witness::Argocd;
-    timeline.unsettled = under_way(app);
+    let not_followed = not_followed(app, git).map(Unsettled::NotFollowed);
+    timeline.unsettled = not_followed.or_else(|| under_way(app).map(Unsettled::UnderWay));
     let Some(deployments) = app.deployments() else {
-        timeline.unsettled = Some("Argo CD's history cannot be read".to_owned());
+        let why = "Argo CD's history cannot be read".to_owned();
+        timeline.unsettled.get_or_insert(Unsettled::UnderWay(why));
         return timeline;
     };
     let runs = runs(&deployments, snapshot);
-    if let Some(why) = disagreement(&timeline, runs.last(), app) {
+    if let Some(why) = disagreement(&timeline, snapshot, runs.last(), app) {
         // Nothing is rolled back now, and people see the branch as it is.
-        timeline.unsettled.get_or_insert(why);
+        timeline.unsettled.get_or_insert(Unsettled::UnderWay(why));
         return timeline;
     }
     date(&mut timeline.changes, &runs);
+    timeline.trouble = trouble(&deployments);
     timeline
+}
+
+/// Says how the operation of the newest deployment stands, where it did not succeed.
+fn trouble(deployments: &[Deployment]) -> Option<String> {
+    let trouble = deployments.last()?.trouble.as_ref()?;
+    Some(format!("its operation in Argo CD {trouble}"))
 }
 
 fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<LiveRun<'a>> {
@@ -115,7 +130,8 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
         },
         source: Source::Argocd,
         witness: Witness::Argocd,
-        unsettled: under_way(app),
+        unsettled: under_way(app).map(Unsettled::UnderWay),
+        trouble: trouble(&deployments),
         changes,
     })
 }
@@ -130,7 +146,8 @@ pub fn entry_of(
     let wanted = change_named(snapshot, revision)?;
     let found = deployments.iter().rev().find(|deployment| {
         let change = change_of(deployment, snapshot);
-        change.is_some_and(|change| change.state == wanted.state)
+        let is_wanted = change.is_some_and(|change| change.state == wanted.state);
+        is_wanted && deployment.newest_id().is_some()
     })?;
     Some((found.newest_id()?, found.revisions.clone()))
 }
@@ -171,7 +188,9 @@ fn under_way(app: &Application) -> Option<String> {
         .operation_state
         .as_ref()
         .is_some_and(|state| state.is_waiting_for_retry || state.retry_count.unwrap_or(0) > 0);
-    if app.operation.is_some() && !is_retrying {
+    // Its workloads run already: how they do is told by what they serve, and not by whether its hooks come to an end.
+    let is_live = app.unrecorded().is_some();
+    if app.operation.is_some() && !is_retrying && !is_live {
         let by = match app.operation.as_ref().map(|request| &request.by) {
             Some(Initiator::User(user)) => format!("by {user}"),
             Some(Initiator::Automated) => "by auto-sync".to_owned(),
@@ -193,9 +212,19 @@ fn under_way(app: &Application) -> Option<String> {
     }
 }
 
+/// Tells whether Argo CD compared what runs with the newest change and found no difference: a commit that renders
+/// nothing new is never deployed, and leaves no entry in the history.
+fn renders_the_same(newest: &Change, snapshot: &Snapshot, app: &Application) -> bool {
+    let is_at_rest = app.operation.is_none() && app.sync.status == SyncStatus::Synced;
+    let mut compared = app.sync.revisions.iter();
+    is_at_rest
+        && compared.any(|revision| snapshot.change_at(revision) == Some(newest.revision.as_str()))
+}
+
 /// Says how Argo CD and the branch disagree on what is live.
 fn disagreement(
     timeline: &Timeline,
+    snapshot: &Snapshot,
     live: Option<&LiveRun<'_>>,
     app: &Application,
 ) -> Option<String> {
@@ -214,11 +243,15 @@ fn disagreement(
             "Argo CD has {} deployed, which the branch does not know as far as it was read",
             short(&live.revisions.join(", "))
         )),
-        Some(change) if change.state != newest.state => Some(format!(
+        Some(change)
+            if change.state != newest.state && !renders_the_same(newest, snapshot, app) =>
+        {
+            Some(format!(
             "Argo CD has {} deployed and the branch holds {}: one of them is still to follow",
             short(&change.revision),
             short(&newest.revision)
-        )),
+        ))
+        }
         Some(_) => None,
     }
 }

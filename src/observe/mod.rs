@@ -5,6 +5,7 @@ mod budget;
 mod deployments;
 mod evidence;
 mod families;
+mod followed;
 mod grid;
 mod identity;
 mod metrics;
@@ -20,6 +21,7 @@ mod unjudged;
 
 pub use branch::{BRANCHES, branch, branch_back_to, commit_of, doings, timeline, tip};
 pub use deployments::{deployment_state, entry_of, joined, of_application};
+pub use followed::{Followed, followed, not_followed, revision_of};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use near::{KubeState, Near, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};

@@ -363,6 +363,7 @@ pub(super) fn timeline(changes: Vec<Change>) -> Timeline {
         source: Source::Git,
         witness: Witness::CommitDate,
         unsettled: None,
+        trouble: None,
         tip: "tip".to_owned(),
         tip_state: changes
             .first()

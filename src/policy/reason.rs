@@ -36,6 +36,8 @@ pub enum Reason {
     IsARollback,
     /// A deployment or an unverified rollback is under way.
     DeploymentInProgress,
+    /// The application does not deploy what the branch holds.
+    BranchNotFollowed,
     /// The last rollback is too recent.
     Cooldown,
     /// Too many rollbacks in an hour.
@@ -97,6 +99,7 @@ impl Reason {
             | Self::Conflict
             | Self::AlreadyRolledBack
             | Self::IsARollback
+            | Self::BranchNotFollowed
             | Self::BreakerOpen => Some(HoldKind::Lasting),
             Self::Disabled
             | Self::UnknownData

@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
+use super::reason::Reason;
 use super::trailer::RollbackMark;
 
 /// How long a service must have been watched before what was seen decides alone. Source: DESIGN, section 10.
@@ -123,9 +124,36 @@ pub struct Timeline {
     pub source: Source,
     /// From whom it is known what is live.
     pub witness: Witness,
-    /// Why it is not settled what is live, where it is not: something is being deployed, or the branch and Argo CD
-    /// disagree.
-    pub unsettled: Option<String>,
+    /// Why it is not settled what is live, where it is not.
+    pub unsettled: Option<Unsettled>,
+    /// What is to be said of the deployment of the newest change, where its operation did not succeed.
+    pub trouble: Option<String>,
+}
+
+/// Why it is not settled what is live, as a sentence each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsettled {
+    /// Something is being deployed, or the branch and Argo CD disagree: that passes.
+    UnderWay(String),
+    /// The application does not deploy what the branch holds, so nothing that is put back there would be deployed.
+    NotFollowed(String),
+}
+
+impl Unsettled {
+    /// Returns the reason code.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::UnderWay(_) => Reason::DeploymentInProgress,
+            Self::NotFollowed(_) => Reason::BranchNotFollowed,
+        }
+    }
+
+    /// Returns the sentence.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::UnderWay(why) | Self::NotFollowed(why) => why,
+        }
+    }
 }
 
 /// What is known of the branch when deciding.

@@ -82,6 +82,7 @@ pub(crate) async fn alone(
     let target = deployments
         .iter()
         .rev()
+        .filter(|deployment| deployment.newest_id().is_some())
         .find(|deployment| deployment.revisions.join("+") == plan.to);
     let Some((id, revisions)) = target.and_then(|it| Some((it.newest_id()?, it.revisions.clone())))
     else {
@@ -116,6 +117,7 @@ pub(crate) async fn alone(
             bad_revisions: bad,
             entry: Some(HistoryTarget { id, revisions }),
             asked_at: None,
+            accepted: false,
             terminated: false,
         }),
         auto_sync_before: match (&app.auto_sync, is_on) {

@@ -54,6 +54,13 @@ pub(crate) async fn prepare(
     let (Some(argo), Some(app)) = (&service.argo, app) else {
         return Ok(None);
     };
+    let gitops = service.config.gitops.as_ref();
+    if let Some(why) = gitops.and_then(|gitops| observe::not_followed(app, &gitops.git)) {
+        return Err(Stopped::Held {
+            reason: Reason::BranchNotFollowed,
+            why,
+        });
+    }
     let user = may_act(argo, app).await?;
     let may_go_first = may_roll_back_first(
         !matches!(app.auto_sync, AutoSync::Off(_) | AutoSync::Absent),
@@ -74,6 +81,7 @@ pub(crate) async fn prepare(
             .collect(),
         entry: entry.map(|(id, revisions)| HistoryTarget { id, revisions }),
         asked_at: None,
+        accepted: false,
         terminated: false,
     }))
 }
@@ -82,7 +90,8 @@ pub(crate) async fn prepare(
 /// committed it; and the one of them that is deployed, which may be older.
 pub(crate) fn bad_commits(snapshot: &Snapshot, from: &str, app: &Application) -> Vec<String> {
     let mut commits = snapshot.commits_with(from);
-    let live = app.history.as_ref().and_then(|history| history.last());
+    let deployments = app.deployments().unwrap_or_default();
+    let live = deployments.last();
     let older = commits.split_off(commits.len().min(MAX_BAD));
     let is_live = |commit: &String| live.is_some_and(|live| live.revisions.contains(commit));
     commits.extend(older.into_iter().find(is_live));

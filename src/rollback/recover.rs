@@ -196,6 +196,7 @@ fn is_still_to_be_deployed(
         bad_revisions: bad_commits(snapshot, &rollback.from, app),
         entry: None,
         asked_at: None,
+        accepted: false,
         terminated: false,
     });
 }
@@ -309,6 +310,7 @@ fn in_argocd(service: &Service<'_>, app: &Application, argo: &Argo, user: &str) 
                 revisions: deployment.revisions.clone(),
             }),
             asked_at: Some(at),
+            accepted: false,
             terminated: false,
         });
         found.push(rollback);

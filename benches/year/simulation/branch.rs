@@ -265,6 +265,7 @@ impl Branch {
             source: Source::Git,
             witness: Witness::CommitDate,
             unsettled: None,
+            trouble: None,
             tip: changes[0].revision.clone(),
             tip_state: changes[0].state.clone(),
             changes,

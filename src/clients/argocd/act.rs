@@ -41,9 +41,9 @@ impl Argo {
         })
     }
 
-    /// Has Argo CD sync the application, with hooks and today's settings, and removes nothing. With auto-sync on leave
-    /// the revision out: Argo CD follows its branch and refuses any other, even the same commit by its id. The note
-    /// travels with the operation and makes it known again.
+    /// Has Argo CD sync the application, with hooks and today's settings: its sync options and retries go with it by
+    /// themselves, pruning has to be asked for. With auto-sync on leave the revision out: Argo CD follows its branch and
+    /// refuses any other, even the same commit by its id. The note travels with the operation and makes it known again.
     ///
     /// # Errors
     /// Fails like [`Argo::roll_back`], and with [`ArgoFault::SyncWindow`] where a window forbids it.
@@ -51,9 +51,10 @@ impl Argo {
         &self,
         note: &Note,
         revision: Option<&str>,
+        prune: Prune,
     ) -> Result<Application, ArgoError> {
         let mut fields = vec![
-            ("prune", false.into()),
+            ("prune", (prune == Prune::Yes).into()),
             ("dryRun", false.into()),
             ("infos", json!([{"name": note.name, "value": note.value}])),
         ];

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::auto_sync::AutoSync;
 use super::history::{Deployment, HistoryEntry};
-use super::json::{integer, line, list, present, revisions, text, time};
-use super::operation::{OperationState, Requested};
+use super::json::{flag, integer, line, list, present, revisions, text, time};
+use super::operation::{OperationPhase, OperationState, Requested};
 use super::owner::{Owner, image_updater};
 use super::source::Sources;
 
@@ -34,6 +34,8 @@ pub struct Application {
     pub auto_sync: AutoSync,
     /// Where its manifests come from today.
     pub sources: Sources,
+    /// Whether a hydrator writes what it deploys (`spec.sourceHydrator`, since Argo CD 3.5).
+    pub is_hydrated: bool,
     /// How many history entries are kept, 10 where it does not say; 0 means none, and so no rollback.
     pub history_limit: Option<i64>,
     /// An operation that is asked for or under way.
@@ -50,6 +52,9 @@ pub struct Application {
     pub reconciled_at: Option<DateTime<Utc>>,
     /// What Argo CD complains of; nothing where it cannot be read.
     pub conditions: Option<Vec<Condition>>,
+    /// What differs from git, as kind and name, and whether it is there only to be pruned; nothing where it cannot be
+    /// read.
+    pub out_of_sync: Option<Vec<String>>,
     /// The Argo Rollouts among the application's resources; nothing where they cannot be read.
     pub rollouts: Option<Vec<ArgoRollout>>,
 }
@@ -151,6 +156,7 @@ impl Application {
                 AutoSync::Unknown
             },
             sources: Sources::read(spec),
+            is_hydrated: present(spec, "/sourceHydrator").is_some(),
             history_limit: match present(spec, "/revisionHistoryLimit") {
                 None => Some(DEFAULT_HISTORY_LIMIT),
                 Some(_) => integer(spec, "/revisionHistoryLimit"),
@@ -168,6 +174,7 @@ impl Application {
             },
             reconciled_at: time(status, "/reconciledAt"),
             conditions: list(status, "/conditions", Condition::read),
+            out_of_sync: out_of_sync(status),
             rollouts: rollouts(status),
         }
     }
@@ -195,6 +202,24 @@ impl Application {
             .is_some_and(OperationState::is_parked_by_window)
     }
 
+    /// Returns the operation that made a revision live and left no history entry: one that failed, hangs or is to be
+    /// tried again after its workloads were applied, as with a smoke test that fails after the sync.
+    pub fn unrecorded(&self) -> Option<&OperationState> {
+        let state = self.operation_state.as_ref()?;
+        let is_whole =
+            state.request.is_dry_run == Some(false) && state.request.is_selective == Some(false);
+        let recorded = self.history.as_ref()?.last();
+        let recorded_at = recorded.and_then(|entry| entry.deployed_at.or(entry.deploy_started_at));
+        let is_newer = recorded.is_none() || recorded_at? <= state.started_at?;
+        let has_succeeded = state.phase == OperationPhase::Succeeded;
+        // The entry of one that is about to succeed is written before its phase.
+        let is_recorded = recorded.is_some_and(|entry| {
+            entry.deploy_started_at == state.started_at && entry.revisions == state.resolved
+        });
+        let is_live = state.has_applied_workload && !state.resolved.is_empty();
+        (is_whole && is_newer && is_live && !has_succeeded && !is_recorded).then_some(state)
+    }
+
     /// Returns what was live one after the other, newest last. Syncs of the same revision from the same sources that
     /// follow one another are one deployment; one that came back later is another. Nothing where the history cannot be
     /// read.
@@ -206,6 +231,7 @@ impl Application {
                 Some(_) | None => deployments.push(Deployment::new(entry)),
             }
         }
+        deployments.extend(self.unrecorded().map(Deployment::of_operation));
         Some(deployments)
     }
 }
@@ -241,6 +267,21 @@ impl Condition {
             since: time(value, "/lastTransitionTime"),
         })
     }
+}
+
+/// Returns the names of what differs from git; hooks come and go.
+fn out_of_sync(status: &Value) -> Option<Vec<String>> {
+    let resources = list(status, "/resources", |resource| {
+        let differs = text(resource, "/status").as_deref() == Some("OutOfSync");
+        if !differs || flag(resource, "/hook") == Some(true) {
+            return Some(None);
+        }
+        let (kind, name) = (text(resource, "/kind")?, text(resource, "/name")?);
+        let is_pruned = flag(resource, "/requiresPruning") == Some(true);
+        let remark = if is_pruned { " (to be pruned)" } else { "" };
+        Some(Some(format!("{kind} {name}{remark}")))
+    })?;
+    Some(resources.into_iter().flatten().collect())
 }
 
 fn rollouts(status: &Value) -> Option<Vec<ArgoRollout>> {

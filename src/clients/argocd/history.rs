@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::json::{integer, revisions, time};
-use super::operation::Initiator;
+use super::operation::{Initiator, OperationState};
 use super::source::Sources;
 
 /// One full sync that succeeded, which means applied: bad releases are entries as well. Self-heal, selective syncs
@@ -28,7 +28,8 @@ pub struct HistoryEntry {
 /// A revision that went live, with every sync of the same that followed at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
-    /// The ids of its history entries, oldest first; there is at least one.
+    /// The ids of its history entries, oldest first; empty where its operation did not succeed, because that leaves
+    /// none.
     pub ids: Vec<i64>,
     /// The revision, or one for each source; empty where it is not known.
     pub revisions: Vec<String>,
@@ -40,6 +41,8 @@ pub struct Deployment {
     pub deployed_at: Option<DateTime<Utc>>,
     /// Who asked for its first sync.
     pub by: Initiator,
+    /// How its operation stands or ended, in words, where it did not succeed and its workloads run all the same.
+    pub trouble: Option<String>,
 }
 
 impl HistoryEntry {
@@ -65,10 +68,24 @@ impl Deployment {
             deploy_started_at: entry.deploy_started_at,
             deployed_at: entry.deployed_at,
             by: entry.by.clone(),
+            trouble: None,
         }
     }
 
-    /// Returns the id of its newest entry: the one that stays in the history for longest.
+    /// Returns what an operation made live that left no entry.
+    pub(super) fn of_operation(state: &OperationState) -> Self {
+        Self {
+            ids: Vec::new(),
+            revisions: state.resolved.clone(),
+            sources: state.applied_sources.clone(),
+            deploy_started_at: state.started_at,
+            deployed_at: None,
+            by: state.request.by.clone(),
+            trouble: Some(state.in_words()),
+        }
+    }
+
+    /// Returns the id of its newest entry: the one that stays in the history for longest; nothing where it left none.
     pub fn newest_id(&self) -> Option<i64> {
         self.ids.last().copied()
     }

@@ -9,6 +9,15 @@ use super::source::Sources;
 /// What the message of an operation says that waits for a sync window.
 const PARKED: &str = "blocked by sync window";
 
+/// Kinds whose pods serve: once one of them is applied, what it names is live. Source: Kubernetes and Argo Rollouts.
+const WORKLOADS: [(&str, &str); 5] = [
+    ("apps", "Deployment"),
+    ("apps", "StatefulSet"),
+    ("apps", "DaemonSet"),
+    ("argoproj.io", "Rollout"),
+    ("serving.knative.dev", "Service"),
+];
+
 /// Something that Argo CD was asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requested {
@@ -55,6 +64,11 @@ pub struct OperationState {
     pub request: Requested,
     /// What the revisions resolved to; empty until that is known.
     pub resolved: Vec<String>,
+    /// The sources of what was applied.
+    pub applied_sources: Sources,
+    /// Whether a workload was applied, hooks aside: from then on the revision is live, however the operation ends. Also
+    /// false where it is not said.
+    pub has_applied_workload: bool,
     /// When it began, in whole seconds.
     pub started_at: Option<DateTime<Utc>>,
     /// When it, or its latest try, ended, in whole seconds.
@@ -127,6 +141,11 @@ impl OperationState {
             phase,
             request: Requested::read(present(value, "/operation").unwrap_or(&nothing)),
             resolved: revisions(value, "/syncResult"),
+            applied_sources: present(value, "/syncResult").map_or(Sources::Unknown, Sources::read),
+            has_applied_workload: list(value, "/syncResult/resources", |resource| {
+                Some(is_applied_workload(resource))
+            })
+            .is_some_and(|applied| applied.contains(&true)),
             started_at: time(value, "/startedAt"),
             finished_at: time(value, "/finishedAt"),
             is_waiting_for_retry,
@@ -148,6 +167,25 @@ impl OperationState {
         }
     }
 
+    /// Says how it stands, or how it ended.
+    pub fn in_words(&self) -> String {
+        let said = match self.message.as_str() {
+            "" => String::new(),
+            message => format!(": {message}"),
+        };
+        match &self.phase {
+            OperationPhase::Running if self.is_waiting_for_retry => {
+                format!("failed and is to be tried again{said}")
+            }
+            OperationPhase::Running => format!("has not ended{said}"),
+            OperationPhase::Terminating => format!("is being ended{said}"),
+            OperationPhase::Succeeded => "succeeded".to_owned(),
+            OperationPhase::Failed => format!("failed{said}"),
+            OperationPhase::Error => format!("ended in an error{said}"),
+            OperationPhase::Unknown(phase) => format!("is in the phase {phase:?}{said}"),
+        }
+    }
+
     /// Tells whether it waits for a sync window. The first look of Argo CD may say so for a moment where the window
     /// lets it through; only what stays for a minute or so is parked.
     pub fn is_parked_by_window(&self) -> bool {
@@ -155,6 +193,14 @@ impl OperationState {
             && !self.is_waiting_for_retry
             && self.message.contains(PARKED)
     }
+}
+
+/// Tells whether a result of an operation is a workload that was applied.
+fn is_applied_workload(resource: &Value) -> bool {
+    let is = |pointer: &str, wanted: &str| text(resource, pointer).as_deref() == Some(wanted);
+    let mut workloads = WORKLOADS.iter();
+    let is_workload = workloads.any(|(group, kind)| is("/group", group) && is("/kind", kind));
+    is_workload && is("/status", "Synced") && text(resource, "/hookType").is_none()
 }
 
 impl OperationPhase {

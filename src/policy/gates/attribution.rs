@@ -138,9 +138,13 @@ fn blame(inputs: &Inputs<'_>, timeline: &Timeline, suspicion: &Suspicion) -> Att
     let deployed = || {
         let newer = timeline.back(suspicion.index);
         format!(
-            "{} was deployed {} ago{}",
+            "{} was deployed {} ago{}{}",
             short(&suspect.revision),
             span(inputs.now - suspect.deployed_at),
+            match (newer, &timeline.trouble) {
+                (0, Some(trouble)) => format!(" ({trouble})"),
+                (_, None | Some(_)) => String::new(),
+            },
             match (newer, suspicion.onset) {
                 (_, None) => String::new(),
                 (0, Some(onset)) => began_after(onset - suspect.deployed_at),

@@ -60,8 +60,8 @@ pub(in crate::policy) fn not_a_loop(
     if let Some(why) = rolls_back_already(timeline, blamed, history) {
         return Gate::fail(name, Reason::IsARollback, why);
     }
-    if let Some(why) = &timeline.unsettled {
-        return Gate::fail(name, Reason::DeploymentInProgress, why.clone());
+    if let Some(unsettled) = &timeline.unsettled {
+        return Gate::fail(name, unsettled.reason(), unsettled.why());
     }
     if let Some(settling) = settling(inputs, timeline, blamed) {
         return settling;

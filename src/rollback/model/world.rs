@@ -150,6 +150,7 @@ impl World {
             source: Source::Git,
             witness: Witness::CommitDate,
             unsettled: None,
+            trouble: None,
             tip: self.tip().revision.clone(),
             tip_state: state(self.tip().content),
             changes: newest

@@ -160,9 +160,13 @@ impl Execution<'_> {
             tracing::warn!(error = %error, "Argo CD was not told to look at the branch");
         }
         let id = self.rollback.id.clone();
+        let Some(gitops) = &self.service.config.gitops else {
+            return Ok(false);
+        };
         let goal = Goal::Synced {
             id: &id,
             ours: &ours,
+            branch: &gitops.git,
         };
         match self.operate(argo, step, goal, on_top.is_none()).await {
             Operated::Done { at, what } => {

@@ -6,12 +6,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::live::{PAUSE, by, deployed_since};
+use super::live::{PAUSE, by, deployed_since, left_over};
 use crate::clients::argocd::{
-    Application, Argo, ArgoError, ArgoFault, Marker, Note, OperationPhase, OperationSighting,
-    OperationState, Prune, Requested,
+    Application, Argo, ArgoError, ArgoFault, AutoSync, Initiator, Marker, Note,
+    OperationPhase, OperationSighting, OperationState, Prune, Requested,
 };
+use crate::clients::git::GitSettings;
 use crate::journal::{ArgoOperation, JournalError};
+use crate::observe::not_followed;
 use crate::policy::short;
 use crate::stop::Stop;
 
@@ -36,6 +38,8 @@ pub(crate) enum Goal<'a> {
         id: &'a str,
         /// The revisions of the branch that hold what our commit put in place.
         ours: &'a [String],
+        /// The branch, which the application has to follow.
+        branch: &'a GitSettings,
     },
 }
 
@@ -70,8 +74,8 @@ enum NextMove {
     Failed(String),
     /// What was to be rolled back is not live any more.
     MovedOn(String),
-    /// Nothing of ours is there, and nothing stands in the way.
-    Ask,
+    /// Nothing of ours is there, and nothing stands in the way. A sync prunes where auto-sync would.
+    Ask(Prune),
     /// The operation that deploys the bad revision stands in the way.
     Terminate,
 }
@@ -105,12 +109,12 @@ impl Operation<'_> {
                     NextMove::Failed(why) => return Operated::Failed(why),
                     NextMove::MovedOn(why) => return Operated::MovedOn(why),
                     NextMove::Wait(why) => (why, None),
-                    NextMove::Ask | NextMove::Terminate if !self.may_ask => {
+                    NextMove::Ask(_) | NextMove::Terminate if !self.may_ask => {
                         return Operated::NotYet(
                             "it is not asked for again: the evidence is not fresh".to_owned(),
                         );
                     }
-                    NextMove::Ask | NextMove::Terminate
+                    NextMove::Ask(_) | NextMove::Terminate
                         if self.stop.forbids_an_effect().is_some() =>
                     {
                         let why = self.stop.forbids_an_effect().unwrap_or_default();
@@ -134,13 +138,15 @@ impl Operation<'_> {
                             Err(error) => (error.to_string(), Some(error)),
                         }
                     }
-                    NextMove::Ask => {
+                    NextMove::Ask(prune) => {
                         argo_operation.asked_at = Some(Utc::now());
+                        argo_operation.accepted = false;
                         if let Err(error) = intend(argo_operation, &self.story(argo_operation)) {
                             return Operated::Unwritten(error);
                         }
-                        match self.ask(argo_operation).await {
+                        match self.ask(argo_operation, prune).await {
                             Ok(()) => {
+                                argo_operation.accepted = true;
                                 pause = PAUSE.0;
                                 ("Argo CD has just been asked".to_owned(), None)
                             }
@@ -179,12 +185,12 @@ impl Operation<'_> {
         }
     }
 
-    async fn ask(&self, argo_operation: &ArgoOperation) -> Result<(), ArgoError> {
+    async fn ask(&self, argo_operation: &ArgoOperation, prune: Prune) -> Result<(), ArgoError> {
         match (self.goal, &argo_operation.entry) {
             (Goal::RolledBack, Some(entry)) => self.argo.roll_back(entry.id, Prune::No).await,
             // With a history entry missing there is only the branch to go by.
             (Goal::RolledBack, None) | (Goal::Synced { .. }, _) => {
-                self.argo.sync(&self.note(), None).await
+                self.argo.sync(&self.note(), None, prune).await
             }
         }
         .map(drop)
@@ -231,7 +237,9 @@ impl Operation<'_> {
         }
         match self.goal {
             Goal::RolledBack => self.look_for_rollback(app, argo_operation),
-            Goal::Synced { ours, .. } => self.look_for_sync(app, argo_operation, ours),
+            Goal::Synced { ours, branch, .. } => {
+                self.look_for_sync(app, argo_operation, ours, branch)
+            }
         }
     }
 
@@ -260,10 +268,8 @@ impl Operation<'_> {
                 described(request)
             )),
             OperationSighting::Unclear { why } => NextMove::Wait(why.to_owned()),
-            OperationSighting::Not if Utc::now() - asked_at < PATIENCE => {
-                NextMove::Wait("the rollback that was asked for is not to be seen yet".to_owned())
-            }
-            OperationSighting::Not => self.before_a_rollback(app, argo_operation),
+            OperationSighting::Not => not_seen("rollback", argo_operation, asked_at)
+                .unwrap_or_else(|| self.before_a_rollback(app, argo_operation)),
         }
     }
 
@@ -272,10 +278,11 @@ impl Operation<'_> {
         if let Some(stands) = self.in_the_way(app, argo_operation) {
             return stands;
         }
-        let history = app.history.as_deref().unwrap_or_default();
-        let (Some(live), Some(entry)) = (history.last(), &argo_operation.entry) else {
-            return NextMove::Ask;
+        let deployments = app.deployments().unwrap_or_default();
+        let (Some(live), Some(entry)) = (deployments.last(), &argo_operation.entry) else {
+            return NextMove::Ask(Prune::No);
         };
+        let history = app.history.as_deref().unwrap_or_default();
         let is_there = history.iter().any(|other| {
             other.id == entry.id
                 && other.revisions == live.revisions
@@ -286,12 +293,14 @@ impl Operation<'_> {
             .revisions
             .iter()
             .any(|it| argo_operation.bad_revisions.contains(it));
-        if is_there {
-            in_history(app, live.id)
-        } else if is_bad || argo_operation.bad_revisions.is_empty() {
-            NextMove::Ask
-        } else {
-            NextMove::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
+        match live.newest_id() {
+            Some(id) if is_there => in_history(app, id),
+            Some(_) | None if is_bad || argo_operation.bad_revisions.is_empty() => {
+                NextMove::Ask(Prune::No)
+            }
+            Some(_) | None => {
+                NextMove::MovedOn(format!("{}; it is not rolled back", deployed_since(live)))
+            }
         }
     }
 
@@ -300,6 +309,7 @@ impl Operation<'_> {
         app: &Application,
         argo_operation: &ArgoOperation,
         ours: &[String],
+        branch: &GitSettings,
     ) -> NextMove {
         let state = app.operation_state.as_ref();
         let holds = |revisions: &[String]| revisions.iter().any(|revision| ours.contains(revision));
@@ -320,15 +330,55 @@ impl Operation<'_> {
         ) {
             return in_history(app, entry.id);
         }
+        if let Some(asked_at) = argo_operation.asked_at
+            && let Some(own) = self.ours_elsewhere(app, argo_operation, asked_at)
+        {
+            return own;
+        }
         if let Some(stands) = self.in_the_way(app, argo_operation) {
             return stands;
         }
-        match argo_operation.asked_at {
-            Some(asked_at) if Utc::now() - asked_at < PATIENCE => {
-                NextMove::Wait("the sync that was asked for is not to be seen yet".to_owned())
-            }
-            Some(_) | None => NextMove::Ask,
+        if let Some(why) = not_followed(app, branch) {
+            return NextMove::Failed(why);
         }
+        let not_seen = |asked_at| not_seen("sync", argo_operation, asked_at);
+        argo_operation
+            .asked_at
+            .and_then(not_seen)
+            .unwrap_or_else(|| NextMove::Ask(own_prune(app)))
+    }
+
+    /// Says how the sync stands that was asked for, where it does not deploy what the branch holds. One that ended
+    /// elsewhere is a failure and never a reason to ask again: each costs an entry of the history, and the last good one
+    /// would be cut off it.
+    fn ours_elsewhere(
+        &self,
+        app: &Application,
+        argo_operation: &ArgoOperation,
+        asked_at: DateTime<Utc>,
+    ) -> Option<NextMove> {
+        let note = self.note();
+        let is_ours = |request: &Requested| {
+            let mut notes = request.notes.iter().flatten();
+            notes.any(|other| *other == note)
+        };
+        let state = app.operation_state.as_ref();
+        let under_way = state.filter(|state| is_ours(&state.request));
+        if let Some(state) = under_way {
+            return Some(match state.phase {
+                _ if !state.is_over() => running(state),
+                OperationPhase::Succeeded => elsewhere(&state.resolved),
+                _ => finished(app, state),
+            });
+        }
+        if app.operation.as_ref().is_some_and(is_ours) {
+            return Some(queued(asked_at));
+        }
+        // The history keeps no notes; our account asks for nothing else meanwhile.
+        let last = app.history.as_ref()?.last()?;
+        let by_us = matches!(&last.by, Initiator::User(user) if *user == argo_operation.user);
+        let began_at = last.deploy_started_at.or(last.deployed_at)?;
+        (by_us && began_at >= asked_at - SKEW).then(|| elsewhere(&last.revisions))
     }
 
     /// Says what stands in the way of asking.
@@ -370,9 +420,39 @@ fn is_deployment(request: &Requested) -> bool {
 fn judge(app: &Application, state: &OperationState, argo_operation: &ArgoOperation) -> NextMove {
     let has_failed = !matches!(state.phase, OperationPhase::Succeeded);
     if has_failed && argo_operation.asked_at.is_none() {
-        return NextMove::Ask;
+        return NextMove::Ask(own_prune(app));
     }
     finished(app, state)
+}
+
+/// Returns whether a sync removes what git no longer has: where auto-sync would, so that nothing of the bad revision
+/// stays behind that would not stay behind otherwise.
+fn own_prune(app: &Application) -> Prune {
+    match &app.auto_sync {
+        AutoSync::On(block) if block.prune() == Some(true) => Prune::Yes,
+        AutoSync::On(_) | AutoSync::Off(_) | AutoSync::Absent | AutoSync::Unknown => Prune::No,
+    }
+}
+
+/// Says that our sync deployed something else than the branch holds.
+fn elsewhere(revisions: &[String]) -> NextMove {
+    let revisions: Vec<&str> = revisions.iter().map(|it| short(it)).collect();
+    NextMove::Failed(format!(
+        "the sync that was asked for deployed {}, which does not hold what was put back; look at the application's          targetRevision",
+        revisions.join(", ")
+    ))
+}
+
+/// Says that what was asked for is waited for although nothing is to be seen of it; nothing where it may be asked for
+/// again: the request was lost on its way, as far as anybody can tell.
+fn not_seen(what: &str, argo_operation: &ArgoOperation, asked_at: DateTime<Utc>) -> Option<NextMove> {
+    if argo_operation.accepted {
+        return Some(NextMove::Wait(format!(
+            "Argo CD accepted the {what} and shows nothing of it; it is not asked for again"
+        )));
+    }
+    (Utc::now() - asked_at < PATIENCE)
+        .then(|| NextMove::Wait(format!("the {what} that was asked for is not to be seen yet")))
 }
 
 fn queued(since: DateTime<Utc>) -> NextMove {
@@ -405,8 +485,7 @@ fn finished(app: &Application, state: &OperationState) -> NextMove {
         (OperationPhase::Succeeded, Some(at))
             if app.reconciled_at.is_some_and(|seen| seen >= at) =>
         {
-            let revisions: Vec<&str> = state.resolved.iter().map(|it| short(it)).collect();
-            NextMove::Done(at, format!("{} is deployed", revisions.join(", ")))
+            NextMove::Done(at, deployed(&state.resolved, app))
         }
         (OperationPhase::Succeeded, _) => NextMove::Wait(
             "the operation succeeded, and Argo CD has not compared what runs since".to_owned(),
@@ -429,10 +508,19 @@ fn in_history(app: &Application, id: i64) -> NextMove {
         return NextMove::Wait(format!("history entry {id} carries no time"));
     };
     if app.reconciled_at.is_some_and(|seen| seen >= at) {
-        let revisions: Vec<&str> = entry.revisions.iter().map(|it| short(it)).collect();
-        NextMove::Done(at, format!("{} is deployed", revisions.join(", ")))
+        NextMove::Done(at, deployed(&entry.revisions, app))
     } else {
         NextMove::Wait("it is deployed, and Argo CD has not compared what runs since".to_owned())
+    }
+}
+
+/// Says what is deployed, and what differs from git all the same.
+fn deployed(revisions: &[String], app: &Application) -> String {
+    let revisions: Vec<&str> = revisions.iter().map(|it| short(it)).collect();
+    let deployed = format!("{} is deployed", revisions.join(", "));
+    match left_over(app) {
+        Some(left) => format!("{deployed}; {left}"),
+        None => deployed,
     }
 }
 

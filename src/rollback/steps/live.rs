@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clients::argocd::{
-    Application, Argo, HealthStatus, HistoryEntry, Initiator, SyncStatus,
+    Application, Argo, Deployment, HealthStatus, Initiator, SyncStatus,
 };
 use crate::journal::ArgoOperation;
 use crate::policy::short;
@@ -16,12 +16,12 @@ pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Dura
 const LOOKS: u32 = 3;
 
 /// Says what was deployed after all that is known, and by whom.
-pub(crate) fn deployed_since(entry: &HistoryEntry) -> String {
-    let revisions: Vec<&str> = entry.revisions.iter().map(|it| short(it)).collect();
+pub(crate) fn deployed_since(live: &Deployment) -> String {
+    let revisions: Vec<&str> = live.revisions.iter().map(|it| short(it)).collect();
     format!(
         "{} was deployed {} since",
         revisions.join(", "),
-        by(&entry.by)
+        by(&live.by)
     )
 }
 
@@ -101,7 +101,8 @@ pub(crate) async fn healthy(
 /// Says what was deployed in the place of what was put back. Without the branch a commit that is not known may be
 /// anything.
 fn replaced(app: &Application, argo_operation: &ArgoOperation, is_alone: bool) -> Option<Unlike> {
-    let live = app.history.as_ref()?.last()?;
+    let deployments = app.deployments()?;
+    let live = deployments.last()?;
     if live
         .revisions
         .iter()
@@ -132,6 +133,26 @@ fn health(status: &HealthStatus) -> String {
     }
 }
 
+/// How many names of what differs are shown.
+const SHOWN: usize = 5;
+
+/// Says what differs from git, where something does.
+pub(crate) fn left_over(app: &Application) -> Option<String> {
+    let differing = app.out_of_sync.as_ref()?;
+    if app.sync.status == SyncStatus::Synced || differing.is_empty() {
+        return None;
+    }
+    let shown: Vec<&str> = differing.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match differing.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "OutOfSync: {}{more}; look at the application",
+        shown.join(", ")
+    ))
+}
+
 /// Says how the application compares with the branch after both were put back.
 pub(crate) async fn compared(argo: &Argo) -> String {
     match argo.refresh().await {
@@ -140,11 +161,11 @@ pub(crate) async fn compared(argo: &Argo) -> String {
             let app = refreshed.application();
             match &app.sync.status {
                 SyncStatus::Synced => "Synced".to_owned(),
-                SyncStatus::OutOfSync => {
+                SyncStatus::OutOfSync => left_over(app).unwrap_or_else(|| {
                     "OutOfSync: what the bad revision added is still there, or has to be pruned; look at the \
                      application"
                         .to_owned()
-                }
+                }),
                 SyncStatus::Unknown(said) => format!("Argo CD cannot compare it with git ({said}); look at the conditions of the application"),
             }
         }
