@@ -45,15 +45,14 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
                 revision_of(source)
             ),
         ),
-        Followed::Elsewhere(_)
-        | Followed::Hydrated
-        | Followed::Charts(_)
-        | Followed::Unknown => Finding::warning(
-            SOURCE,
-            tried,
-            "the application names no source that can be read",
-            "look at spec.source of the application",
-        ),
+        Followed::Elsewhere(_) | Followed::Hydrated | Followed::Charts(_) | Followed::Unknown => {
+            Finding::warning(
+                SOURCE,
+                tried,
+                "the application names no source that can be read",
+                "look at spec.source of the application",
+            )
+        }
     })
 }
 

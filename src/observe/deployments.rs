@@ -247,10 +247,10 @@ fn disagreement(
             if change.state != newest.state && !renders_the_same(newest, snapshot, app) =>
         {
             Some(format!(
-            "Argo CD has {} deployed and the branch holds {}: one of them is still to follow",
-            short(&change.revision),
-            short(&newest.revision)
-        ))
+                "Argo CD has {} deployed and the branch holds {}: one of them is still to follow",
+                short(&change.revision),
+                short(&newest.revision)
+            ))
         }
         Some(_) => None,
     }

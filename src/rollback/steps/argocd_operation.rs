@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::live::{PAUSE, by, deployed_since, left_over};
 use crate::clients::argocd::{
-    Application, Argo, ArgoError, ArgoFault, AutoSync, Initiator, Marker, Note,
-    OperationPhase, OperationSighting, OperationState, Prune, Requested,
+    Application, Argo, ArgoError, ArgoFault, AutoSync, Initiator, Marker, Note, OperationPhase,
+    OperationSighting, OperationState, Prune, Requested,
 };
 use crate::clients::git::GitSettings;
 use crate::journal::{ArgoOperation, JournalError};
@@ -438,21 +438,29 @@ fn own_prune(app: &Application) -> Prune {
 fn elsewhere(revisions: &[String]) -> NextMove {
     let revisions: Vec<&str> = revisions.iter().map(|it| short(it)).collect();
     NextMove::Failed(format!(
-        "the sync that was asked for deployed {}, which does not hold what was put back; look at the application's          targetRevision",
+        "the sync that was asked for deployed {}, which does not hold what was put back; look at the application's \
+         targetRevision",
         revisions.join(", ")
     ))
 }
 
 /// Says that what was asked for is waited for although nothing is to be seen of it; nothing where it may be asked for
 /// again: the request was lost on its way, as far as anybody can tell.
-fn not_seen(what: &str, argo_operation: &ArgoOperation, asked_at: DateTime<Utc>) -> Option<NextMove> {
+fn not_seen(
+    what: &str,
+    argo_operation: &ArgoOperation,
+    asked_at: DateTime<Utc>,
+) -> Option<NextMove> {
     if argo_operation.accepted {
         return Some(NextMove::Wait(format!(
             "Argo CD accepted the {what} and shows nothing of it; it is not asked for again"
         )));
     }
-    (Utc::now() - asked_at < PATIENCE)
-        .then(|| NextMove::Wait(format!("the {what} that was asked for is not to be seen yet")))
+    (Utc::now() - asked_at < PATIENCE).then(|| {
+        NextMove::Wait(format!(
+            "the {what} that was asked for is not to be seen yet"
+        ))
+    })
 }
 
 fn queued(since: DateTime<Utc>) -> NextMove {

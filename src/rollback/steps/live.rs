@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clients::argocd::{
-    Application, Argo, Deployment, HealthStatus, Initiator, SyncStatus,
-};
+use crate::clients::argocd::{Application, Argo, Deployment, HealthStatus, Initiator, SyncStatus};
 use crate::journal::ArgoOperation;
 use crate::policy::short;
 use crate::stop::Stop;

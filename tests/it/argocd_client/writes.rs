@@ -56,7 +56,9 @@ async fn syncs_with_a_note_and_a_revision_only_where_one_is_given() {
             app_namespace: Some("team".to_owned()),
             ..settings(&stub.url())
         });
-        argo.sync(&note(), revision, Prune::No).await.expect("queued");
+        argo.sync(&note(), revision, Prune::No)
+            .await
+            .expect("queued");
         let request = &stub.requests()[0];
         is_exact(request, "POST", &format!("{APP}/sync"));
         let mut expected = json!({"infos": infos, "prune": false, "dryRun": false, "project": "payments",
@@ -144,7 +146,9 @@ async fn a_server_that_does_not_answer_is_doubtful_and_nothing_is_sent_twice() {
     let argo = impatient(&stub);
     for error in [
         argo.roll_back(11, Prune::No).await.expect_err("silence"),
-        argo.sync(&note(), None, Prune::No).await.expect_err("silence"),
+        argo.sync(&note(), None, Prune::No)
+            .await
+            .expect_err("silence"),
         argo.terminate().await.expect_err("silence"),
     ] {
         assert!(error.is_doubtful() && error.is_transient(), "{error:?}");

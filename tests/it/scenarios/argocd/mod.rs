@@ -2,6 +2,7 @@
 
 mod alone;
 mod behaviours;
+mod elsewhere;
 mod orders;
 pub(crate) mod scene;
 mod stuck;

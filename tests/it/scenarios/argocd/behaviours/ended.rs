@@ -129,7 +129,7 @@ fn a23_a_rollback_runs_no_hooks_and_what_was_added_is_told() {
     let ran = scene.program().run().exits(0);
     assert_eq!(steps(&ran)[2], "argocd_sync done", "{ran}");
     let detail = ran.text("/rollback/steps/2/detail");
-    assert!(detail.contains("has to be pruned"), "{detail}");
+    assert!(detail.contains("job.yaml (to be pruned)"), "{detail}");
     let (hooks, added) = scene.argo.look(|known| {
         let app = known.app(APP);
         let added = app.live_text("apps/bad-release/job.yaml").is_some();
