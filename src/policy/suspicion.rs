@@ -259,7 +259,7 @@ pub(super) fn just_before(suspect: &Change) -> Span {
 /// How much of the minutes right before a deployment is held against the hour before them: long enough for some
 /// events, short enough that what began a minute before is not thinned out. Source: our rule, chosen with
 /// `benches/year`.
-const LAST_MOMENT: Duration = Duration::minutes(2);
+const LAST_MOMENT: Duration = Duration::minutes(1);
 
 /// How far a committer's clock may run ahead here: what had risen before that speaks against blaming the deployment.
 /// Half of what is granted otherwise, because what began to fail right before a deployment is somebody else's fault

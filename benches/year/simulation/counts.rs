@@ -84,6 +84,12 @@ impl Counts {
         events.map_or(0.0, Events::total)
     }
 
+    /// Returns how many bad events there were between two times.
+    pub(super) fn bad(&self, from: i64, to: i64) -> f64 {
+        let events = self.between(from as f64, to as f64);
+        events.map_or(0.0, Events::bad)
+    }
+
     /// Returns how many events five minutes held on average between two times.
     pub(super) fn traffic(&self, from: i64, to: i64) -> f64 {
         self.requests(from, to) * 300.0 / (to - from).max(1) as f64

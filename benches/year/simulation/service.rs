@@ -42,6 +42,12 @@ const WINDOW: i64 = HOUR;
 /// committers are granted, and a scrape, because what began just before is counted only with the next one.
 const GRACE: i64 = 75;
 
+/// How much of what came before a deployment does not count against it (s): half a minute for the committer's clock.
+const NOT_COUNTED: i64 = 30;
+
+/// With fewer failed requests than this before a deployment, as far as they count, nobody can say that it had begun.
+const BEGUN_BY: f64 = 3.0;
+
 /// By how much the beginning of something may be seen too late (s).
 const BLUR: i64 = 3 * MINUTE;
 
@@ -688,7 +694,13 @@ impl Service {
         let lag = |incident: &Incident| {
             let (from, to) = incident.beginning();
             // A beginning is seen to within some minutes, so the window ends some minutes later.
-            let within = |at: &i64| *at >= from - WINDOW - BLUR && *at <= to + GRACE;
+            let within = |at: &i64| {
+                // What is gone counts nothing, and is missed at once.
+                let is_missed = *at > to + BLUR || incident.cause == Cause::PodsGone;
+                let is_shown = *at > to + GRACE
+                    && (is_missed || self.counts.bad(from, *at - NOT_COUNTED) >= BEGUN_BY);
+                *at >= from - WINDOW - BLUR && !is_shown
+            };
             let blamed = [suspect, newest].into_iter().find(within)?;
             Some((from - blamed).clamp(-GRACE, WINDOW))
         };

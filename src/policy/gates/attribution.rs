@@ -74,7 +74,7 @@ const UNVIOLATED_P_VALUE: f64 = 1e-12;
 /// Chance at which the last moments before a deployment are worse than the hour before them. Small, because every
 /// cluster of ordinary errors just before a deployment would speak for it. Source: our rule, chosen with
 /// `benches/year`.
-const ROSE_P_VALUE: f64 = 1e-4;
+const ROSE_P_VALUE: f64 = 1e-3;
 
 /// How many fifths of a violation window right before a deployment are looked at by themselves, each with the chance
 /// at which it counts as better than what came after: what began in them, and not with the deployment, was as bad
@@ -250,7 +250,7 @@ struct Comparison {
     soon: Reading<Events>,
     /// The last moments before, each with the chance that is small enough.
     moments: Vec<(Events, f64)>,
-    /// The last two minutes before, counted exactly. Whatever may be bad counts.
+    /// The last minute before, counted exactly. Whatever may be bad counts.
     last: Reading<Events>,
 }
 
@@ -338,7 +338,7 @@ impl Comparison {
         )
     }
 
-    /// Returns the last two minutes before the deployment where they were worse than the hour before them, with the
+    /// Returns the last minute before the deployment where they were worse than the hour before them, with the
     /// chance that they were not: what fails now had begun. `before` is the hour before the deployment, these minutes
     /// included.
     fn rose_before(&self, before: Events) -> Option<(Events, f64)> {

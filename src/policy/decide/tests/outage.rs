@@ -91,13 +91,13 @@ fn an_outage_is_judged_since_it_began() {
 fn an_outage_had_begun_only_where_a_quarter_of_one_was_missing() {
     let dipped = |seconds: i64| {
         let mut case = outage();
-        let from = Duration::seconds(12 * 60 + 75);
+        let from = Duration::seconds(11 * 60 + 75);
         case.story
             .silent
             .push((from, from - Duration::seconds(seconds)));
         reason(&case)
     };
-    // Some requests fewer in the last two minutes before the deployment, as they come by themselves.
+    // Some requests fewer in the last minute before the deployment, as they come by themselves.
     assert_eq!(dipped(12), Reason::Trigger);
     assert_eq!(dipped(30), Reason::NotAttributable);
     assert_eq!(dipped(75), Reason::NotAttributable);
