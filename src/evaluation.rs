@@ -8,7 +8,7 @@ use crate::clients::git::{Git, Snapshot};
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
 use crate::journal::{SeriesSeen, ServiceState, Watch};
-use crate::observe::{self, Observation, Offender};
+use crate::observe::{self, Observation, Offender, Trust};
 use crate::outcome::{Ended, Unavailable};
 use crate::policy::{
     BranchReading, Evidence, History, Inputs, Reason, Timeline, needs_branch, questions,
@@ -294,7 +294,7 @@ async fn deployments(
         return Ok((BranchReading::Known(timeline), None, app));
     };
     let snapshot = snapshot?;
-    let timeline = seen(&snapshot, watch, git);
+    let timeline = seen(&snapshot, watch, git, service.trust());
     let timeline = match (&app, &service.config.gitops) {
         (Some(app), Some(gitops)) => observe::joined(timeline, &snapshot, app, &gitops.git),
         (None, _) | (_, None) => timeline,
@@ -303,9 +303,14 @@ async fn deployments(
 }
 
 /// Returns what was deployed when: as earlier passes saw it where they did, and this one sees the tip too.
-pub(crate) fn seen(snapshot: &Snapshot, watch: Option<&Watch>, git: &Git) -> Timeline {
+pub(crate) fn seen(
+    snapshot: &Snapshot,
+    watch: Option<&Watch>,
+    git: &Git,
+    trust: Trust<'_>,
+) -> Timeline {
     let watch = Watch::seeing(watch, &watched_place(git), &snapshot.tip, Utc::now());
-    observe::timeline(snapshot).as_seen(&sightings(snapshot, &watch))
+    observe::timeline(snapshot, trust).as_seen(&sightings(snapshot, &watch))
 }
 
 /// Asks what the decision wants to know of the past, until it knows all that can help.

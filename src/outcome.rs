@@ -3,6 +3,7 @@
 use crate::clients::git::GitError;
 use crate::exit::Exit;
 use crate::journal::JournalError;
+use crate::policy::Suspicious;
 use crate::record::Record;
 
 /// How a run ended for one service.
@@ -16,6 +17,8 @@ pub(crate) struct Ended {
     pub(crate) complaint: Option<String>,
     /// Whether what was rolled back stays away, as far as this run looked.
     pub(crate) holds: Holds,
+    /// Commits on the branch that carry our trailers and are not believed.
+    pub(crate) suspicious: Vec<Suspicious>,
 }
 
 /// Whether what was rolled back stays away.
@@ -63,6 +66,7 @@ impl Ended {
             record: Some(Box::new(record)),
             complaint: None,
             holds: Holds::NotLookedAt,
+            suspicious: Vec::new(),
         }
     }
 
@@ -73,6 +77,7 @@ impl Ended {
             record: None,
             complaint: Some(complaint.into()),
             holds: Holds::NotLookedAt,
+            suspicious: Vec::new(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::Utc;
+
 use crate::clients::argocd::Argo;
 use crate::clients::git::{Git, Snapshot};
 use crate::clients::github::{Github, GithubError};
@@ -10,7 +12,7 @@ use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{Config, GitopsConfig, ServiceConfig};
 use crate::journal::{ApprovalAnswer, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
-use crate::observe::{Metrics, Queries, Workload};
+use crate::observe::{Metrics, Queries, Trust, Workload};
 use crate::policy::{History, PastRollback, TipSighting};
 use crate::stop::{Signals, Stop};
 use crate::with_sources;
@@ -89,6 +91,19 @@ impl<'a> Service<'a> {
         Metrics {
             prometheus: &self.prometheus,
             queries: &self.queries,
+        }
+    }
+
+    /// Returns by what the trailers of its commits are believed now.
+    pub(crate) fn trust(&self) -> Trust<'_> {
+        Trust {
+            key: self
+                .config
+                .gitops
+                .as_ref()
+                .and_then(|gitops| gitops.trailer_key.as_ref()),
+            service: &self.key,
+            now: Utc::now(),
         }
     }
 

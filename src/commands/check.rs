@@ -35,7 +35,12 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
     if let (Some(git), Some(_), None) = (&service.git, commit, &known.snapshot) {
         match observe::branch(git, service.config.policy.max_revisions_back, None).await {
             Ok(snapshot) => {
-                known.branch = BranchReading::Known(seen(&snapshot, state.watch.as_ref(), git));
+                known.branch = BranchReading::Known(seen(
+                    &snapshot,
+                    state.watch.as_ref(),
+                    git,
+                    service.trust(),
+                ));
                 known.snapshot = Some(snapshot);
             }
             Err(error) => {

@@ -44,8 +44,8 @@ pub(super) async fn open(
     };
     if let Some(unfinished) = state.unfinished() {
         let why = format!(
-            "rollback {} is unfinished; let `run` finish it first",
-            unfinished.id
+            "rollback {} is unfinished; let `run` finish it first, or give it up with `release {}`",
+            unfinished.id, unfinished.id
         );
         let record = record
             .holding(Reason::DeploymentInProgress, why.clone())
@@ -142,7 +142,7 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
             }
         },
     };
-    let timeline = seen(&snapshot, state.watch.as_ref(), git);
+    let timeline = seen(&snapshot, state.watch.as_ref(), git, service.trust());
     // Limits go by the clock that wrote the journal: no gate compares it with that of Prometheus here.
     let at = Utc::now();
     let history = history(&state);

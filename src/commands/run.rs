@@ -38,8 +38,16 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
     remember_sighting(service, memory, &state, &known.observation);
     let tip = watch(service, memory, &known).await;
     let holds = watched(service, &state, known.branch.timeline()).await;
+    let suspicious = known
+        .branch
+        .timeline()
+        .map_or_else(Vec::new, |timeline| timeline.suspicious.clone());
     let ended = follow(service, heading, memory, &state, known, tip.as_deref()).await;
-    Ended { holds, ..ended }
+    Ended {
+        holds,
+        suspicious,
+        ..ended
+    }
 }
 
 /// Decides, and does what was decided.

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::clients::git::{GitSettings, Ignore, SshRemote};
+use crate::clients::git::{GitSettings, Ignore, SshRemote, TrailerKey};
 use crate::clients::github::{GithubAuth, GithubSettings};
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
         GITOPS_AUTHOR_EMAIL, GITOPS_AUTHOR_NAME, GITOPS_BRANCH, GITOPS_CA_FILE, GITOPS_IGNORE,
         GITOPS_MAX_BYTES, GITOPS_MODE, GITOPS_PATH, GITOPS_PLAINTEXT, GITOPS_REPO,
         GITOPS_SSH_KEY_FILE, GITOPS_SSH_KNOWN_HOSTS_FILE, GITOPS_TIMEOUT, GITOPS_TOKEN,
-        GITOPS_USERNAME, INCIDENT_REPO, VARIABLES,
+        GITOPS_USERNAME, INCIDENT_REPO, TRAILER_KEY, VARIABLES,
     },
 };
 
@@ -41,6 +41,8 @@ pub struct GitopsConfig {
     /// The way over SSH, where `GITOPS_REPO` is an SSH address: `GITOPS_SSH_KEY_FILE`, `GITOPS_SSH_KNOWN_HOSTS_FILE`,
     /// none by default.
     pub ssh: Option<SshRemote>,
+    /// `TRAILER_KEY`, none by default: signs the trailers of commits, and then only signed ones are believed.
+    pub trailer_key: Option<TrailerKey>,
 }
 
 /// How a rollback reaches the branch.
@@ -169,6 +171,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let max_bytes = reader.required(&GITOPS_MAX_BYTES, parse_max_bytes);
     let author_name = reader.required(&GITOPS_AUTHOR_NAME, parse_author);
     let author_email = reader.required(&GITOPS_AUTHOR_EMAIL, parse_author);
+    let trailer_key = reader.secret(&TRAILER_KEY, secret::password);
     complete?;
     let (Some(repo), Some(paths)) = (repo?, paths?) else {
         return Ok(None);
@@ -226,6 +229,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
         },
         repo,
         mode,
+        trailer_key: trailer_key?.as_ref().map(TrailerKey::new),
     }))
 }
 

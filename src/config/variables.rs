@@ -113,6 +113,7 @@ variables! {
         GITOPS_BRANCH gitops_branch = "main", "Branch that is deployed.";
         GITOPS_PATH gitops_path, "Paths that belong to the service, separated by commas; nothing outside them is touched.";
         GITOPS_IGNORE gitops_ignore = "**/*.md", "Files in GITOPS_PATH that change nothing that is deployed, as patterns separated by commas; a commit of nothing else is no deployment; none for no file.";
+        TRAILER_KEY trailer_key or trailer_key_file, "Key that signs the trailers of the commits; with it only signed ones are believed.";
         GITOPS_MODE gitops_mode = "push", "How a rollback reaches the branch: push or pull-request.";
         GITOPS_API_URL gitops_api_url = "https://api.github.com", "Base URL of the GitHub API.";
         GITOPS_PLAINTEXT gitops_plaintext = "false", "Whether http:// is accepted beyond loopback; the token then travels in the clear.";

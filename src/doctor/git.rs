@@ -5,6 +5,7 @@ use super::overlay;
 use crate::clients::git::{Access, Git, GitError, GitFault, Snapshot};
 use crate::clients::github::Github;
 use crate::observe;
+use crate::policy::Timeline;
 use crate::service::Service;
 
 const REACH: &str = "git";
@@ -123,4 +124,17 @@ fn push(git: &Git, access: Result<Access, GitError>) -> Finding {
         ),
         Err(error) => Finding::failed(PUSH, tried, &error.fault.to_string(), LOOK),
     }
+}
+
+/// Names the commits that say that they are rollbacks of ours and are not believed.
+pub(super) fn suspicious(timeline: &Timeline) -> Vec<Finding> {
+    let told = timeline.suspicious.iter().map(|commit| {
+        Finding::warning(
+            "gitops trailers",
+            "read which commits are rollbacks of this program",
+            format!("{} says so and is not believed: {}", commit.revision, commit.why),
+            "find out who wrote it; nothing rests on it, and with TRAILER_KEY only what is signed does",
+        )
+    });
+    told.collect()
 }

@@ -37,13 +37,17 @@ pub(crate) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: 
         argocd::look(config),
         telling::look(service, send_test),
     );
-    let timeline = branch.as_ref().map(observe::timeline);
+    let timeline = branch
+        .as_ref()
+        .map(|snapshot| observe::timeline(snapshot, service.trust()));
+    let suspicious = timeline.as_ref().map_or_else(Vec::new, git::suspicious);
     let state = state::look(service, timeline.as_ref(), Utc::now());
     let findings = [
         settings::look(config),
         telling,
         prometheus,
         git,
+        suspicious,
         github,
         argocd,
         state,

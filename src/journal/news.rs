@@ -73,6 +73,8 @@ pub enum NewsKind {
     Rejected,
     /// A revision that was rolled back is on the branch again.
     HoldViolated,
+    /// A commit carries our trailers and is not believed.
+    SuspiciousCommit,
     /// The service cannot be measured.
     Blind,
     /// It can be measured again.

@@ -61,6 +61,9 @@ pub struct LastTold {
     pub back: Vec<String>,
     /// Whether the branch held such a revision when it was last read.
     pub violated: bool,
+    /// The commits that were told to carry our trailers and not to be believed.
+    #[serde(default)]
+    pub suspicious: Vec<String>,
 }
 
 /// Counts since the state began.

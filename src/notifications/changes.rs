@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{LastTold, NewsKind, Phase, Rollback, ServiceState};
 use crate::outcome::Holds;
-use crate::policy::HoldKind;
+use crate::policy::{HoldKind, Suspicious};
 use crate::record::{ActionKind, Record};
 use crate::slo::{Level, LevelThresholds, Verdict};
 
@@ -32,6 +32,8 @@ pub(super) struct RunView<'a> {
     pub(super) damage: Option<&'a str>,
     /// Whether what was rolled back stays away.
     pub(super) holds: &'a Holds,
+    /// Commits that carry our trailers and are not believed.
+    pub(super) suspicious: &'a [Suspicious],
     /// Whether the run ended with a person being needed.
     pub(super) is_person_needed: bool,
 }
@@ -68,6 +70,7 @@ pub(super) fn changes(state: &mut ServiceState, seen: &RunView<'_>) -> Vec<Notic
     changes.extend(level(told, seen));
     changes.extend(held(told, seen, is_whole));
     changes.extend(back(told, seen));
+    changes.extend(suspicious(told, seen));
     for rollback in &mut state.rollbacks {
         changes.extend(life(rollback, seen.at));
     }
@@ -171,6 +174,31 @@ fn held(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notic
         needs_a_person: is_lasting || seen.is_person_needed,
         ..Notice::of(NewsKind::Held)
     })
+}
+
+/// How many commits are remembered of which people were told.
+const REMEMBERED: usize = 20;
+
+/// Tells once of each commit that carries our trailers and is not believed.
+fn suspicious(told: &mut LastTold, seen: &RunView<'_>) -> Vec<Notice> {
+    let is_new = |it: &&Suspicious| !told.suspicious.contains(&it.revision);
+    // Bounds the messages too: whoever wrote many need not be told of as often.
+    let new: Vec<&Suspicious> = seen.suspicious.iter().filter(is_new).collect();
+    told.suspicious
+        .extend(new.iter().map(|it| it.revision.clone()));
+    let excess = told.suspicious.len().saturating_sub(REMEMBERED);
+    told.suspicious.drain(..excess);
+    new.first()
+        .map(|first| Notice {
+            needs_a_person: true,
+            detail: Some(match new.len() {
+                1 => format!("{}: {}", first.revision, first.why),
+                more => format!("{}: {}; and {} more", first.revision, first.why, more - 1),
+            }),
+            ..Notice::of(NewsKind::SuspiciousCommit)
+        })
+        .into_iter()
+        .collect()
 }
 
 fn back(told: &mut LastTold, seen: &RunView<'_>) -> Option<Notice> {

@@ -44,6 +44,7 @@ pub(crate) async fn at_once(
         at: Utc::now(),
         damage: None,
         holds: &Holds::NotLookedAt,
+        suspicious: &[],
         is_person_needed: false,
     };
     post_what_is_new(service, journal, &seen).await;
@@ -104,6 +105,7 @@ pub(crate) async fn at_the_end(
         at: Utc::now(),
         damage,
         holds: &ended.holds,
+        suspicious: &ended.suspicious,
         is_person_needed: ended.exit == Exit::PersonNeeded,
     };
     // A run that was told to end before it saw anything has nothing to tell.

@@ -57,6 +57,7 @@ pub fn channels(news: &News) -> Vec<Channel> {
         | NewsKind::Held
         | NewsKind::ApprovalHalfTime
         | NewsKind::Rejected
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::MemoryRebuilt => (news.needs_a_person, false),
     };
@@ -117,6 +118,8 @@ mod tests {
         rejected person: pagerduty slack webhook
         hold_violated -: pagerduty slack ticket webhook
         hold_violated person: pagerduty slack ticket webhook
+        suspicious_commit -: slack webhook
+        suspicious_commit person: pagerduty slack webhook
         blind -: slack webhook
         blind person: pagerduty slack webhook
         seeing -: pagerduty slack webhook

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::numbers::{percent, rate, span};
+use crate::clients::git::TrailerKey;
 use crate::policy::{Blame, RollbackMark, Undone, short};
 use crate::record::{AttributionPart, Record};
 
@@ -29,6 +30,8 @@ pub struct CommitStory<'a> {
     pub undone: &'a [Undone],
     /// Later changes that stay.
     pub keeps: &'a [String],
+    /// The key that signs the trailers.
+    pub key: Option<&'a TrailerKey>,
     /// What a person named, where the restored revision is the change before it.
     pub named: Option<&'a str>,
     /// The restored paths.
@@ -43,13 +46,15 @@ pub struct CommitStory<'a> {
 
 /// Writes the message. Line breaks in untrusted text are folded, so that none of it can pass for a trailer.
 pub fn commit_message(story: &CommitStory<'_>) -> String {
-    let trailers = RollbackMark {
+    let mut mark = RollbackMark {
         id: story.id.to_owned(),
         from: story.from.to_owned(),
         to: story.to.to_owned(),
         keeps: story.keeps.to_vec(),
-    }
-    .write();
+        signature: None,
+    };
+    mark.signature = story.key.map(|key| key.sign(&mark, story.service));
+    let trailers = mark.write();
     let evidence = evidence(story.record, story.from);
     let named = story
         .named
@@ -256,6 +261,7 @@ mod tests {
             to: &"a".repeat(40),
             undone: &[],
             keeps: &[],
+            key: None,
             named,
             paths: &["apps/checkout".to_owned()],
             why: "burn rate 1h 120.0, 5m 200.0",
@@ -346,7 +352,7 @@ mod tests {
             keeps in prop::collection::vec("[0-9a-f]{40}", 0..3),
         ) {
             let [subject, why, named, title, author, blame] = &words[..] else { unreachable!("six words") };
-            let mark = RollbackMark { id: "one".to_owned(), from: "b".repeat(40), to: "a".repeat(40), keeps };
+            let mark = RollbackMark { id: "one".to_owned(), from: "b".repeat(40), to: "a".repeat(40), keeps, signature: None };
             let undone = [Undone {
                 revision: "c".repeat(40),
                 title: title.clone(),
@@ -366,6 +372,7 @@ mod tests {
                 to: &mark.to,
                 undone: &undone,
                 keeps: &mark.keeps,
+                key: None,
                 named: Some(named),
                 paths: &["apps/checkout".to_owned()],
                 why,

@@ -52,6 +52,7 @@ pub(super) fn events(news: &News) -> Vec<CloudEvent> {
         | NewsKind::ApprovalExpired
         | NewsKind::Rejected
         | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
         | NewsKind::MemoryRebuilt => ours(news),

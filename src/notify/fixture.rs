@@ -10,7 +10,7 @@ use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
 
 /// Every kind, in the order in which they are declared.
-pub(super) const KINDS: [NewsKind; 15] = [
+pub(super) const KINDS: [NewsKind; 16] = [
     NewsKind::LevelCrossed,
     NewsKind::Held,
     NewsKind::Started,
@@ -23,6 +23,7 @@ pub(super) const KINDS: [NewsKind; 15] = [
     NewsKind::ApprovalExpired,
     NewsKind::Rejected,
     NewsKind::HoldViolated,
+    NewsKind::SuspiciousCommit,
     NewsKind::Blind,
     NewsKind::Seeing,
     NewsKind::MemoryRebuilt,

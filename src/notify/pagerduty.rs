@@ -44,6 +44,7 @@ pub(super) fn alert(news: &News) -> Alert {
         | NewsKind::ApprovalExpired
         | NewsKind::Rejected
         | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::MemoryRebuilt => AlertAction::Trigger,
     };
@@ -105,6 +106,7 @@ fn severity(news: &News) -> Severity {
         | NewsKind::ApprovalExpired
         | NewsKind::Rejected
         | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
         | NewsKind::MemoryRebuilt => {

@@ -40,6 +40,9 @@ pub(super) fn headline(news: &News) -> String {
         NewsKind::HoldViolated => {
             format!("Hold violated: {service} runs a revision that was rolled back")
         }
+        NewsKind::SuspiciousCommit => {
+            format!("Suspicious commit: it says that it rolled {service} back, and is not believed")
+        }
         NewsKind::Blind => format!("Monitoring blind: {service} cannot be measured"),
         NewsKind::Seeing => format!("Monitoring sees again: {service}"),
         NewsKind::MemoryRebuilt => format!("Memory rebuilt: {service}"),
@@ -272,6 +275,9 @@ pub(super) fn next(news: &News) -> Option<Line> {
             words("find out who brought it back; if it is meant to be there: "),
             command(&format!("release {}", rollback.id)),
         ],
+        (NewsKind::SuspiciousCommit, _) => vec![words(
+            "find out who wrote it; nothing rests on it, and with TRAILER_KEY only what is signed does",
+        )],
         (NewsKind::Blind, _) => vec![words("see what is wrong: "), command("doctor")],
         (NewsKind::Held | NewsKind::LevelCrossed, _) => vec![
             words(next_step(news.reason).unwrap_or("look at the service")),

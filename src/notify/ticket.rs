@@ -149,6 +149,7 @@ fn impact_lines(news: &News, rollback: &NewsRollback) -> Vec<Line> {
         | NewsKind::ApprovalExpired
         | NewsKind::Rejected
         | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
         | NewsKind::MemoryRebuilt => "so far, and not over",

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::clients::git::{self, Git, GitError, Snapshot, Want};
+use chrono::{DateTime, Utc};
+
+use crate::clients::git::{self, Git, GitError, Snapshot, TrailerKey, Want};
+use crate::policy::trailer::{self, CommitFacts};
 use crate::policy::{
-    Change, CommitDone, Doings, FileEdit, Lived, RollbackMark, Timeline, Witness, trailer,
+    Change, CommitDone, Doings, FileEdit, Lived, RollbackMark, Suspicious, Timeline, Witness,
 };
 
 /// What the branches of these pull requests begin with; the rollback's id follows.
@@ -64,8 +67,39 @@ async fn read(git: &Git, want: Want) -> Result<Snapshot, GitError> {
     crate::blocking(move || git.read(&want)).await
 }
 
+/// By what the trailers of a commit are believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Trust<'a> {
+    /// The key that signs them; where there is one only signed ones count.
+    pub key: Option<&'a TrailerKey>,
+    /// The service that they are about: `namespace/service`.
+    pub service: &'a str,
+    /// The time of the look.
+    pub now: DateTime<Utc>,
+}
+
 /// Translates what git says into the history of deployments.
-pub fn timeline(snapshot: &Snapshot) -> Timeline {
+pub fn timeline(snapshot: &Snapshot, trust: Trust<'_>) -> Timeline {
+    let mut suspicious = Vec::new();
+    let mut mark = |change: &git::PathChange| match mark(snapshot, change, trust) {
+        Ok(mark) => mark,
+        Err(why) => {
+            let revision = change.revision.clone();
+            tracing::warn!(target: crate::log_file::AUDIT, %revision, %why, "its trailers are not believed");
+            suspicious.push(Suspicious { revision, why });
+            None
+        }
+    };
+    let changes = snapshot.changes.iter().map(|change| Change {
+        revision: change.revision.clone(),
+        deployed_at: change.committed_at,
+        not_before: Some(change.committed_at),
+        lived: Lived::Yes,
+        state: change.state.clone(),
+        rollback: mark(change),
+        subject: change.subject.clone(),
+    });
+    let changes = changes.collect();
     Timeline {
         source: crate::policy::Source::Git,
         witness: Witness::CommitDate,
@@ -73,19 +107,8 @@ pub fn timeline(snapshot: &Snapshot) -> Timeline {
         trouble: None,
         tip: snapshot.tip.clone(),
         tip_state: snapshot.tip_state.clone(),
-        changes: snapshot
-            .changes
-            .iter()
-            .map(|change| Change {
-                revision: change.revision.clone(),
-                deployed_at: change.committed_at,
-                not_before: Some(change.committed_at),
-                lived: Lived::Yes,
-                state: change.state.clone(),
-                rollback: mark(snapshot, change),
-                subject: change.subject.clone(),
-            })
-            .collect(),
+        changes,
+        suspicious,
         end: match snapshot.end {
             git::WalkEnd::Root => crate::policy::End::Root,
             git::WalkEnd::Enough => crate::policy::End::Enough,
@@ -103,11 +126,36 @@ pub async fn tip(git: &Git, within: Duration) -> Result<String, GitError> {
     crate::blocking(move || git.tip(within)).await
 }
 
-/// Reads the trailers of a change, as far as they are believed.
-fn mark(snapshot: &Snapshot, change: &git::PathChange) -> Option<RollbackMark> {
-    let holds = |to: &str| Some(snapshot.state_at(to)? == change.state);
-    let holds_files = |to: &str| snapshot.puts_back_files_of(&change.revision, to);
-    RollbackMark::read(&change.message).filter(|mark| mark.is_believed(holds, holds_files))
+/// Reads the trailers of a change.
+///
+/// # Errors
+/// Says why they are not believed.
+fn mark(
+    snapshot: &Snapshot,
+    change: &git::PathChange,
+    trust: Trust<'_>,
+) -> Result<Option<RollbackMark>, String> {
+    let Some(mark) = RollbackMark::read(&change.message) else {
+        return Ok(None);
+    };
+    if let Some(key) = trust.key
+        && !key.signed(&mark, trust.service)
+    {
+        return Err("it is not signed with TRAILER_KEY".to_owned());
+    }
+    let facts = CommitFacts {
+        at: change
+            .authored_at
+            .map_or(change.committed_at, |at| at.max(change.committed_at)),
+        now: trust.now,
+        exists: &|revision| snapshot.has(revision),
+        holds: &|to| Some(snapshot.state_at(to)? == change.state),
+        holds_files: &|to| snapshot.puts_back_files_of(&change.revision, to),
+    };
+    match mark.doubt(&facts) {
+        Some(why) => Err(why),
+        None => Ok(Some(mark)),
+    }
 }
 
 /// Finds the commit on the branch that carries the id of a rollback, as far as the branch was read.

@@ -132,6 +132,7 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
         witness: Witness::Argocd,
         unsettled: under_way(app).map(Unsettled::UnderWay),
         trouble: trouble(&deployments),
+        suspicious: Vec::new(),
         changes,
     })
 }

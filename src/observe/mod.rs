@@ -19,7 +19,7 @@ mod sighting;
 mod signals;
 mod unjudged;
 
-pub use branch::{BRANCHES, branch, branch_back_to, commit_of, doings, timeline, tip};
+pub use branch::{BRANCHES, Trust, branch, branch_back_to, commit_of, doings, timeline, tip};
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use followed::{Followed, followed, not_followed, revision_of};
 pub use metrics::{Metrics, Observation, RecentSlices};

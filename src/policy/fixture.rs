@@ -353,6 +353,7 @@ impl Change {
             from: from.to_owned(),
             to: to.to_owned(),
             keeps: Vec::new(),
+            signature: None,
         });
         self.with_state_of(to)
     }
@@ -364,6 +365,7 @@ pub(super) fn timeline(changes: Vec<Change>) -> Timeline {
         witness: Witness::CommitDate,
         unsettled: None,
         trouble: None,
+        suspicious: Vec::new(),
         tip: "tip".to_owned(),
         tip_state: changes
             .first()

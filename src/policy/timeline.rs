@@ -126,8 +126,19 @@ pub struct Timeline {
     pub witness: Witness,
     /// Why it is not settled what is live, where it is not.
     pub unsettled: Option<Unsettled>,
+    /// Commits that carry our trailers and are not believed, newest first.
+    pub suspicious: Vec<Suspicious>,
     /// What is to be said of the deployment of the newest change, where its operation did not succeed.
     pub trouble: Option<String>,
+}
+
+/// A commit that says that it is a rollback of ours, and is not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspicious {
+    /// The commit.
+    pub revision: String,
+    /// Why it is not believed.
+    pub why: String,
 }
 
 /// Why it is not settled what is live, as a sentence each.

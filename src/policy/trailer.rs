@@ -1,7 +1,10 @@
 //! The trailers by which a rollback is known: written, read and believed here and only here.
 //!
 //! The last paragraph of the commit's message holds them, one a line: the rollback's id, the bad revision, the
-//! restored one, and each later change that stays. A pull request carries the same paragraph at its end.
+//! restored one, each later change that stays, and with `TRAILER_KEY` a signature. A pull request carries the same
+//! paragraph at its end.
+
+use chrono::{DateTime, Duration, Utc};
 
 /// The rollback's id.
 const ID: &str = "Error-Budget-Rollback";
@@ -11,6 +14,12 @@ const FROM: &str = "Rolls-Back";
 const TO: &str = "Restores";
 /// A later change that stays, once for each.
 const KEEPS: &str = "Keeps";
+/// What proves that this program wrote the others, where it has a key.
+const SIGNATURE: &str = "Error-Budget-Signature";
+
+/// How far the date of a commit of ours may lie ahead: two machines wrote and read it. Source: our rule, as far as the
+/// clock of Prometheus may be off.
+const AHEAD: Duration = Duration::seconds(120);
 
 /// What the trailers of a commit that this program wrote say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +32,22 @@ pub struct RollbackMark {
     pub to: String,
     /// `Keeps`: later changes that stayed as they were; a lost memory learns from it that they are not on hold.
     pub keeps: Vec<String>,
+    /// `Error-Budget-Signature`: proves who wrote the others; nothing where there is no key.
+    pub signature: Option<String>,
+}
+
+/// What git knows of a commit that carries the trailers. What was not fetched is nothing.
+pub struct CommitFacts<'a> {
+    /// The later of the times of its author and of its committer.
+    pub at: DateTime<Utc>,
+    /// The time of the look.
+    pub now: DateTime<Utc>,
+    /// Tells whether there is such a commit.
+    pub exists: &'a dyn Fn(&str) -> Option<bool>,
+    /// Tells whether the commit holds exactly what a revision does.
+    pub holds: &'a dyn Fn(&str) -> Option<bool>,
+    /// Tells whether it does so of the files that it changed, which is all that can be asked where later changes stay.
+    pub holds_files: &'a dyn Fn(&str) -> Option<bool>,
 }
 
 impl RollbackMark {
@@ -33,10 +58,21 @@ impl RollbackMark {
             from,
             to,
             keeps,
+            signature,
         } = self;
         let keeps = keeps.iter().map(|kept| format!("{KEEPS}: {kept}\n"));
         let keeps: String = keeps.collect();
-        format!("{ID}: {id}\n{FROM}: {from}\n{TO}: {to}\n{keeps}")
+        let signature = signature.iter().map(|it| format!("{SIGNATURE}: {it}\n"));
+        let signature: String = signature.collect();
+        format!("{ID}: {id}\n{FROM}: {from}\n{TO}: {to}\n{keeps}{signature}")
+    }
+
+    /// Returns what is signed: the values and the service, one a line, so that the trailers of one service say nothing
+    /// of another.
+    pub fn signed_text(&self, service: &str) -> String {
+        let mut lines = vec![&*self.id, &self.from, &self.to, service];
+        lines.extend(self.keeps.iter().map(String::as_str));
+        lines.join("\n")
     }
 
     /// Reads a commit's message. Nothing where one of the first three trailers is missing or there twice: then this
@@ -52,25 +88,36 @@ impl RollbackMark {
             from: only(values(FROM))?,
             to: only(values(TO))?,
             keeps: values(KEEPS).collect(),
+            signature: only(values(SIGNATURE)),
         })
     }
 
-    /// Tells whether the content of the branch agrees with it: a commit that quotes the trailers and restores something
-    /// else is no rollback. `holds` tells whether the commit holds exactly what the restored revision does,
-    /// `holds_files` whether it does so of the files that it changed, which is all that can be asked where later
-    /// changes stay. Nothing means that the restored revision was not fetched: then the trailers are believed, because
-    /// to hold is safe.
-    pub fn is_believed(
-        &self,
-        holds: impl FnOnce(&str) -> Option<bool>,
-        holds_files: impl FnOnce(&str) -> Option<bool>,
-    ) -> bool {
+    /// Says why it is not believed, where that is so: somebody else wrote it, or quotes it. Whoever may push could
+    /// otherwise hold every rollback back, for as long as the date that they write. What was not fetched is believed,
+    /// because to hold is safe.
+    pub fn doubt(&self, commit: &CommitFacts<'_>) -> Option<String> {
+        let named = [&self.from, &self.to];
+        if let Some(odd) = named.into_iter().find(|it| !is_commit_id(it)) {
+            return Some(format!("{odd:?} is no whole commit id"));
+        }
+        if commit.at > commit.now + AHEAD {
+            return Some(format!("its date {} lies in the future", commit.at));
+        }
+        let is_absent = |it: &&String| (commit.exists)(it) == Some(false);
+        if let Some(absent) = named.into_iter().find(is_absent) {
+            return Some(format!("there is no commit {absent}"));
+        }
         let agrees = match self.keeps.is_empty() {
-            true => holds(&self.to),
-            false => holds_files(&self.to),
+            true => (commit.holds)(&self.to),
+            false => (commit.holds_files)(&self.to),
         };
-        agrees.unwrap_or(true)
+        (agrees == Some(false)).then(|| format!("it does not hold what {} held", self.to))
     }
+}
+
+/// Tells whether a text is a whole commit id, of SHA-1 or SHA-256.
+fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Tells whether a commit's message carries a rollback's id.
@@ -84,8 +131,7 @@ pub fn in_pull_request(text: &str) -> Option<(String, String)> {
     let named = |key: &str| {
         only(text.lines().filter_map(|line| {
             let value = line.trim().strip_prefix(key)?.strip_prefix(": ")?;
-            let is_id = value.bytes().all(|byte| byte.is_ascii_hexdigit());
-            (is_id && matches!(value.len(), 40 | 64)).then(|| value.to_owned())
+            is_commit_id(value).then(|| value.to_owned())
         }))
     };
     Some((named(FROM)?, named(TO)?))
@@ -138,6 +184,7 @@ mod tests {
             from: "bbbb".to_owned(),
             to: "aaaa".to_owned(),
             keeps: keeps.iter().map(|it| (*it).to_owned()).collect(),
+            signature: None,
         }
     }
 
@@ -177,13 +224,70 @@ mod tests {
     }
 
     #[test]
-    fn is_believed_unless_the_content_contradicts() {
+    fn is_believed_unless_something_contradicts() {
+        let (from, to) = ("b".repeat(40), "a".repeat(40));
+        let ours = |keeps: &[&str]| RollbackMark {
+            from: from.clone(),
+            to: to.clone(),
+            ..mark(keeps)
+        };
         let unasked = |_: &str| -> Option<bool> { panic!("the other question counts") };
+        let now = DateTime::UNIX_EPOCH + Duration::days(20_000);
         for (answer, believed) in [(Some(true), true), (Some(false), false), (None, true)] {
-            let of_target = |to: &str| answer.filter(|_| to == "aaaa");
-            assert_eq!(mark(&[]).is_believed(of_target, unasked), believed);
-            assert_eq!(mark(&["cccc"]).is_believed(unasked, of_target), believed);
+            let of_target = |named: &str| answer.filter(|_| named == to);
+            let facts = CommitFacts {
+                at: now,
+                now,
+                exists: &|_| None,
+                holds: &of_target,
+                holds_files: &unasked,
+            };
+            assert_eq!(ours(&[]).doubt(&facts).is_none(), believed);
+            let of_files = CommitFacts {
+                holds: &unasked,
+                holds_files: &of_target,
+                ..facts
+            };
+            assert_eq!(ours(&["cccc"]).doubt(&of_files).is_none(), believed);
         }
+        let yes = |_: &str| Some(true);
+        let facts = |seconds: i64, exists: bool| {
+            let exists: &dyn Fn(&str) -> Option<bool> = if exists {
+                &|_| Some(true)
+            } else {
+                &|_| Some(false)
+            };
+            let facts = CommitFacts {
+                at: now + Duration::seconds(seconds),
+                now,
+                exists,
+                holds: &yes,
+                holds_files: &yes,
+            };
+            ours(&[]).doubt(&facts)
+        };
+        assert_eq!(facts(120, true), None, "clocks are apart");
+        assert!(facts(121, true).expect("a doubt").contains("future"));
+        assert!(facts(0, false).expect("a doubt").contains("no commit"));
+        let quoted = CommitFacts {
+            at: now,
+            now,
+            exists: &yes,
+            holds: &yes,
+            holds_files: &yes,
+        };
+        assert!(
+            mark(&[])
+                .doubt(&quoted)
+                .expect("a doubt")
+                .contains("commit id")
+        );
+    }
+
+    #[test]
+    fn what_is_signed_names_everything_and_the_service() {
+        let text = mark(&["cccc", "dddd"]).signed_text("shop/web");
+        assert_eq!(text, "one\nbbbb\naaaa\nshop/web\ncccc\ndddd");
     }
 
     prop_compose! {
@@ -192,8 +296,9 @@ mod tests {
             from in "[0-9a-f]{40}",
             to in "[0-9a-f]{64}",
             keeps in prop::collection::vec("[0-9a-f]{40}", 0..4),
+            signature in prop::option::of("[0-9a-f]{64}"),
         ) -> RollbackMark {
-            RollbackMark { id, from, to, keeps }
+            RollbackMark { id, from, to, keeps, signature }
         }
     }
 

@@ -55,8 +55,6 @@ pub(crate) enum ApprovalError {
     Late { id: String, at: DateTime<Utc> },
     #[error("{id} does not wait for a word here: {why}")]
     NotWaiting { id: String, why: String },
-    #[error("{id} is not finished; it can be released once it has an outcome")]
-    Unfinished { id: String },
     #[error(transparent)]
     Illegal(#[from] IllegalEvent),
 }
@@ -189,19 +187,42 @@ pub(crate) fn release(
     id: &str,
     signature: Signature,
 ) -> Result<Effect, ApprovalError> {
-    let words = "its revision may be deployed, blamed and rolled back again; limits still count it";
     let past = found(state, id).ok_or_else(|| unknown(state, id))?;
-    if past.phase.is_in_flight() {
-        return Err(ApprovalError::Unfinished { id: id.to_owned() });
-    }
     let is_new = past.released.is_none();
     let mut rollback = past.clone();
+    let ends = given_up(past.phase);
+    let words = match ends {
+        Some(_) => {
+            "it is given up: what it changed so far stays, no run goes on with it, and its revision may be deployed, blamed \
+             and rolled back again; limits still count it"
+        }
+        None => "its revision may be deployed, blamed and rolled back again; limits still count it",
+    };
+    if let Some(event) = ends {
+        rollback.see(event, signature.at)?;
+    }
     rollback.released.get_or_insert(signature);
     Ok(Effect {
         rollback,
         is_new,
         words,
     })
+}
+
+/// Returns how a rollback ends that a person gives up before it has an outcome: whatever holds it up must not hold the
+/// person up.
+fn given_up(phase: Phase) -> Option<Event> {
+    match phase {
+        Phase::Awaiting | Phase::Proposed => Some(Event::Rejected),
+        Phase::Begun => Some(Event::Refused),
+        Phase::Verifying => Some(Event::DeadlinePassed),
+        Phase::Recovered
+        | Phase::Ineffective
+        | Phase::Failed
+        | Phase::Superseded
+        | Phase::Rejected
+        | Phase::Expired => None,
+    }
 }
 
 /// Returns the plan that waits under this id.

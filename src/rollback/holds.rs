@@ -32,7 +32,7 @@ pub(crate) async fn watched(
             let back = service.config.policy.max_revisions_back;
             match observe::branch(git, back, None).await {
                 Ok(snapshot) => {
-                    read = observe::timeline(&snapshot);
+                    read = observe::timeline(&snapshot, service.trust());
                     &read
                 }
                 Err(error) => {

@@ -122,6 +122,7 @@ impl Intent<'_> {
             to: &plan.to,
             undone: &plan.undone,
             keeps: &plan.keeps,
+            key: service.trust().key,
             named: request.named.as_deref(),
             paths: git.paths(),
             why: &request.why,

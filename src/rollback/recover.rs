@@ -126,7 +126,7 @@ async fn read(service: &Service<'_>) -> Result<RecoveredRollbacks, Unavailable> 
         let snapshot = observe::branch(git, CHANGES, None)
             .await
             .map_err(Unavailable::from)?;
-        let timeline = observe::timeline(&snapshot);
+        let timeline = observe::timeline(&snapshot, service.trust());
         rollbacks.extend(on_the_branch(&timeline, &place(git), Terms::of(service)));
         sources.push(format!(
             "the trailers on {} of {}",

@@ -186,6 +186,7 @@ impl Branch {
             from: plan.from.clone(),
             to: plan.to.clone(),
             keeps: plan.keeps.clone(),
+            signature: None,
         });
     }
 
@@ -266,6 +267,7 @@ impl Branch {
             witness: Witness::CommitDate,
             unsettled: None,
             trouble: None,
+            suspicious: Vec::new(),
             tip: changes[0].revision.clone(),
             tip_state: changes[0].state.clone(),
             changes,

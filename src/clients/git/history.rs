@@ -29,6 +29,15 @@ impl Snapshot {
         complete(&self.deployed(&mut contents, &commit).ok()?)
     }
 
+    /// Tells whether there is such a commit; nothing where it may lie beyond what was fetched.
+    pub fn has(&self, revision: &str) -> Option<bool> {
+        let is_whole = !self.repo.is_shallow();
+        match self.find(revision) {
+            Some(_) => Some(true),
+            None => is_whole.then_some(false),
+        }
+    }
+
     /// Returns what is deployed of the watched paths at a commit.
     fn deployed(
         &self,

@@ -17,6 +17,8 @@ pub struct PathChange {
     pub revision: String,
     /// Committer time.
     pub committed_at: DateTime<Utc>,
+    /// Author time; nothing where it is impossible.
+    pub authored_at: Option<DateTime<Utc>>,
     /// What is deployed of the watched paths after it.
     pub state: String,
     /// First line of the message.
@@ -143,6 +145,7 @@ impl HistoryWalk<'_> {
         self.changes.push(PathChange {
             revision,
             committed_at: committed_at(commit)?,
+            authored_at: DateTime::from_timestamp(commit.author().when().seconds(), 0),
             state: write_state(here),
             subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default())
                 .into_owned(),

@@ -151,6 +151,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     GITOPS_BRANCH = main
     GITOPS_PATH
     GITOPS_IGNORE = **/*.md
+    TRAILER_KEY (secret)
     GITOPS_MODE = push
     GITOPS_API_URL = https://api.github.com
     GITOPS_PLAINTEXT = false

@@ -120,6 +120,7 @@ fn is_loud(news: &News) -> bool {
         | NewsKind::ApprovalNeeded
         | NewsKind::Rejected
         | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
         | NewsKind::MemoryRebuilt => false,

@@ -145,6 +145,7 @@ fn opens(kind: NewsKind) -> bool {
         | NewsKind::ApprovalExpired
         | NewsKind::Rejected
         | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
         | NewsKind::MemoryRebuilt => false,

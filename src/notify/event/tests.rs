@@ -29,6 +29,7 @@ fn each_kind_has_its_types_and_stable_ids() {
     error-budget-monitor.approval_expired.v1 ID/approval_expired
     error-budget-monitor.rejected.v1 ID/rejected
     error-budget-monitor.hold_violated.v1 ID/hold_violated
+    error-budget-monitor.suspicious_commit.v1 ID/suspicious_commit
     error-budget-monitor.blind.v1 ID/blind
     error-budget-monitor.seeing.v1 ID/seeing
     error-budget-monitor.memory_rebuilt.v1 ID/memory_rebuilt

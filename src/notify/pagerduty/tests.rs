@@ -31,6 +31,7 @@ fn begins_and_ends_with_the_same_key_and_only_proof_ends_it() {
     approval_expired: Trigger Some(Error) ID
     rejected: Trigger Some(Error) ID
     hold_violated: Trigger Some(Error) shop/checkout/hold_violated
+    suspicious_commit: Trigger Some(Error) shop/checkout/suspicious_commit
     blind: Trigger Some(Error) shop/checkout/blind
     seeing: Resolve None shop/checkout/blind
     memory_rebuilt: Trigger Some(Error) shop/checkout/memory_rebuilt

@@ -136,6 +136,8 @@ fn every_kind_has_words_of_its_own_and_a_next_step() {
         [section] *Next* see how it stands: `error-budget-monitor status`
     [text] Hold violated: shop/checkout runs a revision that was rolled back: burn rate 1h 120.0, 5m 200.0
         [section] *Next* find out who brought it back; if it is meant to be there: `error-budget-monitor release checkout-20261121t014503z-bbbbbbbb`
+    [text] Suspicious commit: it says that it rolled shop/checkout back, and is not believed: burn rate 1h 120.0, 5m 200.0
+        [section] *Next* find out who wrote it; nothing rests on it, and with TRAILER_KEY only what is signed does
     [text] Monitoring blind: shop/checkout cannot be measured: burn rate 1h 120.0, 5m 200.0
         [section] *Next* see what is wrong: `error-budget-monitor doctor`
     [text] Monitoring sees again: shop/checkout: burn rate 1h 120.0, 5m 200.0

@@ -29,6 +29,7 @@ fn mark(rollback: &Rollback) -> RollbackMark {
         from: rollback.from.clone(),
         to: rollback.to.clone(),
         keeps: Vec::new(),
+        signature: None,
     }
 }
 

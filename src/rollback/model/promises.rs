@@ -204,7 +204,7 @@ impl Promises {
         let unproven = self
             .effects
             .iter()
-            .filter(|it| it.ended.is_none())
+            .filter(|it| it.ended.is_none() && !it.is_released)
             .find(|it| {
                 let is_known = it.memory == self.losses;
                 let is_young = |landed| world.clock() - landed < rules.verify_deadline;

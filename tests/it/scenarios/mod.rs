@@ -17,6 +17,7 @@ mod doctor;
 mod documented;
 mod done_when;
 mod evidence;
+mod forged;
 mod gate;
 mod github_app;
 mod live;

@@ -156,7 +156,7 @@ fn a_sync_prunes_where_auto_sync_would_and_tells_what_stays() {
 #[test]
 fn a_commit_that_renders_nothing_new_is_no_deployment() {
     for scene in [Scene::auto(), Scene::by_hand()] {
-        let readme = format!("{}/README.md", scene.world.path());
+        let readme = format!("{}/NOTES.txt", scene.world.path());
         let at = shared_month().deployed_at() + TimeDelta::minutes(3);
         let words = [(readme.as_str(), Some("How to run it.\n"))];
         let written = scene.world.repo().commit("Say how to run it", at, &words);
