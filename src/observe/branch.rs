@@ -105,6 +105,7 @@ pub fn timeline(snapshot: &Snapshot, trust: Trust<'_>) -> Timeline {
         witness: Witness::CommitDate,
         unsettled: None,
         trouble: None,
+        beside: None,
         tip: snapshot.tip.clone(),
         tip_state: snapshot.tip_state.clone(),
         changes,

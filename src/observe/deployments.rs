@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::followed::not_followed;
 use crate::clients::argocd::{Application, Deployment, HealthStatus, Initiator, SyncStatus};
 use crate::clients::git::{GitSettings, PathChange, Snapshot};
-use crate::policy::{Change, End, Lived, Source, Timeline, Unsettled, Witness, short};
+use crate::policy::{Beside, Change, End, Lived, Source, Timeline, Unsettled, Witness, short};
 
 /// What Argo CD ran for a while: deployments of the same content, one after the other.
 struct LiveRun<'a> {
@@ -15,6 +15,8 @@ struct LiveRun<'a> {
     change: Option<&'a PathChange>,
     revisions: &'a [String],
     began: Option<DateTime<Utc>>,
+    /// What of other sources was deployed since.
+    beside: Option<Beside>,
 }
 
 impl LiveRun<'_> {
@@ -48,6 +50,7 @@ pub fn joined(
         return timeline;
     }
     date(&mut timeline.changes, &runs);
+    timeline.beside = runs.last().and_then(|run| run.beside.clone());
     timeline.trouble = trouble(&deployments);
     timeline
 }
@@ -63,15 +66,34 @@ fn runs<'a>(deployments: &'a [Deployment], snapshot: &'a Snapshot) -> Vec<LiveRu
     for deployment in deployments {
         let change = change_of(deployment, snapshot);
         match (runs.last_mut(), change) {
-            (Some(last), Some(same)) if last.holds(&same.state) => last.change = change,
+            (Some(last), Some(same)) if last.holds(&same.state) => {
+                let others = others(&deployment.revisions, snapshot);
+                let at = began(deployment);
+                if let (Some(at), true) = (at, others != self::others(last.revisions, snapshot)) {
+                    let named: Vec<&str> = others.iter().map(|it| short(it)).collect();
+                    last.beside = Some(Beside {
+                        at,
+                        revisions: named.join(", "),
+                    });
+                }
+                last.change = change;
+                last.revisions = &deployment.revisions;
+            }
             (Some(_) | None, _) => runs.push(LiveRun {
                 change,
                 revisions: &deployment.revisions,
                 began: began(deployment),
+                beside: None,
             }),
         }
     }
     runs
+}
+
+/// Returns the revisions that the branch does not know: those of other sources.
+fn others<'a>(revisions: &'a [String], snapshot: &Snapshot) -> Vec<&'a String> {
+    let all = revisions.iter();
+    all.filter(|it| snapshot.change_at(it).is_none()).collect()
 }
 
 /// Finds the run of each change by its content, the newest first: a commit that restores what an application was
@@ -132,6 +154,7 @@ pub fn of_application(app: &Application) -> Option<Timeline> {
         witness: Witness::Argocd,
         unsettled: under_way(app).map(Unsettled::UnderWay),
         trouble: trouble(&deployments),
+        beside: None,
         suspicious: Vec::new(),
         changes,
     })

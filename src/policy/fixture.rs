@@ -365,6 +365,7 @@ pub(super) fn timeline(changes: Vec<Change>) -> Timeline {
         witness: Witness::CommitDate,
         unsettled: None,
         trouble: None,
+        beside: None,
         suspicious: Vec::new(),
         tip: "tip".to_owned(),
         tip_state: changes

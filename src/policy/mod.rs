@@ -38,8 +38,8 @@ pub use steps::{Order, StepKind, may_roll_back_first, order, steps};
 pub use target::Wanted;
 pub(crate) use target::short;
 pub use timeline::{
-    BranchReading, Change, End, Lived, Source, Suspicious, Timeline, TipSighting, Unsettled,
-    Witness,
+    Beside, BranchReading, Change, End, Lived, Source, Suspicious, Timeline, TipSighting,
+    Unsettled, Witness,
 };
 pub use trailer::RollbackMark;
 pub use undo::{CommitDone, Doings, FileEdit, Undone};

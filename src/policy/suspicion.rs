@@ -114,11 +114,34 @@ pub(super) fn suspicion(inputs: &Inputs<'_>, timeline: &Timeline) -> Option<Susp
         return Some(nobody(Some(onset), Blame::NotDeployment, why));
     }
     let late = late(inputs, &trail, suspect).map(|why| (Blame::NotDeployment, why));
-    let against = undated(inputs, suspect, onset).or(late);
+    let against = undated(inputs, suspect, onset)
+        .or(late)
+        .or_else(|| beside(inputs, timeline, suspect, onset));
     Some(Suspicion {
         index,
         onset: Some(onset),
         against,
+    })
+}
+
+/// Says so when something else of the application was deployed between a deployment and the beginning of the burn: what
+/// the branch holds may be innocent, and to put it back would change nothing.
+fn beside(
+    inputs: &Inputs<'_>,
+    timeline: &Timeline,
+    suspect: &Change,
+    onset: DateTime<Utc>,
+) -> Option<(Blame, String)> {
+    let other = timeline.beside.as_ref()?;
+    let may_be_it = other.at > suspect.deployed_at && other.at <= onset + CLOCK_GRACE;
+    may_be_it.then(|| {
+        let why = format!(
+            "{} of another source of the application was deployed {} ago, after {} and before the burn began",
+            other.revisions,
+            span(inputs.now - other.at),
+            short(&suspect.revision)
+        );
+        (Blame::Unknown, why)
     })
 }
 

@@ -126,10 +126,21 @@ pub struct Timeline {
     pub witness: Witness,
     /// Why it is not settled what is live, where it is not.
     pub unsettled: Option<Unsettled>,
+    /// What else was deployed since the newest change: of another source of the application.
+    pub beside: Option<Beside>,
     /// Commits that carry our trailers and are not believed, newest first.
     pub suspicious: Vec<Suspicious>,
     /// What is to be said of the deployment of the newest change, where its operation did not succeed.
     pub trouble: Option<String>,
+}
+
+/// A deployment that changed nothing of the branch, and something else of the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// The revisions of the other sources, for people.
+    pub revisions: String,
 }
 
 /// A commit that says that it is a rollback of ours, and is not believed.

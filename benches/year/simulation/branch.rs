@@ -267,6 +267,7 @@ impl Branch {
             witness: Witness::CommitDate,
             unsettled: None,
             trouble: None,
+            beside: None,
             suspicious: Vec::new(),
             tip: changes[0].revision.clone(),
             tip_state: changes[0].state.clone(),

@@ -151,6 +151,7 @@ impl World {
             witness: Witness::CommitDate,
             unsettled: None,
             trouble: None,
+            beside: None,
             suspicious: Vec::new(),
             tip: self.tip().revision.clone(),
             tip_state: state(self.tip().content),

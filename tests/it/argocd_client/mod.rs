@@ -1,6 +1,7 @@
 //! The Argo CD client against a scripted server.
 
 mod account;
+mod followed;
 mod limits;
 mod login;
 mod reads;

@@ -132,3 +132,30 @@ fn a35_a_source_that_is_gone_fails_the_sync_after_the_revert() {
     is_well_behaved(&scene, &ran);
     ran.complains_of(&["not accessible"]);
 }
+
+#[test]
+fn what_another_source_brought_is_not_taken_back_here() {
+    let (scene, values, _folder) = scene();
+    let burns = shared_month().deployed_at();
+    scene.argo.change(|known| {
+        let history = &mut known.app_mut(APP).status.history;
+        // Version 2 went out an hour before, and then the values of the other team.
+        let mut later = history.last().expect("it was deployed").clone();
+        later.id += 1;
+        later.revisions = vec!["ab".repeat(20), scene.v2.clone()];
+        for (entry, minutes) in [
+            (history.last_mut().expect("version 2"), 40),
+            (&mut later, 1),
+        ] {
+            entry.deployed_at = burns - TimeDelta::minutes(minutes);
+            entry.deploy_started_at = Some(entry.deployed_at - TimeDelta::seconds(1));
+        }
+        history.push(later);
+    });
+    let refs = scene.world.repo().refs_fingerprint();
+    let ran = scene.program().run().exits(0);
+    let ran = ran.decides("hold", "not_attributable");
+    let detail = ran.text("/decision/detail");
+    assert!(detail.contains("another source"), "{detail}\n{values}");
+    scene.is_untouched(&refs);
+}
