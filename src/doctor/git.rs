@@ -16,7 +16,7 @@ const PUSH: &str = "git push";
 /// Where an error does not say what to do.
 const LOOK: &str = "check GITOPS_REPO, and look at the git server";
 
-/// Reads the branch as a pass does, and asks whether a push would be taken. Finds nothing where no repository is
+/// Reads the branch as a pass does, and asks a repository that is there whether a push would be taken. Finds nothing where no repository is
 /// configured. What was read of the branch is returned too, for those who go by it.
 pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapshot>) {
     let Some(git) = &service.git else {
@@ -24,22 +24,20 @@ pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapsho
     };
     // What an App may do GitHub says better.
     let asks_for_push = !service.github.as_ref().is_some_and(Github::is_app);
-    let pusher = git.clone();
-    let access = async {
-        match asks_for_push {
-            true => Some(crate::blocking(move || pusher.may_push()).await),
-            false => None,
-        }
-    };
-    let (read, access) = tokio::join!(
-        observe::branch(git, service.config.policy.max_revisions_back, None),
-        access,
-    );
+    let read = observe::branch(git, service.config.policy.max_revisions_back, None).await;
     let mut findings = match &read {
         Ok(snapshot) => there(git, snapshot),
         Err(error) => not_there(git, error),
     };
-    findings.extend(access.map(|access| push(git, access)));
+    if asks_for_push {
+        findings.push(match is_there(&read) {
+            true => {
+                let pusher = git.clone();
+                push(git, crate::blocking(move || pusher.may_push()).await)
+            }
+            false => Finding::unchecked(PUSH, push_tried(git), "the way to the repository"),
+        });
+    }
     let Ok(snapshot) = read else {
         return (findings, None);
     };
@@ -51,6 +49,18 @@ pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapsho
     .await;
     findings.extend(outside);
     (findings, Some(snapshot))
+}
+
+/// Tells whether a repository answered. Some servers make one that is not there as soon as somebody who may write asks
+/// how to push to it.
+fn is_there(read: &Result<Snapshot, GitError>) -> bool {
+    match read {
+        Ok(_) => true,
+        Err(error) => matches!(
+            error.fault,
+            GitFault::NoBranch { .. } | GitFault::NoPath { .. }
+        ),
+    }
 }
 
 fn reached(git: &Git) -> Finding {
@@ -105,11 +115,15 @@ fn not_there(git: &Git, error: &GitError) -> Vec<Finding> {
     ]
 }
 
-fn push(git: &Git, access: Result<Access, GitError>) -> Finding {
-    let tried = format!(
+fn push_tried(git: &Git) -> String {
+    format!(
         "ask for the right to push to {}, without pushing",
         git.name()
-    );
+    )
+}
+
+fn push(git: &Git, access: Result<Access, GitError>) -> Finding {
+    let tried = push_tried(git);
     match access {
         Ok(Access::Granted) => Finding::ok(
             PUSH,

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use testkit::git::Fault;
+use testkit::git::{Fault, RequestRecord};
 use testkit::github::{APP_ID, APP_KEY, GithubServer, INSTALLATION_ID};
 use testkit::stub::Reply;
 
@@ -37,11 +37,31 @@ fn what_git_has_not_is_said() {
             "problem",
             &["the credentials were refused", "check GITOPS_TOKEN"],
         )
-        .finds("git push", "problem", &["denied (HTTP 401)"]);
+        .finds("git push", "warning", &["not checked"]);
     world.server.set_fault(Fault::Down);
     let ran = world.nothing_changed_by(&program(&world)).exits(2);
     ran.finds("git", "problem", &[])
-        .finds("git push", "problem", &[]);
+        .finds("git push", "warning", &["not checked"]);
+}
+
+/// There are servers that make a repository which is not there as soon as somebody asks how to push to it.
+#[test]
+fn what_is_not_there_for_reading_is_not_asked_for_writing() {
+    let world = world();
+    let asks_to_push = |world: &World| {
+        let requests = world.server.requests();
+        let asked = |request: &RequestRecord| request.query.contains("git-receive-pack");
+        requests.iter().filter(|request| asked(request)).count()
+    };
+    let missing = world.server.url("platform/nothing");
+    let ran = program(&world).env("GITOPS_REPO", &missing).run().exits(2);
+    ran.finds("git", "problem", &["there is no such repository"])
+        .finds("git push", "warning", &["not checked"]);
+    assert_eq!(asks_to_push(&world), 0);
+    let no_branch = program(&world).env("GITOPS_BRANCH", "release");
+    let ran = world.nothing_changed_by(&no_branch).exits(2);
+    ran.finds("git push", "ok", &[]);
+    assert_eq!(asks_to_push(&world), 1);
 }
 
 #[test]
