@@ -155,7 +155,7 @@ impl Record {
     /// Adds the newest deployment.
     pub fn with_deployment(mut self, timeline: Option<&Timeline>) -> Self {
         self.deployment = timeline
-            .and_then(|timeline| timeline.changes.first())
+            .and_then(Timeline::newest_deployment)
             .map(|newest| DeploymentPart {
                 revision: newest.revision.clone(),
                 deployed_at: newest.deployed_at,
@@ -167,7 +167,7 @@ impl Record {
     /// Adds what is known to run. A tip is the whole commit, which may leave the watched paths as they were.
     pub fn with_live(mut self, timeline: Option<&Timeline>, tip: Option<&str>) -> Self {
         let newest = timeline.and_then(|timeline| {
-            let newest = timeline.changes.first()?;
+            let newest = timeline.newest_deployment()?;
             let revision = match timeline.witness {
                 Witness::CommitDate | Witness::Pods | Witness::Argocd => &newest.revision,
                 Witness::Tip => &timeline.tip,

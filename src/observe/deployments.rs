@@ -97,8 +97,21 @@ fn others<'a>(revisions: &'a [String], snapshot: &Snapshot) -> Vec<&'a String> {
 }
 
 /// Finds the run of each change by its content, the newest first: a commit that restores what an application was
-/// rolled back to is never deployed by itself.
+/// rolled back to is never deployed by itself. What is newer than the last run renders nothing new: it is on the branch
+/// and never lived.
 fn date(changes: &mut Vec<Change>, runs: &[LiveRun<'_>]) {
+    let live = runs.last();
+    let is_live = |change: &Change| live.is_some_and(|live| live.holds(&change.state));
+    let newer = changes.iter().position(is_live).unwrap_or_default();
+    for change in &mut changes[..newer] {
+        change.lived = Lived::NotSeen;
+    }
+    let mut kept = changes.split_off(newer);
+    dated(&mut kept, runs);
+    changes.extend(kept);
+}
+
+fn dated(changes: &mut Vec<Change>, runs: &[LiveRun<'_>]) {
     let first_known = runs.iter().find(|run| run.change.is_some());
     let first_known = first_known.and_then(|run| run.began);
     let mut older: VecDeque<String> = changes.iter().map(|it| it.state.clone()).collect();

@@ -189,6 +189,16 @@ pub enum BranchReading {
     Known(Timeline),
 }
 
+impl Timeline {
+    /// Returns the newest change that was deployed; the newest one at all where none is known to have been.
+    pub fn newest_deployment(&self) -> Option<&Change> {
+        let mut changes = self.changes.iter();
+        changes
+            .find(|change| change.is_live())
+            .or_else(|| self.changes.first())
+    }
+}
+
 impl BranchReading {
     /// Returns the timeline when the branch was read.
     pub fn timeline(&self) -> Option<&Timeline> {

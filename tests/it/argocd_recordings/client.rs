@@ -104,7 +104,9 @@ async fn made(argo: &Argo, call: &Call) -> Option<String> {
                 name: "error-budget-rollback".to_owned(),
                 value: "x1".to_owned(),
             };
-            argo.sync(&note, *revision).await.map(|app| told(&app))
+            argo.sync(&note, *revision, Prune::No)
+                .await
+                .map(|app| told(&app))
         }
         Call::Terminate => argo.terminate().await.map(|()| "accepted".to_owned()),
         Call::Account | Call::Login(_) => argo.account().await.map(|account| match account {

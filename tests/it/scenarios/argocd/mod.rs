@@ -3,6 +3,7 @@
 mod alone;
 mod behaviours;
 mod elsewhere;
+mod half_way;
 mod orders;
 pub(crate) mod scene;
 mod stuck;

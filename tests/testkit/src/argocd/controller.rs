@@ -182,9 +182,19 @@ impl World {
             .find_map(|(_, revision)| app.trouble.fails_to_apply.get(revision).cloned())
             .or_else(|| is_failing.then(|| "the webhook is not there".to_owned()));
         if let Some(why) = refusal {
+            // Whatever comes before the object that is refused is there.
+            let part = targets.len() / 2;
+            result.resources = app.results(operation, &targets, &names, "Running");
+            let refused = targets.keys().filter(|name| meant(name)).skip(part);
+            for name in refused {
+                let failed = Identity::of(name, &targets[name].text).refused(&why);
+                result
+                    .resources
+                    .retain(|it| it["name"] != failed["name"] || it["kind"] != failed["kind"]);
+                result.resources.push(failed);
+            }
             if !operation.sync.dry_run {
-                // Whatever comes before the object that is refused is there.
-                app.apply(&targets, false, meant, targets.len() / 2, now);
+                app.apply(&targets, false, meant, part, now);
             }
             let message = format!("one or more objects failed to apply, reason: {why}");
             return self.fail(app, state, Phase::Failed, &message, now);

@@ -116,6 +116,11 @@ impl Identity {
         result
     }
 
+    /// Returns it, an object that could not be applied, as the result of a sync shows it.
+    pub(super) fn refused(&self, why: &str) -> Value {
+        self.outcome("SyncFailed", why, "Failed", "Sync")
+    }
+
     /// Returns it, a hook that failed, as the result of a sync shows it.
     pub(super) fn failed_hook(&self, kind: &str, message: &str) -> Value {
         let mut result = self.outcome("Synced", message, "Failed", kind);

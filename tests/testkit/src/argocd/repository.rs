@@ -168,6 +168,7 @@ impl Repository {
             .walk(TreeWalkMode::PreOrder, |parent, entry| {
                 if entry.kind() == Some(ObjectType::Blob)
                     && entry.name() != Ok("kustomization.yaml")
+                    && entry.name().is_ok_and(is_manifest)
                     && let Ok(blob) = repository.find_blob(entry.id())
                 {
                     let path = format!("{folder}/{parent}{}", entry.name().unwrap_or_default());
@@ -179,4 +180,11 @@ impl Repository {
             .map_err(failed)?;
         Ok(files)
     }
+}
+
+/// Tells whether Argo CD takes a file of a folder for a manifest.
+fn is_manifest(name: &str) -> bool {
+    [".yaml", ".yml", ".json"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
