@@ -64,8 +64,10 @@ impl FromStr for RepoPath {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let path = text.strip_suffix('/').unwrap_or(text);
         let refuse = |why: &str| Err(Invalid::because(format!("has {}, {why}", quoted(text))));
-        if path.is_empty() {
-            return refuse("which is the whole repository; name the folder of the service");
+        if matches!(path, "" | "." | "./.") {
+            return refuse(
+                "which is the whole repository; name the folder of the service, or each of its files at the top",
+            );
         }
         if path.starts_with('/') {
             return refuse("which is absolute; write it relative to the top of the repository");

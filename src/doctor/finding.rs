@@ -150,7 +150,7 @@ impl Finding {
         error: &str,
         remedy: &str,
     ) -> Self {
-        let (found, remedy) = error.split_once("; ").unwrap_or((error, remedy));
+        let (found, remedy) = split_remedy(error).unwrap_or((error, remedy));
         Self::problem(subject, tried, found, remedy)
     }
 
@@ -165,9 +165,48 @@ impl Finding {
     }
 }
 
+/// Splits an error into what happened and what to do: at its first semicolon that stands neither in quotation marks nor in
+/// parentheses, because in those are the words of somebody else.
+pub(super) fn split_remedy(error: &str) -> Option<(&str, &str)> {
+    let (mut is_quoted, mut is_escaped, mut depth) = (false, false, 0_usize);
+    for (at, c) in error.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '(' if !is_quoted => depth += 1,
+            ')' if !is_quoted => depth = depth.saturating_sub(1),
+            ';' if !is_quoted && depth == 0 && error[at..].starts_with("; ") => {
+                return Some((&error[..at], &error[at + "; ".len()..]));
+            }
+            _ => {}
+        }
+    }
+    // What somebody else says may open what it does not close; ours comes last.
+    error.rsplit_once("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_split_where_its_remedy_begins_and_not_in_the_words_of_others() {
+        let remedy = "do that; or that";
+        for found in [
+            "it broke",
+            "it broke (one; two)",
+            "the server said \"a; b \\\"c; d\\\"\"",
+            "it (was (a; b); c) so",
+        ] {
+            let error = format!("{found}; {remedy}");
+            assert_eq!(split_remedy(&error), Some((found, remedy)));
+        }
+        let open = "it broke (one; \"two); do that";
+        let at = "it broke (one; \"two)".len();
+        assert_eq!(split_remedy(open), Some((&open[..at], "do that")));
+        assert_eq!(split_remedy("it broke (one two)"), None);
+    }
 
     #[test]
     fn the_worst_finding_counts() {

@@ -125,10 +125,10 @@ fn push_tried(git: &Git) -> String {
 fn push(git: &Git, access: Result<Access, GitError>) -> Finding {
     let tried = push_tried(git);
     match access {
-        Ok(Access::Granted) => Finding::ok(
+        Ok(Access::NotRefused) => Finding::ok(
             PUSH,
             tried,
-            "granted; rules and hooks of the server are not shown by this",
+            "not refused yet; some servers, and rules and hooks of all of them, look only at the push itself",
         ),
         Ok(Access::Denied { status }) => Finding::problem(
             PUSH,

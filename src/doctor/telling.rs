@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::finding::Finding;
+use super::finding::{Finding, split_remedy};
 use crate::config::Config;
 use crate::files::{self, Links};
 use crate::journal::{FolderState, probe_folder, state_folder};
@@ -141,7 +141,7 @@ fn finding(subject: &'static str, tried: &'static str, came: Tried) -> Finding {
         Ok(found) => Finding::ok(subject, tried, found),
         Err(error) => {
             let remedy = "check its variables and the network, then send the test again";
-            let (found, remedy) = error.split_once("; ").unwrap_or((&error, remedy));
+            let (found, remedy) = split_remedy(&error).unwrap_or((&error, remedy));
             Finding::warning(subject, tried, found, remedy)
         }
     }

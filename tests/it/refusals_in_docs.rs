@@ -103,7 +103,12 @@ fn transport(error: &HttpError) -> Row {
 }
 
 /// What the engine refuses to read, to write or to send, by source file.
-const REFUSALS: [(&str, &str, &[&str]); 7] = [
+const REFUSALS: [(&str, &str, &[&str]); 8] = [
+    (
+        "src/clients/git/transport.rs",
+        "GitFault::Protocol {\n",
+        &["wants another capability of git's protocol"],
+    ),
     (
         "src/clients/git/packets.rs",
         "GitFault::Protocol {\n",

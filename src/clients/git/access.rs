@@ -7,8 +7,9 @@ use crate::clients::http::{Deadline, Method, Purpose};
 /// What a server says to the first question of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// It would take one. A rule or a hook may still refuse what is pushed.
-    Granted,
+    /// It has not refused yet. A rule or a hook may still refuse what is pushed, and there are servers, such as Gitea,
+    /// that look at who asks only then.
+    NotRefused,
     /// It refuses.
     Denied {
         /// The HTTP status: 401, 403 or 404.
@@ -44,8 +45,9 @@ impl Git {
             .map_err(GitFault::Transport)?;
         let kind = answer.headers.get("content-type");
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
         match answer.status.as_u16() {
-            200 if kind == ADVERTISEMENT => Ok(Access::Granted),
+            200 if kind.eq_ignore_ascii_case(ADVERTISEMENT) => Ok(Access::NotRefused),
             200 => Err(GitFault::NotGit {
                 kind: crate::clients::http::quote(kind.as_bytes()),
             }),

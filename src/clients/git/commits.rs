@@ -3,7 +3,7 @@
 use std::collections::{BinaryHeap, HashSet};
 use std::path::Path;
 
-use git2::{Commit, ErrorCode, Oid, Repository, Tree};
+use git2::{Commit, ErrorClass, ErrorCode, ObjectType, Oid, Repository, Tree};
 
 use super::error::{GitFault, library};
 
@@ -44,8 +44,22 @@ pub(super) fn older<'repo>(
     match repo.find_commit(id) {
         Ok(parent) => Ok(Older::Parent(parent)),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(Older::Boundary),
+        // One commit that libgit2 cannot read, such as one whose author has no address, does not hide what is newer.
+        Err(error) if error.class() != ErrorClass::Os && is_commit(repo, id) => {
+            tracing::warn!(
+                commit.sha = %id,
+                error = %crate::clients::http::quote(error.message().as_bytes()),
+                "a commit cannot be read; it and what is older count as not known"
+            );
+            Ok(Older::Boundary)
+        }
         Err(error) => Err(library(error)),
     }
+}
+
+fn is_commit(repo: &Repository, id: Oid) -> bool {
+    let header = repo.odb().and_then(|odb| odb.read_header(id));
+    header.is_ok_and(|(_, kind)| kind == ObjectType::Commit)
 }
 
 /// Goes through all that is reachable from a commit, the newest first, as far as it was fetched.

@@ -233,7 +233,7 @@ fn fetch_into(
     store(answer, repo, has_words)
 }
 
-/// Asks for no thin pack, so that no object in it builds on one that is not there. That acknowledgements may come in
+/// Asks for no thin pack where the server serves without, so that no object in it builds on one that is not there. That acknowledgements may come in
 /// detail makes no difference here, but there are servers that serve nobody else.
 fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
@@ -246,6 +246,9 @@ fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
         if server.offers(capability) {
             capabilities.push_str(&format!(" {capability}"));
         }
+    }
+    if server.wants_thin_packs() {
+        capabilities.push_str(" thin-pack");
     }
     if wanted.is_filtered {
         capabilities.push_str(" filter");

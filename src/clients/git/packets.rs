@@ -188,6 +188,10 @@ impl Advertisement {
                     .split_ascii_whitespace()
                     .map(str::to_owned)
                     .collect();
+                // The ids that follow are then of another length.
+                if found.other_ids().is_some() {
+                    break;
+                }
             }
             let Some((id, name)) = line.split_at_checked(40) else {
                 return Err(not_git());
@@ -199,18 +203,33 @@ impl Advertisement {
                 found.ids.insert((*name).to_owned(), id);
             }
         }
+        if let Some(other) = found.other_ids() {
+            return Err(GitFault::Protocol {
+                what: format!(
+                    "the repository names its objects by {}; only sha1 can be read, which `git init \
+                     --object-format=sha1` makes",
+                    packets.quote(other.as_bytes())
+                ),
+            });
+        }
         if !packets.body.goes_on() {
             packets.drain()?;
         }
-        match found.value("object-format") {
-            None | Some("sha1") => Ok(found),
-            Some(other) => Err(GitFault::Protocol {
-                what: format!(
-                    "the repository names its objects by {}; only sha1 can be read",
-                    packets.quote(other.as_bytes())
-                ),
-            }),
-        }
+        Ok(found)
+    }
+
+    /// Returns by what the objects are named, where that is not sha1.
+    fn other_ids(&self) -> Option<&str> {
+        self.value("object-format").filter(|name| *name != "sha1")
+    }
+
+    /// Tells whether the server may be dulwich, under klaus too, which serves nobody who does not take thin packs. It
+    /// does not say who it is, as git, JGit and go-git do. Source: dulwich 1.2.
+    pub(super) fn wants_thin_packs(&self) -> bool {
+        self.offers("thin-pack")
+            && self
+                .value("agent")
+                .is_none_or(|agent| agent.starts_with("dulwich/"))
     }
 
     /// Returns where a reference is that was asked for; nothing when it is not there.

@@ -13,6 +13,9 @@ use super::service::GitService;
 use super::ssh::{Connection, SshRemote};
 use crate::clients::http::{Deadline, HttpClient, HttpError, Purpose, RequestBuilder, Streaming};
 
+/// How much is read of the answer of a server that has a fault (bytes). Protects memory; what is beyond is not read.
+const MAX_FAULT: usize = 16 * 1024;
+
 /// How a remote is reached.
 pub(super) enum Remote {
     /// Each request is one of HTTP's.
@@ -68,6 +71,9 @@ impl GitSession {
             .runtime
             .block_on(client.open_within(self.deadline, purpose, request))
             .map_err(in_transit)?;
+        if answer.status.is_server_error() && matches!(purpose, Purpose::Ask) {
+            return Err(self.fault_of(client, answer));
+        }
         if !answer.status.is_success() {
             return Err(GitFault::Status(answer.status.as_u16()));
         }
@@ -83,6 +89,28 @@ impl GitSession {
         }
         self.source = Some(AnswerSource::Http(answer));
         Ok(())
+    }
+
+    /// Tells what a server's fault is about. One that names a capability will be there the next time too.
+    fn fault_of(&self, client: &HttpClient, mut answer: Streaming) -> GitFault {
+        let status = answer.status.as_u16();
+        let mut words = Vec::new();
+        while words.len() < MAX_FAULT
+            && let Ok(Some(piece)) = self.runtime.block_on(answer.chunk_within(self.deadline))
+        {
+            words.extend_from_slice(&piece);
+        }
+        words.truncate(MAX_FAULT);
+        let text = String::from_utf8_lossy(&words).to_ascii_lowercase();
+        match text.contains("capabilit") {
+            true => GitFault::Protocol {
+                what: format!(
+                    "the server wants another capability of git's protocol ({}, HTTP {status}); use another git server",
+                    client.quote(&words)
+                ),
+            },
+            false => GitFault::Status(status),
+        }
     }
 
     /// Connects over SSH, where the remote begins by saying what it has.

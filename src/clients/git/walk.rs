@@ -10,6 +10,9 @@ use super::revision::{Resolved, Search};
 use super::settings::{GitSettings, Want};
 use crate::clients::http::Deadline;
 
+/// First and last second whose year has four digits (Unix time): what RFC 3339 can write. Source: RFC 3339, section 1.
+const TIMES: (i64, i64) = (-62_135_596_800, 253_402_300_799);
+
 /// A commit that changed the watched paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathChange {
@@ -144,7 +147,7 @@ impl HistoryWalk<'_> {
         }
         self.changes.push(PathChange {
             revision,
-            committed_at: committed_at(commit)?,
+            committed_at: committed_at(commit),
             authored_at: DateTime::from_timestamp(commit.author().when().seconds(), 0),
             state: write_state(here),
             subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default())
@@ -183,7 +186,9 @@ fn missing_path(entries: &[Option<Entry>], settings: &GitSettings) -> GitFault {
     }
 }
 
-fn committed_at(commit: &Commit<'_>) -> Result<DateTime<Utc>, GitFault> {
-    DateTime::from_timestamp(commit.time().seconds(), 0)
-        .ok_or_else(|| GitFault::Library(format!("commit {} has an impossible time", commit.id())))
+/// Returns the committer time. One before the year 1 or after 9999 counts as the nearest that is not: a mistaken commit
+/// must not hide the others, and times in a far past or future are doubted where they matter.
+fn committed_at(commit: &Commit<'_>) -> DateTime<Utc> {
+    let seconds = commit.time().seconds().clamp(TIMES.0, TIMES.1);
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }

@@ -225,7 +225,14 @@ impl HttpClient {
             .and_then(|text| self.base.join(text).ok());
         match target {
             Some(url) if origin(&url) == self.origin() => {
-                "another path of the same server".to_owned()
+                let place = format!("{}.git", self.base.path().trim_end_matches('/'));
+                match url.path().strip_prefix(&place) {
+                    // GitLab wants the ending. The rest of the path is ours already, and no secret of a session.
+                    Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                        self.redacted(format!("{}{place}", self.origin()).as_bytes())
+                    }
+                    Some(_) | None => "another path of the same server".to_owned(),
+                }
             }
             Some(url) => origin(&url),
             None => "an unreadable place".to_owned(),

@@ -19,6 +19,7 @@ mod restore;
 mod revisions;
 mod scratch;
 mod secrets;
+mod servers;
 mod ssh;
 mod tip;
 mod tls;

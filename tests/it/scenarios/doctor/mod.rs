@@ -180,7 +180,7 @@ fn a_service_that_can_be_rolled_back_in_git_is_well() {
         .finds("git", "ok", &["it answers"])
         .finds("git branch", "ok", &["it is there, at"])
         .finds("git paths", "ok", &["2 were read"])
-        .finds("git push", "ok", &["granted"])
+        .finds("git push", "ok", &["not refused yet"])
         .finds("state folder", "ok", &["not there yet"])
         .finds("state lock", "ok", &["none yet"])
         .finds("state file", "ok", &["not there yet"])
