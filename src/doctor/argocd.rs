@@ -6,7 +6,9 @@ use url::Url;
 use super::application;
 use super::finding::Finding;
 use super::rights;
-use crate::clients::argocd::{Account, Argo, ArgoAuth, ArgoError, ArgoFault, SyncWindows, Version};
+use crate::clients::argocd::{
+    Account, Argo, ArgoAuth, ArgoError, ArgoFault, ArgoPermission, SyncWindows, Version,
+};
 use crate::config::{ArgocdConfig, Config};
 
 const REACH: &str = "argocd";
@@ -28,7 +30,11 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     }
     let account = argo.account().await;
     let is_signed_in = matches!(&account, Ok(Account::Named { .. }));
-    findings.push(signed_in(&argocd.client.auth, account));
+    let refusal = match &account {
+        Ok(Account::Nobody) => argo.can_i(ArgoPermission::Get).await.err(),
+        Ok(Account::Named { .. }) | Err(_) => None,
+    };
+    findings.push(signed_in(&argocd.client.auth, account, refusal));
     if !is_signed_in {
         let tried = format!("read application {:?}", argo.name());
         findings.push(Finding::unchecked(APPLICATION, tried, "the login"));
@@ -61,7 +67,12 @@ async fn inside(
     findings
 }
 
-fn signed_in(auth: &ArgoAuth, account: Result<Account, ArgoError>) -> Finding {
+/// Says who is signed in. Where that is nobody, Argo CD does not say why; its `refusal` of another question does.
+fn signed_in(
+    auth: &ArgoAuth,
+    account: Result<Account, ArgoError>,
+    refusal: Option<ArgoError>,
+) -> Finding {
     let (tried, remedy) = match auth {
         ArgoAuth::Token(_) => (
             "sign in with ARGOCD_TOKEN".to_owned(),
@@ -76,14 +87,26 @@ fn signed_in(auth: &ArgoAuth, account: Result<Account, ArgoError>) -> Finding {
         Ok(Account::Named { name, .. }) => {
             Finding::ok(LOGIN, tried, format!("signed in as {name:?}"))
         }
-        Ok(Account::Nobody) => Finding::problem(
-            LOGIN,
-            tried,
-            "nobody is signed in, and the server lets strangers in without a word",
-            remedy,
-        ),
+        Ok(Account::Nobody) => {
+            let why = refusal.map_or_else(strangers, |error| nobody(&error.fault));
+            Finding::problem(LOGIN, tried, format!("nobody is signed in{why}"), remedy)
+        }
         Err(error) => Finding::failed(LOGIN, tried, &error.fault.to_string(), remedy),
     }
+}
+
+fn nobody(refusal: &ArgoFault) -> String {
+    if let ArgoFault::Unauthorized { words, .. } = refusal {
+        format!(": {words}")
+    } else if let ArgoFault::Forbidden { .. } | ArgoFault::NotFound { .. } = refusal {
+        strangers()
+    } else {
+        format!(", and why is not known: {refusal}")
+    }
+}
+
+fn strangers() -> String {
+    ", and the server lets strangers in without a word".to_owned()
 }
 
 fn reached(server: &Url, version: &Result<Version, ArgoError>) -> Finding {

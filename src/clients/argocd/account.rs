@@ -11,7 +11,8 @@ use super::wire::ArgoRequest;
 /// Who this program is signed in as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
-    /// Nobody: the credentials do not count, and the server does not say so by itself.
+    /// Nobody: the credentials do not count, or nobody has to sign in. The server does not say which, nor why; its
+    /// answer to another question, such as [`Argo::can_i`], does.
     Nobody,
     /// An account.
     Named {

@@ -1,5 +1,7 @@
 //! What the doctor says of the way to Argo CD, of rights and of windows.
 
+use std::time::Duration;
+
 use testkit::argocd::SyncWindow;
 use testkit::stub::ClosedPort;
 
@@ -93,19 +95,42 @@ fn a_wrong_password_is_tried_once() {
 fn a_token_that_does_not_count_is_said() {
     let scene = Scene::open();
     scene.argo.change(|world| world.auth.revoke_tokens(ACCOUNT));
+    let gone = "nobody is signed in: invalid session: account slo-bot does not have token with id";
     let ran = scene.looked_at_by(&scene.program()).exits(2);
-    ran.finds("argocd login", "problem", &["ARGOCD_TOKEN"])
+    ran.finds("argocd login", "problem", &[gone, "ARGOCD_TOKEN"])
         .finds_only(&["argocd login", "argocd application"]);
 
-    scene
-        .argo
-        .change(|world| world.auth.is_anonymous_allowed = true);
-    let ran = scene.looked_at_by(&scene.program()).exits(2);
-    ran.finds(
-        "argocd login",
-        "problem",
-        &["nobody is signed in", "ARGOCD_TOKEN"],
-    );
+    let expired = scene.argo.change(|world| {
+        let now = world.now();
+        world.auth.issue_token(ACCOUNT, Some(Duration::ZERO), now)
+    });
+    for (token, words) in [
+        (expired.as_str(), "token is expired"),
+        ("another.server.s", "signature is invalid"),
+        ("nothing", "no session information"),
+    ] {
+        let program = scene.program().env("ARGOCD_TOKEN", token);
+        let ran = scene.looked_at_by(&program).exits(2);
+        ran.finds("argocd login", "problem", &["nobody is signed in: ", words])
+            .finds_only(&["argocd login", "argocd application"]);
+    }
+}
+
+#[test]
+fn strangers_who_are_let_in_are_not_taken_for_an_account() {
+    let scene = Scene::open();
+    scene.argo.change(|world| {
+        world.auth.revoke_tokens(ACCOUNT);
+        world.auth.is_anonymous_allowed = true;
+    });
+    for program in [scene.program(), scene.program().without("ARGOCD_PROJECT")] {
+        let ran = scene.looked_at_by(&program).exits(2);
+        ran.finds(
+            "argocd login",
+            "problem",
+            &["lets strangers in", "ARGOCD_TOKEN"],
+        );
+    }
 }
 
 #[test]
