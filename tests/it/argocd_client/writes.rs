@@ -72,16 +72,6 @@ async fn syncs_with_a_note_and_a_revision_only_where_one_is_given() {
 }
 
 #[tokio::test]
-async fn terminates_with_the_content_type_though_there_is_no_body() {
-    let stub = Stub::sequence([answer(&json!({}))]);
-    client(&stub).terminate().await.expect("it is told");
-    let request = &stub.requests()[0];
-    is_exact(request, "DELETE", &format!("{APP}/operation"));
-    assert!(request.body.is_empty());
-    assert_eq!(place(request).1, pairs(&[("project", "payments")]));
-}
-
-#[tokio::test]
 async fn reads_the_project_before_it_changes_anything() {
     let stub = Stub::sequence([answer(&application()), answer(&queued("aaa"))]);
     let argo = Argo::new(ArgoSettings {

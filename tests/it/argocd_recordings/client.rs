@@ -169,13 +169,17 @@ fn told(app: &Application) -> String {
         .operation_state
         .as_ref()
         .map_or_else(String::new, |state| format!("; {}", state_of(state)));
+    let unrecorded = match app.unrecorded() {
+        Some(_) => "; live without an entry",
+        None => "",
+    };
     let waits = match (app.is_in_progress(), app.is_parked_by_window()) {
         (_, true) => "; parked",
         (true, false) => "; in progress",
         (false, false) => "",
     };
     format!(
-        "{sources}{auto_sync}; {compared}, {health}; history {}{operation}{state}{waits}",
+        "{sources}{auto_sync}; {compared}, {health}; history {}{operation}{state}{unrecorded}{waits}",
         history.join(", ")
     )
 }
@@ -265,7 +269,10 @@ fn is_that_request(sent: &Request, recording: &Recording, row: &Row) {
     let expected = (sent.method != "GET").then_some("application/json");
     assert_eq!(kind, expected, "{name}");
     let is_signed = !matches!(row.call, Call::Login(_) | Call::Version);
-    assert_eq!(sent.header("authorization").is_some(), is_signed, "{name}");
+    let bearer = format!("Bearer {TOKEN}");
+    let expected = is_signed.then_some(bearer.as_str());
+    assert_eq!(sent.header("authorization"), expected, "{name}");
+    assert_eq!(sent.header("accept"), Some("application/json"), "{name}");
 }
 
 /// Returns a target with its parameters in order.

@@ -12,14 +12,10 @@ impl Situation {
     /// Sends a recorded request as it stands.
     fn ask(&self, asked: &Asked) -> Answer {
         let kind = self.content_type.filter(|_| asked.method != "GET");
-        let lines = [
-            ("Authorization", self.authorization.as_deref()),
-            ("Content-Type", kind),
-        ];
-        let lines = lines
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}: {}", value?)));
-        let lines: Vec<String> = lines.collect();
+        let token = self.token.as_ref();
+        let token = token.map(|token| format!("Authorization: Bearer {token}"));
+        let kind = kind.map(|kind| format!("Content-Type: {kind}"));
+        let lines = Vec::from_iter(token.into_iter().chain(kind));
         let headers: Vec<&str> = lines.iter().map(String::as_str).collect();
         let url = format!(
             "{}{}",

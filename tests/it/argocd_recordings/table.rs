@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
          Succeeded: a884 by us with 1 note is a884"),
     application("application-failed-postsync", at::failed_post_sync,
         "auto-sync on; OutOfSync at 885d, Healthy; history 0 b86b admin; asked for 885d by auto-sync; Running, \
-         retry 1: 885d by auto-sync is 885d; in progress"),
+         retry 1: 885d by auto-sync is 885d; live without an entry; in progress"),
     application("application-forbidden-with-project", at::outsider, "Forbidden"),
     application("application-forbidden-without-project", at::outsider, "Forbidden"),
     application("application-missing-with-project", at::by_hand, "NotFound"),

@@ -82,19 +82,7 @@ impl Scene {
 
     /// Asks for something whose answer may be lost.
     fn try_to_ask(&self, method: &str, path: &str, body: &Value) -> io::Result<Answer> {
-        let authorization = format!("Authorization: Bearer {}", self.token);
-        let headers = [authorization.as_str(), "Content-Type: application/json"];
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        http::send(
-            method,
-            &format!("{}{path}", self.argo.url()),
-            &headers,
-            &body,
-        )
+        self.argo.ask(&self.token, method, path, body)
     }
 
     /// Returns the application as the API shows it.

@@ -69,7 +69,8 @@ pub fn begin(method: &str, url: &str, headers: &[&str], body: &str) -> io::Resul
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     write!(
         stream,
-        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}Content-Length: {}\r\n\r\n{body}",
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
     Ok(stream)

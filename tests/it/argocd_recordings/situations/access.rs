@@ -37,9 +37,8 @@ pub(in super::super) fn expired() -> Situation {
 /// With a session whose time is over.
 pub(in super::super) fn session_expired() -> Situation {
     let this = by_hand().with_password("person", "REDACTED", true);
-    let url = format!("{}/api/v1/session", this.argo.url());
-    let body = r#"{"username":"person","password":"REDACTED"}"#;
-    let answer = testkit::http::send("POST", &url, &["Content-Type: application/json"], body);
+    let body = json!({ "username": "person", "password": "REDACTED" });
+    let answer = this.argo.ask("", "POST", "/api/v1/session", &body);
     let token = answer.expect("an answer").json()["token"].clone();
     let this = this.with_token(token.as_str().expect("a token"));
     this.argo.pass(seconds(24 * 3600));

@@ -59,7 +59,7 @@ pub(in super::super) fn terminated() -> Situation {
 /// Asked for a revision that is not there.
 pub(in super::super) fn unknown_revision() -> Situation {
     let this = by_hand();
-    let body = format!(r#"{{"project":"default","revision":"{}"}}"#, "f".repeat(40));
+    let body = json!({ "project": "default", "revision": "f".repeat(40) });
     this.accepts("POST", "/sync", &body);
     this.calm()
 }

@@ -6,6 +6,7 @@ mod deployments;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use testkit::argocd::{Application, ArgoServer, Automated, Setup, Source, Spec, SyncWindow, World};
 use testkit::git::{GitRepo, deployment};
 
@@ -27,7 +28,7 @@ const US: &str = "error-budget-monitor";
 /// A server, and how it is asked.
 pub(super) struct Situation {
     pub(super) argo: ArgoServer,
-    pub(super) authorization: Option<String>,
+    pub(super) token: Option<String>,
     pub(super) content_type: Option<&'static str>,
     good: String,
     bad: String,
@@ -87,7 +88,7 @@ impl Situation {
         });
         Self {
             argo,
-            authorization: Some(format!("Bearer {token}")),
+            token: Some(token),
             content_type: Some("application/json"),
             bad: good.clone(),
             good,
@@ -139,35 +140,37 @@ impl Situation {
 
     /// Asks for a rollback to an entry of the history, as the program does.
     fn rolled_back(self, id: i64) -> Self {
-        let body = serde_json::json!({ "id": id, "project": "default" });
-        self.accepts("POST", "/rollback", &body.to_string());
+        self.accepts(
+            "POST",
+            "/rollback",
+            &json!({ "id": id, "project": "default" }),
+        );
         self
     }
 
     fn synced(self) -> Self {
-        let note = r#"[{"name":"error-budget-rollback","value":"x1"}]"#;
+        let note = json!({ "name": "error-budget-rollback", "value": "x1" });
         self.accepts(
             "POST",
             "/sync",
-            &format!(r#"{{"project":"default","infos":{note}}}"#),
+            &json!({ "project": "default", "infos": [note] }),
         );
         self
     }
 
     fn terminated(self) -> Self {
-        self.accepts("DELETE", "/operation?project=default", "");
+        self.accepts("DELETE", "/operation?project=default", &Value::Null);
         self
     }
 
     #[track_caller]
-    fn accepts(&self, method: &str, below: &str, body: &str) {
-        let url = format!("{}/api/v1/applications/checkout{below}", self.argo.url());
-        let token = format!(
-            "Authorization: {}",
-            self.authorization.as_deref().expect("a token")
-        );
-        let headers = [token.as_str(), "Content-Type: application/json"];
-        let answer = testkit::http::send(method, &url, &headers, body).expect("an answer");
+    fn accepts(&self, method: &str, below: &str, body: &Value) {
+        let path = format!("/api/v1/applications/checkout{below}");
+        let token = self.token.as_deref().expect("a token");
+        let answer = self
+            .argo
+            .ask(token, method, &path, body)
+            .expect("an answer");
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
@@ -191,7 +194,6 @@ impl Situation {
                 prune: true,
                 self_heal: true,
                 enabled,
-                ..Automated::default()
             }));
         });
         self.later(60)
@@ -206,12 +208,12 @@ impl Situation {
     /// As somebody else, who may do these things with the application.
     fn speaking_as(mut self, account: &str, actions: &[&str]) -> Self {
         let token = self.argo.token_for(account, actions, "default/checkout");
-        self.authorization = Some(format!("Bearer {token}"));
+        self.token = Some(token);
         self
     }
 
     fn with_token(mut self, token: &str) -> Self {
-        self.authorization = Some(format!("Bearer {token}"));
+        self.token = Some(token.to_owned());
         self
     }
 
@@ -234,7 +236,7 @@ impl Situation {
     }
 
     fn speaking_as_nobody(mut self) -> Self {
-        self.authorization = None;
+        self.token = None;
         self
     }
 

@@ -230,8 +230,11 @@ fn an_operation_under_way_is_waited_for() {
     let id = scene
         .argo
         .look(|world| world.app(SERVICE).status.history[0].id);
-    let body = json!({ "id": id, "project": PROJECT }).to_string();
-    asks_for_a_rollback(&scene, &body);
+    // Somebody else asks for a rollback.
+    let body = json!({ "id": id, "project": PROJECT });
+    let path = format!("/api/v1/applications/{SERVICE}/rollback");
+    let answer = scene.argo.ask(&scene.token, "POST", &path, &body);
+    assert_eq!(answer.expect("an answer").status, 200);
     let program = scene.program();
     let ran = scene.world.nothing_changed_by(&program).exits(1);
     ran.finds(
@@ -240,16 +243,4 @@ fn an_operation_under_way_is_waited_for() {
         &["an operation is in progress", "terminate"],
     )
     .finds_only(&["argocd application"]);
-}
-
-/// Has somebody else ask Argo CD for a rollback.
-fn asks_for_a_rollback(scene: &Scene, body: &str) {
-    let url = format!(
-        "{}/api/v1/applications/{SERVICE}/rollback",
-        scene.argo.url()
-    );
-    let bearer = format!("Authorization: Bearer {}", scene.token);
-    let headers = [bearer.as_str(), "Content-Type: application/json"];
-    let answer = testkit::http::send("POST", &url, &headers, body).expect("an answer");
-    assert_eq!(answer.status, 200, "{}", answer.text());
 }

@@ -337,6 +337,8 @@ impl Application {
             status["resourceHealthSource"] = json!("appTree");
             status["controllerNamespace"] = json!(super::world::NAMESPACE);
             status["sourceHydrator"] = json!({});
+            // It holds what pods show, and nothing runs any.
+            status["summary"] = json!({});
         }
         if let Some(operation) = &self.operation {
             whole["operation"] = json!(operation);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::application::{Application, REFRESH};
 use super::clock::delta;
-use super::manifest::{Identity, images};
+use super::manifest::Identity;
 use super::operation::{Initiator, Operation, OperationKind, Phase, SyncOperation};
 use super::repository::Targets;
 use super::spec::{Retry, Source, Spec};
@@ -88,7 +88,6 @@ impl World {
         });
         let mut status = app.status.clone();
         status.set_health(app.actual_health(now, &self.pace), now);
-        status.summary.images = images(app.live.values().map(|object| object.text.as_str()));
         if asks_git {
             status.reconciled_at = Some(now);
         }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `world.rs` | everything there is, and what goes wrong |
 //! | `spec.rs`, `operation.rs`, `status.rs`, `application.rs` | an application as the API shows it |
-//! | `controller.rs`, `comparison.rs` | the controller as a step function |
+//! | `controller.rs`, `outcome.rs`, `comparison.rs` | the controller as a step function |
 //! | `repository.rs`, `manifest.rs` | what is deployed |
 //! | `windows.rs`, `owner.rs`, `clock.rs` | when nobody may deploy, what puts the spec back, how long things take |
 //! | `auth.rs`, `rbac.rs` | who speaks, and who may do what |
@@ -29,6 +29,7 @@ mod door;
 mod faults;
 mod manifest;
 mod operation;
+mod outcome;
 mod owner;
 mod rbac;
 mod refusal;
@@ -59,8 +60,6 @@ pub use requests::LoggedRequest;
 pub use server::ArgoServer;
 pub use setup::Setup;
 pub use spec::{Automated, Retry, Source, Spec, SyncPolicy};
-pub use status::{
-    Condition, Health, HealthCode, HistoryEntry, Status, Summary, SyncCode, SyncStatus,
-};
+pub use status::{Condition, Health, HealthCode, HistoryEntry, Status, SyncCode, SyncStatus};
 pub use windows::{Project, SyncWindow, WindowKind};
 pub use world::{NAMESPACE, World};

@@ -68,14 +68,13 @@ impl Repository {
 
     /// Returns with what a source is rendered at a revision.
     pub(super) fn source_type(&self, source: &Source, revision: &str) -> &'static str {
-        let is_kustomized = || {
-            let file = format!("{}/kustomization.yaml", source.path.trim_matches('/'));
-            let repo = self.repo_of(source);
-            repo.is_some_and(|repo| repo.file_at(revision, &file).is_some())
-        };
-        match source.kustomize.is_some() || is_kustomized() {
-            true => "Kustomize",
-            false => "Directory",
+        let file = format!("{}/kustomization.yaml", source.path.trim_matches('/'));
+        let repo = self.repo_of(source);
+        let is_kustomized = repo.is_some_and(|repo| repo.file_at(revision, &file).is_some());
+        if is_kustomized {
+            "Kustomize"
+        } else {
+            "Directory"
         }
     }
 
@@ -109,11 +108,6 @@ impl Repository {
             for (path, text) in self.files(source, revision)? {
                 targets.insert(path, target(text));
             }
-        }
-        let parameters = [&source.helm, &source.kustomize, &source.plugin];
-        for parameters in parameters.into_iter().flatten() {
-            let name = format!("{}#parameters", source.path);
-            targets.insert(name, target(parameters.to_string()));
         }
         Ok(targets)
     }

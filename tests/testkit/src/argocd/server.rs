@@ -1,10 +1,11 @@
 //! The server as a test holds it: its world, its time and its faults.
 
-use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use std::{fmt, io};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::clock::Clock;
@@ -18,6 +19,7 @@ use super::setup::Setup;
 use super::spec::Retry;
 use super::world::World;
 use crate::git::GitRepo;
+use crate::http::{self, Answer};
 use crate::stub::{Request, Stub};
 
 /// Longest wait for a state. It protects a test from waiting for what never comes; the test fails then.
@@ -144,6 +146,22 @@ impl ArgoServer {
             world.auth.allow(account, actions, object);
             world.auth.issue_token(account, None, now)
         })
+    }
+
+    /// Asks the API for something, as a client does that has a token. `path` is below the root path.
+    ///
+    /// # Errors
+    /// Fails when a fault takes the answer.
+    pub fn ask(&self, token: &str, method: &str, path: &str, body: &Value) -> io::Result<Answer> {
+        let authorization = format!("Authorization: Bearer {token}");
+        let headers = [authorization.as_str(), "Content-Type: application/json"];
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let url = format!("{}{path}", self.url());
+        http::send(method, &url, &headers, &body)
     }
 
     /// Lets the controller make one step; tells whether anything changed.

@@ -1,6 +1,7 @@
 //! What a person wants of an application: its sources, and how they are synced.
 //!
-//! Only the fields that Argo CD knows are kept; others are dropped when a request is read, as Go's decoder does.
+//! Only the fields that tests have are kept; others are dropped when a request is read, as Argo CD drops what it does
+//! not know.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,12 +23,6 @@ pub struct Spec {
     /// How it is synced; absent means by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_policy: Option<SyncPolicy>,
-    /// Differences that do not count.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore_differences: Vec<Value>,
-    /// Links for people.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub info: Vec<Value>,
     /// How many entries the history keeps; absent means 10, none below 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_history_limit: Option<i64>,
@@ -37,36 +32,15 @@ pub struct Spec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Source {
-    /// The repository of git or of charts.
+    /// The repository.
     #[serde(rename = "repoURL")]
     pub repo_url: String,
-    /// The folder within a git repository.
+    /// The folder within it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// A branch, tag, commit or version of a chart; empty means `HEAD`.
+    /// A branch, tag or commit; empty means `HEAD`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub target_revision: String,
-    /// Parameters of Helm.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub helm: Option<Value>,
-    /// Parameters of Kustomize.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kustomize: Option<Value>,
-    /// How a folder of plain manifests is read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<Value>,
-    /// Parameters of a plugin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plugin: Option<Value>,
-    /// The name of a chart.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub chart: String,
-    /// What other sources call this one.
-    #[serde(rename = "ref", skip_serializing_if = "String::is_empty")]
-    pub reference: String,
-    /// What people call this one.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
 }
 
 /// How an application is synced.
@@ -82,9 +56,6 @@ pub struct SyncPolicy {
     /// How often a failing sync is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Labels and annotations of the namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub managed_namespace_metadata: Option<Value>,
 }
 
 /// Auto-sync.
@@ -97,9 +68,6 @@ pub struct Automated {
     /// Whether what was changed by hand is put back.
     #[serde(skip_serializing_if = "is_false")]
     pub self_heal: bool,
-    /// Whether everything may be removed.
-    #[serde(skip_serializing_if = "is_false")]
-    pub allow_empty: bool,
     /// Whether it is on; absent means yes. Servers up to 3.0 do not know the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
@@ -112,9 +80,6 @@ pub struct Retry {
     /// How often; below zero means without end.
     #[serde(skip_serializing_if = "is_zero")]
     pub limit: i64,
-    /// The waits in between.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backoff: Option<Value>,
     /// Whether each try takes the newest revision.
     #[serde(skip_serializing_if = "is_false")]
     pub refresh: bool,
@@ -128,8 +93,6 @@ impl Default for Spec {
             destination: json!({ "server": "https://kubernetes.default.svc", "namespace": "shop" }),
             project: String::new(),
             sync_policy: None,
-            ignore_differences: Vec::new(),
-            info: Vec::new(),
             revision_history_limit: None,
         }
     }
@@ -212,7 +175,6 @@ impl Source {
             repo_url: repo_url.to_owned(),
             path: path.to_owned(),
             target_revision: target_revision.to_owned(),
-            ..Self::default()
         }
     }
 

@@ -38,7 +38,7 @@ impl World {
         Ok(spec)
     }
 
-    /// Checks a spec: the project and the destination always, the repository only if asked to.
+    /// Checks a spec: the project always, the repository only if asked to.
     fn check(&self, key: &Key, spec: &Spec, validates: bool) -> Result<(), Refusal> {
         let name = &key.1;
         let invalid = |why: String| {
@@ -51,23 +51,6 @@ impl World {
             return Err(invalid(format!(
                 "Application referencing project {project} which does not exist"
             )));
-        }
-        if spec.destination["server"].is_null() && spec.destination["name"].is_null() {
-            return Err(invalid(
-                "Destination server missing from app spec".to_owned(),
-            ));
-        }
-        let is_unusable = |source: &super::spec::Source| {
-            source.repo_url.is_empty()
-                || (source.path.is_empty()
-                    && source.chart.is_empty()
-                    && source.reference.is_empty())
-        };
-        if spec.all_sources().iter().any(is_unusable) {
-            return Err(invalid(
-                "spec.source.repoURL and either spec.source.path or spec.source.chart are required"
-                    .to_owned(),
-            ));
         }
         if !validates {
             return Ok(());

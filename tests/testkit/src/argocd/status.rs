@@ -40,8 +40,6 @@ pub struct Status {
     /// The same for several sources.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub source_types: Vec<&'static str>,
-    /// The images that run.
-    pub summary: Summary,
 }
 
 /// What git was compared to, which is not what is deployed.
@@ -146,14 +144,6 @@ pub struct HistoryEntry {
     pub revisions: Vec<String>,
     /// Who deployed.
     pub initiated_by: Initiator,
-}
-
-/// The images that run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Their names with tags, sorted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub images: Vec<String>,
 }
 
 impl Status {
