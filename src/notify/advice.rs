@@ -31,7 +31,10 @@ pub(super) fn next_step(reason: Reason) -> Option<&'static str> {
             "find out why so much is rolled back; a person's rollback obeys the same limits"
         }
         Reason::Blackout => "the blackout holds rollbacks back: fix forward, or end it",
-        Reason::WarningLevel | Reason::NotBurning => {
+        Reason::WarningLevel => {
+            "it burns, though too little is spent and no SLO broken for long enough: look at the service"
+        }
+        Reason::NotBurning => {
             "nothing to roll back: keep risky changes back until the budget recovers"
         }
         Reason::Disabled => "ROLLBACK_ENABLED and AUTO_ROLLBACK_* decide whether this is done",

@@ -86,6 +86,7 @@ fn key(news: &News) -> String {
     let condition = match (&news.rollback, news.kind) {
         // Long after the rollback's incident is over.
         (_, NewsKind::HoldViolated) => "hold_violated",
+        (_, NewsKind::SuspiciousCommit) => "suspicious_commit",
         (_, NewsKind::Blind | NewsKind::Seeing) => "blind",
         (Some(rollback), _) => return clipped(&rollback.id, MAX_KEY),
         (None, kind) => kind.as_str(),

@@ -86,7 +86,6 @@ impl Reason {
     pub fn hold(self) -> Option<HoldKind> {
         match self {
             Self::Healthy
-            | Self::WarningLevel
             | Self::NotBurning
             | Self::AwaitingApproval
             | Self::ApprovalExpired
@@ -101,7 +100,9 @@ impl Reason {
             | Self::IsARollback
             | Self::BranchNotFollowed
             | Self::BreakerOpen => Some(HoldKind::Lasting),
-            Self::Disabled
+            // What burns in bursts, each shorter than a slice, may stay here for long.
+            Self::WarningLevel
+            | Self::Disabled
             | Self::UnknownData
             | Self::InsufficientTraffic
             | Self::DeploymentInProgress

@@ -172,6 +172,19 @@ fn a_reason_to_hold_is_told_once_in_a_burn() {
 }
 
 #[test]
+fn what_burns_without_breaking_an_slo_is_told_once_and_wakes_nobody() {
+    let (_world, people, program) = bad_release();
+    let warned = program
+        .env("MAX_ERROR_RATE", "0.5")
+        .env("MIN_AVAILABILITY", "0.5");
+    for _ in 0..3 {
+        warned.run().exits(0).decides("hold", "warning_level");
+    }
+    assert_eq!(people.headlines(), ["Rollback held"]);
+    assert_eq!(people.calls(), Vec::<String>::new());
+}
+
+#[test]
 fn who_is_blind_says_so_after_three_runs_and_once_more_when_it_sees() {
     let world = World::of("healthy");
     let people = People::start();
