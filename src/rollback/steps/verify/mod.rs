@@ -73,7 +73,7 @@ enum Sight {
 #[derive(Debug, PartialEq)]
 struct Calm {
     events: Events,
-    /// From the first of them to the last.
+    /// From the beginning of the first of them to the end of the last.
     span: Duration,
 }
 
@@ -262,8 +262,9 @@ fn judge(
     match events {
         Some(events) if events.total() >= proof.min_events as f64 => Ok(Calm {
             events,
-            span: objective.slice_step()
-                * u32::try_from(calm.saturating_sub(1)).unwrap_or(u32::MAX),
+            span: recent.slice_window
+                + objective.slice_step()
+                    * u32::try_from(calm.saturating_sub(1)).unwrap_or(u32::MAX),
         }),
         Some(events) => Err(NotCalm::FewEvents {
             seen: events.total(),
@@ -355,7 +356,7 @@ mod tests {
     fn two_calm_minutes_are_the_proof() {
         let calm = [Some(0.0); 5];
         let seen = seen(&calm).map(|calm| calm.to_string());
-        assert_eq!(seen, Ok("0 bad of 300 events in 120 s".to_owned()));
+        assert_eq!(seen, Ok("0 bad of 300 events in 180 s".to_owned()));
     }
 
     #[test]
