@@ -106,8 +106,9 @@ pub enum ArgoFault {
     },
     /// User and password do not count. No further login is tried.
     #[error(
-        "the login was refused and is not repeated; check ARGOCD_USERNAME and ARGOCD_PASSWORD, and know that after five \
-         failures Argo CD refuses the right password too for 5 minutes (HTTP 401: {words})"
+        "the login was refused and is not repeated; check ARGOCD_USERNAME and ARGOCD_PASSWORD, and know that Argo CD \
+         refuses an account that may only have API tokens alike, and after five failures the right password too for 5 \
+         minutes (HTTP 401: {words})"
     )]
     LoginRefused {
         /// What Argo CD said.
