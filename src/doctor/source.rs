@@ -1,11 +1,9 @@
 //! Whether the application deploys what a rollback in git would change.
 
-use url::Url;
-
 use super::finding::Finding;
 use crate::clients::argocd::{Application, ApplicationSource};
 use crate::config::{Config, GitopsConfig};
-use crate::observe::{Followed, followed, not_followed, revision_of};
+use crate::observe::{Followed, followed, not_followed, revision_of, shown_address};
 
 const SOURCE: &str = "argocd source";
 
@@ -23,7 +21,7 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
             tried,
             format!(
                 "it deploys from {}, not from GITOPS_REPO",
-                shown(&source.repo_url)
+                shown_address(&source.repo_url)
             ),
             "name the repository that the application deploys: a revert elsewhere changes nothing",
         ),
@@ -45,14 +43,15 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
                 revision_of(source)
             ),
         ),
-        Followed::Elsewhere(_) | Followed::Hydrated | Followed::Charts(_) | Followed::Unknown => {
-            Finding::warning(
-                SOURCE,
-                tried,
-                "the application names no source that can be read",
-                "look at spec.source of the application",
-            )
-        }
+        Followed::Elsewhere(_)
+        | Followed::Hydrated(_)
+        | Followed::Charts(_)
+        | Followed::Unknown => Finding::warning(
+            SOURCE,
+            tried,
+            "the application names no source that can be read",
+            "look at spec.source of the application",
+        ),
     })
 }
 
@@ -71,36 +70,4 @@ fn is_watched(source: &ApplicationSource, gitops: &GitopsConfig) -> bool {
     };
     let mut paths = gitops.git.paths.iter();
     paths.any(|path| is_within(own, path) || is_within(path, own))
-}
-
-/// Returns an address without user info, which may be a token.
-fn shown(address: &str) -> String {
-    match Url::parse(address) {
-        Ok(url) if url.has_host() => {
-            let port = url
-                .port()
-                .map_or_else(String::new, |port| format!(":{port}"));
-            let host = url.host_str().unwrap_or_default();
-            format!("{}://{host}{port}{}", url.scheme(), url.path())
-        }
-        Ok(_) | Err(_) => address.rsplit('@').next().unwrap_or_default().to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_its_token() {
-        for (address, expected) in [
-            (
-                "https://x:secret@example.com:8443/a.git?q=secret",
-                "https://example.com:8443/a.git",
-            ),
-            ("secret@example.com:a/b.git", "example.com:a/b.git"),
-        ] {
-            assert_eq!(shown(address), expected);
-        }
-    }
 }

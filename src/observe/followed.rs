@@ -2,8 +2,9 @@
 
 use url::Url;
 
-use crate::clients::argocd::{Application, ApplicationSource, Owner};
+use crate::clients::argocd::{Application, ApplicationSource, Hydration, Owner};
 use crate::clients::git::GitSettings;
+use crate::policy::short;
 
 /// How an application stands to a branch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,8 +14,9 @@ pub enum Followed<'a> {
     /// It deploys from the repository, and another branch, a tag or a commit: a revert on the branch is not deployed,
     /// and a sync deploys the same once more.
     Elsewhere(&'a ApplicationSource),
-    /// A hydrator writes what it deploys, so what is put back there is overwritten by the next commit of the source.
-    Hydrated,
+    /// A hydrator writes what it deploys, so what is put back there is overwritten by the next commit of the source, and
+    /// as which commits those of the source were deployed is known of the last one only.
+    Hydrated(&'a Hydration),
     /// It deploys charts alone, so its deployments are versions of charts, and no commit is one.
     Charts(&'a ApplicationSource),
     /// No source's address is that of the repository. Addresses have more spellings than can be told apart, so only
@@ -26,8 +28,8 @@ pub enum Followed<'a> {
 
 /// Compares where an application's manifests come from with a branch.
 pub fn followed<'a>(app: &'a Application, git: &GitSettings) -> Followed<'a> {
-    if app.is_hydrated {
-        return Followed::Hydrated;
+    if let Some(hydration) = &app.hydration {
+        return Followed::Hydrated(hydration);
     }
     let all = app.sources.all();
     let Some(first) = all.first() else {
@@ -58,10 +60,7 @@ pub fn not_followed(app: &Application, git: &GitSettings) -> Option<String> {
              its targetRevision to {branch}, or GITOPS_BRANCH to the branch that it follows",
             at(source)
         )),
-        Followed::Hydrated => Some(format!(
-            "application {name} has a sourceHydrator, so the next commit of its dry source overwrites what is put back where \
-             it deploys from; revert in the dry source"
-        )),
+        Followed::Hydrated(hydration) => Some(hydrated(name, hydration, git)),
         Followed::Charts(source) => Some(format!(
             "application {name} deploys chart {} at {}: its deployments are versions of charts, and no commit on {branch} is \
              one; {}",
@@ -76,6 +75,41 @@ pub fn not_followed(app: &Application, git: &GitSettings) -> Option<String> {
                     .to_owned(),
             }
         )),
+    }
+}
+
+/// Says why nothing of a hydrated application is put back.
+fn hydrated(name: &str, hydration: &Hydration, git: &GitSettings) -> String {
+    let unknown = "of unknown name";
+    let repo = hydration.repo_url.as_deref().unwrap_or(unknown);
+    let branch = hydration.target_revision.as_deref().unwrap_or("HEAD");
+    if is_same_repository(repo, &git.url) && branch == git.branch {
+        return format!(
+            "application {name} deploys what a hydrator makes of {branch}: {} is deployed as {}, and as what the commits \
+             before it were is not known; revert on {branch} by hand",
+            short(hydration.dry.as_deref().unwrap_or(unknown)),
+            short(hydration.hydrated.as_deref().unwrap_or(unknown)),
+        );
+    }
+    format!(
+        "application {name} deploys what a hydrator makes of {branch} of {}, and the next commit there overwrites what is \
+         put back on GITOPS_BRANCH ({}); revert there by hand",
+        shown(repo),
+        git.branch
+    )
+}
+
+/// Returns an address without user info, which may be a token.
+pub fn shown(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(url) if url.has_host() => {
+            let port = url
+                .port()
+                .map_or_else(String::new, |port| format!(":{port}"));
+            let host = host(&url);
+            format!("{}://{host}{port}{}", url.scheme(), url.path())
+        }
+        Ok(_) | Err(_) => address.rsplit('@').next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -140,6 +174,19 @@ mod tests {
             "",
         ] {
             assert!(!is_same_repository(other, &url), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_token() {
+        for (address, expected) in [
+            (
+                "https://x:secret@example.com:8443/a.git?q=secret",
+                "https://example.com:8443/a.git",
+            ),
+            ("secret@example.com:a/b.git", "example.com:a/b.git"),
+        ] {
+            assert_eq!(shown(address), expected);
         }
     }
 }

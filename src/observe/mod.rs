@@ -21,7 +21,7 @@ mod unjudged;
 
 pub use branch::{BRANCHES, Trust, branch, branch_back_to, commit_of, doings, timeline, tip};
 pub use deployments::{deployment_state, entry_of, joined, of_application};
-pub use followed::{Followed, followed, not_followed, revision_of};
+pub use followed::{Followed, followed, not_followed, revision_of, shown as shown_address};
 pub use metrics::{Metrics, Observation, RecentSlices};
 pub use near::{KubeState, Near, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};

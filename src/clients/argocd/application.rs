@@ -34,8 +34,8 @@ pub struct Application {
     pub auto_sync: AutoSync,
     /// Where its manifests come from today.
     pub sources: Sources,
-    /// Whether a hydrator writes what it deploys (`spec.sourceHydrator`, since Argo CD 3.5).
-    pub is_hydrated: bool,
+    /// From where a hydrator writes what it deploys, where one does (`spec.sourceHydrator`).
+    pub hydration: Option<Hydration>,
     /// How many history entries are kept, 10 where it does not say; 0 means none, and so no rollback.
     pub history_limit: Option<i64>,
     /// An operation that is asked for or under way.
@@ -64,6 +64,31 @@ pub struct Application {
 pub struct Deletion {
     /// Since when; nothing where it cannot be read.
     pub since: Option<DateTime<Utc>>,
+}
+
+/// From where a hydrator writes the manifests that an application deploys. What cannot be read is nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hydration {
+    /// The repository that people commit to.
+    pub repo_url: Option<String>,
+    /// The branch there.
+    pub target_revision: Option<String>,
+    /// The commit there that was hydrated last.
+    pub dry: Option<String>,
+    /// The commit that the hydrator made of it.
+    pub hydrated: Option<String>,
+}
+
+impl Hydration {
+    fn read(spec: &Value, status: &Value) -> Self {
+        let last = "/sourceHydrator/lastSuccessfulOperation";
+        Self {
+            repo_url: text(spec, "/sourceHydrator/drySource/repoURL"),
+            target_revision: text(spec, "/sourceHydrator/drySource/targetRevision"),
+            dry: text(status, &format!("{last}/drySHA")),
+            hydrated: text(status, &format!("{last}/hydratedSHA")),
+        }
+    }
 }
 
 /// How what runs compares with git.
@@ -156,7 +181,7 @@ impl Application {
                 AutoSync::Unknown
             },
             sources: Sources::read(spec),
-            is_hydrated: present(spec, "/sourceHydrator").is_some(),
+            hydration: present(spec, "/sourceHydrator").map(|_| Hydration::read(spec, status)),
             history_limit: match present(spec, "/revisionHistoryLimit") {
                 None => Some(DEFAULT_HISTORY_LIMIT),
                 Some(_) => integer(spec, "/revisionHistoryLimit"),

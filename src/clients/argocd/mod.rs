@@ -26,7 +26,8 @@ mod wire;
 pub use account::{Account, Allowed, ArgoPermission, Version};
 pub use act::Prune;
 pub use application::{
-    Application, ArgoRollout, Condition, Deletion, Health, HealthStatus, SyncComparison, SyncStatus,
+    Application, ArgoRollout, Condition, Deletion, Health, HealthStatus, Hydration, SyncComparison,
+    SyncStatus,
 };
 pub use auto_sync::{AutoSync, AutomatedBlock};
 pub use error::{ArgoError, ArgoFault};

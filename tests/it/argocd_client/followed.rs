@@ -49,9 +49,28 @@ async fn an_application_that_deploys_something_else_is_named_with_the_way_out() 
         app["spec"]["source"]["repoURL"] = json!("https://git.example.com/other.git");
     });
     assert_eq!(elsewhere.await, None, "addresses have too many spellings");
-    let hydrated = why(|app| app["spec"]["sourceHydrator"] = json!({"drySource": {}}));
-    let hydrated = hydrated.await.expect("a reason");
-    assert!(hydrated.contains("dry source"), "{hydrated}");
+    let hydrator = |repo: &str| {
+        let source = json!({"repoURL": repo, "targetRevision": "main", "path": "dry"});
+        json!({"drySource": source, "syncSource": {"targetBranch": "env/prod", "path": "x"}})
+    };
+    let elsewhere = why(|app| {
+        app["spec"]["sourceHydrator"] = hydrator("https://x:canary@git.example.com/dry.git");
+    });
+    let elsewhere = elsewhere.await.expect("a reason");
+    assert!(
+        elsewhere.contains("main of https://git.example.com/dry.git"),
+        "{elsewhere}"
+    );
+    let here = why(|app| {
+        app["spec"]["sourceHydrator"] = hydrator("https://git.example.com/deploy");
+        let last = json!({"drySHA": "d".repeat(40), "hydratedSHA": "e".repeat(40)});
+        app["status"]["sourceHydrator"] = json!({"lastSuccessfulOperation": last});
+    });
+    let here = here.await.expect("a reason");
+    assert!(
+        here.contains("dddddddddd is deployed as eeeeeeeeee"),
+        "{here}"
+    );
     let chart =
         json!({"repoURL": "https://charts.example.com", "chart": "web", "targetRevision": "1.2.3"});
     let charts = why(|app| *app.pointer_mut(source).expect("a source") = chart.clone()).await;
