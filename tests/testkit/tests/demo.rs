@@ -1,8 +1,7 @@
 //! The demo's service obeys what Argo CD deployed, not what the branch says, and its people say what they were told.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use tempfile::TempDir;
 use testkit::git::{GitRepo, GitServer, MonoRepo};
+use testkit::http::{self, Answer};
 use testkit::pagerduty::PagerdutyServer;
 use testkit::slack::SlackServer;
 
@@ -142,12 +142,13 @@ fn people_hand_out_settings_whose_secrets_are_in_files() {
     assert_eq!(people.secret("PAGERDUTY_KEY_FILE"), PagerdutyServer::KEY);
     let gateway = people.setting("PUSHGATEWAY_URL");
     assert_eq!(gateway, format!("http://{}", people.read("gateway")));
-    assert!(ask(&people.read("gateway"), "GET /-/ready", "", "").starts_with("HTTP/1.1 200"));
+    let ready = ask(&people.read("gateway"), "GET /-/ready", &[], "");
+    assert_eq!(ready.status, 200);
     assert!(people.counted("groups 0\n"));
     let address = gateway.replace("http://", "");
     let (target, numbers) = ("PUT /metrics/job/a", "a_total 1\n");
-    let head = format!("Content-Length: {}\r\n", numbers.len());
-    assert!(ask(&address, target, &head, numbers).starts_with("HTTP/1.1 20"));
+    let pushed = ask(&address, target, &[], numbers);
+    assert!((200..210).contains(&pushed.status), "{pushed:?}");
     assert!(people.counted("groups 1\n"));
 }
 
@@ -203,10 +204,9 @@ impl Hall {
 
     fn at_desk(&self, page: &str) -> String {
         let address = self.read("people").replace("http://", "");
-        let answer = ask(&address, &format!("GET /{page}"), "", "");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-        body.to_owned()
+        let answer = ask(&address, &format!("GET /{page}"), &[], "");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
     }
 
     /// Tells whether these lines stand together among the counts of the rollback.
@@ -218,10 +218,10 @@ impl Hall {
     #[track_caller]
     fn slack(&self, method: &str, body: &str) {
         let token = self.secret("SLACK_BOT_TOKEN_FILE");
-        let head = format!("Authorization: Bearer {token}\r\n");
+        let bearer = format!("Authorization: Bearer {token}");
         let url = format!("{}{method}", self.setting("SLACK_API_URL"));
-        let answer = post(&url, &head, body);
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let answer = post(&url, &[&bearer], body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// Sends PagerDuty an event.
@@ -229,8 +229,8 @@ impl Hall {
     fn pagerduty(&self, path: &str, body: &str) {
         let url = self.setting("PAGERDUTY_EVENTS_URL");
         let base = url.strip_suffix("/v2/enqueue").expect("the call");
-        let answer = post(&format!("{base}{path}"), "", body);
-        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+        let answer = post(&format!("{base}{path}"), &[], body);
+        assert_eq!(answer.status, 202, "{}", answer.text());
     }
 }
 
@@ -306,22 +306,21 @@ impl Stage {
     /// Asks Argo CD as a user for an operation, which is accepted.
     #[track_caller]
     fn post(&self, user: &str, verb: &str, body: &str) {
-        let head = format!(
-            "Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
-            self.read(&format!("tokens/{user}")),
-            body.len()
+        let bearer = format!(
+            "Authorization: Bearer {}",
+            self.read(&format!("tokens/{user}"))
         );
-        let target = format!("/api/v1/applications/{SERVICE}/{verb}");
-        let address = self.read("argocd").replace("http://", "");
-        let answer = ask(&address, &format!("POST {target}"), &head, body);
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let path = format!("/api/v1/applications/{SERVICE}/{verb}");
+        let url = format!("{}{path}", self.read("argocd").trim());
+        let answer = post(&url, &[&bearer], body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// Returns the share of requests that failed between two scrapes with enough requests in between.
     fn error_ratio(&self) -> f64 {
         let address = self.read("service");
         let scrape = || {
-            let text = ask(&address, "GET /metrics", "", "");
+            let text = ask(&address, "GET /metrics", &[], "").text();
             let count = |status: &str| -> f64 {
                 let samples = text
                     .lines()
@@ -394,31 +393,17 @@ impl Drop for Program {
     }
 }
 
-/// Sends one request and returns the whole answer.
-fn ask(address: &str, line: &str, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address.trim()).expect("a server of the demo");
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a time to wait");
-    write!(
-        stream,
-        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{head}\r\n{body}"
-    )
-    .expect("the request is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+/// Sends one request to a server of the demo.
+fn ask(address: &str, line: &str, headers: &[&str], body: &str) -> Answer {
+    let (method, target) = line.split_once(' ').expect("a method and a target");
+    let url = format!("{}{target}", address.trim());
+    http::send(method, &url, headers, body).expect("an answer")
 }
 
-/// Posts JSON to a URL and returns the whole answer.
-fn post(url: &str, head: &str, body: &str) -> String {
-    let rest = url.strip_prefix("http://").expect("plain HTTP");
-    let (address, path) = rest.split_once('/').expect("a path");
-    let head = format!(
-        "{head}Content-Type: application/json\r\nUser-Agent: test\r\nContent-Length: {}\r\n",
-        body.len()
-    );
-    ask(address, &format!("POST /{path}"), &head, body)
+/// Posts JSON to a URL.
+fn post(url: &str, headers: &[&str], body: &str) -> Answer {
+    let own = ["Content-Type: application/json", "User-Agent: test"];
+    http::send("POST", url, &[headers, &own].concat(), body).expect("an answer")
 }
 
 /// A message in Slack about the rollback.

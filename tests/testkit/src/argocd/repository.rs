@@ -70,7 +70,12 @@ impl Repository {
     pub(super) fn source_type(&self, source: &Source, revision: &str) -> &'static str {
         let file = format!("{}/kustomization.yaml", source.path.trim_matches('/'));
         let repo = self.repo_of(source);
-        let is_kustomized = repo.is_some_and(|repo| repo.file_at(revision, &file).is_some());
+        let repo = repo.and_then(|repo| git2::Repository::open_bare(repo.path()).ok());
+        let is_kustomized = repo.is_some_and(|repo| {
+            let commit = repo.revparse_single(revision);
+            let tree = commit.and_then(|commit| commit.peel_to_tree());
+            tree.is_ok_and(|tree| tree.get_path(std::path::Path::new(&file)).is_ok())
+        });
         if is_kustomized {
             "Kustomize"
         } else {

@@ -1,4 +1,5 @@
-//! Argo CD's behaviours A1 to A56 as the real program meets them. The stand-in's own tests have the same numbers.
+//! Argo CD's behaviours A1 to A56 as the real program meets them. The stand-in's own tests have the same numbers, where
+//! no recording of a real Argo CD shows the behaviour.
 //!
 //! | # | tests, or why it is never met |
 //! |---|---|
