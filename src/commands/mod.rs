@@ -98,8 +98,27 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
     }
 }
 
+/// Says what looks like a variable of ours and is none. What may roll back does nothing while a switch is misspelt:
+/// nobody knows what it was to be.
+fn misspelt(command: &Command, configs: &[&Config]) -> Option<String> {
+    let all = configs.iter().map(|config| &config.misspelt).next()?;
+    for one in all {
+        tracing::warn!(variable = one.name, nearest = one.nearest, "{one}");
+    }
+    let may_change = matches!(command, Command::Run(_) | Command::Rollback(_));
+    let stops: Vec<String> = all
+        .iter()
+        .filter(|one| one.stops && may_change)
+        .map(ToString::to_string)
+        .collect();
+    (!stops.is_empty()).then(|| stops.join("; "))
+}
+
 /// Carries out a command once.
 async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass {
+    if let Some(why) = misspelt(command, configs) {
+        return Pass::refused(Exit::Configuration, why);
+    }
     let prepared = match prepare(command, configs, signals) {
         Ok(prepared) => prepared,
         Err(problems) => return Pass::refused(Exit::Configuration, problems.to_string()),

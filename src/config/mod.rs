@@ -14,6 +14,7 @@ mod ci;
 mod duration;
 mod git_names;
 mod gitops;
+mod misspelt;
 mod notify;
 mod objective;
 mod policy;
@@ -39,6 +40,8 @@ pub use argocd::ArgocdConfig;
 pub use ci::CiConfig;
 pub use duration::parse as parse_duration;
 pub use gitops::{GitopsConfig, GitopsMode};
+pub use misspelt::Misspelt;
+use misspelt::misspelt;
 pub use notify::{NotifyConfig, PagerdutyConfig, SlackConfig, WebhookConfig};
 pub use policy::{RunConfig, VerifyConfig};
 pub use problems::{ConfigError, Invalid};
@@ -85,6 +88,8 @@ pub struct Config {
     pub manual: ManualConfig,
     /// Every variable as it was read; of a secret only whether it is set.
     pub settings: Vec<Setting>,
+    /// What of the environment looks like a variable of ours and is none.
+    pub misspelt: Vec<Misspelt>,
 }
 
 impl Config {
@@ -99,7 +104,15 @@ impl Config {
     ) -> Result<Vec<Self>, ConfigError> {
         let (variables, problems) = decode(env::vars_os());
         let overrides = overrides.into_iter().collect();
-        services::read(variables.into_iter().collect(), overrides, problems)
+        let names: Vec<String> = env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .collect();
+        let misspelt = misspelt(&names);
+        let mut configs = services::read(variables.into_iter().collect(), overrides, problems)?;
+        for config in &mut configs {
+            config.misspelt.clone_from(&misspelt);
+        }
+        Ok(configs)
     }
 
     /// Reads variables from pairs of name and value. Unknown names are ignored, an empty value counts as not set, and
@@ -179,5 +192,6 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
         gate: gate?,
         manual: manual?,
         settings: shown::settings(reader),
+        misspelt: Vec::new(),
     })
 }

@@ -9,7 +9,19 @@ const WAYS: &str = "ways";
 
 /// Looks at the settings.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    vec![configuration(config), switches(config), ways(config)]
+    let misspelt = config.misspelt.iter().map(|one| {
+        Finding::problem(
+            CONFIGURATION,
+            "look for variables that are nearly ours",
+            format!(
+                "{} is no variable of this program; the nearest is {}",
+                one.name, one.nearest
+            ),
+            "correct the name, or unset it",
+        )
+    });
+    let sections = [configuration(config), switches(config), ways(config)];
+    misspelt.chain(sections).collect()
 }
 
 fn configuration(config: &Config) -> Finding {

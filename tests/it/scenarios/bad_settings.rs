@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use super::program::{Program, Ran};
+use super::world::World;
 
 #[test]
 fn every_problem_of_the_configuration_is_listed_before_anything_is_asked() {
@@ -115,4 +116,59 @@ impl Callers {
         let caller = self.0.accept().expect_err("somebody connected");
         assert_eq!(caller.kind(), ErrorKind::WouldBlock);
     }
+}
+
+#[test]
+fn a_misspelt_switch_stops_what_may_change_anything_and_is_named_elsewhere() {
+    let (world, _) = World::with_a_bad_release();
+    let misspelt = [
+        ("REQUIRE_APROVAL", "true"),
+        ("ERORR_BUDGET", "0.01"),
+        ("GITOPS_BRANCHE", "release"),
+    ];
+    let program = |arguments: &[&str]| {
+        let program = world.program().arguments(arguments);
+        misspelt
+            .iter()
+            .fold(program, |program, (name, value)| program.env(name, value))
+    };
+    for arguments in [&["run"][..], &["run", "--dry-run"], &["rollback", "gitops"]] {
+        let ran = world.nothing_changed_by(&program(arguments)).exits(78);
+        ran.complains_of(&[
+            "REQUIRE_APROVAL",
+            "REQUIRE_APPROVAL",
+            "ERORR_BUDGET",
+            "ERROR_BUDGET",
+            "GITOPS_BRANCHE",
+        ]);
+    }
+    let looked = world.nothing_changed_by(&program(&["status"])).exits(0);
+    let warned = looked.log();
+    let warned = warned
+        .iter()
+        .filter(|line| line["level"] == "WARN" && line["variable"] == "REQUIRE_APROVAL");
+    assert_eq!(warned.count(), 1, "{looked}");
+    let doctor = program(&["doctor"]).run();
+    assert!(
+        doctor.stdout.contains("GITOPS_BRANCHE is no variable"),
+        "{doctor}"
+    );
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_called_gitops_is_silent() {
+    let (world, _) = World::with_a_bad_release();
+    let injected = [
+        ("GITOPS_SERVICE_HOST", "10.0.0.1"),
+        ("GITOPS_PORT_443_TCP", "tcp://10.0.0.1:443"),
+        ("ARGOCD_SERVICE_PORT_HTTPS", "443"),
+        ("MAX_CONNECTIONS", "9"),
+    ];
+    let program = injected
+        .iter()
+        .fold(world.program(), |program, (name, value)| {
+            program.env(name, value)
+        });
+    let ran = program.run().exits(0).decides("rollback", "trigger");
+    assert!(!ran.stderr.contains("no variable of this program"), "{ran}");
 }
