@@ -7,9 +7,10 @@ use chrono::Utc;
 use crate::evaluation::{Known, evaluate, refused_instead_of};
 use crate::exit::Exit;
 use crate::journal::{Memory, Origin, ServiceState, Watch};
+use crate::log_file::AUDIT;
 use crate::observe::{self, Observation};
 use crate::outcome::Ended;
-use crate::policy::{Action, GateName, Reason, decide};
+use crate::policy::{Action, GateName, Reason, Suspicious, decide};
 use crate::record::{Heading, Record};
 use crate::rollback::{
     Fate, Judged, Request, carry_out, end, fate, not_remembering, resume, waits, watched, whole,
@@ -42,6 +43,9 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
         .branch
         .timeline()
         .map_or_else(Vec::new, |timeline| timeline.suspicious.clone());
+    for Suspicious { revision, why } in &suspicious {
+        tracing::warn!(target: AUDIT, revision, why, "the trailers of a commit are not believed");
+    }
     let ended = follow(service, heading, memory, &state, known, tip.as_deref()).await;
     Ended {
         holds,

@@ -4,7 +4,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::clients::git::{GitSettings, Ignore, SshRemote, TrailerKey};
+use super::trailer_key::TrailerKey;
+use crate::clients::git::{GitSettings, Ignore, SshRemote};
 use crate::clients::github::{GithubAuth, GithubSettings};
 
 use super::{

@@ -31,6 +31,7 @@ mod sli;
 mod ssh;
 mod state;
 mod template;
+mod trailer_key;
 mod variables;
 
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use shown::{Setting, SettingOrigin};
 pub use sli::{Buckets, MetricsFamily, SliSource};
 pub use ssh::SshAddress;
 pub use state::{GateConfig, ManualConfig, OnUnknown, StateConfig};
+pub use trailer_key::TrailerKey;
 pub use variables::{VARIABLES, Variable};
 
 use problems::Checked;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::numbers::{percent, rate, span};
-use crate::clients::git::TrailerKey;
+use crate::config::TrailerKey;
 use crate::policy::{Blame, RollbackMark, Undone, short};
 use crate::record::{AttributionPart, Record};
 

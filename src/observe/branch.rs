@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::clients::git::{self, Git, GitError, Snapshot, TrailerKey, Want};
+use crate::clients::git::{self, Git, GitError, Snapshot, Want};
+use crate::config::TrailerKey;
 use crate::policy::trailer::{self, CommitFacts};
 use crate::policy::{
     Change, CommitDone, Doings, FileEdit, Lived, RollbackMark, Suspicious, Timeline, Witness,
@@ -85,7 +86,6 @@ pub fn timeline(snapshot: &Snapshot, trust: Trust<'_>) -> Timeline {
         Ok(mark) => mark,
         Err(why) => {
             let revision = change.revision.clone();
-            tracing::warn!(target: crate::log_file::AUDIT, %revision, %why, "its trailers are not believed");
             suspicious.push(Suspicious { revision, why });
             None
         }

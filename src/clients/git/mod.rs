@@ -24,7 +24,6 @@ mod settings;
 mod ssh;
 mod texts;
 mod tip;
-mod trailer_key;
 mod transport;
 mod walk;
 
@@ -38,7 +37,6 @@ pub use restore::{Draft, PathEntry};
 pub use revision::Resolved;
 pub use settings::{GitSettings, Want};
 pub use ssh::SshRemote;
-pub use trailer_key::TrailerKey;
 pub use walk::{PathChange, WalkEnd};
 
 use std::collections::BTreeSet;

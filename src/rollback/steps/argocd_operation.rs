@@ -365,10 +365,12 @@ impl Operation<'_> {
         let state = app.operation_state.as_ref();
         let under_way = state.filter(|state| is_ours(&state.request));
         if let Some(state) = under_way {
-            return Some(match state.phase {
-                _ if !state.is_over() => running(state),
-                OperationPhase::Succeeded => elsewhere(&state.resolved),
-                _ => finished(app, state),
+            return Some(if !state.is_over() {
+                running(state)
+            } else if state.phase == OperationPhase::Succeeded {
+                elsewhere(&state.resolved)
+            } else {
+                finished(app, state)
             });
         }
         if app.operation.as_ref().is_some_and(is_ours) {

@@ -184,15 +184,17 @@ fn what_an_application_says_of_itself_is_heard() {
 
 #[test]
 fn an_application_that_deploys_something_else_is_said() {
-    for (path, branch, words) in [
+    for (path, branch, state, words) in [
         (
             "apps/healthy",
             "release",
+            "problem",
             "follows release and not GITOPS_BRANCH (main)",
         ),
         (
             "apps/payments",
             "main",
+            "warning",
             "deploys apps/payments, which is in none of GITOPS_PATH",
         ),
     ] {
@@ -205,7 +207,7 @@ fn an_application_that_deploys_something_else_is_said() {
         });
         scene
             .looked_at_by(&scene.program())
-            .finds("argocd source", "warning", &[words]);
+            .finds("argocd source", state, &[words]);
     }
     let scene = Scene::open();
     scene.argo.change(|world| {
