@@ -23,6 +23,7 @@ pub mod observe;
 mod outcome;
 pub mod policy;
 pub mod record;
+mod redact;
 pub mod report;
 pub mod rollback;
 mod service;

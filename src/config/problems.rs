@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::redact::looks_like_credential;
+
 /// Everything that is wrong with the configuration, at once. No secret is ever part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -55,6 +57,9 @@ pub(super) type Checked<T> = Result<T, Reported>;
 /// Quotes a value that is not secret for a message, on one line and cut to a readable length.
 pub(super) fn quoted(value: &str) -> String {
     const LONGEST: usize = 60;
+    if looks_like_credential(value) {
+        return "a value that looks like a secret (not shown)".to_owned();
+    }
     if value.chars().count() > LONGEST {
         let start: String = value.chars().take(LONGEST).collect();
         format!("{:?}", format!("{start}…"))

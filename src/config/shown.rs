@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::reader::Reader;
 use super::variables::{KEYS, Key};
+use crate::redact::looks_like_credential;
 
 /// One variable of the contract as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +48,11 @@ fn setting(reader: &Reader, key: &Key) -> Setting {
     Setting {
         name: variable.name,
         origin,
-        value: value.filter(|_| !variable.secret).map(str::to_owned),
+        value: value
+            .filter(|_| !variable.secret)
+            .map(|value| match looks_like_credential(value) {
+                true => "(not shown: it looks like a secret)".to_owned(),
+                false => value.to_owned(),
+            }),
     }
 }

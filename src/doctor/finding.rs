@@ -165,8 +165,8 @@ impl Finding {
     }
 }
 
-/// Splits an error into what happened and what to do: at its first semicolon that stands neither in quotation marks nor in
-/// parentheses, because in those are the words of somebody else.
+/// Splits an error into what happened and what to do: at its first semicolon that stands neither in quotation marks nor
+/// in parentheses, because in those are the words of somebody else.
 pub(super) fn split_remedy(error: &str) -> Option<(&str, &str)> {
     let (mut is_quoted, mut is_escaped, mut depth) = (false, false, 0_usize);
     for (at, c) in error.char_indices() {

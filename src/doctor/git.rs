@@ -16,8 +16,8 @@ const PUSH: &str = "git push";
 /// Where an error does not say what to do.
 const LOOK: &str = "check GITOPS_REPO, and look at the git server";
 
-/// Reads the branch as a pass does, and asks a repository that is there whether a push would be taken. Finds nothing where no repository is
-/// configured. What was read of the branch is returned too, for those who go by it.
+/// Reads the branch as a pass does, and asks a repository that is there whether a push would be taken. Finds nothing
+/// where no repository is configured. What was read of the branch is returned too, for those who go by it.
 pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapshot>) {
     let Some(git) = &service.git else {
         return (Vec::new(), None);

@@ -16,6 +16,7 @@ use crate::clients::http::{
     Deadline, Failure, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
     RequestBuilder, Response, RetryPolicy, accept_json,
 };
+use crate::redact::Scanner;
 
 /// How often a question is asked before its failure counts.
 const READ_TRIES: usize = 3;
@@ -213,13 +214,8 @@ impl ArgoTransport {
             Signed::By(token) => Some(*token),
             Signed::Nobody => None,
         };
-        let mut said = said.to_owned();
-        for secret in token.into_iter().chain([self.login.secret()]) {
-            let secret = secret.expose_secret();
-            if !secret.is_empty() {
-                said = said.replace(secret, "[redacted]");
-            }
-        }
+        let secrets = token.into_iter().chain([self.login.secret()]);
+        let said = Scanner::new(secrets.map(ExposeSecret::expose_secret)).redact(said);
         self.http.quote(said.as_bytes())
     }
 

@@ -233,8 +233,8 @@ fn fetch_into(
     store(answer, repo, has_words)
 }
 
-/// Asks for no thin pack where the server serves without, so that no object in it builds on one that is not there. That acknowledgements may come in
-/// detail makes no difference here, but there are servers that serve nobody else.
+/// Asks for no thin pack where the server serves without, so that no object in it builds on one that is not there. That
+/// acknowledgements may come in detail makes no difference here, but there are servers that serve nobody else.
 fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
     for capability in [
@@ -369,8 +369,8 @@ fn read_shallow(repo: &Repository) -> Result<BTreeSet<Oid>, GitFault> {
     }
 }
 
-/// Drops the commits that the server did not send: they cut nothing. libgit2 looks a commit up among all of these by the
-/// first four bytes of its id, and takes the square of the time for ids that a server made up to begin alike.
+/// Drops the commits that the server did not send: they cut nothing. libgit2 looks a commit up among all of these by
+/// the first four bytes of its id, and takes the square of the time for ids that a server made up to begin alike.
 fn only_what_is_here(repo: &Repository, shallow: &mut BTreeSet<Oid>) -> Result<(), GitFault> {
     let odb = repo.odb().map_err(library)?;
     odb.refresh().map_err(library)?;

@@ -18,6 +18,7 @@ use crate::clients::http::{
     Deadline, Failure, HeaderMap, HttpClient, HttpSettings, Method, Purpose, Repeat, Response,
     RetryPolicy, StatusCode,
 };
+use crate::redact::Scanner;
 
 /// How often a question is asked before its failure counts.
 const READ_TRIES: usize = 3;
@@ -276,13 +277,11 @@ impl Carrier {
 
     /// Returns what GitHub says in its own words, without the token.
     fn words(&self, body: &[u8], token: Option<&SecretString>) -> String {
-        let mut words = match serde_json::from_slice(body) {
+        let words = match serde_json::from_slice(body) {
             Ok(Value::Object(said)) => said_in(&Value::Object(said)),
             Ok(_) | Err(_) => String::from_utf8_lossy(body).into_owned(),
         };
-        if let Some(token) = token {
-            words = words.replace(token.expose_secret(), "[redacted]");
-        }
+        let words = Scanner::new(token.map(ExposeSecret::expose_secret)).redact(&words);
         self.client.quote(words.as_bytes())
     }
 }

@@ -1,15 +1,22 @@
 //! Short pieces of what a server said, safe to print.
 
+use crate::redact::redact;
+
 /// Longest quotation, in characters. Protects log lines and messages; what is beyond is cut and marked with `…`.
 const MAX_CHARS: usize = 200;
+
+/// How much of the beginning and of the end of a body is looked at (bytes): more than can be shown, and a long secret
+/// more.
+const QUOTABLE: usize = 16 * 1024;
 
 /// How many of them come from the beginning where the end is shown too.
 const BEGINNING: usize = 80;
 
 /// Returns at most 200 characters of `body` on one line, without control or invisible formatting characters.
 pub fn quote(body: &[u8]) -> String {
+    let text = redact(&quotable(body));
     // Four bytes hold any character; what is beyond cannot be shown.
-    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_CHARS * 16)]);
+    let text = String::from_utf8_lossy(&text.as_bytes()[..text.len().min(MAX_CHARS * 16)]);
     let mut quoted = String::new();
     let mut length = 0;
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -31,6 +38,19 @@ pub fn quote(body: &[u8]) -> String {
     quoted
 }
 
+/// Returns the beginning and the end of a body, as far as they could be quoted. Protects time and memory: what is shown
+/// is looked through for secrets before.
+pub(super) fn quotable(body: &[u8]) -> String {
+    match body.len() > 2 * QUOTABLE {
+        false => String::from_utf8_lossy(body).into_owned(),
+        true => format!(
+            "{} … {}",
+            String::from_utf8_lossy(&body[..QUOTABLE]),
+            String::from_utf8_lossy(&body[body.len() - QUOTABLE..])
+        ),
+    }
+}
+
 /// Returns at most 200 characters of `body` like [`quote`], but of its beginning and its end where it is longer: an
 /// error that wraps others names what happened at its end.
 pub fn quote_ends(body: &[u8]) -> String {
@@ -38,7 +58,9 @@ pub fn quote_ends(body: &[u8]) -> String {
     if quoted.chars().count() < MAX_CHARS {
         return quoted;
     }
-    let text = String::from_utf8_lossy(&body[body.len().saturating_sub(MAX_CHARS * 16)..]);
+    let text = redact(&quotable(body));
+    let text =
+        String::from_utf8_lossy(&text.as_bytes()[text.len().saturating_sub(MAX_CHARS * 16)..]);
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .map(|word| word.chars().filter(|c| !is_invisible(*c)).collect())

@@ -9,14 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::HttpSettingsError;
 use crate::files;
+use crate::redact::MIN_SECRET;
 
 /// Largest file of certificates or keys that is read (bytes), some twenty times Debian's whole bundle. Protects memory
 /// from a wrong path; a larger file is an error.
 const MAX_PEM: u64 = 4 * 1024 * 1024;
-
-/// Shortest text that is taken out of quoted answers. Shorter header values (`X-Scope-OrgID: a`) are no secrets, and
-/// taking them out would make every quotation unreadable.
-const MIN_SECRET_LENGTH: usize = 4;
 
 /// Access and limits for one outside system.
 #[derive(Debug, Clone)]
@@ -147,7 +144,7 @@ impl HttpSettings {
             .chain(credentials)
             .chain(header)
             .chain(self.hidden.iter().cloned())
-            .filter(|secret| secret.expose_secret().len() >= MIN_SECRET_LENGTH)
+            .filter(|secret| secret.expose_secret().len() >= MIN_SECRET)
             .collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
         secrets

@@ -57,6 +57,24 @@ fn a_bad_secret_file_is_named() {
 }
 
 #[test]
+fn a_value_that_looks_like_a_secret_is_not_printed() {
+    let token = format!("ghp_{}", "canary1".repeat(5));
+    for name in [
+        "ATTRIBUTION_WINDOW",
+        "ERROR_BUDGET",
+        "GITOPS_MODE",
+        "COOLDOWN",
+    ] {
+        let problem = problem(&[(name, &token)]);
+        assert!(
+            problem.contains(name) && problem.contains("looks like a secret"),
+            "{problem}"
+        );
+        assert!(!problem.contains("canary"), "{problem}");
+    }
+}
+
+#[test]
 fn tokens_fit_into_a_header() {
     for text in ["a b", "a\n", " a", "ä"] {
         assert!(

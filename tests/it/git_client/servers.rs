@@ -152,8 +152,8 @@ fn a_fault_that_names_a_missing_capability_is_not_left_to_the_next_run() {
 
 const SANE: &str = "A <a@example.com> 1700000000 +0000";
 
-/// Makes a branch anew: the trees of its commits above the first, each with an author and a committer as given. Returns the
-/// ids, the oldest first.
+/// Makes a branch anew: the trees of its commits above the first, each with an author and a committer as given. Returns
+/// the ids, the oldest first.
 fn rewritten(world: &World, signatures: &[(&str, &str)]) -> Vec<String> {
     let repo = world.repo.path();
     let count = signatures.len();

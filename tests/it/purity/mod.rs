@@ -66,7 +66,7 @@ const POLICY: Rule = Rule {
 
 const CLIENTS: Rule = Rule {
     module: "clients",
-    ours: &["fail_point", "files"],
+    ours: &["fail_point", "files", "redact"],
     crates: None,
     never: &[],
     is_pure: false,
@@ -86,12 +86,13 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("fail_point", &[]),
     ("files", &[]),
+    ("redact", &[]),
     ("log_file", &["files"]),
     ("slo", &[]),
     ("stop", &[]),
-    ("clients", &["fail_point", "files"]),
+    ("clients", &["fail_point", "files", "redact"]),
     ("policy", &["slo"]),
-    ("config", &["clients", "files", "policy", "slo"]),
+    ("config", &["clients", "files", "policy", "redact", "slo"]),
     ("cli", &["config"]),
     ("journal", &["fail_point", "files", "policy", "slo"]),
     (
@@ -103,7 +104,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "notify",
         &[
-            "clients", "config", "exit", "journal", "observe", "policy", "record", "report", "slo",
+            "clients", "config", "exit", "journal", "observe", "policy", "record", "redact",
+            "report", "slo",
         ],
     ),
     ("metrics", &["clients", "policy", "record", "slo"]),
