@@ -99,21 +99,22 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
     use std::process::Command;
 
     use super::*;
 
+    fn pipe(folder: &Path) -> PathBuf {
+        let pipe = folder.join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        pipe
+    }
+
     #[test]
     fn what_is_no_regular_file_is_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let pipe = pipe(folder.path());
         let link = folder.path().join("link");
         symlink(&pipe, &link).unwrap();
         let others = [Path::new("/dev/zero"), Path::new("/dev/tty"), folder.path()];
@@ -132,14 +133,7 @@ mod tests {
     fn the_open_itself_waits_for_no_other_end() {
         // The look before it may have seen a regular file under the name.
         let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let pipe = pipe(folder.path());
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let opened = OpenOptions::new()
             .read(true)

@@ -4,6 +4,7 @@ use super::finding::Finding;
 use crate::config::{Config, SettingOrigin};
 
 const CONFIGURATION: &str = "configuration";
+const MISSPELT: &str = "variables";
 const SWITCHES: &str = "switches";
 const WAYS: &str = "ways";
 
@@ -11,7 +12,7 @@ const WAYS: &str = "ways";
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let misspelt = config.misspelt.iter().map(|one| {
         Finding::problem(
-            CONFIGURATION,
+            MISSPELT,
             "look for variables that are nearly ours",
             format!(
                 "{} is no variable of this program; the nearest is {}",

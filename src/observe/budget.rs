@@ -58,7 +58,7 @@ impl Metrics<'_> {
         )?;
         let at_once = SloWindow {
             events: events(&bad, "bad", &total, "total"),
-            coverage: covered(slots_found(&found, &total), slots),
+            coverage: covered(found.number("slots"), slots),
         };
         let mut refusals = [&total, &bad, &found]
             .into_iter()
@@ -292,15 +292,6 @@ fn gained(sum: Option<f64>, counted: Option<f64>, before: Option<f64>) -> Option
     match counted {
         Some(counted) => Some(sum.unwrap_or_default() + counted - before.unwrap_or_default()),
         None => sum,
-    }
-}
-
-/// Returns in how many slots there were data. Where events were counted and no slot says so there were none: the events
-/// are younger than any slot.
-fn slots_found(found: &Parts, total: &Parts) -> Reading<f64> {
-    match (found.number("slots"), total.quantity("total")) {
-        (Reading::NoSeries, Quantity::Number(_)) => Reading::Measured(0.0),
-        (slots, _) => slots,
     }
 }
 

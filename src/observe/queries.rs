@@ -378,7 +378,9 @@ impl Queries {
             EventQueries::Family { series, .. } => {
                 let after = format!("count({})", series.seen(LOOK_BACK, None));
                 let before = format!("count({})", series.seen(LOOK_BACK, Some(LOOK_BACK)));
-                format!("count_over_time(({after} and {before}){range})")
+                // A slot without a look before it counts 0, so that no answer is told from no data.
+                let is_there = format!("clamp_max({after} and {before}, 1) or 0 * {after}");
+                format!("sum_over_time(({is_there}){range})")
             }
             EventQueries::Own { total, .. } => {
                 let total = own(total, slot.clamp(LOOK_BACK, OWN_LOOK_BACK));

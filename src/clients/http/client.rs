@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Position, Url};
 
 use super::deadline::Deadline;
@@ -20,6 +21,13 @@ use crate::redact::Scanner;
 /// Time for one connection to be made. Protects the total time of a request from a host that drops packets: the
 /// request ends as [`HttpError::Connect`].
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Largest answer that is read beside others without waiting for its turn (bytes): far above what a pass asks for.
+const SMALL: usize = 64 * 1024;
+
+/// Turns of larger answers in the whole process: each is in memory as it came and as it is read, several times its size,
+/// and many services may get one at once. Source: our rule, for a peak of 128 MiB.
+static LARGE: Semaphore = Semaphore::const_new(2);
 
 /// Talks to one outside system.
 pub struct HttpClient {
@@ -40,6 +48,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, at most as long as [`HttpSettings::max_body`].
     pub body: Vec<u8>,
+    /// Its turn, where it is large: the next one is read once this one is gone.
+    _turn: Option<SemaphorePermit<'static>>,
 }
 
 /// An answer whose body is read piece by piece.
@@ -165,9 +175,19 @@ impl HttpClient {
             return Err(too_large);
         }
         let mut body = Vec::new();
+        let mut turn = None;
         while let Some(chunk) = answer.chunk().await? {
             if chunk.len() > self.max_body - body.len() {
                 return Err(too_large);
+            }
+            if turn.is_none() && body.len() + chunk.len() > SMALL {
+                turn = LARGE.acquire().await.ok();
+                let length = answer.inner.content_length().unwrap_or_default();
+                body.reserve_exact(
+                    usize::try_from(length)
+                        .unwrap_or_default()
+                        .saturating_sub(body.len()),
+                );
             }
             body.extend_from_slice(&chunk);
         }
@@ -175,6 +195,7 @@ impl HttpClient {
             status: answer.status,
             headers: answer.headers,
             body,
+            _turn: turn,
         })
     }
 

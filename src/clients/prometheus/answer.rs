@@ -10,7 +10,7 @@ use crate::clients::http::quote;
 
 /// Most series accepted in one answer. Protects memory from a query that groups by far too many labels; an SLO needs
 /// a handful.
-const MAX_SERIES: usize = 10_000;
+const MAX_SERIES: usize = 5_000;
 
 /// How a server that has no field `infos` yet marks what it notes about an expression that it evaluated in full
 /// (Prometheus 2.x). Whatever else stands among the warnings says that data may be missing, also what begins with

@@ -171,6 +171,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "exit",
             "files",
             "journal",
+            "log_file",
             "metrics",
             "notifications",
             "notify",

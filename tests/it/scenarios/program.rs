@@ -62,6 +62,22 @@ impl Program {
         self.start().wait()
     }
 
+    /// Runs it to its end, and returns its exit code and its peak of resident memory (KiB), by the kernel's account.
+    pub(crate) fn run_for_memory(&self) -> (i32, i64) {
+        let child = Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let ended = wait4::Wait4::wait4(child).expect("it ends");
+        let most = i64::try_from(ended.rusage.maxrss / 1024).expect("a size");
+        (ended.status.code().unwrap_or(-1), most)
+    }
+
     /// Starts it.
     pub(crate) fn start(&self) -> Running {
         let child = Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))

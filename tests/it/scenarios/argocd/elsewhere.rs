@@ -6,10 +6,18 @@ use super::*;
 
 /// Makes the application follow something else than the branch.
 fn follows(scene: &Scene, wanted: &str) {
-    scene.argo.change(|known| {
-        let source = known.app_mut(APP).spec.source.as_mut();
-        wanted.clone_into(&mut source.expect("a source").target_revision);
-    });
+    scene.argo.change(|known| pin(known, wanted));
+}
+
+fn pin(known: &mut testkit::argocd::World, wanted: &str) {
+    let source = known.app_mut(APP).spec.source.as_mut();
+    wanted.clone_into(&mut source.expect("a source").target_revision);
+}
+
+/// Somebody pins the application before a request is looked at.
+fn pinned_to(wanted: &str) -> Fault {
+    let wanted = wanted.to_owned();
+    Fault::Before(Box::new(move |known| pin(known, &wanted)))
 }
 
 #[test]
@@ -59,13 +67,8 @@ fn a_branch_may_be_written_in_full_and_head_may_be_it() {
 #[test]
 fn a_sync_that_ended_elsewhere_is_a_failure_and_is_asked_for_once() {
     let scene = Scene::reverting();
-    let bad = scene.v2.clone();
-    // Somebody pins the application between the last look and the sync.
-    let pins = move |known: &mut testkit::argocd::World| {
-        let source = known.app_mut(APP).spec.source.as_mut();
-        bad.clone_into(&mut source.expect("a source").target_revision);
-    };
-    let fault = Fault::Before(Box::new(pins));
+    // Between the last look and the sync.
+    let fault = pinned_to(&scene.v2);
     scene
         .argo
         .fault("POST", &format!("applications/{APP}/sync"), fault);
@@ -93,13 +96,8 @@ fn a_sync_that_ended_elsewhere_is_a_failure_and_is_asked_for_once() {
 #[test]
 fn an_application_pinned_after_the_push_is_told_and_not_synced() {
     let scene = Scene::reverting();
-    let bad = scene.v2.clone();
-    let pins = move |known: &mut testkit::argocd::World| {
-        let source = known.app_mut(APP).spec.source.as_mut();
-        bad.clone_into(&mut source.expect("a source").target_revision);
-    };
     // The refresh comes after the push and after four questions, and before the next look at the application.
-    scene.argo.fault_after(4, Fault::Before(Box::new(pins)));
+    scene.argo.fault_after(4, pinned_to(&scene.v2));
     let ran = scene.program().run().exits(1).has_outcome("ineffective");
     assert_eq!(
         steps(&ran)[..2],

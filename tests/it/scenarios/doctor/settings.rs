@@ -10,7 +10,8 @@ fn what_was_read_is_shown_without_secrets() {
         .env("PAGERDUTY_KEY", "canarypagerdutykey")
         .env("PROMETHEUS_HEADERS", "X-Scope-OrgID=canary-team")
         .env("ERORR_BUDGET", "0.5");
-    let ran = world.nothing_changed_by(&program).exits(0);
+    let ran = world.nothing_changed_by(&program).exits(2);
+    let ran = ran.finds("variables", "problem", &["ERORR_BUDGET", "ERROR_BUDGET"]);
     let ran = ["canary-slack", "canarypagerdutykey", "canary-team", TOKEN]
         .into_iter()
         .fold(ran, Ran::keeps_secret);
@@ -24,7 +25,7 @@ fn what_was_read_is_shown_without_secrets() {
     assert_eq!(setting("SERVICE_NAME"), ("set".into(), SERVICE.into()));
     assert_eq!(setting("GITOPS_TOKEN"), ("set".into(), Value::Null));
     assert_eq!(setting("PROMETHEUS_TOKEN"), ("unset".into(), Value::Null));
-    // The name with a typing error was not seen.
+    // The name with a typing error counts for nothing, and is named.
     assert_eq!(setting("ERROR_BUDGET"), ("default".into(), "0.001".into()));
 }
 
