@@ -1,7 +1,7 @@
 //! The program under test: how it is started, and what it left on its outputs.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -18,6 +18,31 @@ use super::world::TOKEN;
 pub(crate) struct Program {
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
+}
+
+/// The test that is the process in between, and what tells it to be that.
+const MEASURING: &str = "scenarios::program::measures_what_it_is_told_to";
+const MEASURED: &str = "EBM_TEST_MEASURED";
+
+#[test]
+fn measures_what_it_is_told_to() {
+    let Ok(arguments) = std::env::var(MEASURED) else {
+        return;
+    };
+    let child = Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))
+        .args(arguments.split_whitespace())
+        .env_remove(MEASURED)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let ended = wait4::Wait4::wait4(child).expect("it ends");
+    let code = ended.status.code().unwrap_or(-1);
+    let told = format!("\n{MEASURED} {code} {}\n", ended.rusage.maxrss / 1024);
+    std::io::stdout()
+        .write_all(told.as_bytes())
+        .expect("a pipe");
 }
 
 impl Program {
@@ -63,19 +88,25 @@ impl Program {
     }
 
     /// Runs it to its end, and returns its exit code and its peak of resident memory (KiB), by the kernel's account.
+    ///
+    /// A fresh process in between starts it, because the kernel counts the memory of the one that forks towards the peak of
+    /// the one that is executed, and this one may have built a month of history.
     pub(crate) fn run_for_memory(&self) -> (i32, i64) {
-        let child = Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))
-            .args(&self.arguments)
+        let measured = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", MEASURING, "--nocapture"])
             .env_clear()
             .envs(&self.environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let ended = wait4::Wait4::wait4(child).expect("it ends");
-        let most = i64::try_from(ended.rusage.maxrss / 1024).expect("a size");
-        (ended.status.code().unwrap_or(-1), most)
+            .env(MEASURED, self.arguments.join(" "))
+            .output()
+            .expect("this program starts");
+        let said = String::from_utf8_lossy(&measured.stdout);
+        let numbers = said.lines().find_map(|line| line.strip_prefix(MEASURED));
+        let numbers: Vec<i64> = numbers
+            .unwrap_or_else(|| panic!("nothing was measured: {said}"))
+            .split_whitespace()
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        (i32::try_from(numbers[0]).expect("a code"), numbers[1])
     }
 
     /// Starts it.
