@@ -25,9 +25,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer that is read beside others without waiting for its turn (bytes): far above what a pass asks for.
 const SMALL: usize = 64 * 1024;
 
-/// Turns of larger answers in the whole process: each is in memory as it came and as it is read, several times its size,
-/// and many services may get one at once. Source: our rule, for a peak of 128 MiB.
-static LARGE: Semaphore = Semaphore::const_new(2);
+/// The turn of larger answers in the whole process: one is in memory as it came and as it is read, several times its
+/// size, and many services may get one at once. Source: our rule, for a peak of 128 MiB.
+static LARGE: Semaphore = Semaphore::const_new(1);
 
 /// Talks to one outside system.
 pub struct HttpClient {

