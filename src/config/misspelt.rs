@@ -18,8 +18,8 @@ const OURS: [&str; 9] = [
     "VERIFY_",
 ];
 
-/// What begins like ours and belongs to others: the `argocd` program, and what Argo CD sets for its plugins. Source: its
-/// documentation of environment variables.
+/// What begins like ours and belongs to others: the `argocd` program, and what Argo CD sets for its plugins. Source:
+/// its documentation of environment variables.
 const OTHERS: [&str; 6] = [
     "ARGOCD_APP_",
     "ARGOCD_AUTH_TOKEN",

@@ -14,8 +14,8 @@ pub enum Followed<'a> {
     /// It deploys from the repository, and another branch, a tag or a commit: a revert on the branch is not deployed,
     /// and a sync deploys the same once more.
     Elsewhere(&'a ApplicationSource),
-    /// A hydrator writes what it deploys, so what is put back there is overwritten by the next commit of the source, and
-    /// as which commits those of the source were deployed is known of the last one only.
+    /// A hydrator writes what it deploys, so what is put back there is overwritten by the next commit of the source,
+    /// and as which commits those of the source were deployed is known of the last one only.
     Hydrated(&'a Hydration),
     /// It deploys charts alone, so its deployments are versions of charts, and no commit is one.
     Charts(&'a ApplicationSource),

@@ -42,10 +42,10 @@ impl Argo {
     }
 
     /// Has Argo CD sync the application, with hooks and today's settings: its sync options and retries go with it by
-    /// themselves, pruning has to be asked for. With auto-sync on leave the revision out: Argo CD follows its branch and
-    /// refuses any other, even the same commit by its id. With auto-sync off a commit that is not there is taken all the
-    /// same, and the operation ends as [`super::OperationPhase::Error`]. The note travels with the operation and makes it
-    /// known again.
+    /// themselves, pruning has to be asked for. With auto-sync on leave the revision out: Argo CD follows its branch
+    /// and refuses any other, even the same commit by its id. With auto-sync off a commit that is not there is taken
+    /// all the same, and the operation ends as [`super::OperationPhase::Error`]. The note travels with the operation
+    /// and makes it known again.
     ///
     /// # Errors
     /// Fails like [`Argo::roll_back`], and with [`ArgoFault::SyncWindow`] where a window forbids it.

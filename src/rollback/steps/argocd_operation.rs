@@ -349,8 +349,8 @@ impl Operation<'_> {
     }
 
     /// Says how the sync stands that was asked for, where it does not deploy what the branch holds. One that ended
-    /// elsewhere is a failure and never a reason to ask again: each costs an entry of the history, and the last good one
-    /// would be cut off it.
+    /// elsewhere is a failure and never a reason to ask again: each costs an entry of the history, and the last good
+    /// one would be cut off it.
     fn ours_elsewhere(
         &self,
         app: &Application,

@@ -1,4 +1,5 @@
-//! Commits of others that carry our trailers: nothing rests on them, people hear of them once, and no person is held up.
+//! Commits of others that carry our trailers: nothing rests on them, people hear of them once, and no person is held
+//! up.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use testkit::git::MonoRepo;

@@ -89,8 +89,8 @@ impl Program {
 
     /// Runs it to its end, and returns its exit code and its peak of resident memory (KiB), by the kernel's account.
     ///
-    /// A fresh process in between starts it, because the kernel counts the memory of the one that forks towards the peak of
-    /// the one that is executed, and this one may have built a month of history.
+    /// A fresh process in between starts it, because the kernel counts the memory of the one that forks towards the
+    /// peak of the one that is executed, and this one may have built a month of history.
     pub(crate) fn run_for_memory(&self) -> (i32, i64) {
         let measured = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", MEASURING, "--nocapture"])
