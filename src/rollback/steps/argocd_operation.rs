@@ -368,7 +368,7 @@ impl Operation<'_> {
             return Some(if !state.is_over() {
                 running(state)
             } else if state.phase == OperationPhase::Succeeded {
-                elsewhere(&state.resolved)
+                elsewhere(&state.resolved, argo_operation)
             } else {
                 finished(app, state)
             });
@@ -380,7 +380,7 @@ impl Operation<'_> {
         let last = app.history.as_ref()?.last()?;
         let by_us = matches!(&last.by, Initiator::User(user) if *user == argo_operation.user);
         let began_at = last.deploy_started_at.or(last.deployed_at)?;
-        (by_us && began_at >= asked_at - SKEW).then(|| elsewhere(&last.revisions))
+        (by_us && began_at >= asked_at - SKEW).then(|| elsewhere(&last.revisions, argo_operation))
     }
 
     /// Says what stands in the way of asking.
@@ -436,14 +436,24 @@ fn own_prune(app: &Application) -> Prune {
     }
 }
 
-/// Says that our sync deployed something else than the branch holds.
-fn elsewhere(revisions: &[String]) -> NextMove {
+/// Says that our sync deployed something else than the branch held when it was read. Only of the bad revision it is sure
+/// that it does not hold what was put back: somebody may have committed on top since, which the next run sees.
+fn elsewhere(revisions: &[String], argo_operation: &ArgoOperation) -> NextMove {
+    let bad = &argo_operation.bad_revisions;
+    let is_bad = revisions.iter().any(|revision| bad.contains(revision));
     let revisions: Vec<&str> = revisions.iter().map(|it| short(it)).collect();
-    NextMove::Failed(format!(
-        "the sync that was asked for deployed {}, which does not hold what was put back; look at the application's \
-         targetRevision",
-        revisions.join(", ")
-    ))
+    let revisions = revisions.join(", ");
+    if is_bad {
+        NextMove::Failed(format!(
+            "the sync that was asked for deployed {revisions}, which does not hold what was put back; look at the \
+             application's targetRevision"
+        ))
+    } else {
+        NextMove::Wait(format!(
+            "the sync that was asked for deployed {revisions}, which was not on the branch when it was read; it is not asked \
+             for again"
+        ))
+    }
 }
 
 /// Says that what was asked for is waited for although nothing is to be seen of it; nothing where it may be asked for

@@ -94,6 +94,30 @@ fn a_sync_that_ended_elsewhere_is_a_failure_and_is_asked_for_once() {
 }
 
 #[test]
+fn a_commit_of_others_between_the_last_look_and_the_sync_is_no_failure() {
+    let scene = Scene::reverting();
+    let repo = scene.world.repo().clone();
+    let commits = move |_: &mut testkit::argocd::World| {
+        let file = ("apps/payments/more.yaml", Some("kind: ConfigMap\n"));
+        repo.commit("payments: more", chrono::Utc::now(), &[file]);
+    };
+    let fault = Fault::Before(Box::new(commits));
+    scene
+        .argo
+        .fault("POST", &format!("applications/{APP}/sync"), fault);
+    let ran = scene.program().run().exits(0).has_outcome("verifying");
+    assert_eq!(
+        steps(&ran),
+        ["gitops_revert done", "argocd_sync pending"],
+        "{ran}"
+    );
+    let ran = scene.program().run().exits(0).decides("resume", "resumed");
+    assert_eq!(steps(&ran)[1], "argocd_sync done", "{ran}");
+    assert_eq!(scene.live(), "v1");
+    assert_eq!(scene.operations().len(), 1);
+}
+
+#[test]
 fn an_application_pinned_after_the_push_is_told_and_not_synced() {
     let scene = Scene::reverting();
     // The refresh comes after the push and after four questions, and before the next look at the application.
