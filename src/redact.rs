@@ -5,6 +5,9 @@
 //! case, for each form of each secret, and what begins like one for eight characters is taken out as far as it goes.
 //! What only looks like a credential of a well-known kind is taken out too, whosever it is.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -51,11 +54,17 @@ const BEGINNINGS: [(&str, usize); 24] = [
 /// digits change places in it.
 const KEY: (usize, usize) = (20, 4);
 
-/// The forms of some secrets.
-#[derive(Default)]
+/// The forms of some secrets. Its `Debug` shows none.
+#[derive(Clone, Default)]
 pub(crate) struct Scanner {
-    /// In small letters, each with the shortest beginning that is taken out.
-    forms: Vec<(Vec<u8>, usize)>,
+    /// In small letters, each with the shortest beginning that is taken out, by what they begin with.
+    forms: BTreeMap<[u8; MIN_SECRET], BTreeSet<(Vec<u8>, usize)>>,
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Scanner").finish_non_exhaustive()
+    }
 }
 
 impl Scanner {
@@ -66,14 +75,19 @@ impl Scanner {
             if secret.len() < MIN_SECRET {
                 continue;
             }
-            scanner.add(secret.as_bytes(), MIN_PREFIX);
             // Of an address only what follows the host is secret.
-            if let Some((_, place)) = secret.split_once("://")
-                && let Some(slash) = place.find('/')
-            {
-                scanner.forms.pop();
-                scanner.add(secret.as_bytes(), secret.len());
-                scanner.add(&place.as_bytes()[slash..], MIN_PREFIX);
+            let place = secret.split_once("://").map(|(_, place)| place);
+            match place.and_then(|place| Some(&place[place.find('/')?..])) {
+                None => scanner.add(secret.as_bytes(), MIN_PREFIX),
+                Some(path) => {
+                    scanner.add(secret.as_bytes(), secret.len());
+                    scanner.add(path.as_bytes(), MIN_PREFIX);
+                }
+            }
+            // A private key has many lines, each of which gives it away.
+            let is_telling = |line: &&str| (2 * MIN_PREFIX..secret.len()).contains(&line.len());
+            for line in secret.lines().filter(is_telling) {
+                scanner.add(line.as_bytes(), 2 * MIN_PREFIX);
             }
             let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
             scanner.add(hex.as_bytes(), 2 * MIN_PREFIX);
@@ -96,19 +110,34 @@ impl Scanner {
         scanner
     }
 
-    fn add(&mut self, form: &[u8], prefix: usize) {
-        if form.len() >= MIN_SECRET {
-            let form = form.to_ascii_lowercase();
-            let prefix = prefix.min(form.len());
-            self.forms.push((form, prefix));
+    /// Takes over the forms of another one.
+    pub(crate) fn join(&mut self, other: &Self) {
+        for (beginning, forms) in &other.forms {
+            let own = self.forms.entry(*beginning).or_default();
+            own.extend(forms.iter().cloned());
         }
+    }
+
+    fn add(&mut self, form: &[u8], prefix: usize) {
+        let form = form.to_ascii_lowercase();
+        if let Some(beginning) = form.first_chunk() {
+            let prefix = prefix.clamp(MIN_SECRET, form.len());
+            let forms = self.forms.entry(*beginning).or_default();
+            forms.insert((form, prefix));
+        }
+    }
+
+    /// Returns the forms that a text may begin with.
+    fn beginning_like(&self, text: &[u8]) -> impl Iterator<Item = &(Vec<u8>, usize)> {
+        let forms = text.first_chunk().and_then(|it| self.forms.get(it));
+        forms.into_iter().flatten()
     }
 
     /// Returns a text without the secrets and without what looks like one.
     pub(crate) fn redact(&self, text: &str) -> String {
         let raw: Vec<Seen> = (0..).zip(text.bytes()).map(Seen::one).collect();
         // What cannot be seen could part a secret until it is printed.
-        let seen = visible(&raw);
+        let seen = visible(text);
         let (from_url, from_json) = (percent(&seen), backslash(&seen));
         let twice = [
             percent(&from_url),
@@ -120,10 +149,13 @@ impl Scanner {
         for view in views {
             let bytes: Vec<u8> = view.iter().map(|seen| seen.byte).collect();
             let small = bytes.to_ascii_lowercase();
-            for (form, prefix) in &self.forms {
-                for at in places(&small, &form[..*prefix]) {
+            for at in 0..small.len() {
+                for (form, prefix) in self.beginning_like(&small[at..]) {
                     let same = small[at..].iter().zip(form).take_while(|(a, b)| a == b);
-                    hide(&mut hidden, &view[at..at + same.count()]);
+                    let length = same.count();
+                    if length >= *prefix {
+                        hide(&mut hidden, &view[at..at + length]);
+                    }
                 }
             }
             for (from, to) in credentials(&bytes) {
@@ -177,24 +209,32 @@ impl Seen {
     }
 }
 
-/// Leaves out zero-width characters and those that turn the direction of writing, which are not printed.
-fn visible(view: &[Seen]) -> Vec<Seen> {
-    let mut read = Vec::with_capacity(view.len());
-    let mut rest = view;
-    while let [first, ..] = rest {
-        let unseen = match rest {
-            [a, b, c, ..] => matches!(
-                (a.byte, b.byte, c.byte),
-                (0xe2, 0x80, 0x8b..=0x8f | 0xaa..=0xae) | (0xe2, 0x81, 0xa0..=0xaf) | (0xef, 0xbb, 0xbf)
-            ),
-            _ => false,
-        };
-        if !unseen {
-            read.push(*first);
-        }
-        rest = &rest[if unseen { 3 } else { 1 }..];
-    }
-    read
+/// Reads only what is printed.
+fn visible(text: &str) -> Vec<Seen> {
+    let printed = text.char_indices().filter(|(_, c)| !is_unseen(*c));
+    let bytes = printed.flat_map(|(at, c)| at..at + c.len_utf8());
+    bytes
+        .map(|at| Seen::one((at, text.as_bytes()[at])))
+        .collect()
+}
+
+/// Tells whether a character is unseen and could make a text read otherwise: zero-width characters, marks and
+/// overrides of direction, tags and fillers.
+pub(crate) fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Reads `%41` as `A`.
@@ -331,7 +371,7 @@ mod tests {
         ) {
             let scanner = Scanner::new([&*secret]);
             let json = serde_json::to_string(&secret).expect("a text");
-            let zero_width = secret.chars().map(|c| format!("{c}\u{200b}")).collect::<String>();
+            let parted_by = |unseen: char| secret.chars().flat_map(|c| [c, unseen]).collect::<String>();
             let forms = [
                 secret.clone(),
                 secret.to_lowercase(),
@@ -340,7 +380,9 @@ mod tests {
                 percent_encoded(&secret).to_lowercase(),
                 percent_encoded(&percent_encoded(&secret)),
                 json,
-                zero_width,
+                parted_by('\u{200b}'),
+                parted_by('\u{ad}'),
+                parted_by('\u{e0041}'),
                 STANDARD_NO_PAD.encode(&secret),
                 URL_SAFE_NO_PAD.encode(&secret),
                 STANDARD_NO_PAD.encode(format!("{user}:{secret}")),
@@ -349,9 +391,9 @@ mod tests {
             for form in forms {
                 let said = scanner.redact(&format!("{before} {form} {after}"));
                 prop_assert!(said.contains(REDACTED), "{form}: {said}");
-                let middle = &form[8..16];
-                let is_plain = before.contains(middle) || after.contains(middle);
-                prop_assert!(is_plain || !said.contains(middle), "{form}: {said}");
+                let middle: String = form.chars().skip(8).take(8).collect();
+                let is_plain = before.contains(&middle) || after.contains(&middle);
+                prop_assert!(is_plain || !said.contains(&middle), "{form}: {said}");
             }
             for length in MIN_PREFIX..secret.len() {
                 let said = scanner.redact(&format!("cut {}… off", &secret[..length]));
@@ -380,6 +422,31 @@ mod tests {
             said,
             "https://other.example.com and [redacted] and https://hooks.example.com[redacted]"
         );
+    }
+
+    #[test]
+    fn each_line_of_a_private_key_is_taken_out() {
+        let lines = [
+            "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+            "BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
+        ];
+        let key = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            lines.join("\n")
+        );
+        let scanner = Scanner::new([&*key]);
+        for line in lines {
+            assert_eq!(scanner.redact(&format!("v2 {line}")), "v2 [redacted]");
+        }
+    }
+
+    #[test]
+    fn the_secrets_of_several_are_taken_out_in_one_pass() {
+        let mut all = Scanner::new(["first-secret"]);
+        all.join(&Scanner::new(["other-secret", "first-secret"]));
+        let said = all.redact("first-secret, other-secret and a word");
+        assert_eq!(said, "[redacted], [redacted] and a word");
+        assert_eq!(format!("{all:?}"), "Scanner { .. }");
     }
 
     #[test]

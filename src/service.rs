@@ -63,7 +63,7 @@ impl<'a> Service<'a> {
         let github = config.gitops.as_ref().and_then(|it| it.github.clone());
         let github = github.map(Github::new).transpose()?;
         let git = match &config.gitops {
-            Some(gitops) => Some(git(gitops, github.as_ref())?),
+            Some(gitops) => Some(git(gitops, github.as_ref())?.leaving_out(&config.secrets)),
             None => None,
         };
         let ServiceConfig { namespace, name } = &config.service;

@@ -166,10 +166,10 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
     };
     let request = Request {
         origin: Origin::Manual,
-        why: manual
-            .reason
-            .clone()
-            .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
+        why: manual.reason.as_deref().map_or_else(
+            || "a person asked for it and gave no reason".to_owned(),
+            |reason| service.config.secrets.redact(reason),
+        ),
         named,
         by: "error-budget-monitor for a person",
         recovery_ratio: service.config.objective.max_bad_ratio(),
@@ -255,10 +255,10 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
     let manual = &service.config.manual;
     let request = Request {
         origin: Origin::Manual,
-        why: manual
-            .reason
-            .clone()
-            .unwrap_or_else(|| "a person asked for it and gave no reason".to_owned()),
+        why: manual.reason.as_deref().map_or_else(
+            || "a person asked for it and gave no reason".to_owned(),
+            |reason| service.config.secrets.redact(reason),
+        ),
         named: None,
         by: "error-budget-monitor for a person",
         recovery_ratio: service.config.objective.max_bad_ratio(),

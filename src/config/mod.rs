@@ -3,9 +3,10 @@
 //! Nothing else in the program reads the environment. Every variable and its default stand in [`VARIABLES`]; every
 //! problem is reported at once, in one [`ConfigError`], before anything outside is touched.
 
-use std::{env, ffi::OsString};
+use std::{env, ffi::OsString, sync::Arc};
 
 use crate::policy::Settings;
+use crate::redact::Scanner;
 use crate::slo::Objective;
 
 mod address;
@@ -92,6 +93,8 @@ pub struct Config {
     pub settings: Vec<Setting>,
     /// What of the environment looks like a variable of ours and is none.
     pub misspelt: Vec<Misspelt>,
+    /// Takes every secret of every service out of what others wrote.
+    pub(crate) secrets: Arc<Scanner>,
 }
 
 impl Config {
@@ -111,8 +114,14 @@ impl Config {
             .collect();
         let misspelt = misspelt(&names);
         let mut configs = services::read(variables.into_iter().collect(), overrides, problems)?;
+        let mut secrets = Scanner::default();
+        for config in &configs {
+            secrets.join(&config.secrets);
+        }
+        let secrets = Arc::new(secrets);
         for config in &mut configs {
             config.misspelt.clone_from(&misspelt);
+            config.secrets = Arc::clone(&secrets);
         }
         Ok(configs)
     }
@@ -195,5 +204,6 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
         manual: manual?,
         settings: shown::settings(reader),
         misspelt: Vec::new(),
+        secrets: Arc::new(reader.secrets()),
     })
 }

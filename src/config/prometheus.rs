@@ -98,6 +98,7 @@ fn read_headers(reader: &mut Reader) -> Checked<Vec<(String, SecretString)>> {
         headers = parse_headers(text)?;
         Ok(())
     })?;
+    reader.keep_secret(headers.iter().map(|(_, value)| value));
     Ok(headers)
 }
 

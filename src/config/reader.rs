@@ -12,6 +12,7 @@ use super::{
     secret,
     variables::{Environment, Key, VARIABLES, Variable},
 };
+use crate::redact::Scanner;
 
 /// The environment and the problems found in it so far.
 ///
@@ -19,6 +20,7 @@ use super::{
 pub(super) struct Reader {
     environment: Environment,
     problems: Vec<String>,
+    secrets: Scanner,
 }
 
 impl Reader {
@@ -36,7 +38,19 @@ impl Reader {
         Self {
             environment,
             problems,
+            secrets: Scanner::default(),
         }
+    }
+
+    /// Returns what takes the secrets that were read so far out of a text.
+    pub(super) fn secrets(&self) -> Scanner {
+        self.secrets.clone()
+    }
+
+    /// Adds secrets that are parts of a variable.
+    pub(super) fn keep_secret<'a>(&mut self, parts: impl IntoIterator<Item = &'a SecretString>) {
+        let parts = parts.into_iter().map(ExposeSecret::expose_secret);
+        self.secrets.join(&Scanner::new(parts));
     }
 
     /// Adds a problem to the list.
@@ -114,6 +128,7 @@ impl Reader {
             Ok(()) => Ok(secret),
             Err(invalid) => Err(invalid),
         });
+        self.keep_secret(&checked);
         checked
             .map(Some)
             .map_err(|invalid| self.report(format!("{origin} {invalid}")))

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::redact::is_unseen;
+
 /// One line of a message: what it is about, and what there is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
@@ -97,7 +99,7 @@ pub(super) fn clipped(text: &str, limit: usize) -> String {
     let mut kept = String::new();
     let mut length = 0;
     let mut is_gap = false;
-    for c in text.chars().filter(|c| !is_hidden(*c)) {
+    for c in text.chars().filter(|c| !is_unseen(*c)) {
         if c.is_whitespace() || c.is_control() {
             is_gap = !kept.is_empty();
             continue;
@@ -179,25 +181,6 @@ pub(super) fn highest(course: &[Option<f64>]) -> Option<f64> {
         .copied()
         .filter(|value| value.is_finite());
     values.reduce(f64::max)
-}
-
-/// Tells whether a character is unseen and could make a text read otherwise: zero-width characters, marks and
-/// overrides of direction, tags and fillers.
-fn is_hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{feff}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

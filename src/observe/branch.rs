@@ -86,6 +86,7 @@ pub fn timeline(snapshot: &Snapshot, trust: Trust<'_>) -> Timeline {
         Ok(mark) => mark,
         Err(why) => {
             let revision = change.revision.clone();
+            let why = snapshot.git().readable(why.as_bytes());
             suspicious.push(Suspicious { revision, why });
             None
         }
@@ -155,7 +156,11 @@ fn mark(
     };
     match mark.doubt(&facts) {
         Some(why) => Err(why),
-        None => Ok(Some(mark)),
+        // Whoever writes a commit also writes the id that people read.
+        None => Ok(Some(RollbackMark {
+            id: snapshot.git().readable(mark.id.as_bytes()),
+            ..mark
+        })),
     }
 }
 

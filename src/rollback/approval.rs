@@ -71,6 +71,7 @@ pub(crate) fn answer(
 ) -> Result<ApprovalReport, Box<Ended>> {
     let state = &service.config.state;
     let is_dry_run = service.config.run.dry_run;
+    let by = &*service.config.secrets.redact(by);
     let without_state = |error| Box::new(Ended::without_state(&error));
     let mut memory = Memory::open(&state.state_file, is_dry_run).map_err(without_state)?;
     let signature = Signature {

@@ -6,6 +6,10 @@ use std::path::Path;
 use git2::{Commit, ErrorClass, ErrorCode, ObjectType, Oid, Repository, Tree};
 
 use super::error::{GitFault, library};
+use crate::redact::Scanner;
+
+/// Longest title, name or path that is looked at (bytes). Nobody reads more, and others may write megabytes.
+const MAX_READABLE: usize = 4 * 1024;
 
 /// How many commits a search beside the first-parent line looks at. Protects a run from a history of many merges;
 /// what lies beyond counts as not there.
@@ -86,6 +90,12 @@ pub(super) fn reachable<'repo>(
         Some(commit)
     })
     .take(MAX_SEARCHED)
+}
+
+/// Returns what somebody wrote into the repository without secrets, and not more than anybody reads.
+pub(super) fn readable(written: &[u8], secrets: &Scanner) -> String {
+    let beginning = &written[..written.len().min(MAX_READABLE)];
+    secrets.redact(&String::from_utf8_lossy(beginning))
 }
 
 pub(super) fn state(commit: &Commit<'_>, paths: &[String]) -> Result<Vec<Option<Entry>>, GitFault> {

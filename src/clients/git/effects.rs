@@ -105,12 +105,14 @@ impl Snapshot {
                 let revision = commit.id().to_string();
                 let author = commit.author();
                 CommitEffect {
-                    title: text(commit.summary_bytes().unwrap_or_default()),
-                    author: text(author.name_bytes()),
+                    title: self
+                        .git
+                        .readable(commit.summary_bytes().unwrap_or_default()),
+                    author: self.git.readable(author.name_bytes()),
                     edits: changes
                         .iter()
                         .map(|(path, (before, after))| Edit {
-                            path: text(path),
+                            path: self.git.readable(path),
                             before: before.map(written),
                             after: after.map(written),
                         })
@@ -237,7 +239,7 @@ impl Snapshot {
                 (None, _) | (_, None) => true,
             };
             if is_one {
-                secrets.insert(text(path));
+                secrets.insert(self.git.readable(path));
             }
         }
         Ok(secrets)
@@ -338,7 +340,7 @@ impl Snapshot {
             return Err(GitFault::Refused {
                 why: format!(
                     "{} was changed by what stays and by what goes back",
-                    text(path)
+                    self.git.readable(path)
                 ),
             });
         }
@@ -396,7 +398,7 @@ impl Snapshot {
         };
         match (file, folder) {
             (Some(_), Some(_)) => Err(GitFault::Refused {
-                why: format!("{} would be a file and a folder", text(path)),
+                why: format!("{} would be a file and a folder", self.git.readable(path)),
             }),
             (file, folder) => Ok(file.or(folder)),
         }
@@ -469,14 +471,17 @@ impl Snapshot {
             let paths = paths.iter().filter_map(git2::DiffFile::path_bytes);
             if let Some(path) = paths.into_iter().find(|path| !back.contains(*path)) {
                 return Err(GitFault::Refused {
-                    why: format!("{} stays, and would change", text(path)),
+                    why: format!("{} stays, and would change", self.git.readable(path)),
                 });
             }
         }
         for path in back {
             if entry_at(&new, path)? != entry_at(then, path)? {
                 return Err(GitFault::Refused {
-                    why: format!("{} cannot be put exactly as it was", text(path)),
+                    why: format!(
+                        "{} cannot be put exactly as it was",
+                        self.git.readable(path)
+                    ),
                 });
             }
         }
@@ -553,8 +558,4 @@ fn entry_at(tree: &Tree<'_>, path: &[u8]) -> Result<Option<Entry>, GitFault> {
 
 fn written((id, mode): Entry) -> String {
     format!("{mode:o}:{id}")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

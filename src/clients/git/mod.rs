@@ -56,6 +56,7 @@ use self::walk::Walked;
 use super::github::{Github, GithubError};
 use super::http::{Deadline, HttpAuth, HttpClient, HttpSettings, HttpSettingsError};
 use crate::files;
+use crate::redact::Scanner;
 
 /// Depths of history that are fetched one after the other until the walk has seen enough. Past the last one a full
 /// clone would be cheaper, and a rollback that far back is not one. Source: measured on 20,000 commits.
@@ -77,6 +78,8 @@ pub struct Git {
     /// asks no repository. Built anew when the token is another one.
     client: Arc<Mutex<Option<SignedIn>>>,
     runtime: Handle,
+    /// Takes secrets out of what people wrote into commits.
+    secrets: Arc<Scanner>,
 }
 
 /// A client with the token it was built with.
@@ -124,7 +127,22 @@ impl Git {
             ssh: None,
             client: Arc::default(),
             runtime,
+            secrets: Arc::default(),
         })
+    }
+
+    /// Takes secrets out of what people wrote into commits from now on.
+    #[must_use]
+    pub(crate) fn leaving_out(self, secrets: &Arc<Scanner>) -> Self {
+        Self {
+            secrets: Arc::clone(secrets),
+            ..self
+        }
+    }
+
+    /// Returns what somebody wrote into the repository without secrets, and not more than anybody reads.
+    pub(crate) fn readable(&self, written: &[u8]) -> String {
+        commits::readable(written, &self.secrets)
     }
 
     /// Signs in with the tokens of a GitHub App from now on.
@@ -279,7 +297,14 @@ impl Git {
             // libgit2 reads the shallow boundary only when it opens a repository.
             let repo = Repository::open(folder.content()).map_err(library)?;
             let is_deepest = Some(&depth) == DEPTHS.last();
-            match walk::walk(&repo, &self.settings, want, is_deepest, session.deadline())? {
+            match walk::walk(
+                &repo,
+                &self.settings,
+                &self.secrets,
+                want,
+                is_deepest,
+                session.deadline(),
+            )? {
                 Walked::NeedsDepth => {}
                 Walked::Seen {
                     tip,

@@ -243,13 +243,14 @@ impl Snapshot {
             .repo
             .diff_tree_to_tree(Some(&old), Some(&new), None)
             .map_err(library)?;
-        match self.complete(&diff, draft.tip) {
-            Ok(()) => unified(&diff, &self.hiding(&diff)?),
+        let text = match self.complete(&diff, draft.tip) {
+            Ok(()) => unified(&diff, &self.hiding(&diff)?)?,
             Err(fault) => {
                 tracing::warn!(error = %fault, "the contents of the changed files cannot be read; naming the files instead");
-                Ok(named(&diff))
+                named(&diff)
             }
-        }
+        };
+        Ok(self.git.secrets.redact(&text))
     }
 
     /// Returns the contents of a diff that hold a secret.

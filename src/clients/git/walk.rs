@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use git2::{Commit, ErrorCode, Repository};
 
-use super::commits::{Entry, Older, complete, older, state, write_state};
+use super::commits::{Entry, Older, complete, older, readable, state, write_state};
 use super::error::{GitFault, library};
 use super::ignore::DeployedContents;
 use super::revision::{Resolved, Search};
 use super::settings::{GitSettings, Want};
 use crate::clients::http::Deadline;
+use crate::redact::Scanner;
 
 /// First and last second whose year has four digits (Unix time): what RFC 3339 can write. Source: RFC 3339, section 1.
 const TIMES: (i64, i64) = (-62_135_596_800, 253_402_300_799);
@@ -55,6 +56,7 @@ pub(super) enum Walked {
 pub(super) fn walk(
     repo: &Repository,
     settings: &GitSettings,
+    secrets: &Scanner,
     want: &Want,
     is_deepest: bool,
     deadline: Deadline,
@@ -68,6 +70,7 @@ pub(super) fn walk(
         return Err(missing_path(&tip_state, settings));
     };
     let mut seen = HistoryWalk {
+        secrets,
         want,
         changes: Vec::new(),
         search: want
@@ -122,6 +125,7 @@ pub(super) fn walk(
 }
 
 struct HistoryWalk<'want> {
+    secrets: &'want Scanner,
     want: &'want Want,
     changes: Vec<PathChange>,
     search: Option<Search<'want>>,
@@ -150,8 +154,7 @@ impl HistoryWalk<'_> {
             committed_at: committed_at(commit),
             authored_at: DateTime::from_timestamp(commit.author().when().seconds(), 0),
             state: write_state(here),
-            subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default())
-                .into_owned(),
+            subject: readable(commit.summary_bytes().unwrap_or_default(), self.secrets),
             message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
         });
         Ok(())

@@ -10,6 +10,7 @@ mod bad_settings;
 mod bad_state;
 mod blame;
 mod branch_fate;
+mod commit_words;
 mod contradictions;
 mod counted;
 mod crash;
