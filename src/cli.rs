@@ -85,6 +85,10 @@ pub struct Check {
     /// The commit that is about to be deployed; refused while it is on hold
     #[arg(long, value_name = "SHA", value_parser = commit_id)]
     pub commit: Option<String>,
+    /// What --commit mends: the revision that is broken now, or was rolled back. The mend goes ahead although the
+    /// budget, an SLO or the proof of a rollback blocks other deploys
+    #[arg(long, value_name = "REVISION", value_parser = commit_id, requires = "commit")]
+    pub fixes: Option<String>,
     /// Also write the result as NAME=VALUE lines into this file, for GitLab's dotenv reports
     #[arg(long, value_name = "FILE")]
     pub dotenv: Option<PathBuf>,

@@ -11,9 +11,9 @@ use crate::policy::{self, Decision, Reason, Source, Timeline, Undone, Witness};
 use crate::slo::{Assessment, Events, Objective, Signal, Verdict};
 
 pub use parts::{
-    ActionKind, AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, DeploymentPart, GatePart,
-    LivePart, OffenderPart, RollbackOutcome, RollbackPart, SignalPart, StepPart, UnknownPart,
-    ViolationPart,
+    ActionKind, AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, DeploymentPart,
+    GateAnswer, GateAnswerPart, GatePart, LivePart, OffenderPart, RollbackOutcome, RollbackPart,
+    SignalPart, StepPart, UnknownPart, ViolationPart,
 };
 use parts::{attribution, gate, signal, unknown};
 pub(crate) use parts::{level_word, rfc3339};
@@ -36,6 +36,9 @@ pub struct Record {
     #[serde(serialize_with = "rfc3339")]
     pub evaluated_at: DateTime<Utc>,
     pub dry_run: bool,
+    /// What `check` answers; nothing in the record of another command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateAnswerPart>,
     pub budget: BudgetPart,
     pub burn_rates: BurnRatesPart,
     pub violations: Vec<ViolationPart>,
@@ -81,6 +84,7 @@ impl Record {
             namespace: heading.namespace.clone(),
             evaluated_at: at,
             dry_run: heading.dry_run,
+            gate: None,
             budget: BudgetPart {
                 window_seconds: objective.window.as_secs(),
                 error_budget: objective.budget.ratio(),
@@ -251,6 +255,12 @@ impl Record {
         self.decision.action = ActionKind::Hold;
         self.decision.reason = reason;
         self.decision.detail = detail.into();
+        self
+    }
+
+    /// Says whether a deploy may go ahead.
+    pub fn answering(mut self, gate: GateAnswerPart) -> Self {
+        self.gate = Some(gate);
         self
     }
 

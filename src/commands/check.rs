@@ -1,21 +1,39 @@
 //! The gate: the same evaluation, no change, and an exit code for the pipeline.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `answer.rs` | the answer: may deploy or blocked, why, and until when |
+//! | `look.rs` | what is known beside the measurement |
+//! | `measured.rs` | what the measurement says of a deploy |
+//! | `waiting.rs` | rollbacks under way, and commits on hold |
+//! | `mend.rs` | the way through for the commit that mends what burns |
 
+mod answer;
+mod look;
+mod measured;
+mod mend;
+mod waiting;
+
+use self::answer::Answer;
+use self::look::Look;
+use self::mend::{Mend, mend};
+use self::waiting::{Wait, waits};
+use crate::cli;
 use crate::config::OnUnknown;
 use crate::evaluation::{Known, NotEvaluated, evaluate, measure, refused_instead_of, seen};
 use crate::exit::Exit;
 use crate::journal::{Memory, ServiceState};
 use crate::observe;
-use crate::outcome::Ended;
-use crate::outcome::Unavailable;
+use crate::outcome::{Ended, Unavailable};
 use crate::policy::{BranchReading, Reason, decide};
 use crate::record::{Heading, Record};
 use crate::rollback::{NotWhole, whole};
 use crate::service::{Service, history};
-use crate::slo::{Assessment, Level, Weight};
+use crate::slo::Assessment;
 use crate::with_sources;
 
 /// Says whether a deploy may go ahead. The state is read without its lock and nothing is written.
-pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Option<&str>) -> Ended {
+pub(super) async fn check(service: &Service<'_>, heading: &Heading, asked: &cli::Check) -> Ended {
     let mut memory = match Memory::looking(&service.config.state.state_file) {
         Ok(memory) => memory,
         Err(error) => return Ended::without_state(&error),
@@ -25,14 +43,14 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
         Err(NotWhole::Unwritten(error)) => return Ended::without_state(&error),
         Err(NotWhole::Unavailable(Unavailable { source, why })) => {
             let not_evaluated = unremembered(service, heading, source, why).await;
-            return half_blind(service, &memory.of(&service.key), not_evaluated, commit);
+            return half_blind(service, &memory.of(&service.key), not_evaluated, asked);
         }
     };
     let mut known = match evaluate(service, heading, &state).await {
         Ok(known) => known,
-        Err(not_evaluated) => return half_blind(service, &state, *not_evaluated, commit),
+        Err(not_evaluated) => return half_blind(service, &state, *not_evaluated, asked),
     };
-    if let (Some(git), Some(_), None) = (&service.git, commit, &known.snapshot) {
+    if let (Some(git), Some(_), None) = (&service.git, &asked.commit, &known.snapshot) {
         match observe::branch(git, service.config.policy.max_revisions_back, None).await {
             Ok(snapshot) => {
                 known.branch = BranchReading::Known(seen(
@@ -44,18 +62,18 @@ pub(super) async fn check(service: &Service<'_>, heading: &Heading, commit: Opti
                 known.snapshot = Some(snapshot);
             }
             Err(error) => {
-                let record = record_of(service, heading, &known, &state);
-                return Ended::unavailable(record, "git", with_sources(&error));
+                let why = with_sources(&error);
+                let record = record_of(service, heading, &known, &state)
+                    .holding(Reason::UnknownData, why.clone())
+                    .not_knowing("git", why.clone());
+                return Answer::unavailable(why).ended(record);
             }
         }
     }
     known.looks_what_was_done(service, &history(&state)).await;
     let record = record_of(service, heading, &known, &state);
-    if let Some((reason, why)) = on_hold(service, &state, Some(&known), commit) {
-        return Ended::with(Exit::BlockedHold, record.holding(reason, why.clone()))
-            .complaining(why);
-    }
-    let ended = judged(service, &known.assessment, record);
+    let look = Look::new(service, &state, Some(&known), asked);
+    let ended = judged(&look, &known.assessment, record);
     refused_instead_of(Exit::BlockedUnknown, ended, &known)
 }
 
@@ -85,16 +103,6 @@ async fn unremembered(
     }
 }
 
-fn judged(service: &Service<'_>, assessment: &Assessment, record: Record) -> Ended {
-    let exit = gate(assessment, service);
-    let ended = Ended::with(exit, record);
-    if exit == Exit::Complete {
-        ended
-    } else {
-        ended.complaining(blocked(assessment, exit))
-    }
-}
-
 /// The gate when something did not answer. `GATE_ON_UNKNOWN=allow` forgives that the budget is not known, and nothing
 /// else: what is remembered or was measured still blocks, and a commit is not judged without a repository that has to
 /// be asked.
@@ -102,19 +110,47 @@ fn half_blind(
     service: &Service<'_>,
     state: &ServiceState,
     not_evaluated: NotEvaluated,
-    commit: Option<&str>,
+    asked: &cli::Check,
 ) -> Ended {
+    let NotEvaluated {
+        record,
+        why,
+        assessment,
+    } = not_evaluated;
     if service.config.gate.on_unknown == OnUnknown::Block {
-        return not_evaluated.ended();
+        return Answer::unavailable(why).ended(record);
     }
-    if let Some((reason, why)) = on_hold(service, state, None, commit) {
-        let record = not_evaluated.record.holding(reason, why.clone());
-        return Ended::with(Exit::BlockedHold, record).complaining(why);
+    let look = Look::new(service, state, None, asked);
+    match &assessment {
+        Some(_) if asked.commit.is_some() && waits(&look).is_none() => {
+            Answer::unavailable(why).ended(record)
+        }
+        Some(assessment) => judged(&look, assessment, record),
+        None => match waits(&look) {
+            Some(wait) => held(&look, wait, record),
+            None => Answer::not_measured(&why).ended(record),
+        },
     }
-    match &not_evaluated.assessment {
-        Some(_) if commit.is_some() => not_evaluated.ended(),
-        Some(assessment) => judged(service, assessment, not_evaluated.record.clone()),
-        None => Ended::with(Exit::Complete, not_evaluated.record),
+}
+
+/// Answers by what waits and what was measured. The commit that mends what burns goes ahead.
+fn judged(look: &Look<'_>, assessment: &Assessment, record: Record) -> Ended {
+    let mend = mend(look, record.attribution.as_ref());
+    let wait = waits(look).filter(|wait| !wait.lets_through(&mend));
+    if let Some(wait) = wait {
+        return held(look, wait, record);
+    }
+    let answer = measured::answer(assessment, look.service.config, &record);
+    answer.mended_by(&mend).ended(record)
+}
+
+fn held(look: &Look<'_>, wait: Wait, record: Record) -> Ended {
+    let mend = mend(look, record.attribution.as_ref());
+    let answer = wait.answer();
+    let record = record.holding(wait.reason, answer.why.clone());
+    match mend {
+        Mend::Refused(why) => answer.adding(&why).ended(record),
+        Mend::NotAsked | Mend::Confirmed(_) => answer.ended(record),
     }
 }
 
@@ -136,107 +172,4 @@ fn record_of(
     .with_decision(&decision)
     .with_signals(&known.signals)
     .with_offenders(&known.offenders)
-}
-
-/// Says why a deploy has to wait for a rollback, or why this commit must not come back; from memory alone where nothing
-/// else is known.
-fn on_hold(
-    service: &Service<'_>,
-    state: &ServiceState,
-    known: Option<&Known>,
-    commit: Option<&str>,
-) -> Option<(Reason, String)> {
-    if let Some(rollback) = state.in_flight() {
-        return Some((
-            Reason::DeploymentInProgress,
-            format!("rollback {} is not finished", rollback.id),
-        ));
-    }
-    let commit = commit?;
-    let remembered = history(state);
-    let timeline = known.and_then(|known| known.branch.timeline());
-    let ledger = match known.zip(timeline) {
-        Some((known, timeline)) => remembered.joined_with(
-            timeline,
-            known.observation.evaluated_at,
-            service.config.policy.verify_deadline,
-        ),
-        None => remembered,
-    };
-    // A shortened id is looked up among the changes; one of a commit that changes nothing there has to be whole.
-    let change = timeline
-        .into_iter()
-        .flat_map(|timeline| &timeline.changes)
-        .find(|change| change.revision.starts_with(commit));
-    let revision = change.map_or(commit, |change| &change.revision);
-    let state_there = known
-        .and_then(|known| known.snapshot.as_ref())
-        .and_then(|snapshot| snapshot.state_at(revision));
-    let held = ledger.held_by(revision, state_there.as_deref(), timeline)?;
-    Some((
-        Reason::AlreadyRolledBack,
-        format!("{commit} was rolled back by {} and is on hold", held.id),
-    ))
-}
-
-/// Returns the exit code of the gate: what cannot be known first, then the worse of level and violation.
-fn gate(assessment: &Assessment, service: &Service<'_>) -> Exit {
-    let config = &service.config.gate;
-    let unknown = assessment.budget.level.is_none()
-        || assessment
-            .unknowns
-            .iter()
-            .any(|unknown| unknown.weight == Weight::Everything);
-    if unknown && config.on_unknown == OnUnknown::Block {
-        return Exit::BlockedUnknown;
-    }
-    let level = assessment.budget.acting_level.unwrap_or(Level::Ok);
-    if level >= config.block_at {
-        match level {
-            Level::Emergency => return Exit::BlockedEmergency,
-            Level::Critical => return Exit::BlockedCritical,
-            Level::Warning if !assessment.is_violated() => return Exit::BlockedWarning,
-            Level::Warning | Level::Ok => {}
-        }
-    }
-    if assessment.is_violated() && config.block_at != Level::Emergency {
-        return Exit::BlockedCritical;
-    }
-    Exit::Complete
-}
-
-fn blocked(assessment: &Assessment, exit: Exit) -> String {
-    let violated: Vec<String> = assessment
-        .violations
-        .iter()
-        .filter(|violation| violation.state == crate::slo::ViolationState::Violated)
-        .map(|violation| match &violation.detail {
-            Some(detail) => format!("{}: {detail}", violation.slo.as_str()),
-            None => violation.slo.as_str().to_owned(),
-        })
-        .collect();
-    if exit == Exit::BlockedUnknown {
-        let unknown: Vec<String> = assessment
-            .unknowns
-            .iter()
-            .filter(|unknown| unknown.weight == Weight::Everything)
-            .map(|unknown| format!("{}: {}", unknown.source, unknown.why))
-            .collect();
-        return format!(
-            "blocked: the budget cannot be measured: {}",
-            unknown.join("; ")
-        );
-    }
-    let consumed = match assessment.budget.consumed {
-        Some(consumed) => format!("{:.1} %", consumed * 100.0),
-        None => "an unknown share".to_owned(),
-    };
-    if violated.is_empty() {
-        format!("blocked: {consumed} of the error budget is consumed")
-    } else {
-        format!(
-            "blocked: {} violated, {consumed} of the error budget consumed",
-            violated.join(" and ")
-        )
-    }
 }

@@ -129,9 +129,8 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
             remembering(&prepared, ChangingCommand::Rollback(rollback.way)).await
         }
         Command::Check(check) => {
-            let commit = check.commit.as_deref();
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
-                unless_told(service, check::check(service, heading, commit))
+                unless_told(service, check::check(service, heading, check))
                     .await
                     .into()
             };

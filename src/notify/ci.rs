@@ -1,6 +1,6 @@
 //! What the gate says to a pipeline: outputs of a step, a summary for its page, annotations, and a dotenv file.
 //!
-//! Outputs and the dotenv file hold codes and numbers, apart from `why` and `record`. What others wrote is escaped
+//! Outputs and the dotenv file hold codes and numbers, apart from `why`, `until` and `record`. What others wrote is escaped
 //! wherever it could be read as a command or as markup. Where there are several services, the one that blocks hardest
 //! speaks.
 
@@ -70,6 +70,12 @@ impl<'a> CiGate<'a> {
         complaint.or(self.complaint.as_deref()).unwrap_or_default()
     }
 
+    /// Says what ends it; nothing where the deploy need not wait.
+    fn until(&self) -> Option<&str> {
+        let record = self.speaker().and_then(|service| service.record)?;
+        record.gate.as_ref()?.until.as_deref()
+    }
+
     /// Returns what the outputs and the dotenv file have in common: words of ours and numbers, each on one line. What
     /// is not known is empty.
     fn values(&self) -> Vec<(&'static str, String)> {
@@ -115,8 +121,12 @@ pub fn outputs(gate: &CiGate<'_>, delimiter: &str) -> String {
     let record = gate.speaker().and_then(|service| service.record);
     let record = record.and_then(|record| serde_json::to_string(record).ok());
     let record = record.filter(|record| record.len() <= MAX_RECORD);
-    let why = gate.why().chars().take(MAX_WHY).collect();
-    for (name, value) in [("why", why), ("record", record.unwrap_or_default())] {
+    let short = |text: &str| text.chars().take(MAX_WHY).collect();
+    for (name, value) in [
+        ("why", short(gate.why())),
+        ("until", short(gate.until().unwrap_or_default())),
+        ("record", record.unwrap_or_default()),
+    ] {
         let _ = writeln!(text, "{name}<<{delimiter}\n{value}\n{delimiter}");
     }
     text
@@ -147,7 +157,7 @@ pub fn annotations(gate: &CiGate<'_>) -> String {
             errors.push(annotation("error", &title, why));
         } else if let Some(worry) = service.record.and_then(worry) {
             let title = format!("{} may be deployed with care", service.service);
-            warnings.push(annotation("warning", &title, &worry));
+            warnings.push(annotation("warning", &title, worry));
         }
     }
     errors.truncate(MAX_ANNOTATIONS);
@@ -156,16 +166,10 @@ pub fn annotations(gate: &CiGate<'_>) -> String {
 }
 
 /// Says what is not well about a service that may be deployed.
-fn worry(record: &Record) -> Option<String> {
+fn worry(record: &Record) -> Option<&str> {
     let is_well = record.budget.level == Some(Level::Ok) && record.verdict == Verdict::Healthy;
-    (!is_well).then(|| {
-        format!(
-            "verdict {}, level {}, {} of the error budget consumed",
-            record.verdict,
-            level_word(record.budget.level),
-            percent(record.budget.consumed)
-        )
-    })
+    let gate = record.gate.as_ref().filter(|_| !is_well)?;
+    Some(&gate.why)
 }
 
 /// Source of what is escaped: facts, section 8.1.
@@ -222,7 +226,7 @@ pub fn summary(gate: &CiGate<'_>) -> String {
 fn row(service: &GateOf<'_>) -> String {
     let record = service.record;
     let worry = record.and_then(worry);
-    let why = service.complaint.or(worry.as_deref()).unwrap_or_default();
+    let why = service.complaint.or(worry).unwrap_or_default();
     format!(
         "| {} | {} | {} | {} | {} | {} | {} |\n",
         markdown(service.service),
@@ -261,7 +265,7 @@ fn markdown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Heading;
+    use crate::record::{GateAnswer, GateAnswerPart, Heading};
     use crate::slo::fixture::world;
 
     const HOSTILE: &str = "fix: 100% %0A\n::set-output name=x::y\r| <script> @team **x** [a](b)";
@@ -280,7 +284,12 @@ mod tests {
         record.budget.level = Some(Level::Warning);
         record.budget.consumed = Some(0.525);
         record.budget.remaining = Some(0.475);
-        record
+        record.answering(GateAnswerPart {
+            answer: GateAnswer::MayDeploy,
+            why: "52.5 % of the error budget consumed and no SLO violated, though it burns"
+                .to_owned(),
+            until: None,
+        })
     }
 
     fn of<'a>(record: &'a Record, exit: Exit, complaint: Option<&'a str>) -> GateOf<'a> {
@@ -325,14 +334,14 @@ mod tests {
         ");
         insta::assert_snapshot!(annotations(&gate), @r"
         ::error title=checkout must not be deployed now::blocked: it burns
-        ::warning title=cart may be deployed with care::verdict burning, level warning, 52.50 %25 of the error budget consumed
+        ::warning title=cart may be deployed with care::52.5 %25 of the error budget consumed and no SLO violated, though it burns
         ");
         insta::assert_snapshot!(summary(&gate), @r"
         ### Error budget: the deploy is blocked
 
         | service | exit | verdict | level | consumed | burn rate 1h | why |
         |---|---|---|---|---|---|---|
-        | cart | 0 | burning | warning | 52.50 % | unknown | verdict burning, level warning, 52.50 % of the error budget consumed |
+        | cart | 0 | burning | warning | 52.50 % | unknown | 52.5 % of the error budget consumed and no SLO violated, though it burns |
         | checkout | 2 | burning | warning | 52.50 % | unknown | blocked: it burns |
         ");
     }

@@ -8,8 +8,8 @@ use super::numbers::{count, percent, rate, seconds, span};
 use super::story::offence;
 use crate::policy::{Blame, GateState, Undone, short};
 use crate::record::{
-    AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, Record, RollbackPart, SignalPart,
-    ViolationPart, level_word,
+    AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, GateAnswer, GateAnswerPart, Record,
+    RollbackPart, SignalPart, ViolationPart, level_word,
 };
 use crate::report::{ApprovalReport, Pending, StatusReport};
 use crate::slo::{SignalName, SignalState, Slo};
@@ -17,6 +17,9 @@ use crate::slo::{SignalName, SignalState, Slo};
 /// Writes a record as a table: the decision first, then the numbers behind it.
 pub fn record(record: &Record) -> String {
     let mut text = String::new();
+    if let Some(gate) = &record.gate {
+        write_answer(&mut text, gate);
+    }
     line(
         &mut text,
         "service",
@@ -30,15 +33,20 @@ pub fn record(record: &Record) -> String {
         ),
     );
     line(&mut text, "verdict", record.verdict.as_str());
+    // Beside the answer of the gate, the decision says what a run would do, and the answer says what ends it.
+    let decision = match record.gate {
+        Some(_) => "a run would",
+        None => "decision",
+    };
     line(
         &mut text,
-        "decision",
+        decision,
         &format!(
             "{} ({}): {}",
             record.decision.action, record.decision.reason, record.decision.detail
         ),
     );
-    if let Some(next) = next_step(record.decision.reason) {
+    if let (None, Some(next)) = (&record.gate, next_step(record.decision.reason)) {
         line(&mut text, "next", next);
     }
     numbers(
@@ -81,6 +89,18 @@ pub fn record(record: &Record) -> String {
     }
     write_unknowns(&mut text, record);
     text
+}
+
+/// Writes the answer of the gate: its first line alone says whether a deploy may go ahead.
+fn write_answer(text: &mut String, gate: &GateAnswerPart) {
+    let answer = match gate.answer {
+        GateAnswer::MayDeploy => "may deploy",
+        GateAnswer::Blocked => "blocked",
+    };
+    let _ = writeln!(text, "{answer}: {}", gate.why);
+    if let Some(until) = &gate.until {
+        line(text, "until", until);
+    }
 }
 
 /// Writes a record as one line, for a pass that is followed by another one.

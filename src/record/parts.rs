@@ -10,6 +10,29 @@ use crate::policy::{
 };
 use crate::slo::{Level, Signal, SignalName, SignalState, Slo, Unknown, ViolationState};
 
+/// What the gate answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GateAnswerPart {
+    /// The answer.
+    pub answer: GateAnswer,
+    /// Why, in a fragment for people.
+    pub why: String,
+    /// What ends it, as a fragment that follows "until", with the time where that is known; nothing where the deploy may
+    /// go ahead.
+    pub until: Option<String>,
+}
+
+/// Whether a deploy may go ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum GateAnswer {
+    /// It may.
+    MayDeploy,
+    /// It has to wait.
+    Blocked,
+}
+
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the contract")]
 pub struct BudgetPart {

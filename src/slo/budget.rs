@@ -45,6 +45,16 @@ pub struct LevelThresholds {
 }
 
 impl LevelThresholds {
+    /// Returns the consumption (1 = the whole budget) from which a level is reached.
+    pub fn from(&self, level: Level) -> f64 {
+        match level {
+            Level::Ok => 0.0,
+            Level::Warning => self.warning,
+            Level::Critical => self.critical,
+            Level::Emergency => self.emergency,
+        }
+    }
+
     /// Returns the thresholds, or nothing when one is not above 0 or not finite, or when they are out of order.
     pub fn new(warning: f64, critical: f64, emergency: f64) -> Option<Self> {
         let is_ordered = 0.0 < warning && warning <= critical && critical <= emergency;

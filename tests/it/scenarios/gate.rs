@@ -229,6 +229,117 @@ fn a_commit_cannot_be_judged_without_the_repository() {
     ran.complains_of(&["HTTP 503"]);
 }
 
+#[test]
+fn the_first_line_answers_and_says_what_ends_a_block() {
+    let answers = |program: &Program, code: i32| {
+        let json = program.clone().arguments(&["check"]).run().exits(code);
+        let gate = &json.record["gate"];
+        let text = program.clone().arguments(&["check", "--output", "text"]);
+        let text = text.run().exits(code);
+        let first = text.stdout.lines().next().unwrap_or_default().to_owned();
+        let why = gate["why"].as_str().unwrap_or_default();
+        let word = if code == 0 { "may deploy" } else { "blocked" };
+        assert_eq!(first.split(": ").next(), Some(word), "{text}");
+        assert!(!why.is_empty(), "{json}");
+        assert_eq!(gate["until"].is_null(), code == 0, "{json}");
+        let second = text.stdout.lines().nth(1).unwrap_or_default();
+        assert_eq!(second.starts_with("until "), code != 0, "{text}");
+        first
+    };
+    let world = World::of("healthy");
+    let first = answers(&world.program(), 0);
+    assert!(first.starts_with("may deploy: nothing burns, 2"), "{first}");
+
+    // It burns, and too little for the gate: what a run would do is not the answer.
+    let (world, _) = World::with_a_bad_release();
+    let lax = world
+        .program()
+        .env("MIN_AVAILABILITY", "0.5")
+        .env("MAX_ERROR_RATE", "0.5");
+    let first = answers(&lax, 0);
+    assert!(first.contains("though it burns: burn rate 1h"), "{first}");
+    let held = lax.arguments(&["check"]).run();
+    held.decides("hold", "warning_level");
+
+    let first = answers(&world.program(), 2);
+    assert!(
+        first.starts_with("blocked: availability and error_rate violated"),
+        "{first}"
+    );
+    let first = answers(&World::of("exhausted").program(), 3);
+    assert!(first.contains("of the error budget is consumed"), "{first}");
+    let first = answers(&World::of("stale").program(), 4);
+    assert!(
+        first.starts_with("blocked: the budget cannot be measured"),
+        "{first}"
+    );
+    world.server.set_fault(Fault::Status(503));
+    let first = answers(&world.program(), 69);
+    assert!(first.contains("HTTP 503"), "{first}");
+    world.server.set_fault(Fault::None);
+    world.runs(&["run"]).exits(0).has_outcome("verifying");
+    let first = answers(&world.program(), 5);
+    assert!(first.contains("is not finished"), "{first}");
+}
+
+#[test]
+fn the_commit_that_mends_what_burns_goes_ahead_by_name() {
+    let (world, v2) = World::with_a_bad_release();
+    let check = |arguments: &[&str], code: i32| {
+        let program = world.program().arguments(arguments);
+        world.nothing_changed_by(&program).exits(code)
+    };
+    // Nobody has pushed it yet.
+    let mend = "0123456789".repeat(4);
+    check(&["check", "--commit", &mend], 2);
+    for broken in [&*v2, &v2[..8]] {
+        let ran = check(&["check", "--commit", &mend, "--fixes", broken], 0).complains_of_nothing();
+        assert_eq!(ran.record["gate"]["answer"], "may_deploy", "{ran}");
+        let why = ran.text("/gate/why");
+        assert!(why.contains("mend") && why.contains(&v2[..8]), "{why}");
+        assert!(why.contains("error_rate violated"), "{why}");
+    }
+    // What is not broken cannot be mended, a commit does not mend itself, and a mend has a name.
+    for [commit, broken] in [
+        [&*mend, &*world.v1],
+        [&*mend, "fedcba9876"],
+        [&*v2, &v2[..8]],
+    ] {
+        let ran = check(&["check", "--commit", commit, "--fixes", broken], 2);
+        ran.complains_of(&["blocked", "--fixes names"]);
+    }
+    check(&["check", "--fixes", &v2], 64);
+
+    // While a rollback is proven, and once it did not help, the mend is on top of it.
+    world.runs(&["run"]).exits(0).has_outcome("verifying");
+    check(&["check", "--commit", &mend], 5).complains_of(&["not finished", "until", "--fixes"]);
+    check(&["check", "--commit", &mend, "--fixes", &v2], 0);
+    let over = world.program().env("VERIFY_DEADLINE", "0s");
+    let outcomes = std::iter::repeat_with(|| over.run().record["rollback"]["outcome"].clone());
+    let ended = outcomes.take(20).find(|outcome| outcome != "verifying");
+    assert_eq!(ended, Some("ineffective".into()));
+    check(&["check", "--commit", &mend], 2);
+    check(&["check", "--commit", &mend, "--fixes", &v2], 0);
+    // What was rolled back is no mend.
+    let rollback = world.repo().tip();
+    let again = check(&["check", "--commit", &v2, "--fixes", &rollback], 5);
+    again.complains_of(&["on hold", "release"]);
+}
+
+#[test]
+fn a_mend_waits_for_a_rollback_that_is_about_to_be_pushed() {
+    let (world, v2) = World::with_a_bad_release();
+    let mut begun = past("first", TimeDelta::minutes(1), Phase::Begun);
+    begun.from = v2.clone();
+    world.remembers(&[begun]);
+    let mend = "0123456789".repeat(4);
+    let program = world
+        .program()
+        .arguments(&["check", "--commit", &mend, "--fixes", &v2]);
+    let ran = world.nothing_changed_by(&program).exits(5);
+    ran.complains_of(&["first", "not finished", "until the next run"]);
+}
+
 /// Runs the gate with every `GATE_BLOCK_AT`, checks the codes and that nothing changes.
 #[track_caller]
 fn at_every_threshold(world: &World, program: &Program, codes: Codes) -> Vec<Ran> {

@@ -79,6 +79,10 @@ fn a_blocked_deploy_is_told_to_the_steps_that_follow() {
         assert_eq!(value(&outputs, name), expected, "{name}");
     }
     assert!(value(&outputs, "why").starts_with("blocked: "), "{outputs}");
+    assert!(
+        value(&outputs, "until").starts_with("consumption falls below 50.0 %"),
+        "{outputs}"
+    );
     let record: serde_json::Value =
         serde_json::from_str(&value(&outputs, "record")).expect("a record");
     assert_eq!(record, ran.record);
@@ -100,7 +104,7 @@ fn annotations_stand_before_a_text_and_never_beside_a_record() {
         .run()
         .exits(3);
     assert!(ran.stdout.starts_with("::error "), "{ran}");
-    assert!(ran.stdout.contains("\nservice "), "{ran}");
+    assert!(ran.stdout.contains("\nblocked: "), "{ran}");
     assert_eq!(commands(&ran.stderr), Vec::<&str>::new());
     // Twice in one step: what was there stays.
     let ran = job.step(&program).run().exits(3);
