@@ -3,13 +3,15 @@
 use std::str::FromStr;
 
 use super::problems::{Invalid, quoted};
+use crate::clients::git::WHOLE_REPOSITORY;
 
 /// The name of a branch, without `refs/heads/`: everything that `git check-ref-format` accepts, except a leading `-`,
 /// `@` and `HEAD`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BranchName(String);
 
-/// A path inside the repository: relative, of ordinary components, never `.git` or the workflows.
+/// A path inside the repository: `.`, which is all of it, or one that is relative, of ordinary components, and never
+/// `.git` or the workflows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(String);
 
@@ -21,6 +23,9 @@ impl RepoPath {
 
     /// Returns whether the other path is this one or lies beneath it.
     pub fn contains(&self, other: &Self) -> bool {
+        if self.0 == WHOLE_REPOSITORY {
+            return true;
+        }
         other
             .0
             .strip_prefix(&self.0)
@@ -64,13 +69,13 @@ impl FromStr for RepoPath {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let path = text.strip_suffix('/').unwrap_or(text);
         let refuse = |why: &str| Err(Invalid::because(format!("has {}, {why}", quoted(text))));
-        if matches!(path, "" | "." | "./.") {
-            return refuse(
-                "which is the whole repository; name the folder of the service, or each of its files at the top",
-            );
+        if path == WHOLE_REPOSITORY {
+            return Ok(Self(path.to_owned()));
         }
-        if path.starts_with('/') {
-            return refuse("which is absolute; write it relative to the top of the repository");
+        if text.starts_with('/') {
+            return refuse(
+                "which is absolute; write it relative to the top of the repository, which is .",
+            );
         }
         if path.len() > 4096 || path.chars().any(|c| c.is_control() || c == '\\') {
             return refuse(

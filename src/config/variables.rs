@@ -111,7 +111,7 @@ variables! {
         GITHUB_APP_INSTALLATION_ID github_app_installation_id, "Id of the App's installation.";
         GITHUB_APP_PRIVATE_KEY github_app_private_key or github_app_private_key_file, "The App's private key, PEM.";
         GITOPS_BRANCH gitops_branch = "main", "Branch that is deployed.";
-        GITOPS_PATH gitops_path, "Paths that belong to the service, separated by commas; nothing outside them is touched.";
+        GITOPS_PATH gitops_path, "Paths that belong to the service, separated by commas; nothing outside them is touched. . is the whole repository.";
         GITOPS_IGNORE gitops_ignore = "**/*.md", "Files in GITOPS_PATH that change nothing that is deployed, as patterns separated by commas; a commit of nothing else is no deployment; none for no file.";
         TRAILER_KEY trailer_key or trailer_key_file, "Key that signs the trailers of the commits; with it only signed ones are believed.";
         GITOPS_MODE gitops_mode = "push", "How a rollback reaches the branch: push or pull-request.";

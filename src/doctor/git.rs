@@ -72,7 +72,7 @@ fn branch(git: &Git) -> String {
 }
 
 fn paths(git: &Git) -> String {
-    format!("look for changes of {}", git.paths().join(", "))
+    format!("look for changes of {}", git.shown_paths())
 }
 
 fn there(git: &Git, snapshot: &Snapshot) -> Vec<Finding> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::finding::Finding;
-use crate::clients::git::{GitError, Snapshot};
+use crate::clients::git::{GitError, Snapshot, WHOLE_REPOSITORY};
 
 const OUTSIDE: &str = "git outside";
 
@@ -91,7 +91,8 @@ struct OverlayContents {
 /// Names what lies outside `GITOPS_PATH`. Says nothing where neither kustomize nor Helm is used.
 pub(super) fn look(snapshot: &Snapshot) -> Option<Finding> {
     let paths = snapshot.git().paths();
-    let tried = format!("read what {} is built from", paths.join(", "));
+    let shown = snapshot.git().shown_paths();
+    let tried = format!("read what {shown} is built from");
     match walk(paths, |files| snapshot.texts(files)) {
         Ok(found) => found.finding(tried),
         Err(error) => Some(Finding::warning(
@@ -112,7 +113,7 @@ fn walk(
     let mut open: Vec<String> = paths.to_vec();
     while let (Some(folder), true) = (open.pop(), known.len() <= MAX_FOLDERS) {
         let names = KUSTOMIZATIONS.iter().chain([&CHART]);
-        let files: Vec<String> = names.map(|name| format!("{folder}/{name}")).collect();
+        let files: Vec<String> = names.map(|name| within(&folder, name)).collect();
         let texts = read(&files)?;
         for (file, text) in files.iter().zip(texts) {
             let Some(text) = text else {
@@ -251,7 +252,8 @@ fn part(folder: &str, name: &str) -> Option<Part> {
         let is_fixed = name.contains("ref=") || name.contains("version=");
         return (!is_fixed).then(|| Part::Moving(name.to_owned()));
     }
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let steps = folder.split('/');
+    let mut parts: Vec<&str> = steps.filter(|step| !matches!(*step, "" | ".")).collect();
     for step in name.split('/') {
         match step {
             "" | "." => {}
@@ -264,7 +266,18 @@ fn part(folder: &str, name: &str) -> Option<Part> {
     Some(Part::Here(parts.join("/")))
 }
 
+/// Returns the path of what lies in a folder.
+fn within(folder: &str, name: &str) -> String {
+    match folder {
+        WHOLE_REPOSITORY | "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
 fn lies_in(path: &str, folder: &str) -> bool {
+    if folder == WHOLE_REPOSITORY {
+        return true;
+    }
     let below = path.strip_prefix(folder);
     below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
@@ -314,6 +327,21 @@ mod tests {
                 "apps/other"
             ]
         );
+    }
+
+    #[test]
+    fn nothing_of_a_repository_that_is_watched_as_a_whole_lies_outside() {
+        let found = outside(
+            &["."],
+            &[
+                ("kustomization.yaml", "resources: [overlay, ./deploy.yaml]"),
+                (
+                    "overlay/kustomization.yaml",
+                    "resources: [../base, https://git.example.com/base]",
+                ),
+            ],
+        );
+        assert_eq!(found, ["? https://git.example.com/base"]);
     }
 
     #[test]

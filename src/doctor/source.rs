@@ -64,10 +64,39 @@ fn watches_one(app: &Application, gitops: &GitopsConfig) -> bool {
 /// Tells whether a watched path holds the source's path, or lies within it.
 fn is_watched(source: &ApplicationSource, gitops: &GitopsConfig) -> bool {
     let own = source.path.as_deref().unwrap_or_default();
-    let own = own.trim_matches('/').trim_start_matches("./");
-    let is_within = |inner: &str, outer: &str| {
-        matches!(outer, "" | ".") || inner == outer || inner.starts_with(&format!("{outer}/"))
-    };
     let mut paths = gitops.git.paths.iter();
-    paths.any(|path| is_within(own, path) || is_within(path, own))
+    paths.any(|path| overlap(own, path))
+}
+
+/// Tells whether one of two paths holds the other; `.` and nothing are the whole repository.
+fn overlap(one: &str, other: &str) -> bool {
+    let plain = |path: &str| match path.trim_matches('/').trim_start_matches("./") {
+        "." => String::new(),
+        path => path.to_owned(),
+    };
+    let (one, other) = (plain(one), plain(other));
+    let is_within = |inner: &str, outer: &str| {
+        outer.is_empty() || inner == outer || inner.starts_with(&format!("{outer}/"))
+    };
+    is_within(&one, &other) || is_within(&other, &one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_repository_holds_every_path() {
+        for (own, watched, expected) in [
+            (".", ".", true),
+            ("", ".", true),
+            ("./", "apps/checkout", true),
+            ("apps/checkout", ".", true),
+            ("./apps/checkout/", "apps", true),
+            (".", "deploy.yaml", true),
+            ("apps/checkout-canary", "apps/checkout", false),
+        ] {
+            assert_eq!(overlap(own, watched), expected, "{own:?} {watched:?}");
+        }
+    }
 }

@@ -34,8 +34,8 @@ pub struct CommitStory<'a> {
     pub key: Option<&'a TrailerKey>,
     /// What a person named, where the restored revision is the change before it.
     pub named: Option<&'a str>,
-    /// The restored paths.
-    pub paths: &'a [String],
+    /// The restored paths, as they are called.
+    pub paths: &'a str,
     /// Why; may hold a person's words.
     pub why: &'a str,
     /// Who wanted it, in words.
@@ -81,7 +81,7 @@ pub fn commit_message(story: &CommitStory<'_>) -> String {
         } else {
             "what they changed of "
         },
-        paths = story.paths.join(", "),
+        paths = story.paths,
     )
 }
 
@@ -263,7 +263,7 @@ mod tests {
             keeps: &[],
             key: None,
             named,
-            paths: &["apps/checkout".to_owned()],
+            paths: "apps/checkout",
             why: "burn rate 1h 120.0, 5m 200.0",
             by: "error-budget-monitor",
             record,
@@ -374,7 +374,7 @@ mod tests {
                 keeps: &mark.keeps,
                 key: None,
                 named: Some(named),
-                paths: &["apps/checkout".to_owned()],
+                paths: "apps/checkout",
                 why,
                 by: "error-budget-monitor",
                 record: &record,

@@ -135,7 +135,7 @@ fn planned(
     } else {
         "one commit on"
     };
-    let (branch, repo, paths) = (git.branch(), git.name(), git.paths().join(", "));
+    let (branch, repo, paths) = (git.branch(), git.name(), git.shown_paths());
     let entry = argo_operation.map(|it| it.entry.as_ref());
     let app = argo_operation.map_or("", |it| &it.application);
     let described = |step: StepKind| match (step, entry.flatten()) {

@@ -124,7 +124,7 @@ impl Intent<'_> {
             keeps: &plan.keeps,
             key: service.trust().key,
             named: request.named.as_deref(),
-            paths: git.paths(),
+            paths: &git.shown_paths(),
             why: &request.why,
             by: &by,
             record,
@@ -149,7 +149,7 @@ pub(crate) fn place(git: &Git) -> String {
         "{} of {} at {}",
         git.branch(),
         git.name(),
-        git.paths().join(", ")
+        git.shown_paths()
     )
 }
 

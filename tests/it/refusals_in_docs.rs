@@ -138,6 +138,7 @@ const REFUSALS: [(&str, &str, &[&str]); 8] = [
             "restoring would delete everything in it",
             "the watched paths are already as at",
             "cannot be put exactly as at",
+            "is what CI runs, which no rollback changes",
             "lies outside GITOPS_PATH and would change",
             "of a watched path is not one of git's",
             "that GitHub's API cannot name",

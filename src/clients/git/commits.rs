@@ -15,6 +15,9 @@ const MAX_READABLE: usize = 4 * 1024;
 /// what lies beyond counts as not there.
 const MAX_SEARCHED: usize = 5_000;
 
+/// The watched path that is the whole repository.
+pub const WHOLE_REPOSITORY: &str = ".";
+
 /// Git's mode of a folder.
 pub(super) const TREE: i32 = 0o040_000;
 
@@ -106,11 +109,17 @@ pub(super) fn entries(tree: &Tree<'_>, paths: &[String]) -> Result<Vec<Option<En
     paths
         .iter()
         .map(|path| match tree.get_path(Path::new(path)) {
+            _ if path == WHOLE_REPOSITORY => Ok(Some((tree.id(), TREE))),
             Ok(entry) => Ok(Some((entry.id(), entry.filemode_raw()))),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(library(error)),
         })
         .collect()
+}
+
+/// Tells whether a path is a watched one or lies below it.
+pub(super) fn is_within(path: &Path, watched: &str) -> bool {
+    watched == WHOLE_REPOSITORY || path.starts_with(watched)
 }
 
 pub(super) fn write_state(entries: &[Option<Entry>]) -> String {

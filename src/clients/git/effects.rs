@@ -13,9 +13,9 @@ use git2::{Commit, ErrorCode, ObjectType, Oid, Tree};
 
 use super::Snapshot;
 use super::authored::{Authored, one_a_line};
-use super::commits::{self, Entry, Older, TREE, older};
+use super::commits::{self, Entry, Older, TREE, WHOLE_REPOSITORY, is_within, older};
 use super::error::{GitError, GitFault, library};
-use super::restore::{Draft, file_mode};
+use super::restore::{Draft, PathUpdate};
 use super::secrets::secret_parts;
 
 /// Most files whose contents are looked at, of each kind of question. Protects memory and the server; a release
@@ -167,7 +167,7 @@ impl Snapshot {
             .map_err(library)?;
         let is_watched = |path: &[u8]| {
             let path = Path::new(OsStr::from_bytes(path));
-            paths.iter().any(|watched| path.starts_with(watched))
+            paths.iter().any(|watched| is_within(path, watched))
         };
         let mut changes = Changes::new();
         for delta in diff.deltas() {
@@ -351,21 +351,24 @@ impl Snapshot {
             why: "the tip is not there".to_owned(),
         })?;
         let (old, new) = (old.tree().map_err(library)?, tip.tree().map_err(library)?);
-        let mut update = git2::build::TreeUpdateBuilder::new();
+        let mut update = PathUpdate::default();
         let paths = &self.git.settings.paths;
         let both = commits::entries(&old, paths)?
             .into_iter()
             .zip(commits::entries(&new, paths)?);
         for (path, (then, now)) in paths.iter().zip(both) {
-            let bytes = path.trim_end_matches('/').as_bytes();
-            let Some((id, mode)) = self.mixed(bytes, then, now, &back)? else {
+            let mixed = match path.as_str() {
+                WHOLE_REPOSITORY => self.mixed_folder(b"", then, now, &back)?,
+                path => self.mixed(path.trim_end_matches('/').as_bytes(), then, now, &back)?,
+            };
+            let Some((id, mode)) = mixed else {
                 return Err(GitFault::Refused {
                     why: format!("{path:?} would be deleted"),
                 });
             };
-            update.upsert(path.as_str(), id, file_mode(mode)?);
+            update.put(path, (id, mode))?;
         }
-        let tree = update.create_updated(&self.repo, &new).map_err(library)?;
+        let tree = update.write(&self.repo, &new)?;
         self.check_some((&old, &new), tree, &back)?;
         Ok(Draft {
             tree,

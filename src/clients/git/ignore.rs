@@ -5,7 +5,7 @@ use std::fmt;
 
 use git2::{ObjectType, Oid, Repository, Tree};
 
-use super::commits::{Entry, TREE};
+use super::commits::{Entry, TREE, WHOLE_REPOSITORY};
 use super::error::{GitFault, library};
 
 /// Most patterns, and the longest one. Protects the walk: each file of a changed folder is compared with each of them.
@@ -167,7 +167,8 @@ impl<'repo> DeployedContents<'repo> {
         let all = paths.iter().zip(entries);
         all.map(|(path, entry)| match entry {
             Some((id, TREE)) => {
-                let left = self.folder(id, path, 0)?;
+                let folder = if path == WHOLE_REPOSITORY { "" } else { path };
+                let left = self.folder(id, folder, 0)?;
                 // A folder of nothing but ignored files is there, and empty.
                 Ok(Some((left.map_or_else(|| hash(&[]), Ok)?, TREE)))
             }
@@ -190,7 +191,10 @@ impl<'repo> DeployedContents<'repo> {
         let mut is_same = true;
         for entry in &tree {
             let name = String::from_utf8_lossy(entry.name_bytes());
-            let below = format!("{path}/{name}");
+            let below = match path {
+                "" => name.into_owned(),
+                path => format!("{path}/{name}"),
+            };
             let mode = entry.filemode_raw();
             let left = match mode {
                 TREE => self.folder(entry.id(), &below, depth + 1)?,

@@ -28,6 +28,7 @@ mod transport;
 mod walk;
 
 pub use access::Access;
+pub use commits::WHOLE_REPOSITORY;
 pub use effects::{CommitEffect, Edit, PathEffects};
 pub use error::{GitError, GitFault, RevisionFault, SshFault};
 pub use history::Moved;
@@ -245,6 +246,14 @@ impl Git {
     /// Returns the watched paths.
     pub fn paths(&self) -> &[String] {
         &self.settings.paths
+    }
+
+    /// Returns how the watched paths are called in messages.
+    pub fn shown_paths(&self) -> String {
+        match &self.settings.paths[..] {
+            [path] if path == WHOLE_REPOSITORY => "the whole repository".to_owned(),
+            paths => paths.join(", "),
+        }
     }
 
     /// Fetches the branch and walks it until what is wanted was seen, deepening by need.

@@ -6,9 +6,9 @@ use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
 use git2::build::TreeUpdateBuilder;
-use git2::{Commit, Diff, DiffFormat, FileMode, Oid, Signature, Time, Tree};
+use git2::{Commit, Diff, DiffFormat, FileMode, Oid, Repository, Signature, Time, Tree};
 
-use super::commits::{self, Entry, TREE};
+use super::commits::{self, Entry, TREE, WHOLE_REPOSITORY, is_within};
 use super::error::{GitError, GitFault, library};
 use super::secrets::secret_parts;
 use super::{Snapshot, fetch};
@@ -46,7 +46,8 @@ impl Draft {
 
 impl Snapshot {
     /// Returns what a draft puts in place, for another way to make the same tree: what lies at the watched paths, or
-    /// each file where only some go back, because their folders are nowhere else yet.
+    /// each file where the whole repository is watched, or only some go back, because their folders are nowhere else
+    /// yet.
     ///
     /// # Errors
     /// Fails when the scratch repository cannot be read.
@@ -57,7 +58,8 @@ impl Snapshot {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .is_empty();
-        if is_mixed {
+        // The top of a repository has no name by which it could be put in place as one.
+        if is_mixed || paths.iter().any(|path| path == WHOLE_REPOSITORY) {
             let entries = self.file_entries(draft);
             return entries.map_err(|fault| self.git.error("read the watched paths", fault));
         }
@@ -132,7 +134,7 @@ impl Snapshot {
         })?;
         let here = commits::state(&tip, paths)?;
         let there = commits::state(&target, paths)?;
-        let mut update = TreeUpdateBuilder::new();
+        let mut update = PathUpdate::default();
         for ((path, here), there) in paths.iter().zip(here).zip(&there) {
             let Some((id, mode)) = *there else {
                 return Err(GitFault::Refused {
@@ -155,12 +157,10 @@ impl Snapshot {
                     ),
                 });
             }
-            update.upsert(path.as_str(), id, file_mode(mode)?);
+            update.put(path, (id, mode))?;
         }
         let tip_tree = tip.tree().map_err(library)?;
-        let tree = update
-            .create_updated(&self.repo, &tip_tree)
-            .map_err(library)?;
+        let tree = update.write(&self.repo, &tip_tree)?;
         let draft = Draft {
             tree,
             tip: tip.id(),
@@ -188,7 +188,8 @@ impl Snapshot {
         self.repo.find_commit(Oid::from_str(revision).ok()?).ok()
     }
 
-    /// The last guard before anything is sent: what differs from the tip lies below the watched paths.
+    /// The last guard before anything is sent: what differs from the tip lies below the watched paths, and is not
+    /// what CI runs.
     pub(super) fn stays_within_paths(
         &self,
         old: &Tree<'_>,
@@ -203,13 +204,16 @@ impl Snapshot {
                 let Some(changed) = file.path() else {
                     continue;
                 };
-                if !self
-                    .git
-                    .settings
-                    .paths
-                    .iter()
-                    .any(|path| changed.starts_with(Path::new(path)))
-                {
+                if is_workflow(changed) {
+                    return Err(GitFault::Refused {
+                        why: format!(
+                            "{} is what CI runs, which no rollback changes, and is another one there",
+                            changed.display()
+                        ),
+                    });
+                }
+                let paths = &self.git.settings.paths;
+                if !paths.iter().any(|path| is_within(changed, path)) {
                     return Err(GitFault::Refused {
                         why: format!(
                             "{} lies outside GITOPS_PATH and would change",
@@ -334,6 +338,41 @@ impl Snapshot {
     }
 }
 
+/// What is put at the watched paths of a tree.
+#[derive(Default)]
+pub(super) struct PathUpdate {
+    /// The tree that takes the place of all, where the whole repository is watched.
+    whole: Option<Oid>,
+    update: TreeUpdateBuilder,
+}
+
+impl PathUpdate {
+    pub(super) fn put(&mut self, path: &str, (id, mode): Entry) -> Result<(), GitFault> {
+        match path {
+            WHOLE_REPOSITORY => self.whole = Some(id),
+            path => {
+                self.update.upsert(path, id, file_mode(mode)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the tree into the scratch repository and returns its id.
+    pub(super) fn write(mut self, repo: &Repository, tree: &Tree<'_>) -> Result<Oid, GitFault> {
+        match self.whole {
+            Some(id) => Ok(id),
+            None => self.update.create_updated(repo, tree).map_err(library),
+        }
+    }
+}
+
+/// Tells whether GitHub runs what lies at a path.
+fn is_workflow(path: &Path) -> bool {
+    path.to_string_lossy()
+        .to_ascii_lowercase()
+        .starts_with(".github/workflows/")
+}
+
 fn unified(diff: &Diff<'_>, hidden: &BTreeSet<Oid>) -> Result<String, GitFault> {
     let mut text = String::new();
     let mut last_hidden = None;
@@ -403,7 +442,7 @@ fn kind((_, mode): Entry) -> i32 {
     mode & 0o170_000
 }
 
-pub(super) fn file_mode(mode: i32) -> Result<FileMode, GitFault> {
+fn file_mode(mode: i32) -> Result<FileMode, GitFault> {
     match mode {
         TREE => Ok(FileMode::Tree),
         0o100_644 => Ok(FileMode::Blob),

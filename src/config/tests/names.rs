@@ -91,14 +91,18 @@ fn paths_stay_inside_the_repository() {
         ("apps/checkout", "apps/checkout"),
         ("apps/checkout/", "apps/checkout"),
         (".gitlab", ".gitlab"),
+        (".", "."),
+        ("./", "."),
+        ("deploy.yaml", "deploy.yaml"),
     ] {
         assert_eq!(text.parse::<RepoPath>().expect(text).as_str(), path);
     }
     for text in [
         "",
         "/",
-        ".",
         "./a",
+        "./.",
+        ".//",
         "..",
         "a/../b",
         "/etc",
@@ -127,10 +131,14 @@ fn paths_neither_repeat_nor_nest() {
             .paths
     };
     assert_eq!(paths("a, b/c ,ab"), ["a", "b/c", "ab"]);
+    assert_eq!(paths("./"), ["."]);
     for (text, expected) in [
         ("a,a/", "twice"),
         ("a,a/b", "one inside the other"),
         ("a/b/c,a", "one inside the other"),
+        (".,a", "one inside the other"),
+        ("deploy.yaml,.", "one inside the other"),
+        (".,./", "twice"),
         ("a,,b", "empty entry"),
         ("a,", "empty entry"),
     ] {
@@ -214,7 +222,8 @@ proptest! {
     fn every_accepted_path_stays_inside(text in "[ab./\\\\]{0,8}") {
         if let Ok(path) = text.parse::<RepoPath>() {
             let is_plain = |component: &str| !matches!(component, "" | "." | "..");
-            prop_assert!(path.as_str().split('/').all(is_plain), "{text:?}");
+            let is_whole = path.as_str() == ".";
+            prop_assert!(is_whole || path.as_str().split('/').all(is_plain), "{text:?}");
         }
     }
 }

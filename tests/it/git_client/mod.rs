@@ -23,6 +23,7 @@ mod servers;
 mod ssh;
 mod tip;
 mod tls;
+mod whole;
 
 use std::sync::LazyLock;
 use std::time::Duration;

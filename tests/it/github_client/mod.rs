@@ -8,6 +8,7 @@ mod lost;
 mod pulls;
 mod secrets;
 mod trees;
+mod whole;
 
 use std::time::Duration;
 

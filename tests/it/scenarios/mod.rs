@@ -47,5 +47,6 @@ mod two_worlds;
 mod undone;
 mod unfinished;
 mod watch;
+mod whole_repository;
 mod world;
 mod worse;
