@@ -3,6 +3,8 @@
 #
 #   scripts/in-cluster.sh status
 #   scripts/in-cluster.sh approve ID --by alice
+#   scripts/in-cluster.sh rollback gitops --dry-run
+#   scripts/in-cluster.sh rollback gitops --yes
 #
 # Needs kubectl and the right to create jobs in the namespace (MONITOR_NAMESPACE, monitoring unless told otherwise). Takes the
 # exit code of the command; 75 means that a pass is running just now.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A rollback in git that a person wants. Arguments go to `error-budget-monitor rollback gitops`.
+# A rollback in git that a person wants. Arguments go to `error-budget-monitor rollback gitops`. It asks on a
+# terminal; --yes, TARGET_COMMIT, TARGET_REVISION or ROLLBACK_REASON say yes.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/binary.sh

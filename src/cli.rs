@@ -106,6 +106,10 @@ pub struct RollbackArgs {
     /// Why; written into the commit and the journal [default: ROLLBACK_REASON]
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Do not show the plan and ask first. Without a terminal it is needed, unless TARGET_COMMIT, TARGET_REVISION or
+    /// ROLLBACK_REASON is set in the environment, as scripts do: that says yes too. A dry run never asks
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Arguments of the doctor.

@@ -9,8 +9,8 @@ use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::config::{Buckets, MetricsFamily};
 use error_budget_monitor::observe::{Metrics, Observation, Queries, Workload};
 use error_budget_monitor::policy::{
-    BlackoutWindows, BranchReading, Change, End, Evidence, History, Inputs, Lived, Settings,
-    Source, Timeline, Witness, decide, questions,
+    BlackoutWindows, BranchReading, ByItself, Change, End, Evidence, History, Inputs, Lived,
+    Settings, Source, Timeline, Witness, decide, questions,
 };
 use error_budget_monitor::slo::{
     ErrorBudget, LevelThresholds, Objective, assess_slices, binomial_tail,
@@ -140,7 +140,7 @@ fn objective() -> Objective {
 
 fn settings() -> Result<Settings, Failure> {
     Ok(Settings {
-        rollback_enabled: true,
+        by_itself: ByItself::Yes,
         auto_rollback_critical: true,
         auto_rollback_emergency: true,
         require_approval: false,

@@ -4,6 +4,7 @@ mod buffered;
 mod check;
 mod choose;
 mod ci_outputs;
+mod consent;
 mod finished;
 mod rollback;
 mod run;
@@ -20,7 +21,8 @@ use tracing::Instrument;
 
 use self::buffered::buffered;
 use self::choose::choose;
-use crate::cli::{Cli, Command, RollbackWay, RunArgs};
+use self::consent::{Consent, consent};
+use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
 use crate::exit::Exit;
@@ -35,11 +37,11 @@ use crate::stop::Signals;
 
 /// What may change something outside.
 #[derive(Debug, Clone, Copy)]
-enum ChangingCommand {
+enum ChangingCommand<'a> {
     /// One pass.
     Pass,
-    /// A person's rollback.
-    Rollback(RollbackWay),
+    /// A person's rollback, and to what they agreed.
+    Rollback(RollbackWay, &'a Consent),
 }
 
 /// A service with what every record of its run has in common.
@@ -81,15 +83,15 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         Err((exit, why)) => return Pass::refused(exit, why),
     };
     let signals = Signals::listen();
-    let pass = async || once(&command, &chosen, &signals).await;
+    let pass = async || once(&command, &chosen, &signals, &Consent::Anything).await;
     match &command {
         Command::Run(RunArgs {
             watch: Some(span),
             every,
         }) => watch::watch(*span, *every, &signals, pass, earlier).await,
+        Command::Rollback(arguments) => by_hand(&command, arguments, &chosen, &signals).await,
         Command::Run(RunArgs { watch: None, .. })
         | Command::Check(_)
-        | Command::Rollback(_)
         | Command::Approve(_)
         | Command::Reject(_)
         | Command::Release(_)
@@ -114,8 +116,30 @@ fn misspelt(command: &Command, configs: &[&Config]) -> Option<String> {
     (!stops.is_empty()).then(|| stops.join("; "))
 }
 
+/// Carries out a person's rollback, once they agreed to it. One service is chosen.
+async fn by_hand(
+    command: &Command,
+    arguments: &RollbackArgs,
+    configs: &[&Config],
+    signals: &Signals,
+) -> Pass {
+    let [config] = configs else {
+        return Pass::of(Vec::new());
+    };
+    let shows = async |shown: &Config| once(command, &[shown], signals, &Consent::Anything).await;
+    match consent(arguments, config, signals, shows).await {
+        Ok(consent) => once(command, configs, signals, &consent).await,
+        Err(ended) => ended,
+    }
+}
+
 /// Carries out a command once.
-async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass {
+async fn once(
+    command: &Command,
+    configs: &[&Config],
+    signals: &Signals,
+    consent: &Consent,
+) -> Pass {
     if let Some(why) = misspelt(command, configs) {
         return Pass::refused(Exit::Configuration, why);
     }
@@ -126,7 +150,8 @@ async fn once(command: &Command, configs: &[&Config], signals: &Signals) -> Pass
     match command {
         Command::Run(_) => remembering(&prepared, ChangingCommand::Pass).await,
         Command::Rollback(rollback) => {
-            remembering(&prepared, ChangingCommand::Rollback(rollback.way)).await
+            let command = ChangingCommand::Rollback(rollback.way, consent);
+            remembering(&prepared, command).await
         }
         Command::Check(check) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
@@ -232,7 +257,7 @@ fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
 
 /// Runs a command that may change something, with the memory open, and tells people what came of it. All services
 /// share one memory and its lock; a dry run only reads it.
-async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand) -> Pass {
+async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) -> Pass {
     let mut memories = Vec::new();
     let mut shared: Option<Memory> = None;
     for Prepared { service, .. } in prepared {
@@ -277,7 +302,7 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand) -> Pas
 }
 
 async fn act(
-    command: ChangingCommand,
+    command: ChangingCommand<'_>,
     Prepared { service, heading }: &Prepared<'_>,
     mut memory: Memory,
     damage: Option<String>,
@@ -287,11 +312,11 @@ async fn act(
     }
     let ended = match command {
         ChangingCommand::Pass => run::run(service, heading, &mut memory).await,
-        ChangingCommand::Rollback(RollbackWay::Gitops) => {
-            rollback::gitops(service, heading, &mut memory).await
+        ChangingCommand::Rollback(RollbackWay::Gitops, consent) => {
+            rollback::gitops(service, heading, &mut memory, consent).await
         }
-        ChangingCommand::Rollback(RollbackWay::Argocd) => {
-            rollback::argocd(service, heading, &mut memory).await
+        ChangingCommand::Rollback(RollbackWay::Argocd, consent) => {
+            rollback::argocd(service, heading, &mut memory, consent).await
         }
     };
     let numbers = match &mut memory {

@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 
+use super::consent::Consent;
 use crate::clients::argocd::Application;
 use crate::clients::git::{GitError, GitFault, Resolved};
 use crate::evaluation::{measure, seen};
@@ -59,7 +60,12 @@ pub(super) async fn open(
 
 /// Rolls the GitOps path back, to a revision that a person named or to the last good one. Prometheus is asked for the
 /// record and for the proof only: a person may roll back while it is down.
-pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
+pub(super) async fn gitops(
+    service: &Service<'_>,
+    heading: &Heading,
+    memory: &mut Memory,
+    consent: &Consent,
+) -> Ended {
     let Some(git) = &service.git else {
         return Ended::only(
             Exit::Configuration,
@@ -160,6 +166,9 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         .with_deployment(Some(&timeline))
         .with_live(Some(&timeline), None)
         .with_decision(&decision);
+    if let Some(why) = not_agreed(&decision.action, consent) {
+        return another_plan(record, why);
+    }
     let seen = Judged {
         snapshot: Some(snapshot),
         app,
@@ -178,6 +187,19 @@ pub(super) async fn gitops(service: &Service<'_>, heading: &Heading, memory: &mu
         pending: None,
     };
     carry_out(service, memory, seen, &decision, record, &request).await
+}
+
+/// Says why what would be done is not what the person agreed to, where it is not.
+fn not_agreed(action: &Action, consent: &Consent) -> Option<String> {
+    match action {
+        Action::RollBack(plan) | Action::AwaitApproval(plan) => consent.forbids(plan),
+        Action::Hold | Action::Nothing => None,
+    }
+}
+
+fn another_plan(record: Record, why: String) -> Ended {
+    let record = record.holding(Reason::Superseded, why.clone());
+    Ended::with(Exit::PersonNeeded, record).complaining(why)
 }
 
 /// Says what a person named, where that is more than a part of the restored change's id.
@@ -204,7 +226,12 @@ fn is_about_the_revision(error: &GitError) -> bool {
 const SHORTEST: usize = 4;
 
 /// Rolls the application back to a revision or history entry that a person named, or to the deployment before.
-pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
+pub(super) async fn argocd(
+    service: &Service<'_>,
+    heading: &Heading,
+    memory: &mut Memory,
+    consent: &Consent,
+) -> Ended {
     let Some(argo) = &service.argo else {
         return Ended::only(
             Exit::Configuration,
@@ -252,6 +279,9 @@ pub(super) async fn argocd(service: &Service<'_>, heading: &Heading, memory: &mu
         .with_deployment(Some(&timeline))
         .with_live(Some(&timeline), None)
         .with_decision(&decision);
+    if let Some(why) = not_agreed(&decision.action, consent) {
+        return another_plan(record, why);
+    }
     let manual = &service.config.manual;
     let request = Request {
         origin: Origin::Manual,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::policy::{BlackoutWindows, Settings};
+use crate::policy::{BlackoutWindows, ByItself, Settings};
 use crate::slo::Objective;
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
 /// What goes for every run, beside what the decision weighs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunConfig {
-    /// `ROLLBACK_ENABLED` (false): whether anything is rolled back at all.
+    /// `ROLLBACK_ENABLED` (false): whether the program rolls back by itself.
     pub rollback_enabled: bool,
     /// `DRY_RUN` (false): decide as if enabled, act on nothing, tell nobody, remember nothing.
     pub dry_run: bool,
@@ -86,7 +86,7 @@ pub(super) fn read(
     let gitops = gitops.as_ref().map_err(|reported| *reported)?.as_ref();
     Ok(Policy {
         settings: Settings {
-            rollback_enabled: rollback_enabled || dry_run,
+            by_itself: ByItself::of(rollback_enabled, dry_run),
             auto_rollback_critical: auto_rollback_critical?,
             auto_rollback_emergency: auto_rollback_emergency?,
             require_approval: require_approval?,

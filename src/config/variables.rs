@@ -138,7 +138,7 @@ variables! {
         ARGOCD_MAY_DISABLE_AUTO_SYNC argocd_may_disable_auto_sync = "false", "Whether auto-sync may be switched off for a rollback that git cannot make.";
     }
     "policy" {
-        ROLLBACK_ENABLED rollback_enabled = "false", "Whether anything is rolled back at all; otherwise the decision is only recorded and told.";
+        ROLLBACK_ENABLED rollback_enabled = "false", "Whether the program rolls back by itself; otherwise its decision is only recorded and told. The command `rollback` of a person does not ask for it.";
         AUTO_ROLLBACK_CRITICAL auto_rollback_critical = "true", "Whether the critical level rolls back without a person.";
         AUTO_ROLLBACK_EMERGENCY auto_rollback_emergency = "true", "Whether the emergency level rolls back without a person.";
         REQUIRE_APPROVAL require_approval = "false", "Whether a person must approve each rollback.";

@@ -53,7 +53,7 @@ fn switches(config: &Config) -> Finding {
         ))
     } else if !config.run.rollback_enabled {
         Some((
-            "ROLLBACK_ENABLED is false: a rollback is decided and shown, and not carried out",
+            "ROLLBACK_ENABLED is false: the program decides and tells, and rolls back nothing by itself",
             "set ROLLBACK_ENABLED=true once you trust what it shows",
         ))
     } else if !policy.auto_rollback_critical && !policy.auto_rollback_emergency {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, TimeZone, Utc};
 
 use super::{
-    Answer, BlackoutWindows, BranchReading, Change, Decision, End, Evidence, Gate, GateName,
-    GateState, History, Inputs, Lived, PastRollback, Phase, PodEvents, Question, RollbackMark,
-    Settings, Source, Span, Timeline, Witness, decide, questions,
+    Answer, BlackoutWindows, BranchReading, ByItself, Change, Decision, End, Evidence, Gate,
+    GateName, GateState, History, Inputs, Lived, PastRollback, Phase, PodEvents, Question,
+    RollbackMark, Settings, Source, Span, Timeline, Witness, decide, questions,
 };
 use crate::slo::fixture::{World, world};
 use crate::slo::{Events, Histogram, RangeRequest, Reading, SliceHistory, WindowCounts};
@@ -60,7 +60,7 @@ pub(super) fn case() -> Case {
         },
         past: Vec::new(),
         settings: Settings {
-            rollback_enabled: true,
+            by_itself: ByItself::Yes,
             auto_rollback_critical: true,
             auto_rollback_emergency: true,
             require_approval: false,

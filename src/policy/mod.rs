@@ -33,7 +33,7 @@ pub use history::{History, PastRollback};
 pub use lifecycle::{Event, IllegalEvent, Phase, next};
 pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, Plan};
 pub use reason::{HoldKind, Reason};
-pub use settings::Settings;
+pub use settings::{ByItself, Settings};
 pub use steps::{Order, StepKind, may_roll_back_first, order, steps};
 pub use target::Wanted;
 pub(crate) use target::short;

@@ -4,6 +4,28 @@ use chrono::Duration;
 
 use super::BlackoutWindows;
 
+/// Whether the program rolls back by itself. A person's rollback does not ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByItself {
+    /// `ROLLBACK_ENABLED` is true.
+    Yes,
+    /// It is false.
+    No,
+    /// It is false, and a dry run decides as if it were true.
+    AsIf,
+}
+
+impl ByItself {
+    /// Returns what the two variables say together.
+    pub fn of(rollback_enabled: bool, dry_run: bool) -> Self {
+        match (rollback_enabled, dry_run) {
+            (true, _) => Self::Yes,
+            (false, true) => Self::AsIf,
+            (false, false) => Self::No,
+        }
+    }
+}
+
 /// What an operator allows; each field names its variable.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
@@ -11,8 +33,8 @@ use super::BlackoutWindows;
     reason = "each is one switch of the contract"
 )]
 pub struct Settings {
-    /// `ROLLBACK_ENABLED`, or true in a dry run, which decides as if it were.
-    pub rollback_enabled: bool,
+    /// `ROLLBACK_ENABLED`: whether the program rolls back by itself.
+    pub by_itself: ByItself,
     /// `AUTO_ROLLBACK_CRITICAL`.
     pub auto_rollback_critical: bool,
     /// `AUTO_ROLLBACK_EMERGENCY`.

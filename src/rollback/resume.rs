@@ -15,7 +15,7 @@ use crate::journal::{
 use crate::observe;
 use crate::outcome::Ended;
 use crate::outcome::Unavailable;
-use crate::policy::{GateState, History, Reason, Settings, limits};
+use crate::policy::{ByItself, GateState, History, Reason, Settings, limits};
 use crate::record::{Heading, Record};
 use crate::service::Service;
 use crate::slo::Assessment;
@@ -304,7 +304,7 @@ pub(crate) fn held_back(
     assessment: &Assessment,
     now: DateTime<Utc>,
 ) -> Option<String> {
-    if rollback.origin == Origin::Automatic && !settings.rollback_enabled {
+    if rollback.origin == Origin::Automatic && settings.by_itself == ByItself::No {
         return Some("ROLLBACK_ENABLED is false".to_owned());
     }
     let has_to_be_asked = settings.require_approval

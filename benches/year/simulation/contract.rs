@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use error_budget_monitor::policy::{BlackoutWindows, Settings};
+use error_budget_monitor::policy::{BlackoutWindows, ByItself, Settings};
 use error_budget_monitor::slo::{ErrorBudget, LevelThresholds, Objective};
 
 pub(super) fn objective() -> Objective {
@@ -23,7 +23,7 @@ pub(super) fn objective() -> Objective {
 
 pub(super) fn settings() -> Settings {
     Settings {
-        rollback_enabled: true,
+        by_itself: ByItself::Yes,
         auto_rollback_critical: true,
         auto_rollback_emergency: true,
         require_approval: false,

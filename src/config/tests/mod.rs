@@ -9,7 +9,7 @@ mod values;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::policy::{BlackoutWindows, Settings};
+use crate::policy::{BlackoutWindows, ByItself, Settings};
 
 use super::{
     Config, ConfigError, GitopsMode, SettingOrigin, VARIABLES, Variable, reader::is_known,
@@ -268,7 +268,7 @@ fn defaults_reach_the_fields_they_belong_to() {
             burn_rate_slow: 6.0,
         }
         Settings {
-            rollback_enabled: false,
+            by_itself: No,
             auto_rollback_critical: true,
             auto_rollback_emergency: true,
             require_approval: false,
@@ -312,7 +312,10 @@ fn defaults_reach_the_fields_they_belong_to() {
 
 #[test]
 fn what_the_decision_weighs_follows_from_several_settings() {
-    assert!(accepted(&[("DRY_RUN", "true")]).policy.rollback_enabled);
+    assert_eq!(
+        accepted(&[("DRY_RUN", "true")]).policy.by_itself,
+        ByItself::AsIf
+    );
     let by_pull_request = [("GITOPS_MODE", "pull-request"), ("GITOPS_TOKEN", "t")];
     let changes = [&GITOPS[..], &by_pull_request].concat();
     assert!(accepted(&changes).policy.by_pull_request);

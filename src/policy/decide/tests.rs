@@ -8,6 +8,7 @@ use super::super::{
     Action, Blame, BranchReading, Decision, End, GateName, GateState, History, PastRollback, Phase,
     Plan, Reason, Wanted, decide_manual, needs_branch,
 };
+use crate::policy::ByItself;
 use crate::slo::Reading;
 use crate::slo::fixture::world;
 

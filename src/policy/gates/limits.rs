@@ -7,7 +7,7 @@ use crate::slo::Level;
 use super::super::history::History;
 use super::super::plan::{Gate, GateName};
 use super::super::reason::Reason;
-use super::super::settings::Settings;
+use super::super::settings::{ByItself, Settings};
 use super::super::text::span;
 
 /// Evaluates cooldown, hourly and daily limit and blackout. `level` is the one that may override a blackout.
@@ -84,13 +84,16 @@ fn at_limit(count: usize, limit: u32) -> bool {
 }
 
 pub(in crate::policy) fn enabled(settings: &Settings) -> Gate {
-    if settings.rollback_enabled {
-        Gate::pass(GateName::Enabled, "rollbacks are switched on")
-    } else {
-        Gate::fail(
+    match settings.by_itself {
+        ByItself::Yes => Gate::pass(GateName::Enabled, "ROLLBACK_ENABLED is true"),
+        ByItself::AsIf => Gate::pass(
+            GateName::Enabled,
+            "ROLLBACK_ENABLED is false; a dry run decides as if it were true",
+        ),
+        ByItself::No => Gate::fail(
             GateName::Enabled,
             Reason::Disabled,
             "ROLLBACK_ENABLED is false",
-        )
+        ),
     }
 }

@@ -15,8 +15,8 @@ use crate::journal::{
     ServiceState,
 };
 use crate::policy::{
-    Action, BlackoutWindows, BranchReading, Decision, Evidence, History, Inputs, Plan, Reason,
-    Settings, decide, decide_manual, needs_branch, questions,
+    Action, BlackoutWindows, BranchReading, ByItself, Decision, Evidence, History, Inputs, Plan,
+    Reason, Settings, decide, decide_manual, needs_branch, questions,
 };
 use crate::rollback::ids::{rollback_id, unlike};
 use crate::rollback::intent::first_record;
@@ -94,7 +94,7 @@ impl Driver {
             Blackout::Always => "* 00:00-24:00 UTC".parse(),
         };
         Settings {
-            rollback_enabled: rules.enabled,
+            by_itself: ByItself::of(rules.enabled, false),
             auto_rollback_critical: true,
             auto_rollback_emergency: true,
             require_approval: rules.require_approval,

@@ -41,6 +41,7 @@ mod secrets;
 mod several;
 mod sources;
 mod status;
+mod terminal;
 mod told;
 mod told_to_end;
 mod two_worlds;

@@ -18,6 +18,8 @@ use super::world::TOKEN;
 pub(crate) struct Program {
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
+    /// Whether a person's rollback is asked about.
+    asks: bool,
 }
 
 /// The test that is the process in between, and what tells it to be that.
@@ -51,7 +53,23 @@ impl Program {
         Self {
             environment: BTreeMap::new(),
             arguments: Vec::new(),
+            asks: false,
         }
+    }
+
+    /// Leaves out the `--yes` that a person's rollback is given else.
+    pub(crate) fn asks(mut self) -> Self {
+        self.asks = true;
+        self
+    }
+
+    /// Returns its arguments.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = self.arguments.clone();
+        if words.first().is_some_and(|word| word == "rollback") && !self.asks {
+            words.push("--yes".to_owned());
+        }
+        words
     }
 
     /// Sets a variable.
@@ -96,7 +114,7 @@ impl Program {
             .args(["--exact", MEASURING, "--nocapture"])
             .env_clear()
             .envs(&self.environment)
-            .env(MEASURED, self.arguments.join(" "))
+            .env(MEASURED, self.words().join(" "))
             .output()
             .expect("this program starts");
         let said = String::from_utf8_lossy(&measured.stdout);
@@ -112,7 +130,7 @@ impl Program {
     /// Starts it.
     pub(crate) fn start(&self) -> Running {
         let child = Command::new(env!("CARGO_BIN_EXE_error-budget-monitor"))
-            .args(&self.arguments)
+            .args(self.words())
             .env_clear()
             .envs(&self.environment)
             .stdin(Stdio::null())

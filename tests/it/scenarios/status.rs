@@ -94,7 +94,7 @@ fn a_healthy_pass_in_words() {
       not checked  not_a_loop    the repository was not read
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off
-      pass         enabled       rollbacks are switched on
+      pass         enabled       ROLLBACK_ENABLED is true
     "#);
 }
 
@@ -129,7 +129,7 @@ fn a_dry_run_that_would_roll_back_in_words() {
       pass         not_a_loop    none of # remembered rollbacks went from <bad-release: release v2> to <Set up the platform repository>
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off
-      pass         enabled       rollbacks are switched on
+      pass         enabled       ROLLBACK_ENABLED is true
 
     goes back      <bad-release: release v2> (bad-release: release v2) by Team bad-release: apps/bad-release/deployment.yaml
 

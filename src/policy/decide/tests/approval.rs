@@ -46,7 +46,7 @@ fn asks_nobody_where_something_else_holds_too() {
     for (reason, held) in [
         (
             Reason::AwaitingApproval,
-            asking().settings(|s| s.rollback_enabled = false),
+            asking().settings(|s| s.by_itself = ByItself::No),
         ),
         (Reason::Blackout, asking().blackout("Wed 00:00-24:00 UTC")),
         (

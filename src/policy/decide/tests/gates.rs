@@ -159,7 +159,7 @@ fn each_gate_alone_holds_with_its_own_reason() {
         (
             Reason::Disabled,
             G::Enabled,
-            case().settings(|s| s.rollback_enabled = false),
+            case().settings(|s| s.by_itself = ByItself::No),
         ),
     ];
     for (reason, name, case) in table {
@@ -208,7 +208,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_others_are_evaluated() {
             case.settings(|s| s.require_approval = true)
         }),
         (Reason::Disabled, |case| {
-            case.settings(|s| s.rollback_enabled = false)
+            case.settings(|s| s.by_itself = ByItself::No)
         }),
     ];
     for first in 0..blocks.len() {

@@ -26,7 +26,7 @@ fn a_person_needs_no_trigger_but_limits_and_breaker_hold() {
         ("deployed long ago", case().deployed(DAY), Reason::Manual),
         (
             "switched off",
-            case().settings(|s| s.rollback_enabled = false),
+            case().settings(|s| s.by_itself = ByItself::No),
             Reason::Manual,
         ),
         (

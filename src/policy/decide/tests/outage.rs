@@ -128,7 +128,7 @@ fn the_switches_hold_for_an_outage_too() {
         but(|it| it.auto_rollback_critical = false),
         Reason::Disabled
     );
-    assert_eq!(but(|it| it.rollback_enabled = false), Reason::Disabled);
+    assert_eq!(but(|it| it.by_itself = ByItself::No), Reason::Disabled);
     assert_eq!(
         but(|it| it.require_approval = true),
         Reason::AwaitingApproval

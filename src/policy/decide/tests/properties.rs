@@ -39,7 +39,7 @@ fn cases() -> impl Strategy<Value = Case> {
             let mut built = case()
                 .world(|world| world.consumed(consumed).covered(coverage).errors(errors))
                 .settings(|s| {
-                    s.rollback_enabled = on[0];
+                    s.by_itself = ByItself::of(on[0], false);
                     s.auto_rollback_critical = on[1];
                     s.auto_rollback_emergency = on[2];
                     s.require_approval = !on[3];
