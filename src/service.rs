@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use crate::clients::argocd::Argo;
+use crate::clients::forge::{Forge, ForgeError};
 use crate::clients::git::{Git, Snapshot};
-use crate::clients::github::{Github, GithubError};
+use crate::clients::github::Github;
 use crate::clients::http::HttpSettingsError;
 use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{Config, GitopsConfig, ServiceConfig};
@@ -26,9 +27,9 @@ pub(crate) enum SetupError {
     /// The repository's settings cannot be used.
     #[error("prepare to reach the GitOps repository: {}", with_sources(.0))]
     Git(#[from] HttpSettingsError),
-    /// GitHub's settings cannot be used.
+    /// The forge's settings cannot be used.
     #[error("{0}")]
-    Github(#[from] GithubError),
+    Forge(#[from] ForgeError),
     /// What people are told by cannot be prepared.
     #[error("{0}")]
     Tellers(#[from] TellersError),
@@ -44,8 +45,8 @@ pub(crate) struct Service<'a> {
     pub(crate) git: Option<Git>,
     /// The Argo CD application, where one is configured.
     pub(crate) argo: Option<Argo>,
-    /// The API of the GitHub that holds the repository, where one does.
-    pub(crate) github: Option<Github>,
+    /// The API of the forge that hosts the repository, where one does.
+    pub(crate) forge: Option<Forge>,
     /// When this run has to end.
     pub(crate) stop: Stop,
     /// What people are told by.
@@ -60,10 +61,11 @@ impl<'a> Service<'a> {
     /// # Errors
     /// Fails when a certificate file or a key cannot be used.
     pub(crate) fn new(config: &'a Config, signals: &Signals) -> Result<Self, SetupError> {
-        let github = config.gitops.as_ref().and_then(|it| it.github.clone());
-        let github = github.map(Github::new).transpose()?;
+        let forge = config.gitops.as_ref().and_then(|it| it.forge.clone());
+        let forge = forge.map(Forge::new).transpose()?;
+        let github = forge.as_ref().and_then(Forge::github);
         let git = match &config.gitops {
-            Some(gitops) => Some(git(gitops, github.as_ref())?.leaving_out(&config.secrets)),
+            Some(gitops) => Some(git(gitops, github)?.leaving_out(&config.secrets)),
             None => None,
         };
         let ServiceConfig { namespace, name } = &config.service;
@@ -75,7 +77,7 @@ impl<'a> Service<'a> {
                 .argocd
                 .as_ref()
                 .map(|argocd| Argo::new(argocd.client.clone())),
-            github,
+            forge,
             tellers: Arc::new(Tellers::new(&config.notify)?),
             stop: Stop::of_a_run(signals, config.verify.timeout),
             prometheus: Prometheus::new(config.prometheus.url.clone(), &config.prometheus.http)?,
@@ -84,6 +86,11 @@ impl<'a> Service<'a> {
                 &config.sli,
             ),
         })
+    }
+
+    /// Returns GitHub's API, where the repository is on a GitHub.
+    pub(crate) fn github(&self) -> Option<&Github> {
+        self.forge.as_ref().and_then(Forge::github)
     }
 
     /// Returns how its metrics are asked for.

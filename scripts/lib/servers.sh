@@ -53,7 +53,11 @@ build() {
     # In the module's own folder its go.sum and its replacements count.
     (
         cd -- "$(field_of Dir <<<"$about")" || exit
-        nice "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -tags "$tags" -o "$folder/" "$@"
+        # Its database is C.
+        [[ $tags != *sqlite* ]] || export CGO_ENABLED=1
+        nice "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -tags "$tags" -o "$folder/" "$@" || exit
+        # What it reads while it runs, where it comes with such files.
+        [[ ! -d templates ]] || cp -r --no-preserve=mode -- templates options public "$folder/"
     ) || return
     mv -T -- "$folder" "$cache/$name-$version"
 }

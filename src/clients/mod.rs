@@ -1,6 +1,7 @@
 //! One submodule per outside system. A client knows its system and nothing of SLOs, policy or the journal.
 
 pub mod argocd;
+pub mod forge;
 pub mod git;
 pub mod github;
 pub mod http;

@@ -5,16 +5,18 @@ use std::{fmt, path::PathBuf, time::Duration};
 use url::Url;
 
 use super::trailer_key::TrailerKey;
+use crate::clients::forge::{ForgeSettings, RestSettings};
 use crate::clients::git::{GitSettings, Ignore, SshRemote};
 use crate::clients::github::{GithubAuth, GithubSettings};
 
 use super::{
     address::{PlainHttp, base_url},
     duration::MINUTE,
+    forge::RestForge,
     git_names::{BranchName, parse_paths},
     problems::{Checked, Invalid, quoted},
     reader::{Reader, file_path},
-    remote::{GitopsRepo, parse_repo},
+    remote::{GitopsRepo, parse_repo, web_url},
     secret,
     variables::{
         GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID, GITHUB_APP_PRIVATE_KEY, GITOPS_API_URL,
@@ -37,13 +39,40 @@ pub struct GitopsConfig {
     /// default; `GITOPS_TIMEOUT` (60s), up to 10m; `GITOPS_MAX_BYTES` (256MiB), 1MiB to 16GiB; `GITOPS_AUTHOR_NAME`
     /// (error-budget-monitor) and `GITOPS_AUTHOR_EMAIL` (error-budget-monitor@localhost).
     pub git: GitSettings,
-    /// The API of the GitHub that holds the repository, where one does.
-    pub github: Option<GithubSettings>,
+    /// The API of the forge that hosts the repository, where it is known.
+    pub forge: Option<ForgeSettings>,
     /// The way over SSH, where `GITOPS_REPO` is an SSH address: `GITOPS_SSH_KEY_FILE`, `GITOPS_SSH_KNOWN_HOSTS_FILE`,
     /// none by default.
     pub ssh: Option<SshRemote>,
     /// `TRAILER_KEY`, none by default: signs the trailers of commits, and then only signed ones are believed.
     pub trailer_key: Option<TrailerKey>,
+}
+
+impl GitopsConfig {
+    /// Returns the web page of a commit, where the forge is known.
+    pub fn commit_page(&self, revision: &str) -> Option<Url> {
+        let (site, path, commit) = match self.forge.as_ref()? {
+            ForgeSettings::Github(github) => {
+                let path = format!("{}/{}", github.owner, github.name);
+                (web_url(&github.api_url), path, "commit")
+            }
+            ForgeSettings::Gitlab(settings) => {
+                let site = RestForge::Gitlab.site(&settings.api_url);
+                (site, settings.path.clone(), "-/commit")
+            }
+            ForgeSettings::Gitea(settings) => {
+                let site = RestForge::Gitea.site(&settings.api_url);
+                (site, settings.path.clone(), "commit")
+            }
+        };
+        let mut page = site;
+        let parts = path.split('/').chain(commit.split('/'));
+        let mut segments = page.path_segments_mut().ok()?;
+        segments.pop_if_empty();
+        segments.extend(parts).push(revision);
+        drop(segments);
+        Some(page)
+    }
 }
 
 /// How a rollback reaches the branch.
@@ -73,7 +102,8 @@ impl fmt::Display for GitopsMode {
 
 /// What the GitOps repository and the incident repository share. Each part stands alone, so that a problem of one does
 /// not hide those of the rest.
-pub(super) struct Forge {
+pub(super) struct ApiAccess {
+    /// `GITOPS_API_URL` (`https://api.github.com/`); its path ends in `/`.
     pub(super) api_url: Checked<Url>,
     pub(super) auth: Checked<GithubAuth>,
     plaintext: Checked<bool>,
@@ -84,13 +114,13 @@ pub(super) struct Forge {
 const APP_USER: &str = "x-access-token";
 
 /// Reads what both repositories share, once.
-pub(super) fn read_forge(reader: &mut Reader) -> Forge {
+pub(super) fn read_api_access(reader: &mut Reader) -> ApiAccess {
     let plaintext = reader.flag(&GITOPS_PLAINTEXT);
     let rule = PlainHttp::unless("GITOPS_PLAINTEXT", plaintext.unwrap_or(false));
     let api_url = reader.required(&GITOPS_API_URL, |text| {
         base_url(text, rule, "put the token into GITOPS_TOKEN")
     });
-    Forge {
+    ApiAccess {
         api_url,
         auth: read_auth(reader),
         plaintext,
@@ -157,9 +187,9 @@ fn parse_id(text: &str) -> Result<u64, Invalid> {
     })
 }
 
-pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsConfig>> {
+pub(super) fn read(reader: &mut Reader, access: &ApiAccess) -> Checked<Option<GitopsConfig>> {
     let complete = check_complete(reader);
-    let repo = read_repo(reader, forge);
+    let repo = read_repo(reader, access);
     let username = reader.required(&GITOPS_USERNAME, parse_username);
     let branch = reader.required(&GITOPS_BRANCH, str::parse::<BranchName>);
     let paths = reader.optional(&GITOPS_PATH, parse_paths);
@@ -177,10 +207,11 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     let (Some(repo), Some(paths)) = (repo?, paths?) else {
         return Ok(None);
     };
-    let (mode, auth) = (mode?, forge.auth.clone()?);
-    check_github(reader, &repo, mode, &auth)?;
-    check_ssh(reader, &repo)?;
-    forge.plaintext?;
+    let (mode, auth) = (mode?, access.auth.clone()?);
+    let hosted = read_hosted(reader, &repo, access)?;
+    check_forge(reader, &repo, hosted.as_ref(), mode, &auth)?;
+    check_ssh(reader, &repo, hosted.is_some())?;
+    access.plaintext?;
     let (username, token) = match &auth {
         GithubAuth::Anonymous => (username?, None),
         GithubAuth::Token(token) => (username?, Some(token.clone())),
@@ -193,7 +224,7 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
             url: repo.remote_url(),
             name: repo.to_string(),
             username,
-            token,
+            token: token.clone(),
             branch: branch?.into(),
             paths: paths.into_iter().map(String::from).collect(),
             ignore: ignore?,
@@ -203,17 +234,32 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
             author_name: author_name?,
             author_email: author_email?,
         },
-        github: match &repo {
-            GitopsRepo::Github {
-                owner,
-                name,
-                api_url,
-            } => Some(GithubSettings {
+        forge: match (&repo, hosted) {
+            (
+                GitopsRepo::Github {
+                    owner,
+                    name,
+                    api_url,
+                },
+                _,
+            ) => Some(ForgeSettings::Github(GithubSettings {
                 ca_file,
                 timeout,
                 ..GithubSettings::new(api_url.clone(), owner, name, auth)
-            }),
-            GitopsRepo::Url(_) | GitopsRepo::Ssh(_) => None,
+            })),
+            (GitopsRepo::Url(_) | GitopsRepo::Ssh(_), Some((forge, settings))) => {
+                let settings = RestSettings {
+                    token,
+                    ca_file,
+                    timeout,
+                    ..settings
+                };
+                Some(match forge {
+                    RestForge::Gitlab => ForgeSettings::Gitlab(settings),
+                    RestForge::Gitea => ForgeSettings::Gitea(settings),
+                })
+            }
+            (GitopsRepo::Url(_) | GitopsRepo::Ssh(_), None) => None,
         },
         ssh: match &repo {
             GitopsRepo::Ssh(address) => Some(SshRemote {
@@ -234,12 +280,12 @@ pub(super) fn read(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsC
     }))
 }
 
-fn read_repo(reader: &mut Reader, forge: &Forge) -> Checked<Option<GitopsRepo>> {
-    let rule = PlainHttp::unless("GITOPS_PLAINTEXT", forge.plaintext.unwrap_or(false));
+fn read_repo(reader: &mut Reader, access: &ApiAccess) -> Checked<Option<GitopsRepo>> {
+    let rule = PlainHttp::unless("GITOPS_PLAINTEXT", access.plaintext.unwrap_or(false));
     let github = Url::parse("https://api.github.com/").expect("it is a URL");
-    let api_url = forge.api_url.as_ref().unwrap_or(&github);
+    let api_url = access.api_url.as_ref().unwrap_or(&github);
     let repo = reader.optional(&GITOPS_REPO, |text| parse_repo(text, api_url, rule));
-    forge.api_url.as_ref().map_err(|reported| *reported)?;
+    access.api_url.as_ref().map_err(|reported| *reported)?;
     repo
 }
 
@@ -261,31 +307,72 @@ fn check_complete(reader: &mut Reader) -> Checked<()> {
     complete
 }
 
-/// Reports what only works on GitHub when the repository is elsewhere, and a pull request that nobody could open.
-fn check_github(
+/// Finds out which forge hosts a repository that is not on GitHub, where that is known.
+fn read_hosted(
     reader: &mut Reader,
     repo: &GitopsRepo,
+    access: &ApiAccess,
+) -> Checked<Option<(RestForge, RestSettings)>> {
+    let api_url = access.api_url.clone()?;
+    let of_api = RestForge::of_api(&api_url).map(|forge| (forge, api_url));
+    let known = |host: Option<&str>| host.and_then(RestForge::of_host);
+    let (forge, api_url, path) = match repo {
+        GitopsRepo::Github { .. } => return Ok(None),
+        GitopsRepo::Url(url) => {
+            let Some((forge, api_url)) = of_api.or_else(|| known(url.host_str())) else {
+                return Ok(None);
+            };
+            let Some(path) = forge.path_below(&api_url, url) else {
+                return Err(reader.report(format!(
+                    "GITOPS_REPO is not on the {} of GITOPS_API_URL; correct one of them, or unset GITOPS_API_URL",
+                    forge.name()
+                )));
+            };
+            (forge, api_url, path)
+        }
+        GitopsRepo::Ssh(address) => {
+            let Some((forge, api_url)) = of_api.or_else(|| known(Some(&address.host))) else {
+                return Ok(None);
+            };
+            (forge, api_url, address.path.clone())
+        }
+    };
+    match forge.settings(api_url, &path) {
+        Some(settings) => Ok(Some((forge, settings))),
+        None => Err(reader.report(format!(
+            "GITOPS_REPO names no repository of {}; write the address that it shows for cloning",
+            forge.name()
+        ))),
+    }
+}
+
+/// Reports what only works on GitHub when the repository is elsewhere, and a pull request that nobody could open.
+fn check_forge(
+    reader: &mut Reader,
+    repo: &GitopsRepo,
+    hosted: Option<&(RestForge, RestSettings)>,
     mode: GitopsMode,
     auth: &GithubAuth,
 ) -> Checked<()> {
     let mut checked = Ok(());
     let mut report = |problem: &str| checked = Err(reader.report(problem));
-    if repo.is_on_github() {
-        if mode == GitopsMode::PullRequest && matches!(auth, GithubAuth::Anonymous) {
-            report(
-                "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the \
-                 other two",
-            );
-        }
-        return checked;
-    }
-    if mode == GitopsMode::PullRequest {
+    let opens_pulls = mode == GitopsMode::PullRequest;
+    let is_known = repo.is_on_github() || hosted.is_some();
+    if opens_pulls && !is_known {
         report(
-            "GITOPS_MODE is pull-request, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it \
-             as owner/name, or set the mode to push",
+            "GITOPS_MODE is pull-request, but the API of GITOPS_REPO's server is not known; write it as owner/name \
+             where it is on GitHub, set GITOPS_API_URL to the API (GitLab's ends in /api/v4, Gitea's and Forgejo's in \
+             /api/v1), or set the mode to push",
         );
+    } else if opens_pulls && matches!(auth, GithubAuth::Anonymous) {
+        report(match repo.is_on_github() {
+            true => {
+                "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the other two"
+            }
+            false => "GITOPS_MODE is pull-request without credentials; set GITOPS_TOKEN",
+        });
     }
-    if matches!(auth, GithubAuth::App { .. }) {
+    if !repo.is_on_github() && matches!(auth, GithubAuth::App { .. }) {
         report(
             "GITHUB_APP_ID is set, but GITOPS_REPO is not on the GitHub of GITOPS_API_URL; write it as \
              owner/name, or use GITOPS_TOKEN",
@@ -294,12 +381,13 @@ fn check_github(
     checked
 }
 
-/// Reports what belongs to the other way of signing in: a key over SSH, a token elsewhere.
-fn check_ssh(reader: &mut Reader, repo: &GitopsRepo) -> Checked<()> {
+/// Reports what belongs to the other way of signing in: a key over SSH, a token elsewhere. A forge's API takes the token
+/// either way.
+fn check_ssh(reader: &mut Reader, repo: &GitopsRepo, has_api: bool) -> Checked<()> {
     let mut checked = Ok(());
     if repo.is_over_ssh() {
         // The token of the incident repository goes to GitHub alone.
-        if reader.is_set(&GITOPS_TOKEN) && !reader.is_set(&INCIDENT_REPO) {
+        if reader.is_set(&GITOPS_TOKEN) && !reader.is_set(&INCIDENT_REPO) && !has_api {
             checked = Err(reader.report(
                 "GITOPS_TOKEN is set, but GITOPS_REPO is an SSH address, which takes a key; unset the token, or write \
                  the HTTPS address",

@@ -13,6 +13,7 @@ mod address;
 mod argocd;
 mod ci;
 mod duration;
+mod forge;
 mod git_names;
 mod gitops;
 mod misspelt;
@@ -175,12 +176,12 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let prometheus = prometheus::read(reader);
     let sli = sli::read(reader, &service);
     let objective = objective::read(reader, &slo);
-    let forge = gitops::read_forge(reader);
-    let gitops = gitops::read(reader, &forge);
+    let access = gitops::read_api_access(reader);
+    let gitops = gitops::read(reader, &access);
     let argocd = argocd::read(reader);
     let policy = policy::read(reader, &objective, &gitops);
     let state = state::read_state(reader);
-    let notify = notify::read(reader, &forge, &gitops);
+    let notify = notify::read(reader, &access, &gitops);
     let gate = state::read_gate(reader);
     let manual = state::read_manual(reader);
     let policy::Policy {

@@ -9,7 +9,8 @@ use crate::clients::github::{GithubAuth, GithubSettings};
 
 use super::{
     address::{self, PlainHttp, base_url},
-    gitops::{Forge, GitopsConfig},
+    forge::RestForge,
+    gitops::{ApiAccess, GitopsConfig},
     problems::{Checked, Invalid, quoted},
     reader::Reader,
     remote::{GitopsRepo, Slug},
@@ -76,12 +77,12 @@ pub struct WebhookConfig {
 
 pub(super) fn read(
     reader: &mut Reader,
-    forge: &Forge,
+    access: &ApiAccess,
     gitops: &Checked<Option<GitopsConfig>>,
 ) -> Checked<NotifyConfig> {
     let slack = read_slack(reader);
     let pagerduty = read_pagerduty(reader);
-    let incident_repo = read_incident_repo(reader, forge, gitops);
+    let incident_repo = read_incident_repo(reader, access, gitops);
     let incident_close = reader.flag(&INCIDENT_CLOSE);
     let webhook = read_webhook(reader);
     let pushgateway_url = reader.optional(&PUSHGATEWAY_URL, |text| {
@@ -158,7 +159,7 @@ fn read_pagerduty(reader: &mut Reader) -> Checked<Option<PagerdutyConfig>> {
 /// a token must not go to a host that it was not made for.
 fn read_incident_repo(
     reader: &mut Reader,
-    forge: &Forge,
+    access: &ApiAccess,
     gitops: &Checked<Option<GitopsConfig>>,
 ) -> Checked<Option<GithubSettings>> {
     let slug = reader.optional(&INCIDENT_REPO, |text| {
@@ -166,24 +167,29 @@ fn read_incident_repo(
             .ok_or_else(|| Invalid::because("is not owner/name; write it like acme/incidents"))
     });
     let Some(slug) = slug? else { return Ok(None) };
-    let auth = forge.auth.clone()?;
+    let auth = access.auth.clone()?;
     if matches!(auth, GithubAuth::Anonymous) {
         return Err(reader.report(
             "INCIDENT_REPO is set without credentials; set GITOPS_TOKEN, or GITHUB_APP_ID with the other two, with \
              permission to write issues",
         ));
     }
-    if let Ok(Some(GitopsConfig {
-        repo: GitopsRepo::Url(_),
-        ..
-    })) = gitops
-    {
+    // A key lets this program in over SSH, so the token there is GitHub's, unless the forge's API takes it.
+    let api_url = access.api_url.clone()?;
+    let is_elsewhere = RestForge::of_api(&api_url).is_some()
+        || gitops.as_ref().is_ok_and(|gitops| {
+            gitops.as_ref().is_some_and(|it| match it.repo {
+                GitopsRepo::Github { .. } => false,
+                GitopsRepo::Url(_) => true,
+                GitopsRepo::Ssh(_) => it.forge.is_some(),
+            })
+        });
+    if is_elsewhere {
         return Err(reader.report(
             "INCIDENT_REPO is on GitHub but GITOPS_REPO is not, and its token must not be sent there; unset \
              INCIDENT_REPO",
         ));
     }
-    let api_url = forge.api_url.clone()?;
     Ok(Some(GithubSettings::new(
         api_url,
         &slug.owner,

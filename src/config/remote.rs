@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::Url;
 
+use super::forge::RestForge;
 use super::ssh::SshAddress;
 use super::{
     address::{self, PlainHttp},
@@ -29,26 +30,6 @@ pub enum GitopsRepo {
 }
 
 impl GitopsRepo {
-    /// Returns the web page of a commit, where the repository is on a GitHub.
-    pub fn commit_page(&self, revision: &str) -> Option<Url> {
-        match self {
-            Self::Github {
-                owner,
-                name,
-                api_url,
-            } => {
-                let mut page = web_url(api_url);
-                let mut segments = page.path_segments_mut().ok()?;
-                segments.pop_if_empty();
-                segments.extend([owner.as_str(), name, "commit", revision]);
-                drop(segments);
-                Some(page)
-            }
-            Self::Url(_) => None,
-            Self::Ssh(_) => None,
-        }
-    }
-
     /// Returns the address that git fetches from and pushes to.
     pub fn remote_url(&self) -> Url {
         match self {
@@ -96,7 +77,7 @@ impl fmt::Display for GitopsRepo {
 
 /// Returns the address of the web site and of git that belongs to an API: the same host, without the `api.` of
 /// github.com and ghe.com. An Enterprise server has its API under a path (`/api/v3`) of the same host.
-fn web_url(api_url: &Url) -> Url {
+pub(super) fn web_url(api_url: &Url) -> Url {
     let mut url = api_url.clone();
     if api_url.path() == "/"
         && let Some(host) = api_url
@@ -111,7 +92,8 @@ fn web_url(api_url: &Url) -> Url {
     url
 }
 
-/// Parses `GITOPS_REPO`. A URL on the GitHub of the API is the same as `owner/name`.
+/// Parses `GITOPS_REPO`. A URL on the GitHub of the API is the same as `owner/name`, and so is one on another forge whose
+/// API is named.
 pub(super) fn parse_repo(
     text: &str,
     api_url: &Url,
@@ -142,7 +124,8 @@ pub(super) fn parse_repo(
         ));
     }
     url.set_path(&path);
-    if web_url(api_url).origin() == url.origin()
+    if RestForge::of_api(api_url).is_none()
+        && web_url(api_url).origin() == url.origin()
         && let Some(slug) = Slug::parse(path.trim_start_matches('/'))
     {
         return Ok(slug.on(api_url));
@@ -178,6 +161,9 @@ impl Slug {
     }
 
     fn on(self, api_url: &Url) -> GitopsRepo {
+        if let Some(forge) = RestForge::of_api(api_url) {
+            return GitopsRepo::Url(forge.address(api_url, &self.owner, &self.name));
+        }
         GitopsRepo::Github {
             owner: self.owner,
             name: self.name,

@@ -115,7 +115,7 @@ variables! {
         GITOPS_IGNORE gitops_ignore = "**/*.md", "Files in GITOPS_PATH that change nothing that is deployed, as patterns separated by commas; a commit of nothing else is no deployment; none for no file.";
         TRAILER_KEY trailer_key or trailer_key_file, "Key that signs the trailers of the commits; with it only signed ones are believed.";
         GITOPS_MODE gitops_mode = "push", "How a rollback reaches the branch: push or pull-request.";
-        GITOPS_API_URL gitops_api_url = "https://api.github.com", "Base URL of the GitHub API.";
+        GITOPS_API_URL gitops_api_url = "https://api.github.com", "Base URL of the API of the forge: GitHub's, GitLab's (its path ends in /api/v4), Gitea's or Forgejo's (/api/v1).";
         GITOPS_PLAINTEXT gitops_plaintext = "false", "Whether http:// is accepted beyond loopback; the token then travels in the clear.";
         GITOPS_CA_FILE gitops_ca_file, "PEM file with more certificate authorities.";
         GITOPS_SSH_KEY_FILE gitops_ssh_key_file, "File with the private key for an SSH address; else the keys of the agent and of ~/.ssh.";

@@ -23,7 +23,7 @@ pub(super) async fn look(service: &Service<'_>) -> (Vec<Finding>, Option<Snapsho
         return (Vec::new(), None);
     };
     // What an App may do GitHub says better.
-    let asks_for_push = !service.github.as_ref().is_some_and(Github::is_app);
+    let asks_for_push = !service.github().is_some_and(Github::is_app);
     let read = observe::branch(git, service.config.policy.max_revisions_back, None).await;
     let mut findings = match &read {
         Ok(snapshot) => there(git, snapshot),

@@ -1,7 +1,8 @@
 //! GitHub: what the App was granted, and which rules hold for the branches that a rollback writes.
 
 use super::finding::{Finding, FindingState};
-use crate::clients::github::{Github, GithubError};
+use crate::clients::forge::ForgeError;
+use crate::clients::github::Github;
 use crate::config::{GitopsConfig, GitopsMode};
 use crate::observe::BRANCHES;
 use crate::service::Service;
@@ -29,7 +30,7 @@ const CLOSING: [&str; 7] = [
 
 /// Asks GitHub, where it holds the repository.
 pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
-    let (Some(github), Some(config)) = (&service.github, &service.config.gitops) else {
+    let (Some(github), Some(config)) = (service.github(), &service.config.gitops) else {
         return Vec::new();
     };
     let (granted, rules, own) = tokio::join!(
@@ -155,6 +156,6 @@ fn in_words(rules: &[String]) -> String {
     }
 }
 
-fn unreadable(subject: &'static str, tried: String, error: &GithubError) -> Finding {
+fn unreadable(subject: &'static str, tried: String, error: &ForgeError) -> Finding {
     Finding::failed(subject, tried, &error.fault.to_string(), LOOK)
 }

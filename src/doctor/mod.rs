@@ -7,6 +7,7 @@
 mod application;
 mod argocd;
 mod finding;
+mod forge;
 mod git;
 mod github;
 mod overlay;
@@ -30,10 +31,11 @@ use crate::service::Service;
 /// Looks at everything that a rollback of the service needs, and sends test messages where that is wanted.
 pub(crate) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: bool) -> Diagnosis {
     let config = service.config;
-    let (prometheus, (git, branch), github, argocd, telling) = tokio::join!(
+    let (prometheus, (git, branch), github, forge, argocd, telling) = tokio::join!(
         prometheus::look(service),
         git::look(service),
         github::look(service),
+        forge::look(service),
         argocd::look(config),
         telling::look(service, send_test),
     );
@@ -49,6 +51,7 @@ pub(crate) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: 
         git,
         suspicious,
         github,
+        forge,
         argocd,
         state,
     ]

@@ -163,7 +163,7 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
     let config = service.config;
     let page = |revision: &str| {
         let gitops = config.gitops.as_ref()?;
-        gitops.repo.commit_page(revision).map(String::from)
+        gitops.commit_page(revision).map(String::from)
     };
     let application = rollback
         .argocd

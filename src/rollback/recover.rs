@@ -133,8 +133,8 @@ async fn read(service: &Service<'_>) -> Result<RecoveredRollbacks, Unavailable> 
             git.branch(),
             git.name()
         ));
-        if let Some(github) = service.github.as_ref().filter(|it| it.may_write()) {
-            let proposed = proposals::found(service, git, github, &timeline).await?;
+        if let Some(forge) = service.forge.as_ref().filter(|it| it.may_write()) {
+            let proposed = proposals::found(service, git, forge, &timeline).await?;
             let is_new = |it: &Rollback| rollbacks.iter().all(|known| known.id != it.id);
             let proposed: Vec<Rollback> = proposed.into_iter().filter(is_new).collect();
             rollbacks.extend(proposed);

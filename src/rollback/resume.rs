@@ -98,17 +98,17 @@ async fn go_on(
     execution: &mut Execution<'_>,
     assessment: &Assessment,
 ) -> Option<Unavailable> {
-    let github = service
-        .github
+    let forge = service
+        .forge
         .as_ref()
         .filter(|_| execution.rollback.proposal.is_some());
-    match (execution.rollback.phase, github) {
-        (Phase::Proposed, Some(github)) => execution
-            .follow(git, github)
+    match (execution.rollback.phase, forge) {
+        (Phase::Proposed, Some(forge)) => execution
+            .follow(git, forge)
             .await
             .err()
             .map(Unavailable::from),
-        (Phase::Begun, Some(github)) => match execution.find_and_follow(git, github).await {
+        (Phase::Begun, Some(forge)) => match execution.find_and_follow(git, forge).await {
             Ok(true) => None,
             Ok(false) => settle(service, git, execution, assessment).await,
             Err(error) => Some(error.into()),
@@ -194,7 +194,7 @@ fn where_it_was_begun<'a>(
     };
     let here = place(git);
     let is_on_its_way = matches!(unfinished.phase, Phase::Begun | Phase::Proposed);
-    let is_out_of_sight = unfinished.proposal.is_some() && service.github.is_none();
+    let is_out_of_sight = unfinished.proposal.is_some() && service.forge.is_none();
     if is_on_its_way && (unfinished.place != here || is_out_of_sight) {
         return Err(ElsewhereError::Branch {
             id,

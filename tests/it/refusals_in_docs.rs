@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use error_budget_monitor::clients::forge::ForgeFault;
 use error_budget_monitor::clients::git::{GitFault, RevisionFault, SshFault};
-use error_budget_monitor::clients::github::GithubFault;
 use error_budget_monitor::clients::http::{HttpError, HttpSettingsError};
 
 /// Where a sentence ends up in the table: a word group of it, and whether it is the program's own and not libgit2's.
@@ -34,7 +34,7 @@ fn row(fault: &GitFault) -> Row {
         }),
         GitFault::NotGit { .. } => ours("the server does not speak git over HTTP"),
         GitFault::Settings(_) => ours("holds no PEM certificate"),
-        GitFault::Github(error) => api(&error.fault),
+        GitFault::Forge(error) => api(&error.fault),
         GitFault::Ssh(fault) => ours(match fault {
             SshFault::NotStarted { .. } => "the program ssh cannot be started",
             SshFault::HostKey { .. } => "the server's host key is not known or has changed",
@@ -71,22 +71,22 @@ fn row(fault: &GitFault) -> Row {
 }
 
 /// Returns the row of what GitHub's API says; it shares those of git where the meaning is the same.
-fn api(fault: &GithubFault) -> Row {
+fn api(fault: &ForgeFault) -> Row {
     ours(match fault {
-        GithubFault::Settings(_) => "holds no PEM certificate",
-        GithubFault::Key => "is not an RSA key in PEM",
-        GithubFault::Transport(error) => return transport(error),
-        GithubFault::Deadline => "not finished within GITOPS_TIMEOUT",
-        GithubFault::MovedAway { .. } => "the repository or the API moved",
-        GithubFault::Unauthorized { .. } => "the credentials were refused",
-        GithubFault::Forbidden { .. } => "the credentials lack a permission",
-        GithubFault::NotFound { .. } => "not found, or the credentials may not see it",
-        GithubFault::RateLimited { .. } => "rate limited until",
-        GithubFault::Rejected { .. } => "refused (HTTP",
-        GithubFault::Server { .. } => "GitHub has a fault",
-        GithubFault::Answer { .. } => "the answer cannot be used",
+        ForgeFault::Settings(_) => "holds no PEM certificate",
+        ForgeFault::Key => "is not an RSA key in PEM",
+        ForgeFault::Transport(error) => return transport(error),
+        ForgeFault::Deadline => "not finished within GITOPS_TIMEOUT",
+        ForgeFault::MovedAway { .. } => "the repository or the API moved",
+        ForgeFault::Unauthorized { .. } => "the credentials were refused",
+        ForgeFault::Forbidden { .. } => "the credentials lack a permission",
+        ForgeFault::NotFound { .. } => "not found, or the credentials may not see it",
+        ForgeFault::RateLimited { .. } => "rate limited until",
+        ForgeFault::Rejected { .. } => "refused (HTTP",
+        ForgeFault::Server { .. } => "the forge has a fault",
+        ForgeFault::Answer { .. } => "the answer cannot be used",
         // Its reasons have rows of their own, see `REFUSALS`.
-        GithubFault::Refused { .. } => "which this program does not change",
+        ForgeFault::Refused { .. } => "which this program does not change",
     })
 }
 
@@ -167,7 +167,7 @@ const REFUSALS: [(&str, &str, &[&str]); 8] = [
     ),
     (
         "src/clients/github/commit.rs",
-        "Err(GithubFault::Refused {",
+        "Err(ForgeFault::Refused {",
         &[
             "GitHub made tree",
             "GitHub made commit",
@@ -309,37 +309,37 @@ fn samples() -> Vec<GitFault> {
 }
 
 /// One of each that GitHub's API has, with the same exception.
-fn api_samples() -> Vec<GithubFault> {
+fn api_samples() -> Vec<ForgeFault> {
     let text = String::new;
     vec![
-        GithubFault::Settings(HttpSettingsError::Certificates { path: "ca".into() }),
-        GithubFault::Key,
-        GithubFault::Transport(HttpError::TooLarge { limit: 1 }),
-        GithubFault::Deadline,
-        GithubFault::MovedAway { to: text() },
-        GithubFault::Unauthorized { words: text() },
-        GithubFault::Forbidden {
+        ForgeFault::Settings(HttpSettingsError::Certificates { path: "ca".into() }),
+        ForgeFault::Key,
+        ForgeFault::Transport(HttpError::TooLarge { limit: 1 }),
+        ForgeFault::Deadline,
+        ForgeFault::MovedAway { to: text() },
+        ForgeFault::Unauthorized { words: text() },
+        ForgeFault::Forbidden {
             needs: None,
             words: text(),
         },
-        GithubFault::Forbidden {
+        ForgeFault::Forbidden {
             needs: Some("contents=write".to_owned()),
             words: text(),
         },
-        GithubFault::NotFound { words: text() },
-        GithubFault::RateLimited {
+        ForgeFault::NotFound { words: text() },
+        ForgeFault::RateLimited {
             until: chrono::DateTime::UNIX_EPOCH,
         },
-        GithubFault::Rejected {
+        ForgeFault::Rejected {
             status: 422,
             words: text(),
         },
-        GithubFault::Server {
+        ForgeFault::Server {
             status: 502,
             words: text(),
         },
-        GithubFault::Answer { why: text() },
-        GithubFault::Refused {
+        ForgeFault::Answer { why: text() },
+        ForgeFault::Refused {
             why: "which this program does not change".to_owned(),
         },
     ]

@@ -1,6 +1,6 @@
 //! What can go wrong between this program and a git remote.
 
-use crate::clients::github::GithubError;
+use crate::clients::forge::ForgeError;
 use crate::clients::http::{HttpError, HttpSettingsError, with_cause};
 
 /// A failure to talk to a remote, to read its history or to write to it.
@@ -40,9 +40,9 @@ pub enum GitFault {
     /// The certificates or the credentials cannot be used.
     #[error("{}", with_cause(.0))]
     Settings(#[from] HttpSettingsError),
-    /// GitHub's API did not do its part.
+    /// The forge's API did not do its part.
     #[error("{0}")]
-    Github(Box<GithubError>),
+    Forge(Box<ForgeError>),
     /// The `ssh` program did not get through.
     #[error("{0}")]
     Ssh(SshFault),
@@ -259,7 +259,7 @@ impl GitFault {
         match self {
             Self::Transport(error) => error.is_transient(),
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
-            Self::Github(error) => error.is_transient(),
+            Self::Forge(error) => error.is_transient(),
             Self::Ssh(fault) => fault.is_transient(),
             Self::Deadline | Self::Cut => true,
             Self::Settings(_)

@@ -200,7 +200,7 @@ pub(super) fn is_refusal(fault: &GitFault) -> bool {
         | GitFault::NoBranch { .. }
         | GitFault::NoPath { .. }
         | GitFault::Revision(_)
-        | GitFault::Github(_)
+        | GitFault::Forge(_)
         | GitFault::Refused { .. }
         | GitFault::Scratch(_) => false,
     }

@@ -54,7 +54,8 @@ use self::fetch::{Contents, FetchFault, Round};
 use self::scratch::Scratch;
 use self::transport::{GitSession, Remote};
 use self::walk::Walked;
-use super::github::{Github, GithubError};
+use super::forge::ForgeError;
+use super::github::Github;
 use super::http::{Deadline, HttpAuth, HttpClient, HttpSettings, HttpSettingsError};
 use crate::files;
 use crate::redact::Scanner;
@@ -189,7 +190,7 @@ impl Git {
             Some(app) => self
                 .runtime
                 .block_on(app.installation_token())
-                .map_err(|error| GitFault::Github(Box::new(error)))?,
+                .map_err(|error| GitFault::Forge(Box::new(error)))?,
         };
         let text = |token: &Option<SecretString>| {
             token.as_ref().map(|token| token.expose_secret().to_owned())
@@ -350,9 +351,9 @@ impl Git {
         ))
     }
 
-    /// Makes GitHub's answer an error of the repository, for who works on it by GitHub's API.
-    pub fn github_error(&self, tried: &'static str, error: GithubError) -> GitError {
-        self.error(tried, GitFault::Github(Box::new(error)))
+    /// Makes a forge's answer an error of the repository, for who works on it by the forge's API.
+    pub fn forge_error(&self, tried: &'static str, error: ForgeError) -> GitError {
+        self.error(tried, GitFault::Forge(Box::new(error)))
     }
 
     fn error(&self, tried: &'static str, fault: GitFault) -> GitError {

@@ -1,4 +1,4 @@
-//! Pushes one commit without force.
+//! Pushes one commit without force, and makes and removes branches of our own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::sync::PoisonError;
 
 use git2::{Buf, ErrorCode, ObjectType, Oid, Tree};
 
-use super::Snapshot;
 use super::error::{GitError, GitFault, library, status_text};
 use super::packets::{Advertisement, Packets, SideBandPiece, write_flush, write_packet};
 use super::service::GitService;
 use super::transport::GitSession;
+use super::{Git, Snapshot, prepare};
 
 /// Largest request. A rollback sends one commit and the folders on the way to its paths: some 50 KB for a repository of
 /// 20,000 files. Past this nothing is sent.
@@ -43,14 +43,10 @@ impl Snapshot {
     }
 
     fn push_inner(&self, commit: &str) -> Result<Push, GitFault> {
-        let (tip, commit) = self.builds_on_tip(commit)?;
-        self.stays_within_paths(&self.tree(tip)?, &self.tree(commit)?)?;
+        let (tip, commit) = self.is_ours(commit)?;
         let reference = format!("refs/heads/{}", self.git.settings.branch);
         let mut session = self.git.session()?;
-        let looked = session
-            .look(GitService::ReceivePack)
-            .and_then(|answer| Advertisement::read(answer, &[&reference]));
-        let server = match looked {
+        let server = match look(&mut session, &reference) {
             Ok(server) => server,
             Err(fault) => return denied_at_the_door(fault),
         };
@@ -62,35 +58,52 @@ impl Snapshot {
             Some(_) => return Ok(refused("the branch moved first")),
             None => return Ok(refused("the branch is not there any more")),
         }
-        if !server.offers("report-status") {
-            return Ok(refused(
-                "the server would not say what becomes of a push; use one that reports it",
-            ));
-        }
-        let has_words = server.offers("side-band-64k");
-        let capabilities = match has_words {
-            true => "report-status side-band-64k",
-            false => "report-status",
+        let pack = self.pack(tip, commit)?;
+        let change = RefChange {
+            reference: &reference,
+            from: Some(tip),
+            to: Some(commit),
         };
-        let mut request = Vec::new();
-        write_packet(
-            &mut request,
-            &format!("{tip} {commit} {reference}\0 {capabilities}"),
-        );
-        write_flush(&mut request);
-        request.extend_from_slice(&self.pack(tip, commit)?);
-        if request.len() > MAX_REQUEST_BYTES {
-            return Err(GitFault::TooLargePush {
-                limit: MAX_REQUEST_BYTES,
-            });
+        change.send(&mut session, &server, &pack)
+    }
+
+    /// Makes a branch of our own that points to a commit of the scratch repository. One that an earlier run left there
+    /// is replaced: its name carries the rollback's id, so nobody else works on it. What is replaced is only ever the
+    /// commit that was seen there.
+    ///
+    /// # Errors
+    /// After an error the branch may be there, or may come later: doing it again is safe.
+    pub fn push_branch(&self, branch: &str, commit: &str) -> Result<Push, GitError> {
+        self.push_branch_inner(branch, commit)
+            .map_err(|fault| self.git.error("push a branch for the pull request", fault))
+    }
+
+    fn push_branch_inner(&self, branch: &str, commit: &str) -> Result<Push, GitFault> {
+        let (tip, commit) = self.is_ours(commit)?;
+        let reference = format!("refs/heads/{branch}");
+        let mut session = self.git.session()?;
+        let server = match look(&mut session, &reference) {
+            Ok(server) => server,
+            Err(fault) => return denied_at_the_door(fault),
+        };
+        let from = server.id(&reference);
+        if from == Some(commit) {
+            return Ok(Push::Accepted);
         }
-        let reported = session
-            .ask(GitService::ReceivePack, request)
-            .and_then(|answer| PushReport::read(answer, has_words));
-        match reported {
-            Ok(report) => report.answer(&session, &reference),
-            Err(fault) => denied(fault),
-        }
+        let pack = self.pack(tip, commit)?;
+        let change = RefChange {
+            reference: &reference,
+            from,
+            to: Some(commit),
+        };
+        change.send(&mut session, &server, &pack)
+    }
+
+    /// Returns the tip and a commit on top of it that changes the watched paths alone; only such a commit is ever sent.
+    fn is_ours(&self, commit: &str) -> Result<(Oid, Oid), GitFault> {
+        let (tip, commit) = self.builds_on_tip(commit)?;
+        self.stays_within_paths(&self.tree(tip)?, &self.tree(commit)?)?;
+        Ok((tip, commit))
     }
 
     /// Packs what the server lacks: the commit, the folders on the way to the watched paths, and those below them
@@ -144,7 +157,7 @@ impl Snapshot {
         Ok(ids)
     }
 
-    /// Returns the tip and a commit that has it as its only parent; only such a commit is ever sent.
+    /// Returns the tip and a commit that has it as its only parent.
     fn builds_on_tip(&self, commit: &str) -> Result<(Oid, Oid), GitFault> {
         self.find(commit)
             .and_then(|commit| match commit.parent_ids().collect::<Vec<_>>()[..] {
@@ -154,6 +167,99 @@ impl Snapshot {
             .ok_or_else(|| GitFault::Refused {
                 why: format!("{commit:?} is not a commit on top of {}", self.tip),
             })
+    }
+}
+
+impl Git {
+    /// Removes a branch of our own while it points to a commit; the server looks again when it takes that. A branch that
+    /// is not there counts as removed.
+    ///
+    /// # Errors
+    /// After an error the branch may be gone, or may go later: doing it again is safe.
+    pub fn delete_branch(&self, branch: &str, commit: &str) -> Result<Push, GitError> {
+        self.delete_branch_inner(branch, commit)
+            .map_err(|fault| self.error("remove the branch of a pull request", fault))
+    }
+
+    fn delete_branch_inner(&self, branch: &str, commit: &str) -> Result<Push, GitFault> {
+        prepare()?;
+        let reference = format!("refs/heads/{branch}");
+        let mut session = self.session()?;
+        let server = match look(&mut session, &reference) {
+            Ok(server) => server,
+            Err(fault) => return denied_at_the_door(fault),
+        };
+        let from = match server.id(&reference) {
+            None => return Ok(Push::Accepted),
+            Some(from) if from.to_string() == commit => from,
+            Some(_) => return Ok(refused("somebody worked on it")),
+        };
+        if !server.offers("delete-refs") {
+            return Ok(refused("the server removes no branch"));
+        }
+        let change = RefChange {
+            reference: &reference,
+            from: Some(from),
+            to: None,
+        };
+        change.send(&mut session, &server, &[])
+    }
+}
+
+/// Asks what the server has of a reference, as one who means to push does.
+fn look(session: &mut GitSession, reference: &str) -> Result<Advertisement, GitFault> {
+    session
+        .look(GitService::ReceivePack)
+        .and_then(|answer| Advertisement::read(answer, &[reference]))
+}
+
+/// What a push does to one reference, while it is where it was seen.
+struct RefChange<'a> {
+    reference: &'a str,
+    /// Where it was seen; nothing where it was not there.
+    from: Option<Oid>,
+    /// Where it points then; nothing where it goes.
+    to: Option<Oid>,
+}
+
+impl RefChange<'_> {
+    fn send(
+        &self,
+        session: &mut GitSession,
+        server: &Advertisement,
+        pack: &[u8],
+    ) -> Result<Push, GitFault> {
+        if !server.offers("report-status") {
+            return Ok(refused(
+                "the server would not say what becomes of a push; use one that reports it",
+            ));
+        }
+        let has_words = server.offers("side-band-64k");
+        let capabilities = match has_words {
+            true => "report-status side-band-64k",
+            false => "report-status",
+        };
+        let id = |id: Option<Oid>| id.unwrap_or(Oid::ZERO_SHA1);
+        let (from, to) = (id(self.from), id(self.to));
+        let mut request = Vec::new();
+        write_packet(
+            &mut request,
+            &format!("{from} {to} {}\0 {capabilities}", self.reference),
+        );
+        write_flush(&mut request);
+        request.extend_from_slice(pack);
+        if request.len() > MAX_REQUEST_BYTES {
+            return Err(GitFault::TooLargePush {
+                limit: MAX_REQUEST_BYTES,
+            });
+        }
+        let reported = session
+            .ask(GitService::ReceivePack, request)
+            .and_then(|answer| PushReport::read(answer, has_words));
+        match reported {
+            Ok(report) => report.answer(session, self.reference),
+            Err(fault) => denied(fault),
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use octocrab::models::repos::{Object, Ref};
 use octocrab::params::repos::Reference;
 
-use super::error::{GithubError, GithubFault};
 use super::{Github, encoded, reference};
+use crate::clients::forge::error::{ForgeError, ForgeFault};
 use crate::clients::http::{Deadline, quote};
 
 /// Total time of the question for a branch's rules. They only explain what has already happened; without an answer the
@@ -53,7 +53,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
-    pub async fn tip(&self, branch: &str) -> Result<Option<String>, GithubError> {
+    pub async fn tip(&self, branch: &str) -> Result<Option<String>, ForgeError> {
         self.tip_within(self.deadline(), branch)
             .await
             .map_err(|fault| self.error(format!("read branch {branch:?}"), fault))
@@ -63,7 +63,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when it cannot be known whether the branch is there, or when GitHub cannot be asked.
-    pub async fn create_branch(&self, branch: &str, commit: &str) -> Result<Created, GithubError> {
+    pub async fn create_branch(&self, branch: &str, commit: &str) -> Result<Created, ForgeError> {
         self.create_within(self.deadline(), branch, commit)
             .await
             .map_err(|fault| self.error(format!("create branch {branch:?}"), fault))
@@ -74,7 +74,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when it cannot be known whether the branch is there, or when GitHub cannot be asked.
-    pub async fn delete_branch(&self, branch: &str, commit: &str) -> Result<Deleted, GithubError> {
+    pub async fn delete_branch(&self, branch: &str, commit: &str) -> Result<Deleted, ForgeError> {
         self.delete_within(self.deadline(), branch, commit)
             .await
             .map_err(|fault| self.error(format!("delete branch {branch:?}"), fault))
@@ -84,7 +84,7 @@ impl Github {
         &self,
         deadline: Deadline,
         branch: &str,
-    ) -> Result<Option<String>, GithubFault> {
+    ) -> Result<Option<String>, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let at = reference(branch);
@@ -95,7 +95,7 @@ impl Github {
             .await;
         match asked {
             Ok(found) => commit_of(&found, branch).map(Some),
-            Err(GithubFault::NotFound { .. }) => Ok(None),
+            Err(ForgeFault::NotFound { .. }) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
@@ -104,7 +104,7 @@ impl Github {
         &self,
         deadline: Deadline,
         branch: &str,
-    ) -> Result<Vec<String>, GithubFault> {
+    ) -> Result<Vec<String>, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let rules = wire
@@ -126,11 +126,11 @@ impl Github {
         deadline: Deadline,
         branch: &str,
         commit: &str,
-    ) -> Result<Created, GithubFault> {
+    ) -> Result<Created, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let new = Reference::Branch(branch.to_owned());
-        let mut last: Option<GithubFault> = None;
+        let mut last: Option<ForgeFault> = None;
         for _ in 0..2 {
             match (self.tip_within(deadline, branch).await?, last) {
                 (Some(at), _) => return Ok(taken_or_there(at, commit)),
@@ -154,7 +154,7 @@ impl Github {
             let Err(fault) = sent else {
                 return Ok(Created::There);
             };
-            if is_refusal(&fault) {
+            if fault.is_refusal() {
                 return Ok(match self.tip_within(deadline, branch).await? {
                     Some(at) => taken_or_there(at, commit),
                     None => Created::Refused {
@@ -170,7 +170,7 @@ impl Github {
         match (self.tip_within(deadline, branch).await?, last) {
             (Some(at), _) => Ok(taken_or_there(at, commit)),
             (None, Some(fault)) => Err(fault),
-            (None, None) => Err(GithubFault::answer("the branch went away again")),
+            (None, None) => Err(ForgeFault::answer("the branch went away again")),
         }
     }
 
@@ -179,7 +179,7 @@ impl Github {
         deadline: Deadline,
         branch: &str,
         commit: &str,
-    ) -> Result<Deleted, GithubFault> {
+    ) -> Result<Deleted, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let at = reference(branch);
@@ -196,7 +196,7 @@ impl Github {
             match sent {
                 Ok(()) => return Ok(Deleted::Gone),
                 Err(fault) if fault.is_doubtful() => last = Some(fault),
-                Err(fault) if is_refusal(&fault) => {
+                Err(fault) if fault.is_refusal() => {
                     // A 422 says that it is not there, too.
                     return Ok(match self.tip_within(deadline, branch).await? {
                         None => Deleted::Gone,
@@ -223,31 +223,12 @@ fn taken_or_there(at: String, commit: &str) -> Created {
     }
 }
 
-/// Tells whether GitHub understood the request and will not do it, now or later.
-pub(super) fn is_refusal(fault: &GithubFault) -> bool {
-    match fault {
-        GithubFault::Forbidden { .. }
-        | GithubFault::NotFound { .. }
-        | GithubFault::Rejected { .. } => true,
-        GithubFault::Settings(_)
-        | GithubFault::Key
-        | GithubFault::Transport(_)
-        | GithubFault::Deadline
-        | GithubFault::MovedAway { .. }
-        | GithubFault::Unauthorized { .. }
-        | GithubFault::RateLimited { .. }
-        | GithubFault::Server { .. }
-        | GithubFault::Answer { .. }
-        | GithubFault::Refused { .. } => false,
-    }
-}
-
 /// Returns the commit that an answer says a branch points to, if it is about that branch.
-fn commit_of(found: &Ref, branch: &str) -> Result<String, GithubFault> {
+fn commit_of(found: &Ref, branch: &str) -> Result<String, ForgeFault> {
     if let Object::Commit { sha, .. } = &found.object
         && found.ref_field == format!("refs/heads/{branch}")
     {
         return Ok(sha.clone());
     }
-    Err(GithubFault::answer("it is about another branch"))
+    Err(ForgeFault::answer("it is about another branch"))
 }

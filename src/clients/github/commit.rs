@@ -5,7 +5,7 @@ use octocrab::models::git::{CommitAuthor, GitTree};
 use serde::Serialize;
 
 use super::Github;
-use super::error::{GithubError, GithubFault};
+use crate::clients::forge::error::{ForgeError, ForgeFault};
 use crate::clients::http::Deadline;
 
 /// What lies at a path.
@@ -80,7 +80,7 @@ impl Github {
     /// # Errors
     /// Refuses paths below `.github/workflows`, for which GitHub wants a permission that this program does not ask
     /// for, and a result that is not the tree it must be. Fails when GitHub does not answer in time or refuses.
-    pub async fn write_commit(&self, new: &NewCommit) -> Result<WrittenCommit, GithubError> {
+    pub async fn write_commit(&self, new: &NewCommit) -> Result<WrittenCommit, ForgeError> {
         let done = async {
             let deadline = self.deadline();
             refuse_workflows(&new.entries)?;
@@ -103,7 +103,7 @@ impl Github {
             .map_err(|fault| self.error(format!("write a commit on top of {}", new.tip), fault))
     }
 
-    async fn tree_within(&self, deadline: Deadline, commit: &str) -> Result<String, GithubFault> {
+    async fn tree_within(&self, deadline: Deadline, commit: &str) -> Result<String, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let found = wire
@@ -114,11 +114,11 @@ impl Github {
         if found.sha == commit {
             Ok(found.tree.sha)
         } else {
-            Err(GithubFault::answer("it is about another commit"))
+            Err(ForgeFault::answer("it is about another commit"))
         }
     }
 
-    async fn entries(&self, deadline: Deadline, tree: &str) -> Result<GitTree, GithubFault> {
+    async fn entries(&self, deadline: Deadline, tree: &str) -> Result<GitTree, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let found = wire
@@ -129,7 +129,7 @@ impl Github {
         if found.sha == tree {
             Ok(found)
         } else {
-            Err(GithubFault::answer("it is about another tree"))
+            Err(ForgeFault::answer("it is about another tree"))
         }
     }
 
@@ -139,11 +139,11 @@ impl Github {
         deadline: Deadline,
         new: &NewCommit,
         base: &str,
-    ) -> Result<(), GithubFault> {
+    ) -> Result<(), ForgeFault> {
         match self.post_tree(deadline, new, base).await {
             Err(fault) if fault.is_doubtful() => match self.entries(deadline, &new.tree).await {
                 Ok(_) => Ok(()),
-                Err(GithubFault::NotFound { .. }) if self.wire()?.pause(deadline).await => {
+                Err(ForgeFault::NotFound { .. }) if self.wire()?.pause(deadline).await => {
                     self.post_tree(deadline, new, base).await
                 }
                 Err(_) => Err(fault),
@@ -157,7 +157,7 @@ impl Github {
         deadline: Deadline,
         new: &NewCommit,
         base: &str,
-    ) -> Result<(), GithubFault> {
+    ) -> Result<(), ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let entries = new
@@ -189,7 +189,7 @@ impl Github {
         if made.sha == new.tree {
             Ok(())
         } else {
-            Err(GithubFault::Refused {
+            Err(ForgeFault::Refused {
                 why: format!("GitHub made tree {} where {} was due", made.sha, new.tree),
             })
         }
@@ -199,7 +199,7 @@ impl Github {
         &self,
         deadline: Deadline,
         new: &NewCommit,
-    ) -> Result<WrittenCommit, GithubFault> {
+    ) -> Result<WrittenCommit, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let git = wire.crab.git(owner, name);
@@ -226,7 +226,7 @@ impl Github {
                 is_verified: made.verification.verified,
             })
         } else {
-            Err(GithubFault::Refused {
+            Err(ForgeFault::Refused {
                 why: format!(
                     "GitHub made commit {} with another tree or parent",
                     made.sha
@@ -237,9 +237,9 @@ impl Github {
 }
 
 /// Refuses what would change how GitHub runs programs: it wants a permission of its own, and none is asked for.
-fn refuse_workflows(entries: &[CommitEntry]) -> Result<(), GithubFault> {
+fn refuse_workflows(entries: &[CommitEntry]) -> Result<(), ForgeFault> {
     if entries.is_empty() {
-        return Err(GithubFault::Refused {
+        return Err(ForgeFault::Refused {
             why: "nothing is to be put in place".to_owned(),
         });
     }
@@ -249,7 +249,7 @@ fn refuse_workflows(entries: &[CommitEntry]) -> Result<(), GithubFault> {
     });
     match found {
         None => Ok(()),
-        Some(entry) => Err(GithubFault::Refused {
+        Some(entry) => Err(ForgeFault::Refused {
             why: format!(
                 "{:?} holds GitHub's workflows, which this program does not change; check GITOPS_PATH",
                 entry.path

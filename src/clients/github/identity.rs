@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::error::GithubFault;
+use crate::clients::forge::error::ForgeFault;
 
 /// How long before now an App's claim begins. GitHub refuses one that begins in its future; this bears clocks that
 /// differ.
@@ -102,7 +102,7 @@ pub(super) struct TokenRequest {
 }
 
 impl GithubIdentity {
-    pub(super) fn new(auth: &GithubAuth) -> Result<Self, GithubFault> {
+    pub(super) fn new(auth: &GithubAuth) -> Result<Self, ForgeFault> {
         Ok(match auth {
             GithubAuth::Anonymous => Self::Anonymous,
             GithubAuth::Token(token) => Self::Token(token.clone()),
@@ -137,8 +137,8 @@ impl App {
     pub(super) async fn token(
         &self,
         repository: &str,
-        mint: impl AsyncFnOnce(TokenRequest) -> Result<Vec<u8>, GithubFault>,
-    ) -> Result<SecretString, GithubFault> {
+        mint: impl AsyncFnOnce(TokenRequest) -> Result<Vec<u8>, ForgeFault>,
+    ) -> Result<SecretString, ForgeFault> {
         let mut at_hand = self.token.lock().await;
         let now = Utc::now();
         let is_refused = self.is_refused.swap(false, Ordering::Relaxed);
@@ -151,7 +151,7 @@ impl App {
         let body = mint(self.request(repository, now)?).await?;
         // What is wrong with the answer is not said: it may be a token.
         let answer: TokenAnswer = serde_json::from_slice(&body)
-            .map_err(|_| GithubFault::answer("it holds no token of the installation"))?;
+            .map_err(|_| ForgeFault::answer("it holds no token of the installation"))?;
         let token = SecretString::from(answer.token);
         *at_hand = Some(Issued {
             token: token.clone(),
@@ -175,7 +175,7 @@ impl App {
         self.is_refused.store(true, Ordering::Relaxed);
     }
 
-    fn request(&self, repository: &str, now: DateTime<Utc>) -> Result<TokenRequest, GithubFault> {
+    fn request(&self, repository: &str, now: DateTime<Utc>) -> Result<TokenRequest, ForgeFault> {
         let scope = Scope {
             repositories: [repository],
         };
@@ -187,7 +187,7 @@ impl App {
     }
 
     /// Returns the claim to be the App, as a JSON web token (RFC 7519) signed with RS256 (RFC 7518).
-    fn claim(&self, now: DateTime<Utc>) -> Result<SecretString, GithubFault> {
+    fn claim(&self, now: DateTime<Utc>) -> Result<SecretString, ForgeFault> {
         let claim = Claim {
             iat: (now - CLOCK_SKEW).timestamp(),
             exp: (now + CLAIM_LIFE).timestamp(),
@@ -207,7 +207,7 @@ impl App {
                 signed.as_bytes(),
                 &mut signature,
             )
-            .map_err(|_| GithubFault::Key)?;
+            .map_err(|_| ForgeFault::Key)?;
         Ok(SecretString::from(format!(
             "{signed}.{}",
             URL_SAFE_NO_PAD.encode(signature)
@@ -216,15 +216,15 @@ impl App {
 }
 
 /// Reads a key as GitHub hands it out (PKCS #1) or as openssl converts it (PKCS #8).
-fn key_pair(pem: &SecretString) -> Result<RsaKeyPair, GithubFault> {
+fn key_pair(pem: &SecretString) -> Result<RsaKeyPair, ForgeFault> {
     let der = PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes())
-        .map_err(|_| GithubFault::Key)?;
+        .map_err(|_| ForgeFault::Key)?;
     let pair = if let PrivateKeyDer::Pkcs1(der) = &der {
         RsaKeyPair::from_der(der.secret_pkcs1_der())
     } else if let PrivateKeyDer::Pkcs8(der) = &der {
         RsaKeyPair::from_pkcs8(der.secret_pkcs8_der())
     } else {
-        return Err(GithubFault::Key);
+        return Err(ForgeFault::Key);
     };
-    pair.map_err(|_| GithubFault::Key)
+    pair.map_err(|_| ForgeFault::Key)
 }

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Github;
-use super::error::{GithubError, GithubFault};
-use super::talk::Commented;
+use crate::clients::forge::error::{ForgeError, ForgeFault};
+use crate::clients::forge::pull::Commented;
+use crate::clients::forge::steps::comment_unless;
 use crate::clients::http::quote;
 
 /// How many issues are listed at once. Bodies are long: this many of the longest fit into one answer.
@@ -89,11 +90,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
-    pub async fn find_issue(
-        &self,
-        label: &str,
-        marker: &str,
-    ) -> Result<Option<Issue>, GithubError> {
+    pub async fn find_issue(&self, label: &str, marker: &str) -> Result<Option<Issue>, ForgeError> {
         let done = async {
             let deadline = self.deadline();
             let wire = self.wire()?;
@@ -127,7 +124,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
-    pub async fn issue(&self, number: u64) -> Result<Option<Issue>, GithubError> {
+    pub async fn issue(&self, number: u64) -> Result<Option<Issue>, ForgeError> {
         let read = async {
             let wire = self.wire()?;
             let path = self.path(&format!("issues/{number}"));
@@ -136,9 +133,9 @@ impl Github {
             });
             match asked.await {
                 Ok(shown) if shown.number == number => Ok(Some(issue(shown))),
-                Ok(_) => Err(GithubFault::answer("it is about another issue")),
+                Ok(_) => Err(ForgeFault::answer("it is about another issue")),
                 // 410: deleted.
-                Err(GithubFault::NotFound { .. } | GithubFault::Rejected { status: 410, .. }) => {
+                Err(ForgeFault::NotFound { .. } | ForgeFault::Rejected { status: 410, .. }) => {
                     Ok(None)
                 }
                 Err(fault) => Err(fault),
@@ -152,7 +149,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
-    pub async fn open_issue(&self, new: &NewIssue) -> Result<Issue, GithubError> {
+    pub async fn open_issue(&self, new: &NewIssue) -> Result<Issue, ForgeError> {
         let opened = async {
             let wire = self.wire()?;
             let sent = wire.crab.post(self.path("issues"), Some(new));
@@ -172,7 +169,7 @@ impl Github {
         &self,
         number: u64,
         change: &IssueChange,
-    ) -> Result<Issue, GithubError> {
+    ) -> Result<Issue, ForgeError> {
         let changed = async {
             let wire = self.wire()?;
             let path = self.path(&format!("issues/{number}"));
@@ -194,9 +191,9 @@ impl Github {
         number: u64,
         marker: &str,
         body: &str,
-    ) -> Result<Commented, GithubError> {
+    ) -> Result<Commented, ForgeError> {
         let is_there = |said: &str| has_line(said, marker);
-        self.comment_unless(self.deadline(), number, body, is_there)
+        comment_unless(self, self.deadline(), number, body, is_there)
             .await
             .map_err(|fault| self.error(format!("comment on issue {number}"), fault))
     }

@@ -2,9 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::branch::is_refusal;
-use super::error::{GithubError, GithubFault};
 use super::{Github, WrittenCommit, reference};
+use crate::clients::forge::error::{ForgeError, ForgeFault};
 use crate::clients::http::Deadline;
 
 /// How many commits are looked at for ours when a branch moved on. Past it the answer is that nobody knows.
@@ -56,11 +55,7 @@ impl Github {
     /// # Errors
     /// An error means that nothing of ours is on the branch or can come there: GitHub asks to slow down, does not
     /// know the credentials, or cannot be reached. Anything that was perhaps done is [`Landing::Unknown`].
-    pub async fn land(
-        &self,
-        branch: &str,
-        written: &WrittenCommit,
-    ) -> Result<Landing, GithubError> {
+    pub async fn land(&self, branch: &str, written: &WrittenCommit) -> Result<Landing, ForgeError> {
         self.land_within(self.deadline(), branch, written)
             .await
             .map_err(|fault| self.error(format!("move branch {branch:?}"), fault))
@@ -71,13 +66,13 @@ impl Github {
         deadline: Deadline,
         branch: &str,
         written: &WrittenCommit,
-    ) -> Result<Landing, GithubFault> {
+    ) -> Result<Landing, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let landed = || Landing::Landed {
             commit: written.commit.clone(),
         };
-        let mut doubt: Option<GithubFault> = None;
+        let mut doubt: Option<ForgeFault> = None;
         loop {
             let git = wire.crab.git(owner, name);
             let request = git
@@ -86,7 +81,7 @@ impl Github {
             let Err(fault) = wire.write(deadline, request.send()).await else {
                 return Ok(landed());
             };
-            let is_refused = is_refusal(&fault);
+            let is_refused = fault.is_refusal();
             if !is_refused && !fault.is_doubtful() && doubt.is_none() {
                 return Err(fault);
             }
@@ -134,7 +129,7 @@ impl Github {
         deadline: Deadline,
         branch: &str,
         written: &WrittenCommit,
-    ) -> Result<CommitSighting, GithubFault> {
+    ) -> Result<CommitSighting, ForgeFault> {
         let tip = self.tip_within(deadline, branch).await?;
         let Some(at) = &tip else {
             return Ok(CommitSighting::Moved { tip });
@@ -158,7 +153,7 @@ impl Github {
         deadline: Deadline,
         tip: &str,
         written: &WrittenCommit,
-    ) -> Result<bool, GithubFault> {
+    ) -> Result<bool, ForgeFault> {
         let wire = self.wire()?;
         let (owner, name) = self.owner_and_name();
         let mut open = VecDeque::from([tip.to_owned()]);
@@ -178,7 +173,7 @@ impl Github {
             let parents = found.parents.into_iter().filter_map(|parent| parent.sha);
             open.extend(parents.filter(|parent| known.insert(parent.clone())));
         }
-        Err(GithubFault::answer(format!(
+        Err(ForgeFault::answer(format!(
             "our commit is not among the last {MAX_SEARCHED} of the branch"
         )))
     }

@@ -7,24 +7,19 @@
 
 mod branch;
 mod commit;
-mod error;
 mod identity;
 mod issue;
 mod land;
 mod pull;
 mod settings;
-mod talk;
 mod wire;
 
 pub use branch::{Created, Deleted};
 pub use commit::{Author, CommitEntry, NewCommit, WrittenCommit};
-pub use error::{GithubError, GithubFault};
 pub use identity::{GithubAuth, Permissions};
 pub use issue::{Issue, IssueChange, IssueClosing, NewIssue};
 pub use land::Landing;
-pub use pull::{NewPull, Opened, Pull, PullState};
 pub use settings::GithubSettings;
-pub use talk::Commented;
 
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
@@ -34,6 +29,7 @@ use secrecy::SecretString;
 
 use self::identity::GithubIdentity;
 use self::wire::GithubTransport;
+use crate::clients::forge::error::{ForgeError, ForgeFault};
 use crate::clients::http::Deadline;
 
 /// A repository that can be asked and changed. Clones share their connections and their token.
@@ -51,11 +47,11 @@ impl Github {
     ///
     /// # Errors
     /// Fails when an App's private key cannot be used.
-    pub fn new(settings: GithubSettings) -> Result<Self, GithubError> {
+    pub fn new(settings: GithubSettings) -> Result<Self, ForgeError> {
         let identity = match GithubIdentity::new(&settings.auth) {
             Ok(identity) => Arc::new(identity),
             Err(fault) => {
-                return Err(GithubError {
+                return Err(ForgeError {
                     tried: "prepare the API".to_owned(),
                     repo: format!("{}/{}", settings.owner, settings.name),
                     fault,
@@ -82,21 +78,13 @@ impl Github {
         }
     }
 
-    /// Tells whether this program signs in at all: without that nothing can be written.
-    pub fn may_write(&self) -> bool {
-        match *self.identity {
-            GithubIdentity::App(_) | GithubIdentity::Token(_) => true,
-            GithubIdentity::Anonymous => false,
-        }
-    }
-
     /// Returns the token that git signs in with as the user `x-access-token`: the one of the settings, or the App's,
     /// which is made when it is first needed, kept, and made anew before it expires. Nothing for who signs in as
     /// nobody.
     ///
     /// # Errors
     /// Fails when GitHub makes no token.
-    pub async fn installation_token(&self) -> Result<Option<SecretString>, GithubError> {
+    pub async fn installation_token(&self) -> Result<Option<SecretString>, ForgeError> {
         let token = async { self.wire()?.token(self.deadline()).await }.await;
         token.map_err(|fault| self.error("get a token", fault))
     }
@@ -106,7 +94,7 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub makes no token.
-    pub async fn granted(&self) -> Result<Permissions, GithubError> {
+    pub async fn granted(&self) -> Result<Permissions, ForgeError> {
         self.installation_token().await?;
         Ok(match &*self.identity {
             GithubIdentity::App(app) => app.permissions().await,
@@ -119,13 +107,13 @@ impl Github {
     ///
     /// # Errors
     /// Fails when GitHub does not answer in time or refuses.
-    pub async fn rules(&self, branch: &str) -> Result<Vec<String>, GithubError> {
+    pub async fn rules(&self, branch: &str) -> Result<Vec<String>, ForgeError> {
         self.rules_within(self.deadline(), branch)
             .await
             .map_err(|fault| self.error(format!("read the rules of branch {branch:?}"), fault))
     }
 
-    fn wire(&self) -> Result<&GithubTransport, GithubFault> {
+    fn wire(&self) -> Result<&GithubTransport, ForgeFault> {
         if let Some(wire) = self.wire.get() {
             return Ok(wire);
         }
@@ -141,8 +129,8 @@ impl Github {
         (&self.settings.owner, &self.settings.name)
     }
 
-    fn error(&self, tried: impl Into<String>, fault: GithubFault) -> GithubError {
-        GithubError {
+    fn error(&self, tried: impl Into<String>, fault: ForgeFault) -> ForgeError {
+        ForgeError {
             tried: tried.into(),
             repo: self.name(),
             fault,

@@ -5,18 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
-use super::error::GithubFault;
 use super::identity::{GithubIdentity, TokenRequest};
 use super::settings::GithubSettings;
+use crate::clients::forge::error::ForgeFault;
+use crate::clients::forge::refusal::{refusal, said_in};
 use crate::clients::http::{
-    Deadline, Failure, HeaderMap, HttpClient, HttpSettings, Method, Purpose, Repeat, Response,
-    RetryPolicy, StatusCode,
+    Deadline, Failure, HttpClient, HttpSettings, Method, Purpose, Repeat, Response, RetryPolicy,
+    StatusCode, quote,
 };
 use crate::redact::Scanner;
 
@@ -25,10 +24,6 @@ const READ_TRIES: usize = 3;
 
 /// The version of the API that is spoken.
 const API_VERSION: &str = "2022-11-28";
-
-/// How long to stay away when GitHub asks to slow down and does not say for how long. Source: GitHub's documentation,
-/// "Rate limits for the REST API": at least one minute.
-const UNSAID_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
 /// One way to GitHub.
 pub(super) struct GithubTransport {
@@ -49,7 +44,7 @@ impl GithubTransport {
     pub(super) fn new(
         settings: &GithubSettings,
         identity: Arc<GithubIdentity>,
-    ) -> Result<Self, GithubFault> {
+    ) -> Result<Self, ForgeFault> {
         let limit = settings.call_timeout.min(settings.timeout);
         let client = HttpClient::new(
             settings.api_url.clone(),
@@ -92,7 +87,7 @@ impl GithubTransport {
         &self,
         deadline: Deadline,
         mut ask: impl FnMut() -> F,
-    ) -> Result<T, GithubFault>
+    ) -> Result<T, ForgeFault>
     where
         F: Future<Output = octocrab::Result<T>>,
     {
@@ -105,34 +100,17 @@ impl GithubTransport {
             .await
     }
 
-    /// Tells whether a question may be asked again after a fault.
-    fn failure(&self, fault: GithubFault) -> Failure<GithubFault> {
-        let (repeat, retry_after) = match &fault {
-            GithubFault::RateLimited { until } => {
-                (Repeat::Yes, (*until - Utc::now()).to_std().ok())
-            }
-            // A token that was taken back is replaced by the next request, once.
-            GithubFault::Unauthorized { .. } if self.carrier.is_app() => (Repeat::Once, None),
-            GithubFault::Transport(_) | GithubFault::Server { .. } if fault.is_transient() => {
-                (Repeat::Yes, None)
-            }
-            GithubFault::Transport(_)
-            | GithubFault::Server { .. }
-            | GithubFault::Unauthorized { .. }
-            | GithubFault::Settings(_)
-            | GithubFault::Key
-            | GithubFault::Deadline
-            | GithubFault::MovedAway { .. }
-            | GithubFault::Forbidden { .. }
-            | GithubFault::NotFound { .. }
-            | GithubFault::Rejected { .. }
-            | GithubFault::Answer { .. }
-            | GithubFault::Refused { .. } => (Repeat::Never, None),
-        };
-        Failure {
-            error: fault,
-            repeat,
-            retry_after,
+    /// Tells whether a question may be asked again after a fault. An App's token that was taken back is replaced by the
+    /// next request, once.
+    fn failure(&self, fault: ForgeFault) -> Failure<ForgeFault> {
+        let is_replaced = matches!(fault, ForgeFault::Unauthorized { .. }) && self.carrier.is_app();
+        let failure = fault.failure();
+        match is_replaced {
+            true => Failure {
+                repeat: Repeat::Once,
+                ..failure
+            },
+            false => failure,
         }
     }
 
@@ -141,7 +119,7 @@ impl GithubTransport {
         &self,
         deadline: Deadline,
         ask: impl Future<Output = octocrab::Result<T>>,
-    ) -> Result<T, GithubFault> {
+    ) -> Result<T, ForgeFault> {
         self.once(deadline, ask).await
     }
 
@@ -149,9 +127,9 @@ impl GithubTransport {
         &self,
         deadline: Deadline,
         ask: impl Future<Output = octocrab::Result<T>>,
-    ) -> Result<T, GithubFault> {
+    ) -> Result<T, ForgeFault> {
         match tokio::time::timeout_at(deadline.at(), ask).await {
-            Err(_) => Err(GithubFault::Deadline),
+            Err(_) => Err(ForgeFault::Deadline),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.fault(error)),
         }
@@ -166,18 +144,18 @@ impl GithubTransport {
     pub(super) async fn token(
         &self,
         deadline: Deadline,
-    ) -> Result<Option<SecretString>, GithubFault> {
+    ) -> Result<Option<SecretString>, ForgeFault> {
         tokio::time::timeout_at(deadline.at(), self.carrier.token())
             .await
-            .unwrap_or(Err(GithubFault::Deadline))
+            .unwrap_or(Err(ForgeFault::Deadline))
     }
 
     /// Takes our own fault out of the library's error. What is left are answers that it cannot read.
-    fn fault(&self, error: octocrab::Error) -> GithubFault {
+    fn fault(&self, error: octocrab::Error) -> ForgeFault {
         let unreadable =
-            |words: String| GithubFault::answer(self.carrier.client.quote(words.as_bytes()));
+            |words: String| ForgeFault::answer(self.carrier.client.quote(words.as_bytes()));
         if let octocrab::Error::Service { source, .. } = error {
-            match source.downcast::<GithubFault>() {
+            match source.downcast::<ForgeFault>() {
                 Ok(fault) => *fault,
                 Err(other) => unreadable(other.to_string()),
             }
@@ -207,7 +185,7 @@ impl Carrier {
     async fn carry(
         &self,
         request: http::Request<OctoBody>,
-    ) -> Result<http::Response<reqwest::Body>, GithubFault> {
+    ) -> Result<http::Response<reqwest::Body>, ForgeFault> {
         let token = self.token().await?;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -221,7 +199,7 @@ impl Carrier {
         Ok(carried)
     }
 
-    async fn token(&self) -> Result<Option<SecretString>, GithubFault> {
+    async fn token(&self) -> Result<Option<SecretString>, ForgeFault> {
         match &*self.identity {
             GithubIdentity::Anonymous => Ok(None),
             GithubIdentity::Token(token) => Ok(Some(token.clone())),
@@ -245,7 +223,7 @@ impl Carrier {
         path: &str,
         body: Option<reqwest::Body>,
         token: Option<&SecretString>,
-    ) -> Result<Response, GithubFault> {
+    ) -> Result<Response, ForgeFault> {
         let purpose = Purpose::of(&method);
         let mut request = self
             .client
@@ -272,76 +250,14 @@ impl Carrier {
         {
             app.refuse_token();
         }
-        Err(refusal(&answer, &self.words(&answer.body, token)))
+        let needs = answer.header("x-accepted-github-permissions");
+        let needs = needs.map(|needs| quote(needs.as_bytes()));
+        Err(refusal(&answer, self.words(&answer.body, token), needs))
     }
 
     /// Returns what GitHub says in its own words, without the token.
     fn words(&self, body: &[u8], token: Option<&SecretString>) -> String {
-        let words = match serde_json::from_slice(body) {
-            Ok(Value::Object(said)) => said_in(&Value::Object(said)),
-            Ok(_) | Err(_) => String::from_utf8_lossy(body).into_owned(),
-        };
-        let words = Scanner::new(token.map(ExposeSecret::expose_secret)).redact(&words);
+        let words = Scanner::new(token.map(ExposeSecret::expose_secret)).redact(&said_in(body));
         self.client.quote(words.as_bytes())
     }
-}
-
-/// Reads the message and the details that GitHub puts beside it, which are texts or objects with a message of their
-/// own.
-fn said_in(body: &Value) -> String {
-    let message = body
-        .get("message")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let details = body
-        .get("errors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|detail| {
-            detail
-                .as_str()
-                .or_else(|| detail.get("message").and_then(Value::as_str))
-        });
-    std::iter::once(message)
-        .chain(details)
-        .filter(|words| !words.is_empty())
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
-fn refusal(answer: &Response, words: &str) -> GithubFault {
-    let words = words.to_owned();
-    match answer.status.as_u16() {
-        401 => GithubFault::Unauthorized { words },
-        status @ (403 | 429) => match limited_until(status, answer, Utc::now()) {
-            Some(until) => GithubFault::RateLimited { until },
-            None => GithubFault::Forbidden {
-                needs: text(&answer.headers, "x-accepted-github-permissions"),
-                words,
-            },
-        },
-        404 => GithubFault::NotFound { words },
-        status @ (408 | 500..=599) => GithubFault::Server { status, words },
-        status => GithubFault::Rejected { status, words },
-    }
-}
-
-/// Returns until when GitHub asks to stay away. A 403 without any such word is a missing permission.
-fn limited_until(status: u16, answer: &Response, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let headers = &answer.headers;
-    if let Some(pause) = answer.retry_after() {
-        return now.checked_add_signed(TimeDelta::from_std(pause).ok()?);
-    }
-    if text(headers, "x-ratelimit-remaining").as_deref() == Some("0") {
-        let reset = text(headers, "x-ratelimit-reset")
-            .and_then(|seconds| DateTime::from_timestamp(seconds.parse().ok()?, 0));
-        return Some(reset.unwrap_or(now + UNSAID_PAUSE));
-    }
-    (status == 429).then_some(now + UNSAID_PAUSE)
-}
-
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = headers.get(name)?.to_str().ok()?;
-    Some(crate::clients::http::quote(value.as_bytes()))
 }

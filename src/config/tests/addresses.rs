@@ -259,10 +259,10 @@ fn base_urls_end_in_a_slash() {
 }
 
 #[test]
-fn only_github_has_apps_pull_requests_and_incidents() {
+fn only_github_has_apps_and_incidents() {
     let elsewhere = [
         ("GITOPS_PATH", "a"),
-        ("GITOPS_REPO", "https://gitlab.com/acme/deploy.git"),
+        ("GITOPS_REPO", "https://git.example.com/acme/deploy.git"),
         ("GITOPS_TOKEN", "t"),
     ];
     let with = |change| problem(&[elsewhere[0], elsewhere[1], elsewhere[2], change]);

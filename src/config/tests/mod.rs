@@ -1,6 +1,7 @@
 //! What the environment may say, and what is answered when it says something else.
 
 mod addresses;
+mod forges;
 mod names;
 mod problems;
 mod secrets;

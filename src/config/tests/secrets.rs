@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use secrecy::ExposeSecret;
 
 use super::{GITOPS, accepted, parse, problem};
+use crate::clients::forge::ForgeSettings;
 use crate::clients::github::GithubAuth;
 use crate::clients::http::HttpAuth;
 use crate::config::{SlackConfig, VARIABLES};
@@ -140,7 +141,9 @@ fn a_github_app_takes_the_place_of_a_token() {
     ];
     let config = accepted(&[GITOPS[0], GITOPS[1], app[0], app[1], app[2]]);
     let gitops = config.gitops.expect("it is configured");
-    let github = gitops.github.expect("it is on GitHub");
+    let Some(ForgeSettings::Github(github)) = gitops.forge else {
+        panic!("it is on GitHub");
+    };
     assert!(matches!(
         github.auth,
         GithubAuth::App {

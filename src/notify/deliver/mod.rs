@@ -21,7 +21,8 @@ use tokio::time::Instant;
 
 use super::channels::Channel;
 use super::handles::{Handle, Handles};
-use crate::clients::github::{Github, GithubError};
+use crate::clients::forge::ForgeError;
+use crate::clients::github::Github;
 use crate::clients::pagerduty::{Pagerduty, pagerduty_patience};
 use crate::clients::post::{Patience, PostError};
 use crate::clients::slack::{SlackBot, SlackWebhook, slack_patience};
@@ -87,7 +88,7 @@ pub struct Tickets {
 pub enum TellersError {
     /// The credentials of the ticket's repository cannot be used.
     #[error("prepare INCIDENT_REPO: {0}")]
-    Tickets(#[from] GithubError),
+    Tickets(#[from] ForgeError),
     /// A URL that the configuration has accepted is none.
     #[error("{variable} is no URL")]
     Url {

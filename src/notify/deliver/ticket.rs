@@ -4,9 +4,8 @@ use chrono::Utc;
 use tokio::time::Instant;
 
 use super::{Tickets, Told};
-use crate::clients::github::{
-    GithubError, GithubFault, Issue, IssueChange, IssueClosing, NewIssue,
-};
+use crate::clients::forge::{ForgeError, ForgeFault};
+use crate::clients::github::{Issue, IssueChange, IssueClosing, NewIssue};
 use crate::journal::{News, NewsKind, NewsRollback};
 use crate::notify::handles::Handle;
 use crate::notify::ticket::{
@@ -52,7 +51,7 @@ async fn keep(
     rollback: &NewsRollback,
     known: Option<u64>,
     progress: &mut Progress,
-) -> Result<(), GithubError> {
+) -> Result<(), ForgeError> {
     let found = find(tickets, rollback, known).await?;
     progress.number = found.as_ref().map(|issue| issue.number);
     let issue = match found {
@@ -85,7 +84,7 @@ async fn find(
     tickets: &Tickets,
     rollback: &NewsRollback,
     known: Option<u64>,
-) -> Result<Option<Issue>, GithubError> {
+) -> Result<Option<Issue>, ForgeError> {
     if let Some(number) = known
         && let Some(issue) = tickets.github.issue(number).await?
     {
@@ -100,7 +99,7 @@ async fn refresh(
     news: &News,
     rollback: &NewsRollback,
     issue: &Issue,
-) -> Result<(), GithubError> {
+) -> Result<(), ForgeError> {
     let newest = body(news, rollback);
     let is_newer =
         is_untouched(&issue.body, rollback) && issue.body.trim_end() != newest.trim_end();
@@ -116,7 +115,7 @@ async fn refresh(
     Ok(())
 }
 
-async fn close(tickets: &Tickets, news: &News, issue: &Issue) -> Result<(), GithubError> {
+async fn close(tickets: &Tickets, news: &News, issue: &Issue) -> Result<(), ForgeError> {
     let change = IssueChange {
         body: None,
         closing: closing(tickets, news, issue),
@@ -152,28 +151,28 @@ fn opens(kind: NewsKind) -> bool {
     }
 }
 
-fn failed(error: &GithubError, handle: Option<Handle>) -> Told {
+fn failed(error: &ForgeError, handle: Option<Handle>) -> Told {
     let why = format!("{error} (INCIDENT_REPO)");
     match &error.fault {
         // The text is refused, now and later.
-        GithubFault::Rejected { status: 422, .. } => Told::Never { why },
-        GithubFault::RateLimited { until } => Told::Later {
+        ForgeFault::Rejected { status: 422, .. } => Told::Never { why },
+        ForgeFault::RateLimited { until } => Told::Later {
             why,
             retry_after: (*until - Utc::now()).to_std().ok(),
             handle,
         },
-        GithubFault::Settings(_)
-        | GithubFault::Key
-        | GithubFault::Transport(_)
-        | GithubFault::Deadline
-        | GithubFault::MovedAway { .. }
-        | GithubFault::Unauthorized { .. }
-        | GithubFault::Forbidden { .. }
-        | GithubFault::NotFound { .. }
-        | GithubFault::Rejected { .. }
-        | GithubFault::Server { .. }
-        | GithubFault::Answer { .. }
-        | GithubFault::Refused { .. } => Told::Later {
+        ForgeFault::Settings(_)
+        | ForgeFault::Key
+        | ForgeFault::Transport(_)
+        | ForgeFault::Deadline
+        | ForgeFault::MovedAway { .. }
+        | ForgeFault::Unauthorized { .. }
+        | ForgeFault::Forbidden { .. }
+        | ForgeFault::NotFound { .. }
+        | ForgeFault::Rejected { .. }
+        | ForgeFault::Server { .. }
+        | ForgeFault::Answer { .. }
+        | ForgeFault::Refused { .. } => Told::Later {
             why,
             retry_after: None,
             handle,

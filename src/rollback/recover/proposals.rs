@@ -3,8 +3,8 @@
 use super::super::ids::named_at;
 use super::super::intent::place;
 use super::{Terms, remembered, state_of};
+use crate::clients::forge::{Forge, Pull, PullState};
 use crate::clients::git::Git;
-use crate::clients::github::{Github, Pull, PullState};
 use crate::journal::{NewsKind, Phase, Proposal, Rollback, StepKind, StepState};
 use crate::observe::BRANCHES;
 use crate::outcome::Unavailable;
@@ -14,17 +14,17 @@ use crate::service::Service;
 /// Finds those of this service.
 ///
 /// # Errors
-/// Fails when GitHub cannot be asked.
+/// Fails when the forge cannot be asked.
 pub(crate) async fn found(
     service: &Service<'_>,
     git: &Git,
-    github: &Github,
+    forge: &Forge,
     timeline: &Timeline,
 ) -> Result<Vec<Rollback>, Unavailable> {
-    let pulls = github
+    let pulls = forge
         .pulls_from(BRANCHES)
         .await
-        .map_err(|error| git.github_error("list the pull requests of rollbacks", error))?;
+        .map_err(|error| git.forge_error("list the pull requests of rollbacks", error))?;
     let ours = pulls
         .into_iter()
         .filter(|(pull, _)| pull.base == git.branch());

@@ -29,8 +29,8 @@ impl Execution<'_> {
     async fn restore_paths(&mut self, git: &Git, snapshot: Option<Snapshot>) -> Option<GitError> {
         let proposes =
             self.service.config.policy.by_pull_request || self.rollback.proposal.is_some();
-        if let (true, Some(github)) = (proposes, &self.service.github) {
-            return self.propose(git, github, snapshot, None).await;
+        if let (true, Some(forge)) = (proposes, &self.service.forge) {
+            return self.propose(git, forge, snapshot, None).await;
         }
         if let Some(why) = self.service.stop.forbids_an_effect() {
             let why = format!("{why}: nothing was pushed, the next run goes on");
@@ -40,7 +40,7 @@ impl Execution<'_> {
         let work = self.work();
         let service = self.service;
         // GitHub signs what an App has it write; a token pushes with git, which works everywhere.
-        let way = match &service.github {
+        let way = match service.github() {
             Some(github) if github.is_app() => PushWay::Api(github),
             Some(_) | None => PushWay::Push,
         };
@@ -59,9 +59,9 @@ impl Execution<'_> {
             }
             Restored::Refused { why, by_server } => {
                 let why = explained(self.service, git, why).await;
-                let github = self.service.github.as_ref();
-                if let (true, Some(github)) = (by_server, github.filter(|it| it.may_write())) {
-                    return self.propose(git, github, None, Some(why)).await;
+                let forge = self.service.forge.as_ref();
+                if let (true, Some(forge)) = (by_server, forge.filter(|it| it.may_write())) {
+                    return self.propose(git, forge, None, Some(why)).await;
                 }
                 self.ends(
                     StepKind::GitopsRevert,
@@ -157,7 +157,7 @@ impl Execution<'_> {
 /// Adds what GitHub says about the branch to a refusal, where the repository is there. Rules are often the reason,
 /// and the answer to a push does not always name them.
 async fn explained(service: &Service<'_>, git: &Git, why: String) -> String {
-    let Some(github) = &service.github else {
+    let Some(github) = service.github() else {
         return why;
     };
     let rules = github.rules(git.branch()).await;

@@ -1,8 +1,9 @@
 //! The pull request that puts the watched paths back, for a person to merge or to close.
 
 use super::restore::{Restoration, moved_on, new_commit, read};
-use crate::clients::git::{Git, GitError, GitFault, Snapshot};
-use crate::clients::github::{Created, Github, GithubError, NewPull, Opened, Pull, PullState};
+use crate::clients::forge::{Forge, ForgeError, NewPull, Opened, Pull, PullState};
+use crate::clients::git::{Draft, Git, GitError, GitFault, Push, Snapshot};
+use crate::clients::github::{Created, Github};
 use crate::observe;
 use crate::policy::short;
 
@@ -26,10 +27,10 @@ pub(crate) enum Proposed {
     },
     /// It cannot be done.
     Refused {
-        /// Why, with GitHub's words.
+        /// Why, with the forge's words.
         why: String,
     },
-    /// The branch or GitHub could not be reached. The next run looks for what was made.
+    /// The branch or the forge could not be reached. The next run looks for what was made.
     Unreachable(GitError),
 }
 
@@ -39,12 +40,12 @@ pub(crate) enum Proposed {
 /// `snapshot` is the branch as it was judged, where the caller still has it. `new` is what people see of it.
 pub(crate) async fn propose(
     git: &Git,
-    github: &Github,
+    forge: &Forge,
     work: &Restoration,
     snapshot: Option<Snapshot>,
     new: &NewPull,
 ) -> Proposed {
-    match open(git, github, work, snapshot, new).await {
+    match open(git, forge, work, snapshot, new).await {
         Ok(proposed) => proposed,
         Err(error) if is_gone(&error) => Proposed::MovedOn {
             why: error.to_string(),
@@ -58,13 +59,13 @@ pub(crate) async fn propose(
 
 async fn open(
     git: &Git,
-    github: &Github,
+    forge: &Forge,
     work: &Restoration,
     snapshot: Option<Snapshot>,
     new: &NewPull,
 ) -> Result<Proposed, GitError> {
-    let asked = |tried: &'static str| move |error: GithubError| git.github_error(tried, error);
-    if let Some(found) = github
+    let asked = |tried: &'static str| move |error: ForgeError| git.forge_error(tried, error);
+    if let Some(found) = forge
         .find_pull(&new.branch)
         .await
         .map_err(asked("find the pull request"))?
@@ -82,25 +83,58 @@ async fn open(
         return Ok(Proposed::MovedOn { why });
     }
     let draft = branch.draft_keeping(&work.to, &work.keeps)?;
-    let commit = new_commit(&branch, draft, work)?;
-    let written = github
-        .write_commit(&commit)
-        .await
-        .map_err(asked("write a commit by the API"))?;
-    if let Some(why) = point(git, github, &new.branch, &written.commit).await? {
+    let refused = match forge.github() {
+        Some(github) => by_api(git, github, &branch, draft, work, &new.branch).await?,
+        None => by_push(branch, draft, work, &new.branch).await?,
+    };
+    if let Some(why) = refused {
         return Ok(Proposed::Refused { why });
     }
-    let opened = github
+    let opened = forge
         .open_pull(new)
         .await
         .map_err(asked("open a pull request"))?;
     Ok(match opened {
         Opened::New(pull) => {
-            label(github, &pull).await;
+            label(forge, &pull).await;
             Proposed::There(pull)
         }
         Opened::Found(pull) => Proposed::There(pull),
         Opened::Refused { words } => Proposed::Refused { why: words },
+    })
+}
+
+/// Has GitHub write the commit, which it signs for an App, and makes the branch. Returns why that cannot be.
+async fn by_api(
+    git: &Git,
+    github: &Github,
+    snapshot: &Snapshot,
+    draft: Draft,
+    work: &Restoration,
+    branch: &str,
+) -> Result<Option<String>, GitError> {
+    let commit = new_commit(snapshot, draft, work)?;
+    let written = github
+        .write_commit(&commit)
+        .await
+        .map_err(|error| git.forge_error("write a commit by the API", error))?;
+    point(git, github, branch, &written.commit).await
+}
+
+/// Writes the commit here and pushes it to the branch. Returns why that cannot be.
+async fn by_push(
+    snapshot: Snapshot,
+    draft: Draft,
+    work: &Restoration,
+    branch: &str,
+) -> Result<Option<String>, GitError> {
+    let commit = snapshot.commit(draft, &work.message, work.at)?;
+    let name = snapshot.git().name().to_owned();
+    let named = branch.to_owned();
+    let pushed = crate::blocking(move || snapshot.push_branch(&named, &commit)).await?;
+    Ok(match pushed {
+        Push::Accepted => None,
+        Push::Refused { words } => Some(format!("{name} refused to make branch {branch}: {words}")),
     })
 }
 
@@ -118,7 +152,7 @@ async fn point(
         github
             .delete_branch(branch, at)
             .await
-            .map_err(|error| git.github_error("remove a branch that an earlier run left", error))?;
+            .map_err(|error| git.forge_error("remove a branch that an earlier run left", error))?;
         made = create(git, github, branch, commit).await?;
     }
     Ok(match made {
@@ -144,12 +178,12 @@ async fn create(
     github
         .create_branch(branch, commit)
         .await
-        .map_err(|error| git.github_error("make a branch", error))
+        .map_err(|error| git.forge_error("make a branch", error))
 }
 
 /// A pull request without its label is still one.
-async fn label(github: &Github, pull: &Pull) {
-    if let Err(error) = github.label(pull.number, LABEL).await {
+async fn label(forge: &Forge, pull: &Pull) {
+    if let Err(error) = forge.label(pull.number, LABEL).await {
         tracing::warn!(pull = pull.number, error = %error, "the pull request has no label");
     }
 }
@@ -217,27 +251,41 @@ pub(crate) fn stands(
 /// Fails when it cannot be known how the pull request stands.
 pub(crate) async fn withdraw(
     git: &Git,
-    github: &Github,
+    forge: &Forge,
     pull: &Pull,
     comment: &str,
 ) -> Result<bool, GitError> {
     if pull.state != PullState::Open {
         return Ok(true);
     }
-    if let Err(error) = github.comment(pull.number, comment).await {
+    if let Err(error) = forge.comment(pull.number, comment).await {
         tracing::warn!(pull = pull.number, error = %error, "the pull request is closed without a comment");
     }
-    let closed = github
+    let closed = forge
         .close_pull(pull.number)
         .await
-        .map_err(|error| git.github_error("close the pull request", error))?;
+        .map_err(|error| git.forge_error("close the pull request", error))?;
     if matches!(closed.state, PullState::Merged { .. }) {
         return Ok(false);
     }
-    if let Err(error) = github.delete_branch(&pull.branch, &pull.head).await {
-        tracing::warn!(branch = %pull.branch, error = %error, "the branch of a closed pull request stays");
+    if let Err(why) = remove(git, forge, pull).await {
+        tracing::warn!(branch = %pull.branch, error = %why, "the branch of a closed pull request stays");
     }
     Ok(true)
+}
+
+/// Removes the branch of a pull request, unless somebody worked on it.
+async fn remove(git: &Git, forge: &Forge, pull: &Pull) -> Result<(), String> {
+    if let Some(github) = forge.github() {
+        let removed = github.delete_branch(&pull.branch, &pull.head).await;
+        return removed.map(drop).map_err(|error| error.to_string());
+    }
+    let (git, branch, head) = (git.clone(), pull.branch.clone(), pull.head.clone());
+    match crate::blocking(move || git.delete_branch(&branch, &head)).await {
+        Ok(Push::Accepted) => Ok(()),
+        Ok(Push::Refused { words }) => Err(words),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Tells whether the remote answered, and its branch lacks what was planned on.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::proposal::{Proposed, PullStanding, is_gone, propose, stands, withdraw};
+use crate::clients::forge::{Forge, NewPull, Pull, PullState};
 use crate::clients::git::{Git, GitError, Snapshot};
-use crate::clients::github::{Github, NewPull, Pull, PullState};
 use crate::journal::{ClosingReason, Event, Proposal, StepKind, StepState, now};
 use crate::notify::{expired, overtaken, pull_request};
 use crate::observe::{self, BRANCHES};
@@ -16,7 +16,7 @@ impl Execution<'_> {
     pub(crate) async fn propose(
         &mut self,
         git: &Git,
-        github: &Github,
+        forge: &Forge,
         snapshot: Option<Snapshot>,
         because: Option<String>,
     ) -> Option<GitError> {
@@ -40,9 +40,8 @@ impl Execution<'_> {
             base: git.branch().to_owned(),
             title,
             body,
-            is_draft: false,
         };
-        match propose(git, github, &self.work(), snapshot, &new).await {
+        match propose(git, forge, &self.work(), snapshot, &new).await {
             Proposed::There(pull) => self.proposed(&pull),
             Proposed::Landed { commit } => {
                 // When it landed is not known; it was not before it was begun.
@@ -82,43 +81,43 @@ impl Execution<'_> {
     /// Looks for the pull request that an earlier run may have opened, and follows it. Returns whether there is one.
     ///
     /// # Errors
-    /// Says why GitHub or the branch could not be reached.
+    /// Says why the forge or the branch could not be reached.
     pub(crate) async fn find_and_follow(
         &mut self,
         git: &Git,
-        github: &Github,
+        forge: &Forge,
     ) -> Result<bool, GitError> {
         let Some(proposal) = &self.rollback.proposal else {
             return Ok(false);
         };
-        let found = match github.find_pull(&proposal.branch).await {
+        let found = match forge.find_pull(&proposal.branch).await {
             Ok(found) => found,
             Err(error) => {
-                return Err(self.waits_for_git(git.github_error("find the pull request", error)));
+                return Err(self.waits_for_git(git.forge_error("find the pull request", error)));
             }
         };
         let Some(pull) = found else { return Ok(false) };
         self.proposed(&pull);
-        self.go_by(git, github, pull).await?;
+        self.go_by(git, forge, pull).await?;
         Ok(true)
     }
 
     /// Looks what became of the pull request.
     ///
     /// # Errors
-    /// Says why GitHub or the branch could not be reached.
-    pub(crate) async fn follow(&mut self, git: &Git, github: &Github) -> Result<(), GitError> {
+    /// Says why the forge or the branch could not be reached.
+    pub(crate) async fn follow(&mut self, git: &Git, forge: &Forge) -> Result<(), GitError> {
         let number = self.rollback.proposal.as_ref().and_then(|it| it.number);
         let Some(number) = number else {
-            return self.find_and_follow(git, github).await.map(drop);
+            return self.find_and_follow(git, forge).await.map(drop);
         };
-        match github.pull(number).await {
-            Ok(pull) => self.go_by(git, github, pull).await,
-            Err(error) => Err(self.waits_for_git(git.github_error("read the pull request", error))),
+        match forge.pull(number).await {
+            Ok(pull) => self.go_by(git, forge, pull).await,
+            Err(error) => Err(self.waits_for_git(git.forge_error("read the pull request", error))),
         }
     }
 
-    async fn go_by(&mut self, git: &Git, github: &Github, pull: Pull) -> Result<(), GitError> {
+    async fn go_by(&mut self, git: &Git, forge: &Forge, pull: Pull) -> Result<(), GitError> {
         let back = self.service.config.policy.max_revisions_back;
         let tip = self.rollback.tip.clone();
         let standing = match observe::branch_back_to(git, back, &tip).await {
@@ -141,7 +140,7 @@ impl Execution<'_> {
                 if !self.closes(ClosingReason::Overtaken) {
                     return Ok(());
                 }
-                if self.withdraws(git, github, &pull, &overtaken(&why)).await? {
+                if self.withdraws(git, forge, &pull, &overtaken(&why)).await? {
                     self.fails(Event::MovedOn, why);
                 }
             }
@@ -149,7 +148,7 @@ impl Execution<'_> {
                 if !self.closes(ClosingReason::Expired) {
                     return Ok(());
                 }
-                if self.withdraws(git, github, &pull, &expired()).await? {
+                if self.withdraws(git, forge, &pull, &expired()).await? {
                     self.fails(Event::Expired, not_merged(pull.number));
                 }
             }
@@ -202,11 +201,11 @@ impl Execution<'_> {
     async fn withdraws(
         &mut self,
         git: &Git,
-        github: &Github,
+        forge: &Forge,
         pull: &Pull,
         comment: &str,
     ) -> Result<bool, GitError> {
-        match withdraw(git, github, pull, comment).await {
+        match withdraw(git, forge, pull, comment).await {
             Ok(true) => Ok(true),
             Ok(false) => {
                 let detail = format!("pull request {} was merged just now", pull.number);

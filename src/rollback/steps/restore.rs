@@ -5,10 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use crate::clients::forge::ForgeError;
 use crate::clients::git::{Draft, Git, GitError, GitFault, Moved, Push, Snapshot, Want};
-use crate::clients::github::{
-    Author, CommitEntry, Github, GithubError, Landing, NewCommit, WrittenCommit,
-};
+use crate::clients::github::{Author, CommitEntry, Github, Landing, NewCommit, WrittenCommit};
 use crate::journal::JournalError;
 use crate::observe;
 use crate::policy::short;
@@ -65,7 +64,7 @@ enum Sent {
     /// It may have landed.
     Doubt(String),
     /// It did not land, and cannot land later.
-    Failed(GithubError),
+    Failed(ForgeError),
     /// It was not sent, and would not be if it were tried again.
     Unsent(GitError),
 }
@@ -186,7 +185,7 @@ pub async fn restore(
             }
             Sent::Failed(_) | Sent::Unsent(_) if doubt.is_some() => {}
             Sent::Failed(error) if error.is_transient() => {
-                return Restored::Unreachable(git.github_error("move the branch", error));
+                return Restored::Unreachable(git.forge_error("move the branch", error));
             }
             Sent::Failed(error) => {
                 return Restored::Refused {
@@ -244,7 +243,7 @@ fn unreadable(error: GitError) -> Restored {
         }
         GitFault::Transport(_)
         | GitFault::Settings(_)
-        | GitFault::Github(_)
+        | GitFault::Forge(_)
         | GitFault::Ssh(_)
         | GitFault::Status(_)
         | GitFault::NotGit { .. }
@@ -292,9 +291,7 @@ async fn write<'a>(
     let new = new_commit(branch, draft, work)?;
     match github.write_commit(&new).await {
         Ok(written) => Ok(Ready::OnGithub(github, written)),
-        Err(error) => Err(branch
-            .git()
-            .github_error("write a commit by the API", error)),
+        Err(error) => Err(branch.git().forge_error("write a commit by the API", error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Signing in as a GitHub App. The stand-in checks each claim against the App's public key.
 
-use error_budget_monitor::clients::github::{GithubFault, Landing};
+use error_budget_monitor::clients::forge::ForgeFault;
+use error_budget_monitor::clients::github::Landing;
 use secrecy::ExposeSecret;
 use testkit::github::APP_KEY_PKCS8;
 use testkit::stub::Reply;
@@ -58,7 +59,7 @@ async fn either_form_of_the_key_will_do_and_nothing_else() {
         "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
     ] {
         let error = Github::new(settings(&world.github, app_auth(bad))).expect_err("unusable");
-        assert!(matches!(error.fault, GithubFault::Key), "{error}");
+        assert!(matches!(error.fault, ForgeFault::Key), "{error}");
         assert_eq!(
             error.to_string(),
             "prepare the API of acme/deploy: GITHUB_APP_PRIVATE_KEY is not an RSA key in PEM; download it again from \
@@ -119,7 +120,7 @@ async fn a_token_that_was_taken_back_stops_a_write_and_the_next_gets_another() {
     world.github.revoke_app_tokens();
     let error = client.land("main", &written).await.expect_err("refused");
     assert!(
-        matches!(error.fault, GithubFault::Unauthorized { .. }),
+        matches!(error.fault, ForgeFault::Unauthorized { .. }),
         "{error}"
     );
     assert_eq!(world.repo().tip(), world.bad);

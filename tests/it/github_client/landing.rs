@@ -1,6 +1,7 @@
 //! From nothing to one commit on the branch, and what may stand in the way.
 
-use error_budget_monitor::clients::github::{GithubFault, Landing};
+use error_budget_monitor::clients::forge::ForgeFault;
+use error_budget_monitor::clients::github::Landing;
 use testkit::stub::Reply;
 
 use super::*;
@@ -168,18 +169,12 @@ async fn workflows_and_nothing_at_all_are_not_put_in_place() {
         let mut new = good.clone();
         new.entries[0].path = path.to_owned();
         let error = client.write_commit(&new).await.expect_err("refused");
-        assert!(
-            matches!(error.fault, GithubFault::Refused { .. }),
-            "{error}"
-        );
+        assert!(matches!(error.fault, ForgeFault::Refused { .. }), "{error}");
     }
     let mut new = good;
     new.entries.clear();
     let error = client.write_commit(&new).await.expect_err("refused");
-    assert!(
-        matches!(error.fault, GithubFault::Refused { .. }),
-        "{error}"
-    );
+    assert!(matches!(error.fault, ForgeFault::Refused { .. }), "{error}");
     assert_eq!(world.github.requests(), []);
 }
 

@@ -1,6 +1,6 @@
 //! Slow, endless, moved and limited: what GitHub or something in between may do.
 
-use error_budget_monitor::clients::github::{GithubError, GithubFault};
+use error_budget_monitor::clients::forge::{ForgeError, ForgeFault};
 use error_budget_monitor::clients::http::HttpError;
 use testkit::stub::Reply;
 
@@ -10,12 +10,12 @@ fn limited(status: u16) -> Reply {
     Reply::json(status, r#"{"message":"API rate limit exceeded"}"#)
 }
 
-async fn refused(world: &World) -> GithubError {
+async fn refused(world: &World) -> ForgeError {
     world.client().tip("main").await.expect_err("no answer")
 }
 
-fn until(error: &GithubError) -> DateTime<Utc> {
-    let GithubFault::RateLimited { until } = error.fault else {
+fn until(error: &ForgeError) -> DateTime<Utc> {
+    let ForgeFault::RateLimited { until } = error.fault else {
         panic!("not limited: {error}");
     };
     until
@@ -131,7 +131,7 @@ async fn a_fault_that_stays_is_given_up() {
     }
     let error = refused(&world).await;
     assert!(
-        matches!(error.fault, GithubFault::Server { status: 503, .. }),
+        matches!(error.fault, ForgeFault::Server { status: 503, .. }),
         "{error}"
     );
     assert!(error.is_transient());
@@ -161,7 +161,7 @@ async fn an_endless_answer_is_cut_at_a_bound() {
     assert!(
         matches!(
             error.fault,
-            GithubFault::Transport(HttpError::TooLarge { .. })
+            ForgeFault::Transport(HttpError::TooLarge { .. })
         ),
         "{error}"
     );
@@ -205,7 +205,7 @@ async fn an_answer_about_something_else_is_not_believed() {
         .github
         .instead("GET", "/git/ref/", Reply::json(200, body));
     let error = refused(&world).await;
-    assert!(matches!(error.fault, GithubFault::Answer { .. }), "{error}");
+    assert!(matches!(error.fault, ForgeFault::Answer { .. }), "{error}");
 }
 
 #[tokio::test]

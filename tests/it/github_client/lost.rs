@@ -94,7 +94,7 @@ async fn a_fault_that_stays_leaves_the_end_open() {
     assert_eq!(
         landing,
         Landing::Unknown {
-            why: "GitHub has a fault (HTTP 500: ); the next run tries again".to_owned()
+            why: "the forge has a fault (HTTP 500: ); the next run tries again".to_owned()
         }
     );
     assert_eq!(world.repo().tip(), world.bad);

@@ -1,6 +1,6 @@
 //! Pull requests, with the people who merge and close them.
 
-use error_budget_monitor::clients::github::{Commented, NewPull, Opened, Pull, PullState};
+use error_budget_monitor::clients::forge::{Commented, Forge, NewPull, Opened, Pull, PullState};
 use testkit::github::Merge;
 use testkit::stub::Reply;
 
@@ -14,12 +14,11 @@ fn new_pull() -> NewPull {
         base: "main".to_owned(),
         title: "Roll back checkout".to_owned(),
         body: "It burns.\n".to_owned(),
-        is_draft: false,
     }
 }
 
 /// A world in which the branch of a rollback is there.
-async fn proposed() -> (World, Github) {
+async fn proposed() -> (World, Forge) {
     let world = world();
     let client = world.client();
     let written = world.written(&client).await;
@@ -27,10 +26,10 @@ async fn proposed() -> (World, Github) {
         .create_branch(BRANCH, &written.commit)
         .await
         .expect("an outcome");
-    (world, client)
+    (world, Forge::Github(client))
 }
 
-async fn open(client: &Github) -> Pull {
+async fn open(client: &Forge) -> Pull {
     match client.open_pull(&new_pull()).await.expect("an outcome") {
         Opened::New(pull) | Opened::Found(pull) => pull,
         Opened::Refused { words } => panic!("{words}"),
@@ -56,7 +55,7 @@ async fn opens_one_and_finds_it_again_after_a_crash() {
     );
     assert_eq!(pull.head, world.repo().id_at(BRANCH));
 
-    let again = world.client();
+    let again = Forge::Github(world.client());
     assert_eq!(
         again.find_pull(BRANCH).await.expect("an answer"),
         Some(pull.clone())
@@ -90,26 +89,9 @@ async fn a_lost_answer_opens_one() {
 }
 
 #[tokio::test]
-async fn a_draft_becomes_a_plain_one_where_there_are_no_drafts() {
-    let draft = NewPull {
-        is_draft: true,
-        ..new_pull()
-    };
-    for has_drafts in [true, false] {
-        let (world, client) = proposed().await;
-        if !has_drafts {
-            world.github.refuse_drafts();
-        }
-        let opened = client.open_pull(&draft).await.expect("an outcome");
-        assert!(matches!(opened, Opened::New(_)), "{opened:?}");
-        assert_eq!(world.github.is_draft(1), has_drafts);
-    }
-}
-
-#[tokio::test]
 async fn what_github_does_not_take_is_refused_with_its_words() {
     let world = world();
-    let client = world.client();
+    let client = Forge::Github(world.client());
     world.repo().reset(BRANCH, &world.bad);
     let opened = client.open_pull(&new_pull()).await.expect("an outcome");
     assert_eq!(
@@ -187,7 +169,7 @@ async fn a_merge_is_recognised_by_its_time_and_by_the_content_of_the_branch() {
         };
         assert_eq!(commit.as_ref(), Some(&merged));
         // The ids differ after a squash or a rebase; what lies at the path does not.
-        let tip = client.tip("main").await.expect("an answer").expect("there");
+        let tip = world.repo().id_at("main");
         let (there, good) = (
             &world.repo().tree_at(&tip, PATH),
             world.repo().tree_at(&world.good, PATH),
@@ -270,7 +252,7 @@ async fn a_label_is_put_on_and_its_failure_is_only_an_error() {
             .label(pull.number, "slo-rollback")
             .await
             .expect("an outcome");
-        client.tip("main").await.expect("an answer");
+        client.find_pull(BRANCH).await.expect("an answer");
     }
     assert_eq!(world.github.labels(pull.number), ["slo-rollback"]);
     world

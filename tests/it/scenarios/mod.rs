@@ -19,6 +19,7 @@ mod documented;
 mod done_when;
 mod evidence;
 mod forged;
+mod forges;
 mod gate;
 mod github_app;
 mod live;

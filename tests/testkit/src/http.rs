@@ -122,7 +122,16 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
         .ok_or_else(|| malformed("status line"))?;
     let headers = read_headers(&mut reader)?;
     let mut body = Vec::new();
-    reader.read_to_end(&mut body)?;
+    if find(&headers, "transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        let mut chunks = Body {
+            reader: &mut reader,
+            left: 0,
+            framing: Framing::Chunked,
+        };
+        chunks.read_to_end(&mut body)?;
+    } else {
+        reader.read_to_end(&mut body)?;
+    }
     let length = find(&headers, "content-length").and_then(|length| length.parse().ok());
     if length.is_some_and(|length: usize| length != body.len()) {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -262,7 +271,7 @@ impl Head {
     }
 }
 
-/// A request body without its framing.
+/// A body without its framing.
 #[derive(Debug)]
 pub(crate) struct Body<'a, R> {
     reader: &'a mut R,

@@ -13,11 +13,15 @@
 
 pub mod argocd;
 pub mod back_end;
+mod contract;
 pub mod demo;
 pub mod git;
+pub mod gitea;
 pub mod github;
+pub mod gitlab;
 pub mod http;
 pub mod pagerduty;
+mod passage;
 mod process;
 pub mod prometheus;
 pub mod pushgateway;

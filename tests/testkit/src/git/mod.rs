@@ -14,12 +14,14 @@
 mod history;
 mod jgit;
 mod mono_repo;
+pub(crate) mod objects;
 mod repo;
 mod server;
 mod tls_front;
 
 pub use jgit::JGitServer;
 pub use mono_repo::{MonoRepo, Release, deployment};
+pub use objects::Merge;
 pub(crate) use repo::git_command;
 pub use repo::{GitRepo, LogEntry, NewCommit};
 pub(crate) use server::base64;

@@ -3,10 +3,10 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::contract::filled;
 use super::pulls::parameters;
 use super::routes::{invalid, ok, refused};
 use super::{Answer, GithubServer, World};
+use crate::contract::GITHUB;
 
 /// Longest body that GitHub takes, in characters. Source: GitHub's answer to a longer one.
 const MAX_BODY: usize = 65_536;
@@ -110,7 +110,7 @@ impl World {
             .labels
             .iter()
             .map(|name| {
-                filled(
+                GITHUB.filled(
                     "label",
                     json!({ "name": name, "url": "https://github.invalid/label" }),
                 )
@@ -129,7 +129,7 @@ impl World {
             "updated_at": time(issue.created_at),
             "closed_at": issue.closed_at.map(time),
         });
-        filled("issue", known)
+        GITHUB.filled("issue", known)
     }
 
     pub(super) fn list_issues(&self, query: &str) -> Answer {

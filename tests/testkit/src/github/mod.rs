@@ -4,17 +4,14 @@
 //! server is dropped, and so do a forced update, a tree without a base, and a write that is repeated without a look
 //! in between.
 
-mod contract;
 mod identity;
 mod issues;
-mod objects;
-mod passage;
 mod pulls;
 mod references;
 mod routes;
 
+pub use crate::git::Merge;
 pub use identity::{APP_ID, APP_KEY, APP_KEY_PKCS8, INSTALLATION_ID};
-pub use pulls::Merge;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -25,7 +22,9 @@ use serde_json::Value;
 
 use self::issues::IssueRecord;
 use self::pulls::PullRecord;
+use crate::contract::GITHUB;
 use crate::git::{GitRepo, GitServer};
+use crate::passage::pass_on;
 use crate::stub::{Reply, Request, Stub};
 
 /// A GitHub with one repository. Dropping it stops it and fails the test if anything was wrong.
@@ -52,7 +51,6 @@ struct State {
     tokens: HashMap<String, Token>,
     minted: usize,
     token_life: TimeDelta,
-    has_drafts: bool,
     /// Kinds of rules by branch; a branch with rules takes no direct change.
     rules: HashMap<String, Vec<String>>,
     signed: BTreeSet<String>,
@@ -161,7 +159,6 @@ impl GithubServer {
                 tokens: HashMap::from([(Self::TOKEN.to_owned(), person)]),
                 minted: 0,
                 token_life: TimeDelta::hours(1),
-                has_drafts: true,
                 rules: HashMap::new(),
                 signed: BTreeSet::new(),
                 pulls: Vec::new(),
@@ -202,11 +199,6 @@ impl GithubServer {
     pub fn protect(&self, branch: &str, rules: &[&str]) {
         let rules = rules.iter().map(|rule| (*rule).to_owned()).collect();
         self.world.state().rules.insert(branch.to_owned(), rules);
-    }
-
-    /// Refuses drafts from now on, as private repositories of free plans do.
-    pub fn refuse_drafts(&self) {
-        self.world.state().has_drafts = false;
     }
 
     /// Sets how long tokens of the App live that are made from now on.
@@ -382,7 +374,7 @@ impl World {
     /// Does what is asked and holds both sides against the description.
     fn answer(&self, request: &Request, path: &str, query: &str) -> Answer {
         let asked = format!("{} {path}", request.method);
-        let Some(operation) = contract::operation(&request.method, path) else {
+        let Some(operation) = GITHUB.operation(&request.method, path) else {
             self.violation(format!("{asked} is not among the operations in use"));
             return routes::refused(404, "Not Found");
         };
@@ -411,6 +403,25 @@ impl World {
             ));
         }
         answer
+    }
+
+    /// Passes a request of git on to the server behind, for whoever has a token.
+    fn play_git(&self, request: &Request) -> Reply {
+        let token = request.header("authorization").and_then(identity::password);
+        if token.is_none_or(|token| self.token(&token).is_none()) {
+            return Reply::untyped(401, "")
+                .with_header("WWW-Authenticate", "Basic realm=\"GitHub\"");
+        }
+        // A rule holds for git as well.
+        if request.path().ends_with("/git-receive-pack") && request.method == "POST" {
+            let is_protected = !self.state().rules.is_empty();
+            if is_protected {
+                self.repo
+                    .decline_pushes("GH013: Repository rule violations found for refs/heads/main.");
+            }
+        }
+        pass_on(&self.git_url, self.git_token.as_deref(), request)
+            .unwrap_or_else(|_| Reply::hangup())
     }
 
     /// Returns what a token is good for, if it counts.

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::contract::filled;
-use super::objects::{self, Commit};
 use super::routes::{decoded, invalid, ok, refused};
 use super::{Answer, GithubServer, World};
+use crate::contract::GITHUB;
+use crate::git::objects::{self, Merge};
 
 /// A pull request as the stand-in keeps it.
 #[derive(Clone, Debug)]
@@ -19,22 +19,10 @@ pub(super) struct PullRecord {
     base: String,
     title: String,
     body: String,
-    is_draft: bool,
     closed_at: Option<DateTime<Utc>>,
     merged: Option<(DateTime<Utc>, String)>,
     labels: Vec<String>,
     comments: Vec<String>,
-}
-
-/// How a person merges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merge {
-    /// A commit with two parents.
-    Commit,
-    /// One new commit on the base branch with the changes of all.
-    Squash,
-    /// The same commits written anew on the base branch.
-    Rebase,
 }
 
 impl GithubServer {
@@ -51,37 +39,12 @@ impl GithubServer {
             .find(|pull| pull.number == number)
             .expect("a known pull request");
         assert!(pull.closed_at.is_none(), "it is open");
-        let repo = &world.repo;
-        let base = objects::branch(repo, &pull.base).expect("the base is there");
-        let head = objects::branch(repo, &pull.head).expect("the branch is there");
-        let merged = objects::git(
-            repo,
-            &["merge-tree", "--write-tree", &base, &head],
-            &[],
-            b"",
-        );
-        let tree = merged.expect("no conflict").trim().to_owned();
-        let ours = objects::read_commit(repo, &head);
-        let commit = Commit {
-            tree,
-            parents: match how {
-                Merge::Commit => vec![base.clone(), head],
-                Merge::Squash | Merge::Rebase => vec![base.clone()],
-            },
-            author: ours.author.clone(),
-            committer: objects::Person {
-                name: "GitHub".to_owned(),
-                email: "noreply@github.com".to_owned(),
-                date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
-            },
-            message: match how {
-                Merge::Commit => format!("Merge pull request #{number}\n"),
-                Merge::Squash => format!("{} (#{number})\n", pull.title),
-                Merge::Rebase => ours.message,
-            },
+        let message = match how {
+            Merge::Commit => format!("Merge pull request #{number}\n"),
+            Merge::Squash | Merge::Rebase => format!("{} (#{number})\n", pull.title),
         };
-        let id = objects::write_commit(repo, &commit).expect("a writable repository");
-        objects::move_branch(repo, &pull.base, &base, &id).expect("nobody else moves it");
+        let forge = ("GitHub", "noreply@github.com");
+        let id = objects::merge(&world.repo, &pull.base, &pull.head, how, &message, forge);
         let now = Utc::now();
         pull.closed_at = Some(now);
         pull.merged = Some((now, id.clone()));
@@ -112,11 +75,6 @@ impl GithubServer {
         found
             .or_else(|| self.world.comments_of(number))
             .unwrap_or_default()
-    }
-
-    /// Tells whether a pull request was opened as a draft.
-    pub fn is_draft(&self, number: u64) -> bool {
-        self.world.pull(number).is_some_and(|pull| pull.is_draft)
     }
 
     /// Counts the pull requests, in whatever state.
@@ -157,13 +115,13 @@ impl World {
                     "name": self.name,
                     "owner": { "login": self.owner },
                 },
-                "user": filled("simple-user", json!({ "login": self.owner })),
+                "user": GITHUB.filled("simple-user", json!({ "login": self.owner })),
             })
         };
         let labels: Vec<Value> = pull
             .labels
             .iter()
-            .map(|name| filled("label", json!({ "name": name, "description": "" })))
+            .map(|name| GITHUB.filled("label", json!({ "name": name, "description": "" })))
             .collect();
         let mut known = json!({
             "number": pull.number,
@@ -171,7 +129,7 @@ impl World {
             "state": if pull.closed_at.is_some() { "closed" } else { "open" },
             "title": pull.title,
             "body": pull.body,
-            "draft": pull.is_draft,
+            "draft": false,
             "head": side(&pull.head, &head),
             "base": side(&pull.base, &base),
             "labels": labels,
@@ -184,7 +142,7 @@ impl World {
             known["merged"] = json!(pull.merged.is_some());
             known["mergeable_state"] = json!("unknown");
         }
-        filled(kind, known)
+        GITHUB.filled(kind, known)
     }
 
     pub(super) fn list_pulls(&self, query: &str) -> Answer {
@@ -222,11 +180,7 @@ impl World {
                 Some(format!("No commits between {base} and {head}")),
             );
         }
-        let is_draft = body["draft"] == json!(true);
         let mut state = self.state();
-        if is_draft && !state.has_drafts {
-            return invalid("Draft pull requests are not supported in this repository.");
-        }
         if state
             .pulls
             .iter()
@@ -243,7 +197,6 @@ impl World {
             base,
             title: text("title"),
             body: text("body"),
-            is_draft,
             closed_at: None,
             merged: None,
             labels: Vec::new(),
@@ -287,7 +240,7 @@ impl World {
         let shown: Vec<Value> = labels
             .iter()
             .map(|name| {
-                filled(
+                GITHUB.filled(
                     "label",
                     json!({ "name": name, "url": "https://github.invalid/label" }),
                 )
@@ -324,8 +277,8 @@ impl World {
     }
 
     fn comment(&self, body: &str) -> Value {
-        let user = filled("simple-user", json!({ "login": self.owner }));
-        filled("issue-comment", json!({ "body": body, "user": user }))
+        let user = GITHUB.filled("simple-user", json!({ "login": self.owner }));
+        GITHUB.filled("issue-comment", json!({ "body": body, "user": user }))
     }
 }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::routes::{invalid, ok, refused, text};
-use super::{Answer, World, objects};
+use super::{Answer, World};
+use crate::git::objects;
 
 /// What GitHub says when a rule forbids a change.
 const RULE_WORDS: &str =

@@ -3,9 +3,9 @@
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::contract::filled;
-use super::objects::{self, Commit, Line, Person};
 use super::{Answer, Token, World, identity};
+use crate::contract::GITHUB;
+use crate::git::objects::{self, Commit, Line, Person};
 use crate::stub::Request;
 
 pub(super) fn ok(status: u16, body: Value) -> Answer {
@@ -158,7 +158,10 @@ impl World {
                 "payload": is_signed.then_some("tree"),
             },
         });
-        ok(if is_new { 201 } else { 200 }, filled("git-commit", known))
+        ok(
+            if is_new { 201 } else { 200 },
+            GITHUB.filled("git-commit", known),
+        )
     }
 
     fn read_commit(&self, id: &str) -> Answer {

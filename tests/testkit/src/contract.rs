@@ -1,4 +1,4 @@
-//! GitHub's published description of its API: what every request and answer of the stand-in is held against.
+//! The published descriptions of the forges' APIs: what every request and answer of the stand-ins is held against.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -6,7 +6,13 @@ use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::load);
+/// GitHub's.
+pub(crate) static GITHUB: LazyLock<Contract> =
+    LazyLock::new(|| Contract::load(include_str!("../openapi/github.json")));
+
+/// GitLab's.
+pub(crate) static GITLAB: LazyLock<Contract> =
+    LazyLock::new(|| Contract::load(include_str!("../openapi/gitlab.json")));
 
 /// Answers that any operation may give, whether its description lists them or not. Source: GitHub's documentation,
 /// "Troubleshooting the REST API" and "Rate limits for the REST API".
@@ -15,7 +21,8 @@ const ANYWHERE: [u16; 3] = [401, 403, 429];
 /// How many violations of one answer are said; the first few tell it.
 const SHOWN: usize = 3;
 
-struct Contract {
+/// What one forge describes.
+pub(crate) struct Contract {
     operations: Vec<Operation>,
     definitions: Map<String, Value>,
 }
@@ -36,8 +43,8 @@ struct Described {
     responses: Map<String, Value>,
 }
 
-/// One operation of the API.
-pub(super) struct Operation {
+/// One operation of an API.
+struct Operation {
     method: String,
     path: String,
     query: Vec<String>,
@@ -51,9 +58,9 @@ struct Schema {
 }
 
 impl Contract {
-    fn load() -> Self {
-        let trimmed: Trimmed = serde_json::from_str(include_str!("../../openapi/github.json"))
-            .expect("the trimmed description is as its script writes it");
+    fn load(text: &str) -> Self {
+        let trimmed: Trimmed =
+            serde_json::from_str(text).expect("the trimmed description is as its script writes it");
         let schema = |text: Value| {
             (!text.is_null()).then(|| Schema {
                 text,
@@ -84,6 +91,80 @@ impl Contract {
         }
     }
 
+    /// Finds the operation of a request. A name in braces stands for one part of a path; `{ref}` and `{branch}` for the
+    /// rest of it, because names of branches have slashes.
+    pub(crate) fn operation(&self, method: &str, path: &str) -> Option<Terms<'_>> {
+        let operation = self
+            .operations
+            .iter()
+            .find(|operation| operation.method == method && fits(&operation.path, path))?;
+        Some(Terms {
+            contract: self,
+            operation,
+        })
+    }
+
+    /// Returns an object of a described kind: what is known, and for every other field that must be there the plainest
+    /// value.
+    pub(crate) fn filled(&self, kind: &str, known: Value) -> Value {
+        let named = json!({ "$ref": format!("#/$defs/{kind}") });
+        merge(self.plainest(&named), known)
+    }
+
+    fn plainest(&self, schema: &Value) -> Value {
+        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+            let name = name.trim_start_matches("#/$defs/");
+            return self.plainest(&self.definitions[name]);
+        }
+        if let Some(first) = schema.get("enum").and_then(|values| values.get(0)) {
+            return first.clone();
+        }
+        if let Some(choice) = schema.get("anyOf").or_else(|| schema.get("oneOf")) {
+            let choices = choice.as_array().map_or(&[][..], Vec::as_slice);
+            let is_nullable = choices.iter().any(|choice| choice["type"] == "null");
+            return match choices.first() {
+                Some(first) if !is_nullable => self.plainest(first),
+                _ => Value::Null,
+            };
+        }
+        let kinds = schema["type"].as_array();
+        let kind = if kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "null")) {
+            "null"
+        } else {
+            schema["type"].as_str().unwrap_or("object")
+        };
+        match kind {
+            "null" => Value::Null,
+            "string" => json!(match schema["format"].as_str() {
+                Some("uri") => "https://github.invalid/",
+                Some("date-time") => "2026-01-01T00:00:00Z",
+                Some("email") => "someone@example.invalid",
+                _ => "",
+            }),
+            "integer" | "number" => json!(0),
+            "boolean" => json!(false),
+            "array" => json!([]),
+            _ => {
+                let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
+                let fields = required.iter().filter_map(Value::as_str);
+                fields
+                    .map(|name| {
+                        let value = self.plainest(&schema["properties"][name]);
+                        // Templates of URLs are not described as such.
+                        let is_url = value == "" && (name.ends_with("url") || name == "href");
+                        let value = if is_url {
+                            json!("https://github.invalid/")
+                        } else {
+                            value
+                        };
+                        (name.to_owned(), value)
+                    })
+                    .collect::<Map<_, _>>()
+                    .into()
+            }
+        }
+    }
+
     fn violations(&self, schema: &Schema, value: &Value) -> Vec<String> {
         let compiled = schema.compiled.get_or_init(|| {
             let whole = json!({ "allOf": [schema.text], "$defs": self.definitions });
@@ -98,15 +179,6 @@ impl Contract {
             .map(|error| format!("{} at {:?}", error, error.instance_path().to_string()))
             .collect()
     }
-}
-
-/// Finds the operation of a request. A name in braces stands for one part of a path; `{ref}` and `{branch}` for the
-/// rest of it, because names of branches have slashes.
-pub(super) fn operation(method: &str, path: &str) -> Option<&'static Operation> {
-    CONTRACT
-        .operations
-        .iter()
-        .find(|operation| operation.method == method && fits(&operation.path, path))
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
@@ -126,20 +198,26 @@ fn fits(pattern: &str, path: &str) -> bool {
     parts.next().is_none()
 }
 
-impl Operation {
+/// What is described for one request.
+pub(crate) struct Terms<'a> {
+    contract: &'a Contract,
+    operation: &'a Operation,
+}
+
+impl Terms<'_> {
     /// Says what is wrong with a request.
-    pub(super) fn check_request(&self, query: &str, body: &[u8]) -> Vec<String> {
+    pub(crate) fn check_request(&self, query: &str, body: &[u8]) -> Vec<String> {
         let mut wrong: Vec<String> = query
             .split('&')
             .filter_map(|pair| pair.split('=').next().filter(|name| !name.is_empty()))
-            .filter(|name| !self.query.iter().any(|known| known == name))
+            .filter(|name| !self.operation.query.iter().any(|known| known == name))
             .map(|name| format!("unknown query parameter {name:?}"))
             .collect();
-        match (&self.request, body.is_empty()) {
+        match (&self.operation.request, body.is_empty()) {
             (None, true) => {}
             (None, false) => wrong.push("a body where none belongs".to_owned()),
             (Some(schema), _) => match serde_json::from_slice(body) {
-                Ok(value) => wrong.extend(CONTRACT.violations(schema, &value)),
+                Ok(value) => wrong.extend(self.contract.violations(schema, &value)),
                 Err(error) => wrong.push(format!("a body that is no JSON: {error}")),
             },
         }
@@ -147,25 +225,20 @@ impl Operation {
     }
 
     /// Says what is wrong with an answer.
-    pub(super) fn check_answer(&self, status: u16, body: Option<&Value>) -> Vec<String> {
-        let described = self.responses.iter().find(|(known, _)| *known == status);
+    pub(crate) fn check_answer(&self, status: u16, body: Option<&Value>) -> Vec<String> {
+        let described = self
+            .operation
+            .responses
+            .iter()
+            .find(|(known, _)| *known == status);
         match (described, body) {
             (None, _) if ANYWHERE.contains(&status) => Vec::new(),
             (None, _) => vec![format!("status {status} is not described")],
-            (Some((_, Some(schema))), Some(body)) => CONTRACT.violations(schema, body),
+            (Some((_, Some(schema))), Some(body)) => self.contract.violations(schema, body),
             (Some((_, Some(_))), None) => vec!["an answer without a body".to_owned()],
             (Some((_, None)), _) => Vec::new(),
         }
     }
-}
-
-/// Returns an object of a described kind: what is known, and for every other field that must be there the plainest
-/// value.
-pub(super) fn filled(kind: &str, known: Value) -> Value {
-    merge(
-        plainest(&json!({ "$ref": format!("#/$defs/{kind}") })),
-        known,
-    )
 }
 
 fn merge(base: Value, known: Value) -> Value {
@@ -184,60 +257,6 @@ fn merge(base: Value, known: Value) -> Value {
     }
 }
 
-fn plainest(schema: &Value) -> Value {
-    if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
-        let name = name.trim_start_matches("#/$defs/");
-        return plainest(&CONTRACT.definitions[name]);
-    }
-    if let Some(first) = schema.get("enum").and_then(|values| values.get(0)) {
-        return first.clone();
-    }
-    if let Some(choice) = schema.get("anyOf").or_else(|| schema.get("oneOf")) {
-        let choices = choice.as_array().map_or(&[][..], Vec::as_slice);
-        let is_nullable = choices.iter().any(|choice| choice["type"] == "null");
-        return match choices.first() {
-            Some(first) if !is_nullable => plainest(first),
-            _ => Value::Null,
-        };
-    }
-    let kinds = schema["type"].as_array();
-    let kind = if kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "null")) {
-        "null"
-    } else {
-        schema["type"].as_str().unwrap_or("object")
-    };
-    match kind {
-        "null" => Value::Null,
-        "string" => json!(match schema["format"].as_str() {
-            Some("uri") => "https://github.invalid/",
-            Some("date-time") => "2026-01-01T00:00:00Z",
-            Some("email") => "someone@example.invalid",
-            _ => "",
-        }),
-        "integer" | "number" => json!(0),
-        "boolean" => json!(false),
-        "array" => json!([]),
-        _ => {
-            let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
-            let fields = required.iter().filter_map(Value::as_str);
-            fields
-                .map(|name| {
-                    let value = plainest(&schema["properties"][name]);
-                    // Templates of URLs are not described as such.
-                    let is_url = value == "" && (name.ends_with("url") || name == "href");
-                    let value = if is_url {
-                        json!("https://github.invalid/")
-                    } else {
-                        value
-                    };
-                    (name.to_owned(), value)
-                })
-                .collect::<Map<_, _>>()
-                .into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,14 +264,20 @@ mod tests {
     #[test]
     fn a_branch_with_slashes_is_one_parameter() {
         let path = "/repos/acme/deploy/git/refs/heads/rollback/r-1";
-        assert!(operation("PATCH", path).is_some());
-        assert!(operation("GET", path).is_none());
-        assert!(operation("GET", "/repos/acme/deploy/pulls/7/files").is_none());
+        assert!(GITHUB.operation("PATCH", path).is_some());
+        assert!(GITHUB.operation("GET", path).is_none());
+        assert!(
+            GITHUB
+                .operation("GET", "/repos/acme/deploy/pulls/7/files")
+                .is_none()
+        );
     }
 
     #[test]
     fn a_misspelt_or_missing_field_is_a_violation() {
-        let trees = operation("POST", "/repos/a/b/git/trees").expect("described");
+        let trees = GITHUB
+            .operation("POST", "/repos/a/b/git/trees")
+            .expect("described");
         let wrong = |body: &str| trees.check_request("", body.as_bytes()).len();
         let entry = r#"{"path":"a","mode":"040000","type":"tree","sha":"0"}"#;
         assert_eq!(
@@ -271,8 +296,8 @@ mod tests {
             ("POST", "/repos/a/b/git/commits", 201, "git-commit"),
             ("POST", "/repos/a/b/issues/1/comments", 201, "issue-comment"),
         ] {
-            let operation = operation(method, path).expect("described");
-            let answer = filled(kind, json!({}));
+            let operation = GITHUB.operation(method, path).expect("described");
+            let answer = GITHUB.filled(kind, json!({}));
             assert_eq!(
                 operation.check_answer(status, Some(&answer)),
                 Vec::<String>::new()

@@ -1,22 +1,22 @@
-//! What can go wrong between this program and GitHub.
+//! What can go wrong between this program and the API of a forge.
 
 use chrono::{DateTime, Utc};
 
-use crate::clients::http::{HttpError, HttpSettingsError, with_cause};
+use crate::clients::http::{Failure, HttpError, HttpSettingsError, Repeat, with_cause};
 
-/// A failure to ask GitHub for something or to have it do something.
+/// A failure to ask a forge for something or to have it do something.
 #[derive(Debug, thiserror::Error)]
 #[error("{tried} of {repo}: {fault}")]
-pub struct GithubError {
+pub struct ForgeError {
     /// What was tried, on what.
     pub tried: String,
-    /// The repository, as `owner/name`.
+    /// The repository, as `owner/name` or as its address.
     pub repo: String,
     /// What happened.
-    pub fault: GithubFault,
+    pub fault: ForgeFault,
 }
 
-impl GithubError {
+impl ForgeError {
     /// Tells whether the same may succeed if it is tried again.
     pub fn is_transient(&self) -> bool {
         self.fault.is_transient()
@@ -25,7 +25,7 @@ impl GithubError {
 
 /// What happened.
 #[derive(Debug, thiserror::Error)]
-pub enum GithubFault {
+pub enum ForgeFault {
     /// The client cannot be built from its settings.
     #[error("{0}")]
     Settings(#[from] HttpSettingsError),
@@ -40,7 +40,7 @@ pub enum GithubFault {
     /// The step took longer than it may.
     #[error("not finished within GITOPS_TIMEOUT")]
     Deadline,
-    /// GitHub wants to be asked elsewhere. The token does not follow.
+    /// The forge wants to be asked elsewhere. The token does not follow.
     #[error("the repository or the API moved ({to}); update GITOPS_REPO or GITOPS_API_URL")]
     MovedAway {
         /// Where it points, without path.
@@ -51,15 +51,15 @@ pub enum GithubFault {
         "the credentials were refused; check GITOPS_TOKEN, or the GitHub App's id and key (HTTP 401: {words})"
     )]
     Unauthorized {
-        /// What GitHub said.
+        /// What the forge said.
         words: String,
     },
     /// The credentials lack a permission.
     #[error("{}", forbidden(.needs, .words))]
     Forbidden {
-        /// The permissions that GitHub would accept, such as `contents=write`; it does not always name them.
+        /// What it would accept, such as `contents=write` or a scope of the token; GitHub does not always say.
         needs: Option<String>,
-        /// What GitHub said.
+        /// What the forge said.
         words: String,
     },
     /// It is not there, or the credentials may not see it.
@@ -67,13 +67,13 @@ pub enum GithubFault {
         "not found, or the credentials may not see it; check GITOPS_REPO and the permissions (HTTP 404: {words})"
     )]
     NotFound {
-        /// What GitHub said.
+        /// What the forge said.
         words: String,
     },
-    /// GitHub asks to slow down for longer than this step may take. Nothing was done.
+    /// The forge asks to slow down for longer than this step may take. Nothing was done.
     #[error("rate limited until {}; a later run tries again", until.format("%Y-%m-%d %H:%M:%S UTC"))]
     RateLimited {
-        /// When GitHub may be asked again.
+        /// When it may be asked again.
         until: DateTime<Utc>,
     },
     /// The request was understood and refused: a conflict, a rule, or something that is there already.
@@ -81,11 +81,11 @@ pub enum GithubFault {
     Rejected {
         /// The HTTP status.
         status: u16,
-        /// What GitHub said.
+        /// What the forge said.
         words: String,
     },
-    /// GitHub has a fault.
-    #[error("GitHub has a fault (HTTP {status}: {words}); the next run tries again")]
+    /// The forge has a fault.
+    #[error("the forge has a fault (HTTP {status}: {words}); the next run tries again")]
     Server {
         /// The HTTP status.
         status: u16,
@@ -106,7 +106,7 @@ pub enum GithubFault {
     },
 }
 
-impl GithubFault {
+impl ForgeFault {
     /// Tells whether the same may succeed if it is tried again.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -147,12 +147,52 @@ impl GithubFault {
         }
     }
 
-    pub(super) fn answer(why: impl Into<String>) -> Self {
+    /// Tells whether the forge understood the request and will not do it, now or later.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Rejected { .. } => true,
+            Self::Settings(_)
+            | Self::Key
+            | Self::Transport(_)
+            | Self::Deadline
+            | Self::MovedAway { .. }
+            | Self::Unauthorized { .. }
+            | Self::RateLimited { .. }
+            | Self::Server { .. }
+            | Self::Answer { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Tells whether and when a question may be asked again after this.
+    pub(in crate::clients) fn failure(self) -> Failure<Self> {
+        let (repeat, retry_after) = match &self {
+            Self::RateLimited { until } => (Repeat::Yes, (*until - Utc::now()).to_std().ok()),
+            Self::Transport(_) | Self::Server { .. } => (Repeat::when(self.is_transient()), None),
+            Self::Settings(_)
+            | Self::Key
+            | Self::Deadline
+            | Self::MovedAway { .. }
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Rejected { .. }
+            | Self::Answer { .. }
+            | Self::Refused { .. } => (Repeat::Never, None),
+        };
+        Failure {
+            error: self,
+            repeat,
+            retry_after,
+        }
+    }
+
+    pub(in crate::clients) fn answer(why: impl Into<String>) -> Self {
         Self::Answer { why: why.into() }
     }
 }
 
-impl From<HttpError> for GithubFault {
+impl From<HttpError> for ForgeFault {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Redirect { to, .. } => Self::MovedAway { to },

@@ -1,40 +1,93 @@
-//! Trees, commits and references by git's own plumbing, so that the stand-in and the program share no code.
+//! Trees, commits and references by git's own plumbing, so that the stand-ins and the program share no code.
 
 use std::io::Write;
 use std::process::Stdio;
+
+use chrono::{SecondsFormat, Utc};
 
 use crate::git::{GitRepo, git_command};
 
 /// One line of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) mode: String,
-    pub(super) kind: String,
-    pub(super) id: String,
-    pub(super) name: String,
+pub(crate) struct Line {
+    pub(crate) mode: String,
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// What a commit says.
-pub(super) struct Commit {
-    pub(super) tree: String,
-    pub(super) parents: Vec<String>,
-    pub(super) author: Person,
-    pub(super) committer: Person,
-    pub(super) message: String,
+pub(crate) struct Commit {
+    pub(crate) tree: String,
+    pub(crate) parents: Vec<String>,
+    pub(crate) author: Person,
+    pub(crate) committer: Person,
+    pub(crate) message: String,
 }
 
 /// Who is named in a commit, and when (RFC 3339).
 #[derive(Clone)]
-pub(super) struct Person {
-    pub(super) name: String,
-    pub(super) email: String,
-    pub(super) date: String,
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) date: String,
+}
+
+/// How a person merges a pull request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// A commit with two parents.
+    Commit,
+    /// One new commit on the base branch with the changes of all.
+    Squash,
+    /// The same commits written anew on the base branch.
+    Rebase,
+}
+
+/// Merges one branch into another as a forge does, and returns the commit that is on the base branch then. A rebase
+/// keeps the message of the commit.
+///
+/// # Panics
+/// If a branch is not there, or does not merge without a conflict.
+pub(crate) fn merge(
+    repo: &GitRepo,
+    base: &str,
+    head: &str,
+    how: Merge,
+    message: &str,
+    forge: (&str, &str),
+) -> String {
+    let tip = branch(repo, base).expect("the base is there");
+    let ours = branch(repo, head).expect("the branch is there");
+    let merged = git(repo, &["merge-tree", "--write-tree", &tip, &ours], &[], b"");
+    let tree = merged.expect("no conflict").trim().to_owned();
+    let written = read_commit(repo, &ours);
+    let commit = Commit {
+        tree,
+        parents: match how {
+            Merge::Commit => vec![tip.clone(), ours],
+            Merge::Squash | Merge::Rebase => vec![tip.clone()],
+        },
+        author: written.author.clone(),
+        committer: Person {
+            name: forge.0.to_owned(),
+            email: forge.1.to_owned(),
+            date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+        },
+        message: match how {
+            Merge::Commit | Merge::Squash => message.to_owned(),
+            Merge::Rebase => written.message,
+        },
+    };
+    let id = write_commit(repo, &commit).expect("a writable repository");
+    move_branch(repo, base, &tip, &id).expect("nobody else moves it");
+    id
 }
 
 /// The id that stands for nothing.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
-pub(super) fn git(
+pub(crate) fn git(
     repo: &GitRepo,
     arguments: &[&str],
     environment: &[(&str, &str)],
@@ -66,39 +119,39 @@ pub(super) fn git(
     }
 }
 
-pub(super) fn kind(repo: &GitRepo, id: &str) -> Option<String> {
+pub(crate) fn kind(repo: &GitRepo, id: &str) -> Option<String> {
     let is_id = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let kind = git(repo, &["cat-file", "-t", id], &[], b"").ok()?;
     is_id.then(|| kind.trim().to_owned())
 }
 
-pub(super) fn branch(repo: &GitRepo, name: &str) -> Option<String> {
+pub(crate) fn branch(repo: &GitRepo, name: &str) -> Option<String> {
     let name = format!("refs/heads/{name}");
     let found = git(repo, &["rev-parse", "--verify", "-q", &name], &[], b"").ok()?;
     Some(found.trim().to_owned())
 }
 
-pub(super) fn create_branch(repo: &GitRepo, name: &str, id: &str) -> Result<(), String> {
+pub(crate) fn create_branch(repo: &GitRepo, name: &str, id: &str) -> Result<(), String> {
     let name = format!("refs/heads/{name}");
     git(repo, &["update-ref", &name, id, NOTHING], &[], b"").map(drop)
 }
 
 /// Moves a branch if it is still where it is said to be.
-pub(super) fn move_branch(repo: &GitRepo, name: &str, old: &str, new: &str) -> Result<(), String> {
+pub(crate) fn move_branch(repo: &GitRepo, name: &str, old: &str, new: &str) -> Result<(), String> {
     let name = format!("refs/heads/{name}");
     git(repo, &["update-ref", &name, new, old], &[], b"").map(drop)
 }
 
-pub(super) fn delete_branch(repo: &GitRepo, name: &str) {
+pub(crate) fn delete_branch(repo: &GitRepo, name: &str) {
     let name = format!("refs/heads/{name}");
     git(repo, &["update-ref", "-d", &name], &[], b"").expect("the branch is there");
 }
 
-pub(super) fn is_ancestor(repo: &GitRepo, old: &str, new: &str) -> bool {
+pub(crate) fn is_ancestor(repo: &GitRepo, old: &str, new: &str) -> bool {
     git(repo, &["merge-base", "--is-ancestor", old, new], &[], b"").is_ok()
 }
 
-pub(super) fn lines(repo: &GitRepo, tree: &str) -> Vec<Line> {
+pub(crate) fn lines(repo: &GitRepo, tree: &str) -> Vec<Line> {
     let listed = git(repo, &["ls-tree", "-z", tree], &[], b"").expect("a tree");
     listed
         .split_terminator('\0')
@@ -117,7 +170,7 @@ pub(super) fn lines(repo: &GitRepo, tree: &str) -> Vec<Line> {
 }
 
 /// Puts an entry at a path of a tree and returns the new tree; folders on the way are made.
-pub(super) fn put(
+pub(crate) fn put(
     repo: &GitRepo,
     tree: Option<&str>,
     path: &str,
@@ -161,7 +214,7 @@ pub(super) fn put(
 }
 
 /// Removes what lies at a path of a tree and returns the new tree; folders that become empty go too.
-pub(super) fn remove(repo: &GitRepo, tree: &str, path: &str) -> Result<String, String> {
+pub(crate) fn remove(repo: &GitRepo, tree: &str, path: &str) -> Result<String, String> {
     without(repo, tree, path)?.ok_or_else(|| "the tree would be empty".to_owned())
 }
 
@@ -190,7 +243,7 @@ fn without(repo: &GitRepo, tree: &str, path: &str) -> Result<Option<String>, Str
     Ok(Some(made.trim().to_owned()))
 }
 
-pub(super) fn write_commit(repo: &GitRepo, commit: &Commit) -> Result<String, String> {
+pub(crate) fn write_commit(repo: &GitRepo, commit: &Commit) -> Result<String, String> {
     let mut arguments = vec!["commit-tree", &commit.tree];
     for parent in &commit.parents {
         arguments.extend(["-p", parent]);
@@ -208,7 +261,7 @@ pub(super) fn write_commit(repo: &GitRepo, commit: &Commit) -> Result<String, St
     Ok(made.trim().to_owned())
 }
 
-pub(super) fn read_commit(repo: &GitRepo, id: &str) -> Commit {
+pub(crate) fn read_commit(repo: &GitRepo, id: &str) -> Commit {
     let format = "--format=%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B";
     let shown = git(
         repo,
