@@ -1,7 +1,6 @@
 //! What was done to the outside world, by the servers' own records.
 
 use testkit::argocd::OperationKind;
-use testkit::github::GithubServer;
 
 use crate::scenarios::argocd::scene::{ACCOUNT, APP};
 use crate::stage::Stage;
@@ -116,7 +115,7 @@ impl Allowed {
         let deeds = Deeds::of(stage);
         let (least, _) = self.operations;
         assert!(deeds.own_operations() >= least, "operations: {deeds:#?}");
-        let pulls = stage.github.as_ref().map_or(0, GithubServer::pull_count);
+        let pulls = stage.pulls();
         assert_eq!(pulls, self.pulls, "pull requests: {deeds:#?}");
         self.is_not_exceeded(stage);
     }
@@ -139,7 +138,7 @@ impl Allowed {
         for commit in ours {
             stage.restores_only_its_paths(commit);
         }
-        let pulls = stage.github.as_ref().map_or(0, GithubServer::pull_count);
+        let pulls = stage.pulls();
         assert!(pulls <= self.pulls, "pull requests: {deeds:#?}");
         let operations = deeds.own_operations();
         let (_, most) = self.operations;

@@ -11,11 +11,14 @@ use crate::scenarios::argocd::scene::{ACCOUNT, Scene};
 use crate::scenarios::program::Program;
 use crate::scenarios::world::REPOSITORY;
 use crate::stage::Stage;
-use crate::stories::{by_app, by_pull_request, pushing, with_argocd};
+use crate::stories::{by_app, by_merge_request, by_pull_request, pushing, with_argocd};
 use crate::table;
 
 /// How many cases there have to be.
 const CASES: usize = 90;
+
+/// Stands for both variables with the address of a GitLab, which serves its API and git.
+const GITLAB: &str = "GITLAB";
 
 /// The password of the account, where one is used.
 const PASSWORD: &str = "a password of the tests";
@@ -44,6 +47,10 @@ const CALLS: &[Sent] = &[
     pull("GET", "/pulls"),
     pull("POST", "/pulls"),
     pull("POST", "/labels"),
+    merge("GET", "/merge_requests"),
+    merge("POST", "/merge_requests"),
+    merge("PUT", "/merge_requests/"),
+    merge("POST", "/git-receive-pack"),
     argocd("POST", "/api/v1/session", signed_in_by_password),
     argocd("GET", "/api/v1/session/userinfo", rolled_back),
     argocd("GET", "/api/v1/applications/", rolled_back),
@@ -84,6 +91,15 @@ const fn pull(method: &'static str, fragment: &'static str) -> Sent {
         call: Call { method, fragment },
         stage: by_pull_request,
         address: "GITOPS_API_URL",
+        allowed: Allowed::ONE_PULL,
+    }
+}
+
+const fn merge(method: &'static str, fragment: &'static str) -> Sent {
+    Sent {
+        call: Call { method, fragment },
+        stage: by_merge_request,
+        address: GITLAB,
         allowed: Allowed::ONE_PULL,
     }
 }
@@ -153,10 +169,14 @@ fn lied_to(sent: &Sent, fault: Fault) -> usize {
     let server = address(&stage, sent.address);
     let (base, path) = split(&server);
     let relay = Relay::lying_about(base, sent.call, fault);
-    let program = stage
-        .program
-        .clone()
-        .env(sent.address, &format!("{}{path}", relay.url()));
+    let url = relay.url();
+    let program = stage.program.clone();
+    let program = match sent.address {
+        GITLAB => program
+            .env("GITOPS_API_URL", &format!("{url}/api/v4"))
+            .env("GITOPS_REPO", &format!("{url}/{REPOSITORY}.git")),
+        variable => program.env(variable, &format!("{url}{path}")),
+    };
     let stage = Stage {
         first: Some(impatient(&program, sent.address)),
         program,
@@ -165,7 +185,7 @@ fn lied_to(sent: &Sent, fault: Fault) -> usize {
     };
     let played = stage.play(&[]);
     // What a server refuses for good is handed to a person, or becomes a pull request.
-    let is_proposed = stage.github.as_ref().is_some_and(|it| it.pull_count() > 0);
+    let is_proposed = stage.pulls() > 0;
     let allowed = match is_proposed {
         true => Allowed::ONE_PULL,
         false => sent.allowed,
@@ -187,6 +207,7 @@ fn address(stage: &Stage, variable: &str) -> String {
         "PROMETHEUS_URL" => shared_month().prometheus.url(),
         "GITOPS_REPO" => stage.world.server.url(REPOSITORY),
         "GITOPS_API_URL" => github.expect("a GitHub"),
+        GITLAB => stage.gitlab.as_ref().expect("a GitLab").url(),
         _ => argo.expect("an Argo CD"),
     }
 }
@@ -202,7 +223,7 @@ fn split(url: &str) -> (&str, &str) {
 fn impatient(program: &Program, address: &str) -> Program {
     let timeout = match address {
         "PROMETHEUS_URL" => "PROMETHEUS_TIMEOUT",
-        "GITOPS_REPO" | "GITOPS_API_URL" => "GITOPS_TIMEOUT",
+        "GITOPS_REPO" | "GITOPS_API_URL" | GITLAB => "GITOPS_TIMEOUT",
         // Its time-outs are constants of the program.
         _ => return program.clone(),
     };

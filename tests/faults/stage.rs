@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use testkit::argocd::ArgoServer;
 use testkit::git::{LogEntry, MonoRepo, Release};
 use testkit::github::GithubServer;
+use testkit::gitlab::GitlabServer;
 
 use crate::deeds::Deeds;
 use crate::relay::Relay;
@@ -29,6 +30,7 @@ const SIGKILL: i32 = 9;
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) github: Option<GithubServer>,
+    pub(crate) gitlab: Option<GitlabServer>,
     pub(crate) argo: Option<ArgoServer>,
     /// The program as a person starts it, where a person begins.
     pub(crate) first: Option<Program>,
@@ -67,6 +69,7 @@ impl Stage {
             paths: vec![world.path()],
             world,
             github: None,
+            gitlab: None,
             argo: None,
             first: None,
             relay: None,
@@ -169,6 +172,12 @@ impl Stage {
             next = log.iter().find(|other| other.id == *parent);
         }
         count
+    }
+
+    /// Counts the pull requests, in whatever state.
+    pub(crate) fn pulls(&self) -> usize {
+        let github = self.github.as_ref().map_or(0, GithubServer::pull_count);
+        github + self.gitlab.as_ref().map_or(0, GitlabServer::count)
     }
 
     /// Does what others do, up to so many times.

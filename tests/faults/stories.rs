@@ -6,6 +6,7 @@ use chrono::Utc;
 use error_budget_monitor::journal::Phase;
 use testkit::git::MonoRepo;
 use testkit::github::{APP_ID, APP_KEY, GithubServer, INSTALLATION_ID, Merge};
+use testkit::gitlab::GitlabServer;
 use testkit::prometheus::{Month, shared_month};
 
 use crate::deeds::Allowed;
@@ -208,6 +209,37 @@ pub(crate) const STORIES: &[Story] = &[
         allowed: Allowed::ONE_MERGED,
     },
     Story {
+        name: "a merge request on GitLab that nobody answers",
+        stage: by_merge_request,
+        allowed: Allowed::ONE_PULL,
+    },
+    Story {
+        name: "a merge request on GitLab that is squashed",
+        stage: || Stage {
+            meanwhile: |stage| {
+                let gitlab = stage.gitlab.as_ref().expect("a GitLab");
+                if gitlab.count() > 0 {
+                    stage.at_most(1, || {
+                        gitlab.merge(1, Merge::Squash);
+                    });
+                }
+            },
+            ..by_merge_request()
+        },
+        allowed: Allowed::ONE_MERGED,
+    },
+    Story {
+        name: "a merge request on GitLab that expires",
+        stage: || {
+            let stage = by_merge_request();
+            Stage {
+                program: stage.program.env("APPROVAL_TIMEOUT", "0s"),
+                ..stage
+            }
+        },
+        allowed: Allowed::ONE_PULL,
+    },
+    Story {
         name: "Argo CD follows the branch",
         stage: || with_argocd(Scene::auto()),
         allowed: Allowed::ONE_COMMIT.with_operations(0, 1),
@@ -392,6 +424,23 @@ pub(crate) fn by_pull_request() -> Stage {
             .program
             .env("GITOPS_TOKEN", GithubServer::TOKEN)
             .env("GITOPS_MODE", "pull-request"),
+        ..stage
+    }
+}
+
+/// The same on a GitLab, where the commit is pushed to a branch of our own.
+pub(crate) fn by_merge_request() -> Stage {
+    let (world, _) = World::with_a_bad_release();
+    let gitlab = GitlabServer::in_front_of(&world.server, REPOSITORY, TOKEN);
+    let stage = Stage::of(world);
+    Stage {
+        program: stage
+            .program
+            .env("GITOPS_REPO", &format!("{}/{REPOSITORY}.git", gitlab.url()))
+            .env("GITOPS_API_URL", &gitlab.api_url())
+            .env("GITOPS_TOKEN", GitlabServer::TOKEN)
+            .env("GITOPS_MODE", "pull-request"),
+        gitlab: Some(gitlab),
         ..stage
     }
 }
