@@ -123,7 +123,7 @@ pub struct ServiceStanding {
     pub total_events: Option<f64>,
     /// Share of the budget that is consumed (0.., may exceed 1).
     pub consumed: Option<f64>,
-    /// Time until the budget is gone at the pace of the last hour (seconds).
+    /// Time until the budget is gone at the present pace (seconds).
     pub seconds_to_exhaustion: Option<f64>,
     /// Burn rates by window, shortest first (unitless).
     pub burn_rates: Vec<(String, Option<f64>)>,

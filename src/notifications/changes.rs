@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{LastTold, NewsKind, Phase, Rollback, ServiceState};
 use crate::outcome::Holds;
-use crate::policy::{HoldKind, Suspicious};
+use crate::policy::{HoldKind, Reason, Suspicious};
 use crate::record::{ActionKind, Record};
 use crate::slo::{Level, LevelThresholds, Verdict};
 
@@ -20,6 +20,9 @@ const BELOW: f64 = 0.95;
 
 /// The mark of a memory that is not known, among the reasons people were told of.
 const MEMORY: &str = "memory";
+
+/// For what is held back after a rollback recovered while the windows still hold the burn: people know that it is over.
+const LOOKING_BACK: [Reason; 2] = [Reason::WarningLevel, Reason::NotSustained];
 
 /// What a run saw.
 pub(super) struct RunView<'a> {
@@ -74,6 +77,11 @@ pub(super) fn changes(state: &mut ServiceState, seen: &RunView<'_>) -> Vec<Notic
     for rollback in &mut state.rollbacks {
         changes.extend(life(rollback, seen.at));
     }
+    let told = &mut state.notifications.last_told;
+    if changes.iter().any(|it| it.kind == NewsKind::Recovered) {
+        told.held
+            .extend(LOOKING_BACK.map(|reason| reason.to_string()));
+    }
     changes
 }
 
@@ -120,13 +128,7 @@ fn level(told: &mut LastTold, seen: &RunView<'_>) -> Option<Notice> {
     let before = told.level.unwrap_or(Level::Ok);
     if now < before {
         let levels = &seen.levels;
-        let begins = match before {
-            Level::Ok => 0.0,
-            Level::Warning => levels.warning(),
-            Level::Critical => levels.critical(),
-            Level::Emergency => levels.emergency(),
-        };
-        if seen.record.budget.consumed? < begins * BELOW {
+        if seen.record.budget.consumed? < levels.from(before) * BELOW {
             told.level = Some(now);
         }
         return None;

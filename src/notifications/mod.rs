@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinHandle};
 use self::changes::{RunView, changes};
 use self::post::{Batch, Delivery, note};
 use crate::exit::Exit;
-use crate::journal::Journal;
+use crate::journal::{Journal, NewsKind};
 use crate::log_file::AUDIT;
 use crate::metrics::Numbers;
 use crate::notify::{Channel, channels};
@@ -131,8 +131,23 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
         true => news::course(service).await,
         false => Vec::new(),
     };
+    let proven = new.iter().any(|change| change.kind == NewsKind::Recovered);
+    let after = match proven {
+        true => Some(news::measured_after(service, seen.record).await),
+        false => None,
+    };
     for change in &new {
-        let news = news::news(service, &state, seen.record, change, &course);
+        let stands = after
+            .as_ref()
+            .filter(|_| change.kind == NewsKind::Recovered);
+        let news = news::news(
+            service,
+            &state,
+            seen.record,
+            stands.unwrap_or(seen.record),
+            change,
+            &course,
+        );
         tracing::info!(
             target: AUDIT,
             kind = change.kind.as_str(),

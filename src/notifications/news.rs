@@ -8,9 +8,9 @@ use crate::journal::{
     ServiceState,
 };
 use crate::policy::short;
-use crate::record::Record;
+use crate::record::{Heading, Record};
 use crate::service::{Service, history};
-use crate::slo::ViolationState;
+use crate::slo::{ViolationState, assess_slices};
 
 /// How far back the course of the error ratio goes that messages show.
 const COURSE: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -23,6 +23,9 @@ const POINTS: usize = 60;
 
 /// How long that may take. A message without it is better than a late one.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long the numbers after a recovery may take: a pass asks for a whole SLO window.
+const PATIENCE_FOR_NUMBERS: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Asks how the error ratio went in the last hour (0..1), oldest first; empty where that is not known in time.
 pub(super) async fn course(service: &Service<'_>) -> Vec<Option<f64>> {
@@ -51,11 +54,35 @@ fn narrowed(course: &[Option<f64>], most: usize) -> Vec<Option<f64>> {
     points
 }
 
-/// Writes the news of a change.
+/// Measures the service once more where a rollback has just recovered: the run's own numbers are those of the burn.
+/// Without an answer in time nothing is known of it but the proof.
+pub(super) async fn measured_after(service: &Service<'_>, record: &Record) -> Record {
+    let heading = Heading {
+        run_id: record.run_id.clone(),
+        command: record.command,
+        service: record.service.clone(),
+        namespace: record.namespace.clone(),
+        dry_run: record.dry_run,
+    };
+    let objective = &service.config.objective;
+    let unknown = Record::unknown(&heading, objective, Utc::now());
+    let metrics = service.metrics();
+    let asked = metrics.observe_since(objective, None);
+    match tokio::time::timeout(PATIENCE_FOR_NUMBERS, asked).await {
+        Ok(Ok(seen)) => {
+            let assessment = assess_slices(&seen.measurement, objective, seen.slice_window);
+            unknown.with_assessment(&assessment)
+        }
+        Ok(Err(_)) | Err(_) => unknown,
+    }
+}
+
+/// Writes the news of a change. `stands` says how the service stands, where that is another record than the run's.
 pub(super) fn news(
     service: &Service<'_>,
     state: &ServiceState,
     record: &Record,
+    stands: &Record,
     change: &Notice,
     course: &[Option<f64>],
 ) -> News {
@@ -78,7 +105,7 @@ pub(super) fn news(
         run_id: record.run_id.clone(),
         service: record.service.clone(),
         namespace: record.namespace.clone(),
-        standing: standing(record, course),
+        standing: standing(stands, course),
         reason: record.decision.reason,
         detail: detail.unwrap_or_else(|| record.decision.detail.clone()),
         needs_a_person: change.needs_a_person,

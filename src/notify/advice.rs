@@ -9,6 +9,9 @@ pub(super) fn next_step(reason: Reason) -> Option<&'static str> {
         Reason::InsufficientTraffic => {
             "too little to be sure: look at the service; `rollback gitops` goes by your word"
         }
+        Reason::NotSustained => {
+            "it just began, is over, or comes and goes: the next runs tell; all numbers are in `status`"
+        }
         Reason::NotAttributable => {
             "look at dependencies and the platform, and freeze deployments until it is over"
         }

@@ -45,7 +45,7 @@ pub(super) fn message(news: &News, length: Length) -> SlackMessage {
     if let Some(rollback) = &news.rollback {
         what.extend(revisions(rollback));
     }
-    let mut groups = vec![what, numbers(&news.standing)];
+    let mut groups = vec![what, numbers(news)];
     if length == Length::Whole {
         groups.push(evidence(news));
     }

@@ -5,7 +5,7 @@ use super::advice::next_step;
 use super::numbers::{percent, rate, span};
 use super::piece::{Line, TextPiece, clean, clipped, highest, moment, sparkline};
 use crate::journal::{News, NewsGate, NewsKind, NewsRollback, ServiceStanding};
-use crate::policy::{GateState, short};
+use crate::policy::{GateState, Reason, short};
 use crate::record::level_word;
 
 /// Longest detail of a step (characters).
@@ -60,7 +60,12 @@ fn made_it_worse(news: &News) -> bool {
 pub(super) fn why(news: &News) -> Vec<Line> {
     let mut lines = Vec::new();
     if !news.detail.is_empty() {
-        lines.push(Line::new("Why", [TextPiece::Said(news.detail.clone())]));
+        let label = if news.kind == NewsKind::Recovered {
+            "Proof"
+        } else {
+            "Why"
+        };
+        lines.push(Line::new(label, [TextPiece::Said(news.detail.clone())]));
     }
     if let Some(rollback) = &news.rollback
         && rollback.why != news.detail
@@ -114,8 +119,11 @@ pub(super) fn revisions(rollback: &NewsRollback) -> Vec<Line> {
     lines
 }
 
-/// Says how the service stood.
-pub(super) fn numbers(standing: &ServiceStanding) -> Vec<Line> {
+/// Says how the service stood. Once the burn stopped, the burn rates and the SLOs still look back at it, and the proof
+/// says how it stands.
+pub(super) fn numbers(news: &News) -> Vec<Line> {
+    let standing = &news.standing;
+    let is_over = news.kind == NewsKind::Recovered;
     let mut budget = format!(
         "{} consumed of {} over {} ({})",
         percent(standing.consumed),
@@ -125,12 +133,15 @@ pub(super) fn numbers(standing: &ServiceStanding) -> Vec<Line> {
     );
     if let Some(seconds) = standing
         .seconds_to_exhaustion
-        .filter(|seconds| *seconds > 0.0)
+        .filter(|seconds| *seconds > 0.0 && !is_over)
     {
         budget.push_str(&format!(", gone in {}", span(seconds)));
     }
-    let mut lines = vec![Line::words("Budget", budget)];
-    if !standing.burn_rates.is_empty() {
+    let mut lines = Vec::new();
+    if standing.consumed.is_some() || !is_over {
+        lines.push(Line::words("Budget", budget));
+    }
+    if !standing.burn_rates.is_empty() && !is_over {
         let rates = standing.burn_rates.iter();
         let rates: Vec<String> = rates
             .map(|(window, value)| format!("{} {}", clean(window), rate(*value)))
@@ -144,10 +155,10 @@ pub(super) fn numbers(standing: &ServiceStanding) -> Vec<Line> {
             format!("{drawn} errors up to {most}"),
         ));
     }
-    if let Some(worst) = worst(&standing.offenders) {
+    if let Some(worst) = worst(&standing.offenders).filter(|_| !is_over) {
         lines.push(Line::new("Fails most", [TextPiece::Said(worst)]));
     }
-    if !standing.violated.is_empty() {
+    if !standing.violated.is_empty() && !is_over {
         let violated = standing.violated.join(", ");
         lines.push(Line::new("Violated", [TextPiece::Said(violated)]));
     }
@@ -222,7 +233,9 @@ pub(super) fn gates(news: &News) -> Vec<Line> {
     if !passed.is_empty() {
         lines.push(Line::new("Gates passed", [TextPiece::Said(names(&passed))]));
     }
-    for gate in &failed {
+    // Where nothing burns nothing is held back.
+    let is_calm = matches!(news.reason, Reason::Healthy | Reason::NotBurning);
+    for gate in failed.iter().filter(|_| !is_calm) {
         let label = if lines.iter().any(|line| line.label == "Holds") {
             "Holds too"
         } else {
@@ -231,7 +244,7 @@ pub(super) fn gates(news: &News) -> Vec<Line> {
         let detail = format!("{}: {}", gate.gate, gate.detail);
         lines.push(Line::new(label, [TextPiece::Said(detail)]));
     }
-    if !unchecked.is_empty() {
+    if !unchecked.is_empty() && !is_calm {
         lines.push(Line::new(
             "Not checked",
             [TextPiece::Said(names(&unchecked))],

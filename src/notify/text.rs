@@ -6,13 +6,13 @@ use super::advice::next_step;
 use super::commit::one_line;
 use super::numbers::{count, percent, rate, seconds, span};
 use super::story::offence;
-use crate::policy::{Blame, GateState, Undone, short};
+use crate::policy::{Blame, GateState, Reason, Undone, short};
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, GateAnswer, GateAnswerPart, Record,
     RollbackPart, SignalPart, ViolationPart, level_word,
 };
 use crate::report::{ApprovalReport, Pending, StatusReport};
-use crate::slo::{SignalName, SignalState, Slo};
+use crate::slo::{SignalName, SignalState, Slo, ViolationState};
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
 pub fn record(record: &Record) -> String {
@@ -175,7 +175,8 @@ fn raised(signal: &SignalPart) -> String {
     }
 }
 
-/// Writes the gates, with a mark at the one that decided.
+/// Writes the gates, with a mark at the one that decided. Where nothing burns nothing is held back: the gates that ask
+/// about a burn are not reached.
 fn write_gates(text: &mut String, decision: &DecisionPart) {
     if decision.gates.is_empty() {
         return;
@@ -183,18 +184,27 @@ fn write_gates(text: &mut String, decision: &DecisionPart) {
     text.push('\n');
     let stops = |state: GateState| decision.gates.iter().position(|gate| gate.state == state);
     let first = stops(GateState::Fail).or_else(|| stops(GateState::NotChecked));
+    let calm_at = first.filter(|_| is_calm(decision));
     for (index, gate) in decision.gates.iter().enumerate() {
         let state = match gate.state {
+            GateState::Fail | GateState::NotChecked if calm_at == Some(index) => "no",
+            GateState::Fail | GateState::NotChecked if calm_at.is_some() => "not reached",
             GateState::NotChecked => "not checked",
             GateState::Pass | GateState::Fail => gate.state.as_str(),
         };
-        let mark = if first == Some(index) { '>' } else { ' ' };
+        let is_marked = first == Some(index) && calm_at.is_none();
+        let mark = if is_marked { '>' } else { ' ' };
         let _ = writeln!(
             text,
             "{mark} {state:<11}  {:<12}  {}",
             gate.gate, gate.detail
         );
     }
+}
+
+/// Tells whether nothing is done because nothing burns.
+fn is_calm(decision: &DecisionPart) -> bool {
+    matches!(decision.reason, Reason::Healthy | Reason::NotBurning)
 }
 
 /// Writes the status of a service.
@@ -366,7 +376,7 @@ fn numbers(
             violation.name.as_str(),
             &format!(
                 "{} ({value}, threshold {threshold}, {} of {} slices{})",
-                violation.state,
+                standing(violation),
                 violation.points,
                 violation.points_expected,
                 if violation.for_seconds > 0 {
@@ -376,6 +386,25 @@ fn numbers(
                 }
             ),
         );
+    }
+}
+
+/// Says how an SLO stands. It is broken only where every slice of the violation window is over the threshold, so that
+/// the window as a whole may be beyond it while the SLO is kept.
+fn standing(violation: &ViolationPart) -> &'static str {
+    let is_beyond = violation.value.is_some_and(|value| match violation.name {
+        Slo::Availability => value < violation.threshold,
+        Slo::ErrorRate | Slo::LatencyP95 | Slo::LatencyP99 => value > violation.threshold,
+    });
+    match violation.state {
+        ViolationState::Ok if is_beyond && violation.for_seconds > 0 => {
+            "not violated for long enough"
+        }
+        ViolationState::Ok if is_beyond => "kept in the newest slice, not in the whole window",
+        ViolationState::Ok
+        | ViolationState::Violated
+        | ViolationState::Uncertain
+        | ViolationState::Unknown => violation.state.as_str(),
     }
 }
 

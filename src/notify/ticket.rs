@@ -76,7 +76,7 @@ pub(super) fn is_untouched(body: &str, rollback: &NewsRollback) -> bool {
 pub(super) fn comment(news: &News) -> String {
     let mut text = format!("**{}**\n\n", words(&headline(news)));
     let mut lines = why(news);
-    lines.extend(numbers(&news.standing));
+    lines.extend(numbers(news));
     lines.extend(next(news));
     list(&mut text, &lines);
     if let Some(rollback) = &news.rollback
@@ -110,7 +110,7 @@ fn draft(news: &News, rollback: &NewsRollback) -> String {
     let _ = writeln!(text, "- {} {}", moment(news.at), words(&headline(news)));
     heading(&mut text, "Trigger and evidence");
     let mut evidence = why(news);
-    evidence.extend(numbers(&news.standing));
+    evidence.extend(numbers(news));
     evidence.extend(gates(news));
     evidence.extend(limits(news));
     list(&mut text, &evidence);

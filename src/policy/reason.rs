@@ -22,6 +22,8 @@ pub enum Reason {
     NotBurning,
     /// Too few events to tell a bad release from chance.
     InsufficientTraffic,
+    /// It burns over the windows, and not steadily in the newest minutes: it just began, is over, or comes and goes.
+    NotSustained,
     /// No deployment can be blamed.
     NotAttributable,
     /// No good revision to go back to is known.
@@ -105,6 +107,7 @@ impl Reason {
             | Self::Disabled
             | Self::UnknownData
             | Self::InsufficientTraffic
+            | Self::NotSustained
             | Self::DeploymentInProgress
             | Self::Cooldown
             | Self::HourlyLimit

@@ -139,7 +139,7 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
     });
     let to_exhaustion = consumed.and_then(|consumed| {
         // A spent budget is spent at any burn rate, also at one that is not known.
-        let rate = burn_rate(measurement, objective, &measurement.h1).unwrap_or(f64::NAN);
+        let rate = pace(measurement, objective).unwrap_or(f64::NAN);
         budget::time_to_exhaustion(consumed, rate, objective.window)
     });
     BudgetReport {
@@ -151,6 +151,33 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
         level,
         acting_level,
     }
+}
+
+/// Bad events that tell a burn rate: the default of `MIN_BAD_EVENTS`.
+const TELLING_BAD_EVENTS: f64 = 5.0;
+
+/// Bad events that the budget allows in a window which tells a burn rate even where hardly any is seen: where none is, a
+/// burn rate of 1 is ruled out with 95 % certainty. Source: the rule of three.
+const TELLING_ALLOWANCE: f64 = 3.0;
+
+/// Returns the burn rate of the shortest window whose events are enough to tell it, else of the longest that is known;
+/// nothing where none is.
+fn pace(measurement: &Measurement, objective: &Objective) -> Option<f64> {
+    let windows = [
+        &measurement.m5,
+        &measurement.m30,
+        &measurement.h1,
+        &measurement.h6,
+    ];
+    let tells = |window: &&&Reading<Events>| {
+        window.value().is_some_and(|events| {
+            events.bad() >= TELLING_BAD_EVENTS
+                || events.total() * objective.budget.ratio() >= TELLING_ALLOWANCE
+        })
+    };
+    let rate = |window: &&Reading<Events>| burn_rate(measurement, objective, window);
+    let shortest = windows.iter().find(tells).and_then(rate);
+    shortest.or_else(|| windows.iter().rev().find_map(rate))
 }
 
 /// Returns the burn rate of a window, or nothing when it is not known or the newest sample is too old: it would speak

@@ -153,22 +153,20 @@ fn the_thread_holds_gates_and_steps_and_the_message_above_it_does_not() {
     insta::assert_snapshot!(shown(&message(&news, Length::Glance)), @r"
     [text] Rollback recovered: shop/checkout, the burn stopped: burn rate 1h 120.0, 5m 200.0
     [header] Rollback recovered: shop/checkout, the burn stopped
-    [section] *Why* burn rate 1h 120.0, 5m 200.0
+    [section] *Proof* burn rate 1h 120.0, 5m 200.0
     *Revision* <https://github.com/acme/deploy/commit/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb|bbbbbbbbbb> checkout: v2 → <https://github.com/acme/deploy/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa|aaaaaaaaaa>
     *Where* main of acme/deploy, apps/checkout
     *Commit* <https://github.com/acme/deploy/commit/cccccccccccccccccccccccccccccccccccccccc|cccccccccc>
     *Application* <https://argocd.example.com/applications/checkout|checkout>
-    [section] *Budget* 83.10 % consumed of 0.10 % over 30.0 d (critical), gone in 18 min
-    *Burn rate* 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00
+    [section] *Budget* 83.10 % consumed of 0.10 % over 30.0 d (critical)
     *Last hour* ▁▁▁▁▃▆█· errors up to 20.00 %
-    *Violated* error_rate
     [section] *Next* mend what was bad, then let it through: `error-budget-monitor release checkout-20261121t014503z-bbbbbbbb`
     [context] rollback checkout-20261121t014503z-bbbbbbbb · 2026-11-21 01:49:03 UTC · run error-budget-monitor-29389425
     ");
     insta::assert_snapshot!(shown(&details(&news)), @r"
     [text] Rollback recovered: shop/checkout, the burn stopped: burn rate 1h 120.0, 5m 200.0
     [section] *Now* Rollback recovered: shop/checkout, the burn stopped
-    *Why* burn rate 1h 120.0, 5m 200.0
+    *Proof* burn rate 1h 120.0, 5m 200.0
     [section] *Gates passed* data, burning, attribution
     *Not checked* approval
     *Limits left* 0 within the hour, 2 within the day

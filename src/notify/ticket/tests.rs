@@ -77,11 +77,9 @@ fn a_comment_says_what_changed() {
     insta::assert_snapshot!(comment(&news(NewsKind::Recovered)), @r"
     **Rollback recovered: shop/checkout, the burn stopped**
 
-    - **Why**: `burn rate 1h 120.0, 5m 200.0`
-    - **Budget**: 83.10 % consumed of 0.10 % over 30.0 d (critical), gone in 18 min
-    - **Burn rate**: 5m 200.00, 30m unknown, 1h 120.04, 6h 40.00
+    - **Proof**: `burn rate 1h 120.0, 5m 200.0`
+    - **Budget**: 83.10 % consumed of 0.10 % over 30.0 d (critical)
     - **Last hour**: ▁▁▁▁▃▆█· errors up to 20.00 %
-    - **Violated**: `error_rate`
     - **Next**: mend what was bad, then let it through: `error-budget-monitor release checkout-20261121t014503z-bbbbbbbb`
 
     - `2026-11-21 01:46:03 UTC gitops_revert done: pushed cccccccccc`

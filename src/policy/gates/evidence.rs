@@ -155,17 +155,24 @@ pub(in crate::policy) fn significance(assessment: &Assessment, settings: &Settin
     // Below the critical level only a violation is severe enough, so only a violation may be the proof.
     let by_violation = !level_triggers(assessment) && assessment.is_violated();
     let mut why_not = Vec::new();
+    let mut reason = Reason::InsufficientTraffic;
     for burn in &assessment.burns {
         if by_violation && !is_violation(burn.cause) {
             continue;
         }
         match proof(burn, settings) {
             Ok(proof) => return Gate::pass(name, proof),
-            Err(why) => why_not.push(why),
+            Err((why, what)) => {
+                // Where events prove a burn there is traffic enough.
+                if what == Reason::NotSustained {
+                    reason = what;
+                }
+                why_not.push(why);
+            }
         }
     }
     why_not.dedup();
-    Gate::fail(name, Reason::InsufficientTraffic, why_not.join("; "))
+    Gate::fail(name, reason, why_not.join("; "))
 }
 
 /// Tells whether something is a violation of an SLO, rather than of its budget.
@@ -177,9 +184,10 @@ fn is_violation(cause: Cause) -> bool {
 }
 
 /// Says how sure it is that the events exceed the ratio, or why they do not prove it.
-fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
+fn proof(burn: &Burn, settings: &Settings) -> Result<String, (String, Reason)> {
+    let few = |why: String| Err((why, Reason::InsufficientTraffic));
     let Some(events) = burn.events else {
-        return Err(format!("{}: no events to test", cause(burn.cause)));
+        return few(format!("{}: no events to test", cause(burn.cause)));
     };
     let what = match burn.sli {
         Sli::Errors | Sli::SlowerThan { .. } => "bad of",
@@ -188,20 +196,23 @@ fn proof(burn: &Burn, settings: &Settings) -> Result<String, String> {
     let counted = format!("{} {what} {} events", events.bad(), events.total());
     match significant(events, burn.ratio, &rule(settings)) {
         Significance::InsufficientTraffic => {
-            Err(format!("{counted} (MIN_EVENTS is {})", settings.min_events))
+            few(format!("{counted} (MIN_EVENTS is {})", settings.min_events))
         }
-        Significance::NotSignificant => Err(format!(
+        Significance::NotSignificant => few(format!(
             "{counted} do not prove more than {} (MIN_BAD_EVENTS is {})",
             percent(Some(burn.ratio)),
             settings.min_bad_events
         )),
-        Significance::Significant if !is_spread(burn) => Err(format!(
-            "{}: only {} of the last {} slices are over {} (at least {})",
-            cause(burn.cause),
-            burn.spread.over,
-            burn.spread.of,
-            percent(Some(burn.ratio)),
-            spread_needed(burn.spread.of)
+        Significance::Significant if !is_spread(burn) => Err((
+            format!(
+                "{}: only {} of the last {} slices are over {} (at least {})",
+                cause(burn.cause),
+                burn.spread.over,
+                burn.spread.of,
+                percent(Some(burn.ratio)),
+                spread_needed(burn.spread.of)
+            ),
+            Reason::NotSustained,
         )),
         Significance::Significant => {
             // Counts are whole and far below 2^53, so the conversion is exact.

@@ -51,10 +51,38 @@ fn a_healthy_service_is_healthy_and_everything_is_known() {
     assert_eq!(healthy.budget.level, Some(Level::Ok));
     assert_eq!(healthy.budget.consumed, Some(0.2));
     assert_eq!(healthy.budget.remaining, Some(0.8));
-    // 80 % of 30 days at a fifth of the speed that spends them.
-    let rate = 14.0 / 72_000.0 / 0.001;
-    let left = healthy.budget.to_exhaustion.expect("it burns a little");
-    assert!((left.as_secs_f64() - 0.8 * 2_592_000.0 / rate).abs() < 1.0);
+    // 80 % of 30 days at a fifth of the speed that spends them, as the last five minutes tell.
+    assert_eq!(days_left(&healthy), Some(144));
+}
+
+/// Returns how many days the budget lasts, where it ends.
+fn days_left(assessment: &Assessment) -> Option<i64> {
+    let left = assessment.budget.to_exhaustion?;
+    Some((left.as_secs_f64() / 86_400.0).round() as i64)
+}
+
+#[test]
+fn the_time_left_goes_by_the_shortest_window_that_tells_the_pace() {
+    // The burn is over: the hour still looks back at it, the last five minutes do not.
+    let over = world().windows([0.0005, 0.01, 0.02, 0.004]).assess();
+    assert_eq!(days_left(&over), Some(48));
+    let burning = world().windows([0.2, 0.1, 0.02, 0.004]).assess();
+    assert_eq!(days_left(&burning), Some(0));
+    // Ten events a minute say nothing of one in a thousand, unless five of them fail.
+    let idle = |bad: f64| {
+        world()
+            .windows([0.0, 0.0, 0.0, 0.002])
+            .but(|measurement| {
+                let few = |bad, total| Reading::Measured(Events::new(bad, total).expect("events"));
+                measurement.m5 = few(bad, 50.0);
+                measurement.m30 = few(bad, 300.0);
+                measurement.h1 = few(bad, 600.0);
+            })
+            .assess()
+    };
+    assert_eq!(days_left(&idle(0.0)), Some(12));
+    assert_eq!(days_left(&idle(4.0)), Some(12));
+    assert_eq!(days_left(&idle(5.0)), Some(0));
 }
 
 #[test]

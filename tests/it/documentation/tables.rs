@@ -146,6 +146,7 @@ fn the_readme_explains_every_reason_for_which_nothing_is_rolled_back() {
         Reason::UnknownData,
         Reason::NotBurning,
         Reason::InsufficientTraffic,
+        Reason::NotSustained,
         Reason::NotAttributable,
         Reason::NoTarget,
         Reason::TooManyRevisions,

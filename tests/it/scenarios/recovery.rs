@@ -6,7 +6,9 @@ use chrono::{TimeDelta, Utc};
 use error_budget_monitor::journal::Phase;
 use testkit::git::{MonoRepo, Release};
 use testkit::prometheus::{Backfill, History, Month, Prometheus, ServiceLabels, Spacing, Traffic};
+use testkit::receiver::Receiver;
 use testkit::service::LiveService;
+use testkit::slack::SlackServer;
 
 use super::program::{Program, Ran};
 use super::world::World;
@@ -57,8 +59,12 @@ fn a_burn_that_stops_is_recovered_and_one_that_goes_on_is_not() {
     // The cluster runs what git says; only one of the services gets well by that.
     curable.set_traffic(HEALTHY.errors(fail_ratio(&worlds[0], "curable")));
     assert_eq!(curable.traffic(), HEALTHY);
+    let (slack, receiver) = (SlackServer::start(), Receiver::start());
     let running = worlds.each_ref().map(|world| {
         let program = quick(world)
+            .env("SLACK_WEBHOOK", &slack.webhook_url())
+            .env("WEBHOOK_URL", &receiver.url())
+            .env("WEBHOOK_SECRET", Receiver::SECRET)
             .env("VERIFY_TIMEOUT", "50s")
             .env("VERIFY_DEADLINE", "15s");
         program.start()
@@ -68,6 +74,7 @@ fn a_burn_that_stops_is_recovered_and_one_that_goes_on_is_not() {
     let recovered = recovered.exits(0).decides("resume", "resumed");
     recovered.has_outcome("recovered").complains_of_nothing();
     assert_eq!(worlds[0].remembered()[0].phase, Phase::Recovered);
+    tells_the_proof(&slack, &receiver);
 
     let ineffective = ineffective.exits(1).has_outcome("ineffective");
     ineffective.complains_of(&["did not help", "VERIFY_DEADLINE"]);
@@ -115,6 +122,36 @@ fn errors_from_before_the_rollback_are_no_proof_either_way() {
         let detail = ran.text("/rollback/steps/1/detail");
         assert!(detail.contains("since the rollback took effect"), "{ran}");
     }
+}
+
+/// Checks that the messages about the recovery have the numbers of the proof, and none of the burn.
+#[track_caller]
+fn tells_the_proof(slack: &SlackServer, receiver: &Receiver) {
+    let messages = slack.messages().into_iter();
+    let blocks: Vec<String> = messages
+        .filter(|message| message.text.starts_with("Rollback recovered: shop/curable"))
+        .map(|message| serde_json::to_string(&message.blocks).expect("blocks"))
+        .collect();
+    let [recovered] = &blocks[..] else {
+        panic!("one message is expected: {blocks:?}");
+    };
+    assert!(recovered.contains("*Proof* 0 bad of"), "{recovered}");
+    for of_the_burn in ["*Violated*", "*Burn rate*", "*Fails most*", "gone in"] {
+        assert!(
+            !recovered.contains(of_the_burn),
+            "{of_the_burn}: {recovered}"
+        );
+    }
+    let resolved = receiver.events().into_iter().find(|event| {
+        event["type"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("incident.resolved")
+    });
+    let resolved = resolved.expect("the webhook hears of it");
+    let standing = &resolved["data"]["customData"]["standing"];
+    assert_eq!(standing["violated"], serde_json::json!([]), "{standing}");
+    assert!(standing["consumed"].is_number(), "{standing}");
 }
 
 /// Starts runs until one acts; those before it have too few samples from after the start of Prometheus.

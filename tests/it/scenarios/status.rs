@@ -86,16 +86,42 @@ fn a_healthy_pass_in_words() {
     latency_p99    ok (# s, threshold # s, # of # slices)
 
       pass         data          newest sample # s old, # % of the SLO window covered, clocks # s apart
-    > fail         burning       burn rate 1h #, 5m #; no SLO violated throughout the violation window
-      fail         severity      # % of the budget consumed, and no SLO is violated throughout the violation window
-      not checked  significance  nothing burns
-      not checked  attribution   the repository was not asked
-      not checked  target        nobody looked back: nothing burns, or too little is known to act
-      not checked  not_a_loop    the repository was not read
+      no           burning       burn rate 1h #, 5m #; no SLO violated throughout the violation window
+      not reached  severity      # % of the budget consumed, and no SLO is violated throughout the violation window
+      not reached  significance  nothing burns
+      not reached  attribution   the repository was not asked
+      not reached  target        nobody looked back: nothing burns, or too little is known to act
+      not reached  not_a_loop    the repository was not read
       pass         limits        # of # in the last hour, # of # in the last # hours
       pass         approval      off
       pass         enabled       ROLLBACK_ENABLED is true
     "#);
+}
+
+#[test]
+fn a_burn_that_stopped_minutes_ago_reads_as_one() {
+    let world = World::of("recovered");
+    // Five of the ten minutes were bad, and the newest are not.
+    let program = world
+        .program()
+        .env("VIOLATION_FOR", "10m")
+        .arguments(&["run", "--output", "text"]);
+    let ran = world.nothing_changed_but_the_lock_by(&program).exits(0);
+    let line = |name: &str| {
+        let mut lines = ran.stdout.lines();
+        lines
+            .find(|line| line.starts_with(name))
+            .unwrap_or_default()
+    };
+    for slo in ["availability", "error_rate"] {
+        assert!(
+            line(slo).contains("kept in the newest slice, not in the whole window ("),
+            "{ran}"
+        );
+    }
+    // At the pace of the last minutes, not of the hour in which it burnt.
+    assert!(line("budget").ends_with(" d"), "{ran}");
+    assert!(!ran.stdout.contains("insufficient_traffic"), "{ran}");
 }
 
 #[test]

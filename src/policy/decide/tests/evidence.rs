@@ -148,10 +148,14 @@ fn a_burst_that_is_over_is_no_proof_of_a_burn() {
             slices[10 - 2 * index] = Some(0.2);
         }
         let case = case().world(|world| world.slices(&slices).consumed(0.9));
-        gate(&case.decide(), GateName::Significance).state
+        let decision = case.decide();
+        let gate = gate(&decision, GateName::Significance);
+        (gate.state, gate.reason)
     };
-    assert_eq!(over(5), GateState::Pass);
-    assert_eq!(over(4), GateState::Pass);
-    assert_eq!(over(3), GateState::Fail);
-    assert_eq!(over(0), GateState::Fail);
+    assert_eq!(over(5), (GateState::Pass, None));
+    assert_eq!(over(4), (GateState::Pass, None));
+    // A hundred requests a second are not too few.
+    let not_sustained = (GateState::Fail, Some(Reason::NotSustained));
+    assert_eq!(over(3), not_sustained);
+    assert_eq!(over(0), not_sustained);
 }
