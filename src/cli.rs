@@ -62,6 +62,8 @@ pub enum Command {
     Release(ApprovalArgs),
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
+    /// Every query of a pass, ready to paste into Prometheus
+    Explain,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
     Doctor(Doctor),
 }

@@ -166,6 +166,10 @@ fn print(
         },
         (Output::Text, CommandReport::Status(status)) => notify::status(status).into_bytes(),
         (Output::Text, CommandReport::Said(said)) => notify::said(said).into_bytes(),
+        (Output::Json, CommandReport::Explained(explained)) => json(explained)?,
+        (Output::Text, CommandReport::Explained(explained)) => {
+            notify::explained(explained).into_bytes()
+        }
         (Output::Text, CommandReport::Diagnosis(diagnosis)) => {
             diagnosis_text(diagnosis).into_bytes()
         }
@@ -193,7 +197,7 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
         | Command::Approve(_)
         | Command::Reject(_)
         | Command::Release(_) => true,
-        Command::Check(_) | Command::Status | Command::Doctor(_) => false,
+        Command::Check(_) | Command::Status | Command::Explain | Command::Doctor(_) => false,
     };
     let mut configs = configs.iter();
     let may_act = configs.find(|config| acts && !config.run.dry_run)?;

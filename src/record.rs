@@ -52,6 +52,9 @@ pub struct Record {
     /// Every commit that the rollback takes back, newest first.
     pub undone: Vec<Undone>,
     pub unknowns: Vec<UnknownPart>,
+    /// The series that count the service's events, as they were asked for; only where none is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// What else was seen while it burns; no decision rests on it.
     pub signals: Vec<SignalPart>,
     /// The routes, outcomes and pods that fail most while it burns, of each the worst first.
@@ -111,9 +114,16 @@ impl Record {
             rollback: None,
             undone: Vec::new(),
             unknowns: Vec::new(),
+            asked: None,
             signals: Vec::new(),
             offenders: Vec::new(),
         }
+    }
+
+    /// Adds what was asked for in vain.
+    pub fn asking(mut self, asked: Option<String>) -> Self {
+        self.asked = asked;
+        self
     }
 
     /// Adds how the service stands.

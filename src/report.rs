@@ -106,6 +106,43 @@ pub struct PastPart {
     pub why: String,
 }
 
+/// Every question of a pass to Prometheus, ready to be asked again by hand.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainReport {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When they were asked.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// Scheme, host and port of the server.
+    pub server: String,
+    /// The questions, in the order in which they were asked.
+    pub queries: Vec<ExplainedQuery>,
+    /// Why there are no more; nothing where a pass asks no more.
+    pub trouble: Option<String>,
+}
+
+/// One question.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedQuery {
+    /// What it is called in the answer, such as `m5_bad`; empty where it is asked alone.
+    pub name: String,
+    /// The PromQL.
+    pub query: String,
+    /// From when; nothing where it is about the server's own present.
+    pub start: Option<DateTime<Utc>>,
+    /// Until when: the same where it is about one moment.
+    pub end: Option<DateTime<Utc>>,
+    /// In which steps (seconds), where it is about more than one moment.
+    pub step_seconds: Option<u64>,
+    /// In which request it travels, counted from 1.
+    pub request: usize,
+}
+
 /// What was written down.
 #[derive(Debug, Clone, Serialize)]
 pub struct ApprovalReport {

@@ -13,8 +13,9 @@ use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{Config, GitopsConfig, ServiceConfig};
 use crate::journal::{ApprovalAnswer, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
-use crate::observe::{Metrics, Queries, Trust, Workload};
+use crate::observe::{Metrics, Observation, Queries, Trust, Workload};
 use crate::policy::{History, PastRollback, TipSighting};
+use crate::slo::Reading;
 use crate::stop::{Signals, Stop};
 use crate::with_sources;
 
@@ -93,11 +94,35 @@ impl<'a> Service<'a> {
         self.forge.as_ref().and_then(Forge::github)
     }
 
+    /// Keeps every question to Prometheus from now on.
+    #[must_use]
+    pub(crate) fn noting(self) -> Self {
+        Self {
+            prometheus: self.prometheus.noting(),
+            ..self
+        }
+    }
+
     /// Returns how its metrics are asked for.
     pub(crate) fn metrics(&self) -> Metrics<'_> {
         Metrics {
             prometheus: &self.prometheus,
             queries: &self.queries,
+        }
+    }
+
+    /// Returns the series that count its events, as they were asked for, where an observation found none of them. Own
+    /// queries are in the configuration.
+    pub(crate) fn lost_series(&self, observation: &Observation) -> Option<String> {
+        match observation.measurement.budget {
+            Reading::NoSeries => self.queries.selector(),
+            Reading::Measured(_)
+            | Reading::NoTraffic
+            | Reading::Gone { .. }
+            | Reading::Stale { .. }
+            | Reading::Partial { .. }
+            | Reading::Refused { .. }
+            | Reading::Invalid { .. } => None,
         }
     }
 

@@ -167,6 +167,7 @@ fn record_of(
         known.observation.evaluated_at,
     )
     .with_assessment(&known.assessment)
+    .asking(service.lost_series(&known.observation))
     .with_deployment(known.branch.timeline())
     .with_live(known.branch.timeline(), None)
     .with_decision(&decision)

@@ -23,9 +23,11 @@ pub(super) fn choose<'a>(
         return named(name, configs);
     }
     match command {
-        Command::Run(_) | Command::Check(_) | Command::Status | Command::Doctor(_) => {
-            Ok(configs.iter().collect())
-        }
+        Command::Run(_)
+        | Command::Check(_)
+        | Command::Status
+        | Command::Explain
+        | Command::Doctor(_) => Ok(configs.iter().collect()),
         _ if configs.len() <= 1 => Ok(configs.iter().collect()),
         Command::Rollback(_) => Err((
             Exit::Usage,

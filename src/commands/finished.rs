@@ -4,7 +4,7 @@ use crate::doctor::Diagnosis;
 use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::Record;
-use crate::report::{ApprovalReport, StatusReport};
+use crate::report::{ApprovalReport, ExplainReport, StatusReport};
 
 /// What a command prints.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub enum CommandReport {
     Said(Box<ApprovalReport>),
     /// What would stop a rollback.
     Diagnosis(Box<Diagnosis>),
+    /// What a pass asks.
+    Explained(Box<ExplainReport>),
 }
 
 /// How a command ended.
@@ -46,7 +48,10 @@ impl Finished {
         match &self.report {
             Some(CommandReport::Record(record)) => Some(record),
             Some(
-                CommandReport::Status(_) | CommandReport::Said(_) | CommandReport::Diagnosis(_),
+                CommandReport::Status(_)
+                | CommandReport::Said(_)
+                | CommandReport::Diagnosis(_)
+                | CommandReport::Explained(_),
             )
             | None => None,
         }

@@ -5,6 +5,7 @@ mod check;
 mod choose;
 mod ci_outputs;
 mod consent;
+mod explain;
 mod finished;
 mod rollback;
 mod run;
@@ -96,6 +97,7 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         | Command::Reject(_)
         | Command::Release(_)
         | Command::Status
+        | Command::Explain
         | Command::Doctor(_) => pass().await,
     }
 }
@@ -170,6 +172,12 @@ async fn once(
             };
             each(&prepared, look).await
         }
+        Command::Explain => {
+            let look = async |Prepared { service, heading }: &Prepared<'_>| {
+                unless_told(service, explain::explain(service, heading)).await
+            };
+            each(&prepared, look).await
+        }
         Command::Doctor(wanted) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 let looking = doctor::doctor(service, heading, wanted.send_test);
@@ -221,7 +229,10 @@ fn prepare<'a>(
     for &config in configs {
         match Service::new(config, signals) {
             Ok(service) => prepared.push(Prepared {
-                service,
+                service: match matches!(command, Command::Explain) {
+                    true => service.noting(),
+                    false => service,
+                },
                 heading: Heading {
                     run_id: run_id.clone(),
                     command: name(command),
@@ -357,6 +368,7 @@ fn name(command: &Command) -> &'static str {
         Command::Reject(_) => "reject",
         Command::Release(_) => "release",
         Command::Status => "status",
+        Command::Explain => "explain",
         Command::Doctor(_) => "doctor",
     }
 }

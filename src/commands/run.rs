@@ -72,6 +72,7 @@ async fn follow(
         known.observation.evaluated_at,
     )
     .with_assessment(&known.assessment)
+    .asking(service.lost_series(&known.observation))
     .with_deployment(known.branch.timeline())
     .with_live(known.branch.timeline(), tip)
     .with_decision(&decision)

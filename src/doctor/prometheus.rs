@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::finding::{Finding, FindingState};
 use crate::clients::prometheus::{About, PrometheusError, Stores};
 use crate::config::SliSource;
-use crate::observe::{KubeState, Near, Observation, Probes};
+use crate::observe::{KubeState, Near, Observation, OtherLabels, Probes};
 use crate::service::Service;
 use crate::slo::{Assessment, Reading, Unknown, Weight, assess_slices};
 
@@ -363,9 +363,23 @@ fn names(service: &Service<'_>, near: &Near) -> Finding {
         found.push(format!("{name} is counted as {}", families.join(", ")));
         remedies.push(format!("METRICS_FAMILY={first}"));
     }
+    if let Some(OtherLabels {
+        matchers,
+        names_namespace,
+    }) = &near.selector
+    {
+        found.push(match names_namespace {
+            true => format!("{metric} is there with {matchers}"),
+            false => format!("{metric} is there with {matchers}, in whatever namespace"),
+        });
+        remedies.push(format!("SLI_SELECTOR='{matchers}'"));
+    }
     if found.is_empty() {
         found.push(if near.is_there {
-            format!("{metric} has series, and none that looks like {namespace}/{name}")
+            format!(
+                "{metric} has series, and none that looks like {namespace}/{name}; its labels are {}",
+                near.labels.join(", ")
+            )
         } else {
             format!("{metric} has no series at all now")
         });

@@ -5,7 +5,7 @@ use crate::policy::Reason;
 /// Returns the next step for a person, or nothing where none is needed.
 pub(super) fn next_step(reason: Reason) -> Option<&'static str> {
     Some(match reason {
-        Reason::UnknownData => "mend what is unknown below; until then judge by other means",
+        Reason::UnknownData => "repair what is unknown below; until then judge by other means",
         Reason::InsufficientTraffic => {
             "too little to be sure: look at the service; `rollback gitops` goes by your word"
         }

@@ -30,4 +30,4 @@ pub use handles::{Handle, Handles, Thread};
 pub use pull::{expired, overtaken, pull_request};
 pub use test_message::TestMessage;
 pub(crate) use text::printable;
-pub use text::{brief, record, said, status};
+pub use text::{brief, explained, record, said, status};

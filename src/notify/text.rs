@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use chrono::{DateTime, Utc};
+
 use super::advice::next_step;
 use super::commit::one_line;
 use super::numbers::{count, percent, rate, seconds, span};
@@ -11,8 +13,11 @@ use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, GateAnswer, GateAnswerPart, Record,
     RollbackPart, SignalPart, ViolationPart, level_word,
 };
-use crate::report::{ApprovalReport, Pending, StatusReport};
+use crate::report::{ApprovalReport, ExplainReport, ExplainedQuery, Pending, StatusReport};
 use crate::slo::{SignalName, SignalState, Slo, ViolationState};
+
+/// Longest detail of a gate that is written although the decision says the same (bytes).
+const SHORT: usize = 60;
 
 /// Writes a record as a table: the decision first, then the numbers behind it.
 pub fn record(record: &Record) -> String {
@@ -46,7 +51,11 @@ pub fn record(record: &Record) -> String {
             record.decision.action, record.decision.reason, record.decision.detail
         ),
     );
-    if let (None, Some(next)) = (&record.gate, next_step(record.decision.reason)) {
+    if let Some(asked) = &record.asked {
+        line(&mut text, "asked for", asked);
+        let next = "run `doctor`: it says what is there instead, and which settings would fit";
+        line(&mut text, "next", next);
+    } else if let (None, Some(next)) = (&record.gate, next_step(record.decision.reason)) {
         line(&mut text, "next", next);
     }
     numbers(
@@ -194,17 +203,84 @@ fn write_gates(text: &mut String, decision: &DecisionPart) {
         };
         let is_marked = first == Some(index) && calm_at.is_none();
         let mark = if is_marked { '>' } else { ' ' };
-        let _ = writeln!(
-            text,
-            "{mark} {state:<11}  {:<12}  {}",
-            gate.gate, gate.detail
-        );
+        let detail = match gate.detail == decision.detail && gate.detail.len() > SHORT {
+            true => "as the decision says",
+            false => &gate.detail,
+        };
+        let _ = writeln!(text, "{mark} {state:<11}  {:<12}  {detail}", gate.gate);
     }
 }
 
 /// Tells whether nothing is done because nothing burns.
 fn is_calm(decision: &DecisionPart) -> bool {
     matches!(decision.reason, Reason::Healthy | Reason::NotBurning)
+}
+
+/// Writes what a pass asks, each query ready to be pasted.
+pub fn explained(explained: &ExplainReport) -> String {
+    let mut text = String::new();
+    line(
+        &mut text,
+        "service",
+        &format!(
+            "{}/{}  (explain, {})",
+            explained.namespace,
+            explained.service,
+            explained.at.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
+    );
+    line(&mut text, "server", &explained.server);
+    let mut request = 0;
+    for query in &explained.queries {
+        if query.request != request {
+            request = query.request;
+            let _ = write!(text, "\n# request {request}, {}\n", times(query));
+        }
+        if !query.name.is_empty() {
+            let _ = writeln!(text, "# {}{}", query.name, meaning(&query.name));
+        }
+        let _ = writeln!(text, "{}", query.query);
+    }
+    if let Some(trouble) = &explained.trouble {
+        let _ = write!(text, "\n# a pass ends here: {trouble}\n");
+    }
+    text
+}
+
+/// Says what a part of a question is for, after its name.
+fn meaning(name: &str) -> &'static str {
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|it| name.starts_with(it));
+    match name {
+        "there" => ": whether the server answers, and its clock",
+        "bad" => ": events that failed",
+        "total" => ": all events",
+        "slots" => ": for how much of SLO_WINDOW there is data",
+        "kinds" => ": whether the series are of one place",
+        "copies" | "copies_before" | "scrapes" => ": whether an event is counted twice",
+        "age" => ": how old the newest sample is (seconds)",
+        "series" => ": how many series there are",
+        "flagger" => ": whether Flagger changes the names of its pods",
+        _ if begins(&["samples_"]) => ": how often it is scraped, in each form of the names",
+        _ if begins(&["label_"]) => ": which labels there are for outcome and path",
+        _ if name.ends_with("_strange") || name.ends_with("_strangest") => {
+            ": events whose outcome has no known form"
+        }
+        _ if name.ends_with("_bad") => ": events that failed in that window",
+        _ if name.ends_with("_total") => ": all events in that window",
+        _ => "",
+    }
+}
+
+/// Says which times a query is about.
+fn times(query: &ExplainedQuery) -> String {
+    let at = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    match (query.start, query.end, query.step_seconds) {
+        (Some(start), Some(end), Some(step)) => {
+            format!("from {} to {}, every {step} s", at(start), at(end))
+        }
+        (Some(start), _, _) => format!("at {}", at(start)),
+        (None, _, _) => "at the server's own present".to_owned(),
+    }
 }
 
 /// Writes the status of a service.
@@ -467,13 +543,24 @@ fn write_unknowns(text: &mut String, record: &Record) {
     if record.unknowns.is_empty() {
         return;
     }
-    text.push('\n');
+    // What is said of several readings, and what the decision says, is said once.
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for unknown in &record.unknowns {
-        line(
-            text,
-            "unknown",
-            &format!("{}: {}", unknown.source, unknown.why),
-        );
+        match groups.iter_mut().find(|(why, _)| *why == unknown.why) {
+            Some((_, sources)) => sources.push(&unknown.source),
+            None => groups.push((&unknown.why, vec![&unknown.source])),
+        }
+    }
+    let lines = groups
+        .into_iter()
+        .map(|(why, sources)| format!("{}: {why}", sources.join(", ")))
+        .filter(|said| *said != record.decision.detail);
+    let before = text.len();
+    for said in lines {
+        line(text, "unknown", &said);
+    }
+    if text.len() > before {
+        text.insert(before, '\n');
     }
 }
 

@@ -23,7 +23,7 @@ pub use branch::{BRANCHES, Trust, branch, branch_back_to, commit_of, doings, tim
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use followed::{Followed, followed, not_followed, revision_of, shown as shown_address};
 pub use metrics::{Metrics, Observation, RecentSlices};
-pub use near::{KubeState, Near, Surroundings};
+pub use near::{KubeState, Near, OtherLabels, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};
-pub use queries::{Queries, Workload};
+pub use queries::{Queries, Workload, parts_of};
 pub use series::SeenForm;

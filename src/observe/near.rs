@@ -21,6 +21,33 @@ const MOST_ASKED: usize = 500;
 /// Most names that are told.
 const MOST_TOLD: usize = 5;
 
+/// Most labels of a metric that are looked at.
+const MOST_LABELS: usize = 40;
+
+/// Most labels in one request: it stays below what VictoriaMetrics reads.
+const LABELS_ASKED: usize = 20;
+
+/// Labels that usually name a service or its namespace. Source: the relabelling of the Prometheus Operator and of
+/// kube-state-metrics, and the recommended labels of Kubernetes and OpenTelemetry.
+const USUAL: [&str; 16] = [
+    "service",
+    "exported_service",
+    "app",
+    "app_kubernetes_io_name",
+    "service_name",
+    "deployment",
+    "workload",
+    "container",
+    "job",
+    "exported_job",
+    "namespace",
+    "exported_namespace",
+    "kubernetes_namespace",
+    "k8s_namespace_name",
+    "service_namespace",
+    "destination_service_name",
+];
+
 /// What is around a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Surroundings {
@@ -60,6 +87,19 @@ pub struct Near {
     pub values: Vec<String>,
     /// Other families in which the service has series.
     pub families: Vec<MetricsFamily>,
+    /// The labels that the metric has, in the order of their names; empty where nobody looked.
+    pub labels: Vec<String>,
+    /// Other labels of the metric that name the service, as matchers for `SLI_SELECTOR`.
+    pub selector: Option<OtherLabels>,
+}
+
+/// Labels that name a service in another way than its family does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherLabels {
+    /// Matchers, separated by commas; they match series now.
+    pub matchers: String,
+    /// Whether one of them names the namespace.
+    pub names_namespace: bool,
 }
 
 impl Metrics<'_> {
@@ -79,11 +119,110 @@ impl Metrics<'_> {
             parts.extend(of_names(self.queries, workload));
         }
         let parts = Parts::of(self.prometheus.instant(&combine(parts), now).await?);
+        let mut near = series.map(|series| near(&parts, series, self.queries, workload));
+        if let Some(near) = near.as_mut().filter(|near| near.is_there) {
+            near.labels = self.prometheus.label_names(&near.metric, MOST_LABELS).await;
+            near.selector = self.other_labels(near, workload, now).await?;
+        }
         Ok(Surroundings {
             kube_state: kube_state(&parts),
-            near: series.map(|series| near(&parts, series, self.queries, workload)),
+            near,
         })
     }
+
+    /// Looks whether other labels of the metric hold the names of the service and its namespace.
+    async fn other_labels(
+        &self,
+        near: &Near,
+        workload: &Workload,
+        now: DateTime<Utc>,
+    ) -> Result<Option<OtherLabels>, PrometheusError> {
+        let plain = near.labels.iter().filter(|label| is_plain(label));
+        let labels: Vec<&str> = plain.map(String::as_str).collect();
+        let mut services = Vec::new();
+        let mut namespaces = Vec::new();
+        for asked in labels.chunks(LABELS_ASKED) {
+            let parts = asked.iter().enumerate().flat_map(|(place, label)| {
+                let metric = &near.metric;
+                let alike = string_literal(&alike(&workload.service));
+                let namespace = string_literal(&workload.namespace);
+                [
+                    (
+                        format!("service_{place}"),
+                        format!(
+                            "topk({MOST_TOLD}, count by ({label}) ({metric}{{{label}=~{alike}}}))"
+                        ),
+                    ),
+                    (
+                        format!("namespace_{place}"),
+                        format!("count({metric}{{{label}={namespace}}})"),
+                    ),
+                ]
+            });
+            let parts = Parts::of(self.prometheus.instant(&combine(parts), now).await?);
+            for (place, label) in asked.iter().enumerate() {
+                let samples = parts.samples(&format!("service_{place}")).iter();
+                let values = samples.filter_map(|sample| sample.labels.get(*label).cloned());
+                services.extend(values.map(|value| ((*label).to_owned(), value)));
+                if is_there(&parts, &format!("namespace_{place}")) {
+                    namespaces.push((*label).to_owned());
+                }
+            }
+        }
+        // The very name before one that holds it, and what is usually called so before other labels.
+        services.sort_by_cached_key(|(label, value)| {
+            (
+                difference(value, &workload.service),
+                rank(label),
+                label.clone(),
+            )
+        });
+        namespaces.sort_by_cached_key(|label| (rank(label), label.clone()));
+        let Some((label, value)) = services.first() else {
+            return Ok(None);
+        };
+        let service = format!("{label}={}", string_literal(value));
+        for namespace in &namespaces {
+            let both = format!(
+                "{namespace}={},{service}",
+                string_literal(&workload.namespace)
+            );
+            let count = format!("count({}{{{both}}})", near.metric);
+            let found = self.prometheus.instant(&count, now).await?;
+            if !found.value.is_empty() {
+                return Ok(Some(OtherLabels {
+                    matchers: both,
+                    names_namespace: true,
+                }));
+            }
+        }
+        Ok(Some(OtherLabels {
+            matchers: service,
+            names_namespace: false,
+        }))
+    }
+}
+
+/// Tells whether a label can be written without quotes, and may name a service: what names the process or the bucket
+/// does not.
+fn is_plain(label: &str) -> bool {
+    !matches!(label, "__name__" | "le" | "instance" | "pod")
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Returns a pattern of values that are a name, or hold it as a whole word.
+fn alike(name: &str) -> String {
+    format!("(.*[^a-zA-Z0-9])?{}([^a-zA-Z0-9].*)?", regex_escape(name))
+}
+
+/// How usual it is that a label names a service or a namespace; the smaller the more.
+fn rank(label: &str) -> usize {
+    USUAL
+        .iter()
+        .position(|usual| *usual == label)
+        .unwrap_or(USUAL.len())
 }
 
 /// Returns the questions what kube-state-metrics know.
@@ -232,6 +371,8 @@ fn near(parts: &Parts, series: &Series, queries: &Queries, workload: &Workload) 
         families: families
             .filter(|family| is_there(parts, &format!("family_{family}")))
             .collect(),
+        labels: Vec::new(),
+        selector: None,
     }
 }
 

@@ -117,6 +117,11 @@ impl Queries {
         }
     }
 
+    /// Returns the series that count the service's events, as a selector; nothing for own queries.
+    pub fn selector(&self) -> Option<String> {
+        self.series().map(Series::whole)
+    }
+
     /// Returns the queries in the form in which the service was seen.
     pub(super) fn seen(&self, seen: SeenForm) -> Self {
         match &self.events {
@@ -479,6 +484,26 @@ pub(super) fn combine<N: AsRef<str>>(parts: impl IntoIterator<Item = (N, String)
         })
         .collect();
     marked.join(" or ")
+}
+
+/// Takes apart what [`combine`] joined: the name and the query of each part. Any other query is one part without a name.
+pub fn parts_of(query: &str) -> Vec<(String, String)> {
+    let marker = format!(", \"{PART}\", \"");
+    let end = "\", \"\", \"\")";
+    let mut parts = Vec::new();
+    let mut rest = query;
+    while let Some(begun) = rest.strip_prefix("label_replace(")
+        && let Some((part, behind)) = begun.split_once(&marker)
+        && let Some((name, behind)) = behind.split_once(end)
+    {
+        parts.push((name.to_owned(), part.trim().to_owned()));
+        match behind.strip_prefix(" or ") {
+            Some(next) => rest = next,
+            None if behind.is_empty() => return parts,
+            None => break,
+        }
+    }
+    vec![(String::new(), query.trim().to_owned())]
 }
 
 #[cfg(test)]

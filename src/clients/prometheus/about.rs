@@ -101,6 +101,18 @@ impl Prometheus {
         }
     }
 
+    /// Returns the names of the labels of what a selector matches now, at most `most`; empty where the server does not
+    /// say it.
+    pub async fn label_names(&self, selector: &str, most: usize) -> Vec<String> {
+        let answer = self.asked(&["labels"], &[("match[]", selector)]).await;
+        let names = answer.as_ref().and_then(|answer| answer.get("data"));
+        let names = names.and_then(Value::as_array).into_iter().flatten();
+        names
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .take(most)
+            .collect()
+    }
+
     /// Reads the stores, by kind; nothing where the answer is none of Thanos.
     fn stores(&self, answer: &Value) -> Option<Vec<Store>> {
         let quoted = |text: &str| self.http.quote(text.as_bytes());
@@ -122,8 +134,12 @@ impl Prometheus {
     }
 
     async fn said(&self, path: &[&str]) -> Option<Value> {
+        self.asked(path, &[]).await
+    }
+
+    async fn asked(&self, path: &[&str], query: &[(&str, &str)]) -> Option<Value> {
         let segments = ["api", "v1"].iter().chain(path).copied();
-        let request = self.http.request(Method::GET, segments);
+        let request = self.http.request(Method::GET, segments).query(query);
         let answer = self.http.send(accept_json(request)).await.ok()?;
         let is_json = answer.media_type() == "application/json";
         (answer.status.is_success() && is_json)

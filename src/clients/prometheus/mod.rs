@@ -14,6 +14,7 @@ pub use answer::{InstantSample, NativeHistogram, QueryAnswer, RangeSeries};
 pub use error::{PrometheusError, QueryFault};
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -53,6 +54,28 @@ pub struct Prometheus {
     http: HttpClient,
     remedy: &'static str,
     by_get: AtomicBool,
+    /// What was asked, where somebody wants to know.
+    noted: Option<Mutex<Vec<Question>>>,
+}
+
+/// A question as it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The PromQL.
+    pub query: String,
+    /// For which times.
+    pub times: QuestionTimes,
+}
+
+/// The times that a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuestionTimes {
+    /// The server's own present.
+    Now,
+    /// One moment.
+    At(DateTime<Utc>),
+    /// From the first to the second, in steps.
+    Range(DateTime<Utc>, DateTime<Utc>, Duration),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +102,35 @@ impl Prometheus {
             http: HttpClient::new(base, settings).map_err(PrometheusError::Settings)?,
             remedy,
             by_get: AtomicBool::new(false),
+            noted: None,
         })
+    }
+
+    /// Keeps every question from now on, for [`questions`](Self::questions).
+    #[must_use]
+    pub fn noting(self) -> Self {
+        Self {
+            noted: Some(Mutex::default()),
+            ..self
+        }
+    }
+
+    /// Returns what was asked so far, in that order; empty unless it is [noted](Self::noting).
+    pub fn questions(&self) -> Vec<Question> {
+        let noted = self.noted.as_ref();
+        noted.map_or_else(Vec::new, |noted| {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    fn note(&self, query: &str, times: QuestionTimes) {
+        if let Some(noted) = &self.noted {
+            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.push(Question {
+                query: query.to_owned(),
+                times,
+            });
+        }
     }
 
     /// Returns the server's own clock, to the millisecond: the time of which an answer speaks where none was asked
@@ -109,6 +160,7 @@ impl Prometheus {
         query: &str,
         at: DateTime<Utc>,
     ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
+        self.note(query, QuestionTimes::At(at));
         let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
         let mut answer = self
             .ask(Endpoint::Query, parameters, QueryBody::samples)
@@ -128,6 +180,7 @@ impl Prometheus {
         &self,
         query: &str,
     ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
+        self.note(query, QuestionTimes::Now);
         let parameters = vec![("query", query.to_owned())];
         self.ask(Endpoint::Query, parameters, QueryBody::samples)
             .await
@@ -143,6 +196,7 @@ impl Prometheus {
         query: &str,
         at: DateTime<Utc>,
     ) -> Result<QueryAnswer<Vec<NativeHistogram>>, PrometheusError> {
+        self.note(query, QuestionTimes::At(at));
         let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
         let mut answer = self
             .ask(Endpoint::Query, parameters, QueryBody::histograms)
@@ -165,6 +219,7 @@ impl Prometheus {
         end: DateTime<Utc>,
         step: Duration,
     ) -> Result<QueryAnswer<Vec<NativeHistogram>>, PrometheusError> {
+        self.note(query, QuestionTimes::Range(start, end, step));
         let parameters = range_of(query, start, end, step);
         let mut answer = self
             .ask(Endpoint::QueryRange, parameters, QueryBody::histograms)
@@ -189,6 +244,7 @@ impl Prometheus {
         end: DateTime<Utc>,
         step: Duration,
     ) -> Result<QueryAnswer<Vec<RangeSeries>>, PrometheusError> {
+        self.note(query, QuestionTimes::Range(start, end, step));
         let parameters = range_of(query, start, end, step);
         let mut answer = self
             .ask(Endpoint::QueryRange, parameters, QueryBody::series)

@@ -463,3 +463,21 @@ fn own_queries_get_their_window_and_nothing_else() {
     assert_eq!(own.latency(MINUTE), None);
     insta::assert_snapshot!(own.pods(MINUTE), @r#"label_replace(max by (pod,image) (max_over_time(kube_pod_container_info{namespace="shop",pod=~"checkout-([bcdfghjklmnpqrstvwxz2456789]{1,10}-[bcdfghjklmnpqrstvwxz2456789]{5}|[0-9]+)"}[60s])), "error_budget_part", "image", "", "")"#);
 }
+
+#[test]
+fn what_was_joined_is_taken_apart_again() {
+    let parts = [
+        ("a", "sum(rate(x{y=\"z\"}[5m]))".to_owned()),
+        (
+            "b",
+            "label_replace(up, \"a\", \"b\", \"\", \"\") or up".to_owned(),
+        ),
+    ];
+    let apart = parts_of(&combine(parts.clone()));
+    let expected = parts.map(|(name, query)| (name.to_owned(), query));
+    assert_eq!(apart, expected);
+    assert_eq!(
+        parts_of("vector(1)"),
+        [(String::new(), "vector(1)".to_owned())]
+    );
+}
