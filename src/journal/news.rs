@@ -40,6 +40,9 @@ pub struct News {
     pub limits: Option<LimitsLeft>,
     /// The rollback, or the plan that waits for approval.
     pub rollback: Option<NewsRollback>,
+    /// The key of the alert that all news about this burn share; nothing where none is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 /// What changed.
@@ -81,6 +84,8 @@ pub enum NewsKind {
     Seeing,
     /// The memory was lost or damaged, and was rebuilt.
     MemoryRebuilt,
+    /// What people were woken for burns no more, and no rollback is known to have ended it.
+    BurnOver,
 }
 
 impl NewsKind {

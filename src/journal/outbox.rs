@@ -64,6 +64,17 @@ pub struct LastTold {
     /// The commits that were told to carry our trailers and not to be believed.
     #[serde(default)]
     pub suspicious: Vec<String>,
+    /// The key of the alert that is open about the burn: whatever is told until it is over belongs to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    /// How many runs in a row saw nothing burn while it is open.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calm_runs: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Counts since the state began.

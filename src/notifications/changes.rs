@@ -77,12 +77,69 @@ pub(super) fn changes(state: &mut ServiceState, seen: &RunView<'_>) -> Vec<Notic
     for rollback in &mut state.rollbacks {
         changes.extend(life(rollback, seen.at));
     }
+    let is_under_way = state.in_flight().is_some();
     let told = &mut state.notifications.last_told;
     if changes.iter().any(|it| it.kind == NewsKind::Recovered) {
-        told.held
-            .extend(LOOKING_BACK.map(|reason| reason.to_string()));
+        let reasons = LOOKING_BACK.map(|reason| reason.to_string());
+        told.held.extend(reasons);
     }
+    changes.extend(over(told, seen, is_whole && !is_under_way));
     changes
+}
+
+/// After how many runs in a row without a burn an alert ends: a burn that pauses for a moment is the same one. Source:
+/// our rule, as for being blind.
+const OVER_AFTER: u32 = 3;
+
+/// Tells that the burn is over of which an alert is open. `may_be_over` tells whether nothing of ours is under way.
+fn over(told: &mut LastTold, seen: &RunView<'_>, may_be_over: bool) -> Option<Notice> {
+    let is_calm = match seen.record.verdict {
+        Verdict::Healthy | Verdict::Exhausted => may_be_over && !seen.is_unavailable,
+        Verdict::Burning | Verdict::Unknown => false,
+    };
+    if told.incident.is_none() || !is_calm {
+        told.calm_runs = 0;
+        return None;
+    }
+    told.calm_runs = told.calm_runs.saturating_add(1);
+    (told.calm_runs >= OVER_AFTER).then(|| Notice::of(NewsKind::BurnOver))
+}
+
+/// Returns the key of the alert that a change belongs to, and notes which one is open from now on. All that is told of
+/// a burn has the key of its first alert. `wakes` tells whether the change is an alert itself.
+pub(super) fn incident(
+    told: &mut LastTold,
+    service: &str,
+    change: &Notice,
+    wakes: bool,
+) -> Option<String> {
+    match change.kind {
+        NewsKind::Held
+        | NewsKind::Started
+        | NewsKind::Ineffective
+        | NewsKind::Failed
+        | NewsKind::Superseded
+        | NewsKind::ApprovalNeeded
+        | NewsKind::ApprovalHalfTime
+        | NewsKind::ApprovalExpired
+        | NewsKind::Rejected => {
+            if wakes && told.incident.is_none() {
+                let condition = || format!("{service}/{}", change.kind.as_str());
+                told.incident = Some(change.rollback.clone().unwrap_or_else(condition));
+            }
+            told.incident.clone()
+        }
+        NewsKind::Recovered | NewsKind::BurnOver => {
+            told.calm_runs = 0;
+            told.incident.take()
+        }
+        NewsKind::LevelCrossed
+        | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
+        | NewsKind::Blind
+        | NewsKind::Seeing
+        | NewsKind::MemoryRebuilt => None,
+    }
 }
 
 fn memory(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notice> {
@@ -277,5 +334,73 @@ fn so_far(rollback: &Rollback, at: DateTime<Utc>) -> Vec<(NewsKind, bool)> {
         Phase::Superseded => vec![(NewsKind::Superseded, false)],
         Phase::Rejected => vec![(NewsKind::Rejected, false)],
         Phase::Expired => vec![(NewsKind::ApprovalExpired, true)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Origin, RecoveredHistory};
+    use crate::record::Heading;
+    use crate::slo::fixture::world;
+
+    const AT: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    /// Returns the news of a run that saw a burn and held for a reason.
+    fn told_while_it_burns(state: &mut ServiceState, reason: Reason) -> Vec<NewsKind> {
+        let heading = Heading {
+            run_id: "run".to_owned(),
+            command: "run",
+            service: "checkout".to_owned(),
+            namespace: "shop".to_owned(),
+            dry_run: false,
+        };
+        let objective = world().objective;
+        let mut record = Record::unknown(&heading, &objective, AT).holding(reason, "why");
+        record.verdict = Verdict::Burning;
+        record.budget.level = Some(Level::Ok);
+        let seen = RunView {
+            record: &record,
+            is_unavailable: false,
+            levels: objective.levels,
+            at: AT,
+            damage: None,
+            holds: &Holds::NotLookedAt,
+            suspicious: &[],
+            is_person_needed: false,
+        };
+        let changes = changes(state, &seen);
+        changes.into_iter().map(|change| change.kind).collect()
+    }
+
+    #[test]
+    fn nobody_is_told_that_what_a_rollback_ended_is_held_back() {
+        let mut state = ServiceState {
+            recovered_from: Some(RecoveredHistory {
+                read_at: AT,
+                source: "a test".to_owned(),
+            }),
+            ..ServiceState::default()
+        };
+        let mut rollback = Rollback::begin(
+            "first".to_owned(),
+            Origin::Automatic,
+            "why".to_owned(),
+            AT,
+            0.01,
+        );
+        rollback.phase = Phase::Verifying;
+        state.rollbacks.push(rollback);
+        let told = told_while_it_burns(&mut state, Reason::DeploymentInProgress);
+        assert_eq!(told, [NewsKind::Held, NewsKind::Started]);
+        state.rollbacks[0].phase = Phase::Recovered;
+        let told = told_while_it_burns(&mut state, Reason::Resumed);
+        assert!(told.contains(&NewsKind::Recovered), "{told:?}");
+        for reason in LOOKING_BACK {
+            assert_eq!(told_while_it_burns(&mut state, reason), []);
+        }
+        // What burns on for another reason is news.
+        let told = told_while_it_burns(&mut state, Reason::Blackout);
+        assert_eq!(told, [NewsKind::Held]);
     }
 }

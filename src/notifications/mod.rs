@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::task::{JoinError, JoinHandle};
 
-use self::changes::{RunView, changes};
+use self::changes::{RunView, changes, incident};
 use self::post::{Batch, Delivery, note};
 use crate::exit::Exit;
 use crate::journal::{Journal, NewsKind};
@@ -140,7 +140,7 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
         let stands = after
             .as_ref()
             .filter(|_| change.kind == NewsKind::Recovered);
-        let news = news::news(
+        let mut news = news::news(
             service,
             &state,
             seen.record,
@@ -156,6 +156,9 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
             "new for people"
         );
         let to = channels(&news);
+        let told = &mut state.notifications.last_told;
+        let wakes = to.contains(&Channel::Pagerduty);
+        news.incident = incident(told, &service.key, change, wakes);
         let served = to
             .into_iter()
             .filter(|channel| service.tellers.serves(*channel))

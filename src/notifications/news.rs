@@ -121,6 +121,7 @@ pub(super) fn news(
             .collect(),
         limits: Some(limits_left(service, state)),
         rollback: rollback.map(|rollback| rollback_part(service, rollback)),
+        incident: None,
     }
 }
 

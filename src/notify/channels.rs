@@ -51,8 +51,11 @@ pub fn channels(news: &News) -> Vec<Channel> {
         }
         NewsKind::HoldViolated => (true, true),
         NewsKind::Superseded => (news.needs_a_person, true),
-        // The end of being blind ends its alert; without an open one nothing happens.
-        NewsKind::ApprovalNeeded | NewsKind::ApprovalExpired | NewsKind::Seeing => (true, false),
+        // The end of being blind, or of a burn, ends its alert; without an open one nothing happens.
+        NewsKind::ApprovalNeeded
+        | NewsKind::ApprovalExpired
+        | NewsKind::Seeing
+        | NewsKind::BurnOver => (true, false),
         NewsKind::LevelCrossed
         | NewsKind::Held
         | NewsKind::ApprovalHalfTime
@@ -126,6 +129,8 @@ mod tests {
         seeing person: pagerduty slack webhook
         memory_rebuilt -: slack webhook
         memory_rebuilt person: pagerduty slack webhook
+        burn_over -: pagerduty slack webhook
+        burn_over person: pagerduty slack webhook
         ");
     }
 }

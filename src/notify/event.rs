@@ -55,7 +55,8 @@ pub(super) fn events(news: &News) -> Vec<CloudEvent> {
         | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
-        | NewsKind::MemoryRebuilt => ours(news),
+        | NewsKind::MemoryRebuilt
+        | NewsKind::BurnOver => ours(news),
     };
     let is_end = matches!(
         news.kind,

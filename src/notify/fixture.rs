@@ -10,7 +10,7 @@ use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
 
 /// Every kind, in the order in which they are declared.
-pub(super) const KINDS: [NewsKind; 16] = [
+pub(super) const KINDS: [NewsKind; 17] = [
     NewsKind::LevelCrossed,
     NewsKind::Held,
     NewsKind::Started,
@@ -27,6 +27,7 @@ pub(super) const KINDS: [NewsKind; 16] = [
     NewsKind::Blind,
     NewsKind::Seeing,
     NewsKind::MemoryRebuilt,
+    NewsKind::BurnOver,
 ];
 
 pub(super) const ID: &str = "checkout-20261121t014503z-bbbbbbbb";
@@ -44,6 +45,7 @@ pub(super) fn news(kind: NewsKind) -> News {
             | NewsKind::Blind
             | NewsKind::Seeing
             | NewsKind::MemoryRebuilt
+            | NewsKind::BurnOver
     );
     News {
         id: format!("{ID}/{}", kind.as_str()),
@@ -63,6 +65,7 @@ pub(super) fn news(kind: NewsKind) -> News {
         gates: gates(kind),
         limits: Some(LimitsLeft { hour: 0, day: 2 }),
         rollback: has_rollback.then(rollback),
+        incident: None,
     }
 }
 

@@ -32,7 +32,7 @@ const CLIENT: &str = "error-budget-monitor";
 /// Writes the alert that a change opens or ends.
 pub(super) fn alert(news: &News) -> Alert {
     let event_action = match news.kind {
-        NewsKind::Recovered | NewsKind::Seeing => AlertAction::Resolve,
+        NewsKind::Recovered | NewsKind::Seeing | NewsKind::BurnOver => AlertAction::Resolve,
         NewsKind::LevelCrossed
         | NewsKind::Held
         | NewsKind::Started
@@ -80,9 +80,12 @@ pub(super) fn change(news: &News) -> ChangeEvent {
     }
 }
 
-/// Returns the key of the incident: the rollback's id, so that its end finds its beginning, or else the condition of
-/// the service. What begins and what ends a condition have one key.
+/// Returns the key of the alert: that of the burn, from the first alert about it to its end, or else the rollback's id or
+/// the condition of the service. What begins and what ends a condition have one key.
 fn key(news: &News) -> String {
+    if let Some(incident) = &news.incident {
+        return clipped(incident, MAX_KEY);
+    }
     let condition = match (&news.rollback, news.kind) {
         // Long after the rollback's incident is over.
         (_, NewsKind::HoldViolated) => "hold_violated",
@@ -110,7 +113,8 @@ fn severity(news: &News) -> Severity {
         | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
-        | NewsKind::MemoryRebuilt => {
+        | NewsKind::MemoryRebuilt
+        | NewsKind::BurnOver => {
             if news.standing.level == Some(Level::Emergency) {
                 Severity::Critical
             } else {

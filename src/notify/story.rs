@@ -46,6 +46,7 @@ pub(super) fn headline(news: &News) -> String {
         NewsKind::Blind => format!("Monitoring blind: {service} cannot be measured"),
         NewsKind::Seeing => format!("Monitoring sees again: {service}"),
         NewsKind::MemoryRebuilt => format!("Memory rebuilt: {service}"),
+        NewsKind::BurnOver => format!("Burn over: {service} burns no more"),
     }
 }
 
@@ -301,6 +302,7 @@ pub(super) fn next(news: &News) -> Option<Line> {
             NewsKind::Superseded
             | NewsKind::Rejected
             | NewsKind::MemoryRebuilt
+            | NewsKind::BurnOver
             | NewsKind::Recovered
             | NewsKind::Failed
             | NewsKind::ApprovalNeeded

@@ -152,7 +152,8 @@ fn impact_lines(news: &News, rollback: &NewsRollback) -> Vec<Line> {
         | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
-        | NewsKind::MemoryRebuilt => "so far, and not over",
+        | NewsKind::MemoryRebuilt
+        | NewsKind::BurnOver => "so far, and not over",
     };
     lines.push(Line::words(
         "Since the rollback began",

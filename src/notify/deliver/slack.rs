@@ -123,6 +123,7 @@ fn is_loud(news: &News) -> bool {
         | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
-        | NewsKind::MemoryRebuilt => false,
+        | NewsKind::MemoryRebuilt
+        | NewsKind::BurnOver => false,
     }
 }

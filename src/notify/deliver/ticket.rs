@@ -147,7 +147,8 @@ fn opens(kind: NewsKind) -> bool {
         | NewsKind::SuspiciousCommit
         | NewsKind::Blind
         | NewsKind::Seeing
-        | NewsKind::MemoryRebuilt => false,
+        | NewsKind::MemoryRebuilt
+        | NewsKind::BurnOver => false,
     }
 }
 

@@ -33,6 +33,7 @@ fn each_kind_has_its_types_and_stable_ids() {
     error-budget-monitor.blind.v1 ID/blind
     error-budget-monitor.seeing.v1 ID/seeing
     error-budget-monitor.memory_rebuilt.v1 ID/memory_rebuilt
+    error-budget-monitor.burn_over.v1 ID/burn_over
     ");
 }
 

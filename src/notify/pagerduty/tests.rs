@@ -4,7 +4,7 @@ use super::*;
 use crate::notify::fixture::{ID, KINDS, hostile, hostile_texts, news};
 
 #[test]
-fn begins_and_ends_with_the_same_key_and_only_proof_ends_it() {
+fn begins_and_ends_with_the_same_key() {
     let table: Vec<String> = KINDS
         .into_iter()
         .map(|kind| {
@@ -35,6 +35,7 @@ fn begins_and_ends_with_the_same_key_and_only_proof_ends_it() {
     blind: Trigger Some(Error) shop/checkout/blind
     seeing: Resolve None shop/checkout/blind
     memory_rebuilt: Trigger Some(Error) shop/checkout/memory_rebuilt
+    burn_over: Resolve None shop/checkout/burn_over
     ");
 }
 

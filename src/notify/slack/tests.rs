@@ -144,6 +144,8 @@ fn every_kind_has_words_of_its_own_and_a_next_step() {
         -
     [text] Memory rebuilt: shop/checkout: burn rate 1h 120.0, 5m 200.0
         [section] *Next* see how it stands: `error-budget-monitor status`
+    [text] Burn over: shop/checkout burns no more: burn rate 1h 120.0, 5m 200.0
+        [section] *Next* see how it stands: `error-budget-monitor status`
     ");
 }
 

@@ -121,6 +121,76 @@ fn a_rollback_is_told_when_it_begins_and_when_it_ends_and_never_again() {
     }
 }
 
+/// Runs a program whose rollback is not proven in time.
+fn does_not_help(program: &Program) {
+    let over = program.clone().env("VERIFY_DEADLINE", "0s");
+    let outcomes = std::iter::repeat_with(|| over.run().record["rollback"]["outcome"].clone());
+    let ended = outcomes.take(20).find(|outcome| outcome != "verifying");
+    assert_eq!(ended, Some("ineffective".into()));
+}
+
+/// The program, counting errors in a way that finds none.
+fn once_it_is_well(program: &Program) -> Program {
+    let total =
+        r#"sum(increase(http_requests_total{namespace="shop",service="bad-release"}[${WINDOW}]))"#;
+    program
+        .clone()
+        .env("SLI_TOTAL_QUERY", total)
+        .env("SLI_BAD_QUERY", &format!("{total} * 0"))
+}
+
+#[test]
+fn a_burn_is_one_alert_from_the_first_page_to_its_end() {
+    let (_world, people, program) = bad_release();
+    // Nobody is to blame within a second: a person is needed.
+    let blameless = program.clone().env("ATTRIBUTION_WINDOW", "1s");
+    blameless.run().exits(0).decides("hold", "not_attributable");
+    program.run().exits(0).has_outcome("verifying");
+    does_not_help(&program);
+    program.run().exits(0).decides("hold", "breaker_open");
+    let alerts = people.pagerduty.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let first = (alerts[0].key.as_str(), alerts[0].is_open);
+    assert_eq!(first, ("shop/bad-release/held", true));
+
+    // Nobody knows that it is over but the runs that see so: not before the third in a row.
+    let well = once_it_is_well(&program);
+    for is_open in [true, true] {
+        well.run().exits(0).decides("none", "healthy");
+        assert_eq!(people.pagerduty.alerts()[0].is_open, is_open);
+    }
+    program.run().exits(0).decides("hold", "breaker_open");
+    for is_open in [true, true, false, false] {
+        well.run().exits(0).decides("none", "healthy");
+        assert_eq!(people.pagerduty.alerts()[0].is_open, is_open);
+    }
+    let over = people.headlines().into_iter();
+    assert_eq!(over.filter(|words| words == "Burn over").count(), 1);
+    assert_eq!(people.pagerduty.alerts().len(), 1);
+
+    // Another burn is another alert.
+    blameless.run().exits(0);
+    let alerts = people.pagerduty.alerts();
+    assert!(
+        alerts.last().is_some_and(|alert| alert.is_open),
+        "{alerts:?}"
+    );
+}
+
+#[test]
+fn a_rollback_that_failed_and_what_follows_it_are_one_alert() {
+    let (world, people, program) = bad_release();
+    world.repo().decline_pushes("not today");
+    let failed = program.run().exits(1).has_outcome("failed");
+    for _ in 0..2 {
+        program.run().exits(0).decides("hold", "breaker_open");
+    }
+    let alerts = people.pagerduty.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let (key, is_open) = (&alerts[0].key, alerts[0].is_open);
+    assert_eq!((key, is_open), (&failed.text("/rollback/id"), true));
+}
+
 #[test]
 fn what_cannot_be_told_now_is_told_later_and_changes_nothing_else() {
     let (world, people, program) = bad_release();

@@ -58,6 +58,7 @@ fn news(kind: NewsKind) -> News {
         }],
         limits: Some(LimitsLeft { hour: 0, day: 2 }),
         rollback: Some(rollback()),
+        incident: None,
     }
 }
 

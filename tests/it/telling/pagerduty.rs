@@ -51,6 +51,23 @@ async fn a_rollback_that_did_not_help_makes_the_same_incident_critical() {
 }
 
 #[tokio::test]
+async fn all_that_is_told_of_a_burn_joins_its_first_alert() {
+    let server = PagerdutyServer::start();
+    let tellers = tellers(&server);
+    for kind in [NewsKind::Failed, NewsKind::Held, NewsKind::BurnOver] {
+        let mut news = news(kind);
+        news.incident = Some(ID.to_owned());
+        if kind != NewsKind::Failed {
+            news.rollback = None;
+        }
+        delivered(tell(&tellers, Channel::Pagerduty, &news).await);
+    }
+    let alerts = server.alerts();
+    assert_eq!(alerts.len(), 1);
+    assert_eq!((alerts[0].key.as_str(), alerts[0].is_open), (ID, false));
+}
+
+#[tokio::test]
 async fn being_blind_ends_with_seeing_again() {
     let server = PagerdutyServer::start();
     let tellers = tellers(&server);
