@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the manifests with the tools of Kubernetes, without a cluster: builds every overlay, the example and every component,
-# validates each object strictly against the schemas of three minor versions, and gives the alert rules to promtool.
+# validates each object strictly against the schemas of three minor versions, gives the alert rules to promtool, and lets them fire
+# for an installation under another namespace and other names.
 # Installs what is missing (apt-get, PyPI, Go's module proxy) into target/tools. A tool that cannot be had is an error.
 set -euo pipefail
 
@@ -32,6 +33,8 @@ main() {
     "$python" scripts/lib/check_manifests.py "${minors[*]}" "$job" "$rendered"/*.yaml
     expect_refusal
     check_rules
+    check_other_names
+    check_links
     printf 'The manifests are valid for Kubernetes %s.\n' "${minors[*]}"
 }
 
@@ -109,6 +112,86 @@ check_rules() {
     "$python" scripts/lib/check_manifests.py --rules k8s/monitoring/prometheus-rules.yaml >"$rendered/rules.yaml"
     promtool check rules "$rendered/rules.yaml"
     rm "$rendered/rules.yaml"
+}
+
+# An installation under another namespace, prefix and suffix is watched by the same rules.
+check_other_names() {
+    local folder=$rendered/other-names file=$rendered/other-names.yaml namespace name
+    mkdir "$folder"
+    cat >"$folder/kustomization.yaml" <<EOF
+namespace: team-a
+namePrefix: blue-
+nameSuffix: -v2
+resources: [$(realpath --relative-to="$folder" k8s/overlays/automatic)]
+EOF
+    build "$folder" "$file"
+    "$python" scripts/lib/check_manifests.py "${minors[*]}" "$file"
+    read -r namespace name < <("$python" scripts/lib/check_manifests.py --cron-job "$file")
+    if [[ $namespace/$name != team-a/blue-*-v2 ]]; then
+        printf 'kustomize calls the CronJob %s/%s\n' "$namespace" "$name" >&2
+        return 1
+    fi
+    "$python" scripts/lib/check_manifests.py --rules "$file" >"$folder/rules.yaml"
+    fires "$namespace" "$name" >"$folder/tests.yaml"
+    (cd -- "$folder" && promtool test rules tests.yaml)
+}
+
+# Prints a test of the rules: the CronJob runs, runs no more, was never run, and is suspended.
+fires() {
+    local job="namespace=\"$1\",cronjob=\"$2\""
+    cat <<EOF
+rule_files: [rules.yaml]
+evaluation_interval: 1m
+tests:
+  - name: it runs
+    interval: 1m
+    input_series:
+      - {series: 'kube_cronjob_status_last_successful_time{$job}', values: 0+60x60}
+    promql_expr_test:
+      - {expr: 'ALERTS{alertstate="firing"}', eval_time: 40m, exp_samples: []}
+  - name: it runs no more
+    interval: 1m
+    input_series:
+      - {series: 'kube_cronjob_status_last_successful_time{$job}', values: 0x60}
+    promql_expr_test:
+      - expr: count by (alertname, namespace, cronjob) (ALERTS{alertstate="firing"})
+        eval_time: 20m
+        exp_samples: [{labels: '{alertname="ErrorBudgetMonitorNotRunning",$job}', value: 1}]
+  - name: another one runs, and this one never did
+    interval: 1m
+    input_series:
+      - {series: 'kube_cronjob_created{$job}', values: 0x60}
+      - series: 'kube_cronjob_status_last_successful_time{namespace="monitoring",cronjob="error-budget-rollback-monitor"}'
+        values: 0+60x60
+    promql_expr_test:
+      - expr: count by (alertname, namespace, cronjob) (ALERTS{alertstate="firing"})
+        eval_time: 20m
+        exp_samples: [{labels: '{alertname="ErrorBudgetMonitorNotRunning",$job}', value: 1}]
+  - name: it is suspended
+    interval: 1m
+    input_series:
+      - {series: 'kube_cronjob_status_last_successful_time{$job}', values: 0+60x60}
+      - {series: 'kube_cronjob_spec_suspend{$job}', values: 1x60}
+    promql_expr_test:
+      - expr: count by (alertname, namespace, cronjob) (ALERTS{alertstate="firing"})
+        eval_time: 40m
+        exp_samples: [{labels: '{alertname="ErrorBudgetMonitorSuspended",$job}', value: 1}]
+EOF
+}
+
+# Each alert links to a page, and the example's replacement changes all of them.
+check_links() {
+    local links
+    links=$("$python" scripts/lib/check_manifests.py --runbooks "$rendered/automatic.yaml")
+    if grep -v '^https://[^#]*/docs/runbook\.md#[a-z]*$' <<<"$links"; then
+        printf 'These alerts link to no page.\n' >&2
+        return 1
+    fi
+    links=$("$python" scripts/lib/check_manifests.py --runbooks "$rendered/one-service.yaml")
+    if grep -v '^https://wiki\.example\.com/error-budget-monitor/runbook#[a-z]*$' <<<"$links"; then
+        printf 'The replacement of k8s/examples/one-service does not change these.\n' >&2
+        return 1
+    fi
 }
 
 main "$@"

@@ -6,12 +6,12 @@
 #   scripts/in-cluster.sh rollback gitops --dry-run
 #   scripts/in-cluster.sh rollback gitops --yes
 #
-# Needs kubectl and the right to create jobs in the namespace (MONITOR_NAMESPACE, monitoring unless told otherwise). Takes the
-# exit code of the command; 75 means that a pass is running just now.
+# Needs kubectl and the right to create jobs in the namespace (MONITOR_NAMESPACE, monitoring unless told otherwise; MONITOR_CRON_JOB
+# where a prefix changes the CronJob's name). Takes the exit code of the command; 75 means that a pass is running just now.
 set -euo pipefail
 
 namespace=${MONITOR_NAMESPACE:-monitoring}
-cron_job=error-budget-rollback-monitor
+cron_job=${MONITOR_CRON_JOB:-error-budget-rollback-monitor}
 longest=1200   # seconds that the command may take; `run --watch 10m` with a rollback at its end takes more than a pass
 patience=1260  # seconds: the same, and a minute to start
 unknown=70

@@ -1,7 +1,9 @@
 """Validates Kubernetes objects strictly against the schemas of several minor versions. Run by check-manifests.sh.
 
     check_manifests.py "1.31 1.34" FILE...    every object of every file; a misspelt field is an error
-    check_manifests.py --rules FILE           prints the groups of a PrometheusRule as a rule file of Prometheus
+    check_manifests.py --rules FILE           prints the groups of the PrometheusRule in a file as a rule file of Prometheus
+    check_manifests.py --cron-job FILE        prints namespace and name of the CronJob in a file
+    check_manifests.py --runbooks FILE        prints where the alerts of a file link to
 """
 
 import sys
@@ -49,14 +51,37 @@ def check(minors, paths):
     return 1 if failed or not checked else 0
 
 
+def only(kind, path):
+    (found,) = (thing for thing in objects(path) if thing["kind"] == kind)
+    return found
+
+
 def print_rules(path):
-    """Prints the groups of the rules in a file, which holds one object."""
-    (rules,) = objects(path)
-    yaml.safe_dump({"groups": rules["spec"]["groups"]}, sys.stdout, sort_keys=False, width=1000)
+    """Prints the groups of the rules in a file."""
+    groups = only("PrometheusRule", path)["spec"]["groups"]
+    yaml.safe_dump({"groups": groups}, sys.stdout, sort_keys=False, width=1000)
     return 0
 
 
+def print_cron_job(path):
+    """Prints what kube-state-metrics call the CronJob of a file."""
+    metadata = only("CronJob", path)["metadata"]
+    print(metadata["namespace"], metadata["name"])
+    return 0
+
+
+def print_runbooks(path):
+    """Prints the links of the alerts of a file, one a line."""
+    for group in only("PrometheusRule", path)["spec"]["groups"]:
+        for rule in group["rules"]:
+            print(rule["annotations"]["runbook_url"])
+    return 0
+
+
+PRINTERS = {"--rules": print_rules, "--cron-job": print_cron_job, "--runbooks": print_runbooks}
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--rules":
-        sys.exit(print_rules(sys.argv[2]))
+    if sys.argv[1] in PRINTERS:
+        sys.exit(PRINTERS[sys.argv[1]](sys.argv[2]))
     sys.exit(check(sys.argv[1].split(), sys.argv[2:]))

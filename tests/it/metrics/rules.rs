@@ -11,7 +11,8 @@ use testkit::prometheus::Prometheus;
 use super::{emitted, file, ours, promtool, promtool_is_content};
 
 /// What others emit and the alerts use.
-const FOREIGN: [&str; 4] = [
+const FOREIGN: [&str; 5] = [
+    "kube_cronjob_created",
     "kube_cronjob_spec_suspend",
     "kube_cronjob_status_last_successful_time",
     "push_failure_time_seconds",
@@ -19,6 +20,10 @@ const FOREIGN: [&str; 4] = [
 ];
 
 const MANIFEST: &str = "k8s/monitoring/prometheus-rules.yaml";
+
+/// Where the alerts link to until somebody says where the runbook is read.
+const RUNBOOK: &str =
+    "https://git.example.com/platform/error-budget-monitor/blob/main/docs/runbook.md";
 
 /// One course of events, minute by minute, in promtool's notation; the CronJob succeeds in every minute unless it is
 /// among the series.
@@ -395,6 +400,79 @@ fn alerts_fire_and_clear() {
 }
 
 #[test]
+fn alerts_fire_and_clear_under_every_namespace_and_name_that_kustomize_gives() {
+    let (_folder, rules) = rules();
+    for (namespace, name) in [
+        ("team-a", "error-budget-rollback-monitor"),
+        ("monitoring", "blue-error-budget-rollback-monitor-v2"),
+        ("observability", "xerror-budget-rollback-monitory"),
+    ] {
+        let tests = unit_test(&rules, COURSES)
+            .replace("error-budget-rollback-monitor", name)
+            .replace(
+                r#"namespace=\"monitoring\""#,
+                &format!(r#"namespace=\"{namespace}\""#),
+            );
+        assert!(tests.contains(&format!(r#"namespace=\"{namespace}\",cronjob=\"{name}\""#)));
+        let tests = beside(&rules, "tests.yaml", &tests);
+        promtool_is_content(&["test", "rules", &tests], "");
+    }
+}
+
+#[test]
+fn an_alert_names_the_installation_that_does_not_run() {
+    let (_folder, rules) = rules();
+    let success = |namespace: &str| {
+        format!(
+            r#"kube_cronjob_status_last_successful_time{{namespace="{namespace}",cronjob="error-budget-rollback-monitor"}}"#
+        )
+    };
+    let created = |namespace: &str| {
+        format!(
+            r#"kube_cronjob_created{{namespace="{namespace}",cronjob="error-budget-rollback-monitor"}}"#
+        )
+    };
+    let fires = |namespace: &str| {
+        json!({
+            "exp_labels": {
+                "namespace": namespace,
+                "cronjob": "error-budget-rollback-monitor",
+                "severity": "critical",
+            },
+            "exp_annotations": {
+                "summary": "The error-budget monitor does not run",
+                "description": format!(
+                    "No run of the CronJob {namespace}/error-budget-rollback-monitor has succeeded for 15 minutes. Nothing \
+                     watches the error budgets, and nothing will be rolled back."
+                ),
+                "runbook_url": format!("{RUNBOOK}#errorbudgetmonitornotrunning"),
+            },
+        })
+    };
+    let test = json!({
+        "rule_files": [rules],
+        "evaluation_interval": "1m",
+        "tests": [{
+            "interval": "1m",
+            "input_series": [
+                { "series": created("runs"), "values": "0x60" },
+                { "series": success("runs"), "values": "0+60x60" },
+                { "series": created("hangs"), "values": "0x60" },
+                { "series": success("hangs"), "values": "0x60" },
+                { "series": created("never-ran"), "values": "0x60" },
+            ],
+            "alert_rule_test": [{
+                "alertname": "ErrorBudgetMonitorNotRunning",
+                "eval_time": "20m",
+                "exp_alerts": [fires("hangs"), fires("never-ran")],
+            }],
+        }],
+    });
+    let tests = beside(&rules, "tests.yaml", &test.to_string());
+    promtool_is_content(&["test", "rules", &tests], "");
+}
+
+#[test]
 fn promtool_objects_to_an_alert_that_is_missing_or_too_much() {
     let (_folder, rules) = rules();
     for alerts in [&["RollbackStuck"][..], &[]] {
@@ -459,7 +537,7 @@ fn every_alert_says_what_it_is_about_and_where_help_is() {
         let description = annotation("description");
         assert!(description.len() > summary.len(), "{name}: {description:?}");
         assert!(description.ends_with('.'), "{name}: {description:?}");
-        let help = format!("docs/runbook.md#{}", name.to_lowercase());
+        let help = format!("{RUNBOOK}#{}", name.to_lowercase());
         assert_eq!(annotation("runbook_url"), help);
         let severity = rule["labels"]["severity"].as_str();
         assert!(
@@ -498,7 +576,7 @@ fn an_alert_names_the_service() {
                         "summary": "shop/checkout is being rolled back",
                         "description":
                             "A rollback of checkout was begun and is not proven yet. Do not deploy it until this is over.",
-                        "runbook_url": "docs/runbook.md#rollbackinprogress",
+                        "runbook_url": format!("{RUNBOOK}#rollbackinprogress"),
                     },
                 }],
             }],
