@@ -121,15 +121,13 @@ fn half_blind(
         return Answer::unavailable(why).ended(record);
     }
     let look = Look::new(service, state, None, asked);
+    if let Some(wait) = waits(&look) {
+        return held(&look, wait, record);
+    }
     match &assessment {
-        Some(_) if asked.commit.is_some() && waits(&look).is_none() => {
-            Answer::unavailable(why).ended(record)
-        }
+        Some(_) if asked.commit.is_some() => Answer::unavailable(why).ended(record),
         Some(assessment) => judged(&look, assessment, record),
-        None => match waits(&look) {
-            Some(wait) => held(&look, wait, record),
-            None => Answer::not_measured(&why).ended(record),
-        },
+        None => Answer::not_measured(&why).ended(record),
     }
 }
 

@@ -11,7 +11,7 @@ use super::story::offence;
 use crate::policy::{Blame, GateState, Reason, Undone, short};
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, GateAnswer, GateAnswerPart, Record,
-    RollbackPart, SignalPart, ViolationPart, level_word,
+    RollbackOutcome, RollbackPart, SignalPart, ViolationPart, level_word,
 };
 use crate::report::{ApprovalReport, ExplainReport, ExplainedQuery, Pending, StatusReport};
 use crate::slo::{SignalName, SignalState, Slo, ViolationState};
@@ -58,6 +58,10 @@ pub fn record(record: &Record) -> String {
     } else if let (None, Some(next)) = (&record.gate, next_step(record.decision.reason)) {
         line(&mut text, "next", next);
     }
+    if is_over(record) {
+        let when = "when the run began; the proof of the recovery stands below";
+        line(&mut text, "measured", when);
+    }
     numbers(
         &mut text,
         &record.budget,
@@ -98,6 +102,12 @@ pub fn record(record: &Record) -> String {
     }
     write_unknowns(&mut text, record);
     text
+}
+
+/// Tells whether the numbers of a record look back at a burn that its rollback ended.
+fn is_over(record: &Record) -> bool {
+    let outcome = record.rollback.as_ref().map(|rollback| rollback.outcome);
+    outcome == Some(RollbackOutcome::Recovered)
 }
 
 /// Writes the answer of the gate: its first line alone says whether a deploy may go ahead.
@@ -579,4 +589,43 @@ pub(crate) fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Heading;
+    use crate::slo::fixture::world;
+
+    #[test]
+    fn numbers_from_before_a_recovery_say_so() {
+        let heading = Heading {
+            run_id: "run".to_owned(),
+            command: "run",
+            service: "checkout".to_owned(),
+            namespace: "shop".to_owned(),
+            dry_run: false,
+        };
+        let mut burning = Record::unknown(&heading, &world().objective, DateTime::UNIX_EPOCH);
+        let rollback = |outcome| RollbackPart {
+            id: "first".to_owned(),
+            from: "b".repeat(40),
+            to: "a".repeat(40),
+            steps: Vec::new(),
+            outcome,
+            worse: false,
+            commit: None,
+            diff: None,
+        };
+        for (outcome, looks_back) in [
+            (RollbackOutcome::Recovered, true),
+            (RollbackOutcome::Verifying, false),
+            (RollbackOutcome::Ineffective, false),
+        ] {
+            burning.rollback = Some(rollback(outcome));
+            let text = record(&burning);
+            let says = text.contains("\nmeasured       when the run began");
+            assert_eq!(says, looks_back, "{text}");
+        }
+    }
 }

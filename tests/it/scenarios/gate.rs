@@ -146,7 +146,13 @@ fn only_the_unknown_is_allowed_and_not_what_was_measured_or_is_remembered() {
     let check = blind.clone().arguments(&["check", "--commit", &v2[..9]]);
     let ran = world.nothing_changed_by(&check).exits(5);
     ran.complains_of(&["first", "on hold"]);
-    world.remembers(&[past("second", TimeDelta::minutes(1), Phase::Verifying)]);
+    let mut verifying = past("second", TimeDelta::minutes(1), Phase::Verifying);
+    verifying.from = v2.clone();
+    world.remembers(&[verifying]);
+    // No repository says what else this commit is, so nobody's word lets it through.
+    let arguments = ["check", "--commit", "0123456789", "--fixes", &v2];
+    let mend = blind.clone().arguments(&arguments);
+    world.nothing_changed_by(&mend).exits(5);
     let check = blind.arguments(&["check"]);
     let ran = world.nothing_changed_by(&check).exits(5);
     ran.complains_of(&["second", "not finished"]);
