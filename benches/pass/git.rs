@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use error_budget_monitor::clients::git::{Git, GitSettings, Ignore, Push, Want};
-use testkit::git::{GitRepo, GitServer};
+use testkit::git::{GitRepo, GitServer, JGitServer};
 use tokio::runtime::Handle;
 use url::Url;
 
@@ -45,18 +45,36 @@ struct Shape {
     name: &'static str,
     commits: usize,
     files: usize,
+    /// How many commits lie behind the newest change of the watched folder, and behind the one before it.
+    behind: [usize; 2],
 }
 
 const LARGE: Shape = Shape {
     name: "20,000 × 20,000",
     commits: 20_000,
     files: 20_000,
+    behind: BEHIND,
+};
+
+/// The same, with changes that are found after the history was deepened once.
+const DEEPER: Shape = Shape {
+    name: "20,000 × 20,000, deepened",
+    behind: [70, 150],
+    ..LARGE
+};
+
+/// The same, with changes that are found only after the history was deepened three times, to 3,200 commits.
+const DEEPEST: Shape = Shape {
+    name: "20,000 × 20,000, deepened thrice",
+    behind: [700, 1_500],
+    ..LARGE
 };
 
 const SMALL: Shape = Shape {
     name: "1,000 × 2,000",
     commits: 1_000,
     files: 2_000,
+    behind: BEHIND,
 };
 
 /// How many pull requests the repository with many references has.
@@ -68,13 +86,15 @@ const PATH: &str = "apps/team-007/service-3";
 /// Random letters in each file.
 const SEALED: usize = 700;
 
-/// How many commits lie behind the newest change of the watched folder, and behind the one before it.
+/// The usual distance of the newest two changes of the watched folder from the tip (commits).
 const BEHIND: [usize; 2] = [7, 30];
 
 /// Measures all jobs.
 pub(crate) fn report(runs: usize, table: &mut Table) -> Result<(), Failure> {
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-git");
     let large = LARGE.prepare(&root)?;
+    let deeper = DEEPER.prepare(&root)?;
+    let deepest = DEEPEST.prepare(&root)?;
     let small = SMALL.prepare(&root)?;
     let many = with_many_references(&small, &root)?;
     let server = GitServer::serving(&root, None);
@@ -90,6 +110,14 @@ pub(crate) fn report(runs: usize, table: &mut Table) -> Result<(), Failure> {
             received,
         })
     };
+    let jgit = JGitServer::serving(&root);
+    let by_jgit = match &jgit {
+        Some(jgit) => Some(Bench {
+            proxy: Proxy::start(jgit.base_url().trim_start_matches("http://").parse()?)?,
+            runs,
+        }),
+        None => None,
+    };
     for (repo, shape, whole, lean) in [
         (
             &large,
@@ -97,6 +125,13 @@ pub(crate) fn report(runs: usize, table: &mut Table) -> Result<(), Failure> {
             limits(600, Some(35.0), Some(13.0)),
             limits(350, Some(25.0), Some(1.0)),
         ),
+        (
+            &deeper,
+            DEEPER,
+            limits(600, None, None),
+            limits(350, Some(25.0), Some(1.0)),
+        ),
+        (&deepest, DEEPEST, None, None),
         (
             &small,
             SMALL,
@@ -107,9 +142,21 @@ pub(crate) fn report(runs: usize, table: &mut Table) -> Result<(), Failure> {
         repo.configure("uploadpack.allowFilter", false);
         let kind = format!("{}, with contents", shape.name);
         bench.ours(repo, table, &kind, whole.as_ref())?;
+        if let Some(by_jgit) = &by_jgit {
+            let kind = format!("{}, JGit, with contents", shape.name);
+            by_jgit.ours(repo, table, &kind, whole.as_ref())?;
+        }
         repo.configure("uploadpack.allowFilter", true);
         let kind = format!("{}, without", shape.name);
         bench.ours(repo, table, &kind, lean.as_ref())?;
+        if let Some(by_jgit) = &by_jgit {
+            let kind = format!("{}, JGit, without", shape.name);
+            by_jgit.ours(repo, table, &kind, lean.as_ref())?;
+        }
+        if shape.behind != BEHIND {
+            // What git itself does is not another thing there.
+            continue;
+        }
         let kind = format!("{}, git clone", shape.name);
         bench.git(repo, table, &kind, CLONE)?;
         let kind = format!("{}, git sparse", shape.name);
@@ -298,7 +345,8 @@ fn rolled_back(url: Url, runtime: Handle) -> Result<(), Box<dyn Error>> {
 impl Shape {
     /// Returns the repository, making it when it is not there yet.
     fn prepare(&self, root: &Path) -> Result<GitRepo, Failure> {
-        let name = format!("{}-{}", self.commits, self.files);
+        let [newest, before] = self.behind;
+        let name = format!("{}-{}-{newest}-{before}", self.commits, self.files);
         let path = root.join(format!("{name}.git"));
         if !path.exists() {
             fs::create_dir_all(root)?;
@@ -330,7 +378,7 @@ impl Shape {
         for number in 1..self.commits {
             let behind = self.commits - 1 - number;
             let mut file = number * 7919 % self.files;
-            if BEHIND.contains(&behind) {
+            if self.behind.contains(&behind) {
                 file = watched * 10;
             } else if file / 10 == watched {
                 file = 0;

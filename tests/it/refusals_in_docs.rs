@@ -48,6 +48,7 @@ fn row(fault: &GitFault) -> Row {
         GitFault::Protocol { .. } => ours("the answer is not one of git's"),
         GitFault::TooMuch { .. } => ours("raise GITOPS_MAX_BYTES"),
         GitFault::TooManyObjects { .. } => ours("files, folders and commits"),
+        GitFault::TooManyLines { .. } => ours("lines that say where the history is cut"),
         GitFault::TooLargePush { .. } => ours("the folders on the way to GITOPS_PATH"),
         GitFault::NoBranch { .. } => ours("there is no branch"),
         GitFault::NoPath { .. } => ours("check GITOPS_PATH"),
@@ -255,6 +256,7 @@ fn samples() -> Vec<GitFault> {
         },
         GitFault::TooMuch { limit: 1 },
         GitFault::TooManyObjects { limit: 1 },
+        GitFault::TooManyLines { limit: 1 },
         GitFault::TooLargePush { limit: 1 },
         GitFault::NoBranch { branch: text() },
         GitFault::NoPath {

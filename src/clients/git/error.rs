@@ -74,6 +74,15 @@ pub enum GitFault {
         /// The limit.
         limit: usize,
     },
+    /// More lines stand before the history than one that can be read has.
+    #[error(
+        "the server sent more than {limit} lines that say where the history is cut or what both sides have; ask who \
+         runs it, or keep what GITOPS_PATH names in a repository with fewer old branches that were merged"
+    )]
+    TooManyLines {
+        /// The limit.
+        limit: usize,
+    },
     /// The new folders on the way to the watched paths are larger than can be sent.
     #[error(
         "the folders on the way to GITOPS_PATH take more than {limit} bytes to send; keep fewer entries in them"
@@ -265,6 +274,7 @@ impl GitFault {
             Self::Settings(_)
             | Self::Protocol { .. }
             | Self::TooManyObjects { .. }
+            | Self::TooManyLines { .. }
             | Self::TooLargePush { .. }
             | Self::NotGit { .. }
             | Self::TooMuch { .. }

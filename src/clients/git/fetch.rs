@@ -21,10 +21,10 @@ use super::transport::GitSession;
 /// files, folders and commits of a repository of 20,000 files are some 60,000 objects. Past this the fetch fails.
 const MAX_OBJECTS: usize = 1_000_000;
 
-/// Most lines of one answer that say where the history is cut. Protects time and memory; past this the fetch fails. The
-/// newest 3,200 commits of a branch without merges are cut once, and each line of work that was not merged for as long
-/// adds one.
-const MAX_BOUNDARY: usize = 50_000;
+/// Most lines of one answer that say where the history is cut, and most that say what both sides have. Protects time
+/// and memory; past this the fetch fails. The newest 3,200 commits of a branch without merges are cut once, and each
+/// line of work that was not merged for as long adds one; a server answers each of them at most twice.
+const MAX_LINES: usize = 50_000;
 
 /// Most contents that are asked for by their ids. Past this they are fetched with the whole snapshot.
 const MAX_WANTED: usize = 1_000;
@@ -78,7 +78,8 @@ pub(super) struct Round<'name> {
 }
 
 /// Fetches the newest commits of a branch into the repository at `folder`, and points its branch to the tip; the same
-/// for a tag, where it is there. What was fetched before is not sent again.
+/// for a tag, where it is there. What was fetched before is not sent again. What the server has is asked for once, so
+/// that every round is about the same commits.
 ///
 /// # Errors
 /// Fails when the remote cannot be reached or refuses, when the branch is not there, and past any limit.
@@ -86,13 +87,20 @@ pub(super) fn fetch_branch(
     session: &mut GitSession,
     folder: &Path,
     round: &Round<'_>,
+    known: &mut Option<Advertisement>,
 ) -> Result<(), FetchFault> {
     let branch = format!("refs/heads/{}", round.branch);
     let names: Vec<&str> = [Some(branch.as_str()), round.tag.as_deref()]
         .into_iter()
         .flatten()
         .collect();
-    let server = Advertisement::read(session.look(GitService::UploadPack)?, &names)?;
+    let server = match known {
+        Some(server) => server,
+        None => {
+            let found = Advertisement::read(session.look(GitService::UploadPack)?, &names)?;
+            known.insert(found)
+        }
+    };
     if server.id(&branch).is_none() {
         let branch = round.branch.to_owned();
         return Err(GitFault::NoBranch { branch }.into());
@@ -117,9 +125,9 @@ pub(super) fn fetch_branch(
         shallow: &shallow.clone(),
         depth: round.depth,
         is_filtered: round.contents == Contents::LeftOut && server.offers("filter"),
-        have: had(&server, repo.refname_to_id(&branch).ok(), &shallow),
+        have: had(server, repo.refname_to_id(&branch).ok(), &shallow),
     };
-    fetch_into(session, &repo, &server, &wanted, &mut shallow).map_err(|fault| FetchFault {
+    fetch_into(session, &repo, server, &wanted, &mut shallow).map_err(|fault| FetchFault {
         is_filters: wanted.is_filtered && is_refusal(&fault),
         fault,
     })?;
@@ -196,6 +204,7 @@ pub(super) fn is_refusal(fault: &GitFault) -> bool {
         | GitFault::Deadline
         | GitFault::TooMuch { .. }
         | GitFault::TooManyObjects { .. }
+        | GitFault::TooManyLines { .. }
         | GitFault::TooLargePush { .. }
         | GitFault::NoBranch { .. }
         | GitFault::NoPath { .. }
@@ -219,7 +228,12 @@ fn fetch_into(
         move_boundary(&mut answer, shallow)?;
     }
     // The last of these lines says whether the server knows what we have; the pack is whole either way.
+    let mut lines = 0;
     loop {
+        lines += 1;
+        if lines > MAX_LINES {
+            return Err(GitFault::TooManyLines { limit: MAX_LINES });
+        }
         match answer.next()? {
             Packet::Line(line) if line == b"NAK" => break,
             Packet::Line(line) if line.starts_with(b"ACK ") => {
@@ -233,8 +247,9 @@ fn fetch_into(
     store(answer, repo, has_words)
 }
 
-/// Asks for no thin pack where the server serves without, so that no object in it builds on one that is not there. That
-/// acknowledgements may come in detail makes no difference here, but there are servers that serve nobody else.
+/// Asks for a thin pack only where something is here already: git sends whatever lies in the older commits once more to
+/// who takes none, and objects that build on others may then build on what is here. That acknowledgements may come in
+/// detail makes no difference here, but there are servers that serve nobody else.
 fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
     for capability in [
@@ -247,7 +262,8 @@ fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
             capabilities.push_str(&format!(" {capability}"));
         }
     }
-    if server.wants_thin_packs() {
+    let is_deepening = !wanted.have.is_empty() && server.offers("thin-pack");
+    if is_deepening || server.wants_thin_packs() {
         capabilities.push_str(" thin-pack");
     }
     if wanted.is_filtered {
@@ -285,10 +301,8 @@ fn move_boundary(answer: &mut Packets<'_>, shallow: &mut BTreeSet<Oid>) -> Resul
     let mut lines = 0;
     while let Packet::Line(line) = answer.next()? {
         lines += 1;
-        if lines > MAX_BOUNDARY {
-            return Err(GitFault::TooManyObjects {
-                limit: MAX_BOUNDARY,
-            });
+        if lines > MAX_LINES {
+            return Err(GitFault::TooManyLines { limit: MAX_LINES });
         }
         if let Some(text) = line.strip_prefix(b"shallow ") {
             shallow.insert(id(text)?);

@@ -296,6 +296,7 @@ impl Git {
         drop(Repository::init_opts(folder.content(), &options).map_err(library)?);
         // Once it is here a tag is known: later rounds deepen the branch alone.
         let mut tag = want.revision.as_deref().and_then(revision::tag_reference);
+        let mut server = None;
         for depth in DEPTHS {
             let round = Round {
                 branch: &self.settings.branch,
@@ -303,7 +304,7 @@ impl Git {
                 depth,
                 contents,
             };
-            fetch::fetch_branch(session, folder.content(), &round)?;
+            fetch::fetch_branch(session, folder.content(), &round, &mut server)?;
             // libgit2 reads the shallow boundary only when it opens a repository.
             let repo = Repository::open(folder.content()).map_err(library)?;
             let is_deepest = Some(&depth) == DEPTHS.last();

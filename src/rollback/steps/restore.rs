@@ -252,6 +252,7 @@ fn unreadable(error: GitError) -> Restored {
         | GitFault::Protocol { .. }
         | GitFault::TooMuch { .. }
         | GitFault::TooManyObjects { .. }
+        | GitFault::TooManyLines { .. }
         | GitFault::TooLargePush { .. }
         | GitFault::Refused { .. }
         | GitFault::Library(_)

@@ -135,6 +135,27 @@ fn all_rounds_of_a_read_count_together() {
 }
 
 #[test]
+fn what_is_here_is_not_sent_again_when_the_history_is_deepened() {
+    let world = seeded();
+    let piece = noise(700 << 10);
+    world
+        .repo
+        .commit("large", at(1), &[("apps/cart/large", Some(&piece))]);
+    world.repo.commit_many(230, OTHER_FILE, at(3));
+    // Three rounds: 50, 200 and 800 commits.
+    let git = limited(&world.server.url(NAME), MIB);
+    let snapshot = git.read(&everything()).expect("less than a MiB");
+    assert_eq!(snapshot.changes.len(), 1);
+    let asked: Vec<_> = world
+        .server
+        .requests()
+        .into_iter()
+        .map(|it| it.method)
+        .collect();
+    assert_eq!(asked, ["GET", "POST", "POST", "POST"]);
+}
+
+#[test]
 fn packs_and_words_without_end_stop_at_the_most_bytes() {
     let world = seeded();
     // One file of 2^60 bytes, in pieces that are not compressed.

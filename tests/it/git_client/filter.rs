@@ -108,7 +108,7 @@ fn history_is_deepened_again_and_again_without_contents() {
     assert_eq!(contents(&snapshot), 0);
     assert_eq!(
         methods(&world.server),
-        ["GET", "POST"].repeat(4),
+        ["GET", "POST", "POST", "POST", "POST"],
         "50, 200, 800 and 3200 commits"
     );
     let (commit, answer) = roll_back(&snapshot, &good);
@@ -140,7 +140,7 @@ fn a_tag_is_asked_for_once_and_beside_the_branch() {
         assert_eq!(contents(&snapshot), 0);
         assert_eq!(
             methods(&world.server)[asked..],
-            ["GET", "POST"].repeat(rounds)
+            [&["GET"][..], &["POST"].repeat(rounds)].concat()
         );
         let copy = GitRepo::open(snapshot.folder());
         assert_eq!(copy.refs_fingerprint().lines().count(), 2, "{name}");

@@ -1,8 +1,11 @@
 //! SIGTERM: what is under way is finished and written down, nothing more is begun, and the next run goes on.
 
 use std::net::TcpListener;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use error_budget_monitor::journal::Phase;
+use testkit::stub::{Reply, Request, Stub};
 
 use super::crash::signalled_in;
 use super::world::World;
@@ -60,4 +63,54 @@ fn a_run_that_was_told_to_end_while_it_reads_does_nothing() {
             .complains_of(&["told to end", "nothing was done"]);
     }
     assert_eq!(world.server.push_attempts(), 0);
+}
+
+/// How long a run may take to end once it is told to. Tests share the machine.
+const PROMPTLY: Duration = Duration::from_secs(3);
+
+/// How long the program may take until it asks.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_run_that_was_told_to_end_while_a_git_server_talks_on_ends_promptly() {
+    let (world, _) = World::with_a_bad_release();
+    let tip = world.repo().tip();
+    let (tell, asked) = mpsc::channel();
+    let stub = Stub::http(move |request: &Request| {
+        let packet = |line: &str| format!("{:04x}{line}", line.len() + 4);
+        let kind = |kind: &str| format!("application/x-git-upload-pack-{kind}");
+        if request.method == "GET" {
+            let line = packet(&format!("{tip} refs/heads/main\0shallow side-band-64k\n"));
+            let body = format!("001e# service=git-upload-pack\n0000{line}0000");
+            let kind = kind("advertisement");
+            return Some(Reply::untyped(200, body).with_header("content-type", &kind));
+        }
+        // The ids begin alike, which is what a table of ids is slowest with.
+        let cut = |number: usize| packet(&format!("shallow aaaaaaaa{number:032x}\n"));
+        let body: String = (0..49_000).map(cut).collect();
+        // Where the tip is is another question.
+        if !request.body.starts_with(b"0014command") && tell.send(()).is_err() {
+            return None;
+        }
+        let reply = Reply::untyped(200, format!("{body}00000008NAK\n"));
+        let reply = reply.with_header("content-type", &kind("result"));
+        Some(reply.followed_without_end_by(packet("\u{2}.\n").repeat(1_000)))
+    });
+    let program = world
+        .program()
+        .env("GITOPS_REPO", &format!("{}/gitops.git", stub.url()))
+        .env("GITOPS_MAX_BYTES", "16GiB");
+    let running = program.arguments(&["run"]).start();
+    let asks = asked.recv_timeout(PATIENCE);
+    asks.expect("the program asks for the history");
+    let told_at = Instant::now();
+    running.told_to_end();
+    let ran = running.wait();
+    assert!(
+        told_at.elapsed() < PROMPTLY,
+        "{:?}: {ran}",
+        told_at.elapsed()
+    );
+    ran.exits(75)
+        .complains_of(&["told to end", "nothing was done"]);
 }

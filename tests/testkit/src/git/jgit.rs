@@ -13,13 +13,14 @@ use crate::servers::built;
 /// Turns JGit's protocol code into a server.
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/jgit/JGitServer.java");
 
-/// Serves bare repositories of its own folder by JGit, to whoever asks; stopped on drop.
+/// Serves bare repositories of a folder by JGit, to whoever asks; stopped on drop.
 #[derive(Debug)]
 pub struct JGitServer {
     // Fields are dropped in this order: the process must end before its folder goes.
     _process: Guarded,
     port: u16,
-    folder: TempDir,
+    root: PathBuf,
+    _folder: TempDir,
 }
 
 impl JGitServer {
@@ -29,15 +30,31 @@ impl JGitServer {
     /// # Panics
     /// If it does not start, or was not fetched and `CI` is `true`.
     pub fn start() -> Option<Self> {
-        let jars = built("jgit", "jars.sha256")?.with_file_name("*");
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().to_owned();
+        Self::on(folder, root)
+    }
+
+    /// The same for the repositories of a folder that is there.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn serving(root: &Path) -> Option<Self> {
+        Self::on(
+            tempfile::tempdir().expect("a temporary folder"),
+            root.to_owned(),
+        )
+    }
+
+    fn on(folder: TempDir, root: PathBuf) -> Option<Self> {
+        let jars = built("jgit", "jars.sha256")?.with_file_name("*");
         let mut process = Guarded::spawn(
             Command::new("java")
                 .args(["-Xmx256m", "-Dslf4j.internal.verbosity=ERROR"])
                 .arg("--class-path")
                 .arg(jars)
                 .arg(SOURCE)
-                .arg(folder.path())
+                .arg(&root)
                 // JGit reads and writes settings there.
                 .env("HOME", folder.path())
                 .env("XDG_CONFIG_HOME", folder.path())
@@ -55,7 +72,8 @@ impl JGitServer {
         Some(Self {
             _process: process,
             port,
-            folder,
+            root,
+            _folder: folder,
         })
     }
 
@@ -66,10 +84,15 @@ impl JGitServer {
 
     /// Returns the URL of a repository.
     pub fn url(&self, name: &str) -> String {
-        format!("http://127.0.0.1:{}/{name}.git", self.port)
+        format!("{}/{name}.git", self.base_url())
+    }
+
+    /// Returns the URL of the folder.
+    pub fn base_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     fn folder_of(&self, name: &str) -> PathBuf {
-        Path::new(self.folder.path()).join(format!("{name}.git"))
+        self.root.join(format!("{name}.git"))
     }
 }
