@@ -247,9 +247,9 @@ fn fetch_into(
     store(answer, repo, has_words)
 }
 
-/// Asks for a thin pack only where something is here already: git sends whatever lies in the older commits once more to
-/// who takes none, and objects that build on others may then build on what is here. That acknowledgements may come in
-/// detail makes no difference here, but there are servers that serve nobody else.
+/// Asks for a thin pack only where that spares something: objects that build on others may then build on what is here,
+/// and it takes longer to put them together. That acknowledgements may come in detail makes no difference here, but
+/// there are servers that serve nobody else.
 fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
     let mut capabilities = String::new();
     for capability in [
@@ -262,8 +262,8 @@ fn request(server: &Advertisement, wanted: &FetchRequest<'_>) -> Vec<u8> {
             capabilities.push_str(&format!(" {capability}"));
         }
     }
-    let is_deepening = !wanted.have.is_empty() && server.offers("thin-pack");
-    if is_deepening || server.wants_thin_packs() {
+    let is_deepening = !wanted.have.is_empty();
+    if (is_deepening && server.sends_twice()) || server.wants_thin_packs() {
         capabilities.push_str(" thin-pack");
     }
     if wanted.is_filtered {

@@ -232,6 +232,13 @@ impl Advertisement {
                 .is_none_or(|agent| agent.starts_with("dulwich/"))
     }
 
+    /// Tells whether the server is git itself, which sends whatever lies in the older commits of a history that is
+    /// deepened once more to who takes no thin packs. JGit does not. Source: measured on git 2.39 and JGit 7.8.
+    pub(super) fn sends_twice(&self) -> bool {
+        let is_git = |agent: &str| agent.starts_with("git/");
+        self.offers("thin-pack") && self.value("agent").is_some_and(is_git)
+    }
+
     /// Returns where a reference is that was asked for; nothing when it is not there.
     pub(super) fn id(&self, reference: &str) -> Option<Oid> {
         self.ids.get(reference).copied()
