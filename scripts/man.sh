@@ -9,5 +9,15 @@ cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 
 ensure_programs cc=gcc,libc6-dev
 ensure_cargo
-cargo run --quiet --locked --example man -- "$folder"
+cargo build --quiet --locked
+program=${CARGO_TARGET_DIR:-target}/debug/error-budget-monitor
+mkdir -p "$folder/man1" "$folder/completions"
+"$program" man >"$folder/man1/error-budget-monitor.1"
+# The commands stand in their own list, two blanks to the right.
+"$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | while read -r command; do
+    [[ $command == help ]] || "$program" man "$command" >"$folder/man1/error-budget-monitor-$command.1"
+done
+"$program" completions bash >"$folder/completions/error-budget-monitor.bash"
+"$program" completions zsh >"$folder/completions/_error-budget-monitor"
+"$program" completions fish >"$folder/completions/error-budget-monitor.fish"
 printf 'Man pages and completions are in %s\n' "$folder"

@@ -4,15 +4,55 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::parse_duration;
+use crate::terminal::Colour;
+
+/// How help looks on a terminal.
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// What stands below the arguments: how it is used, what it needs, how it ends.
+const AFTER_HELP: &str = "\
+Examples:
+  export PROMETHEUS_URL=http://localhost:9090 SERVICE_NAME=checkout NAMESPACE=shop
+  error-budget-monitor --dry-run
+  error-budget-monitor check --commit \"$(git rev-parse HEAD)\"
+  error-budget-monitor rollback gitops --to v1.2.0 --reason 'pager'
+
+Important variables (all of them: error-budget-monitor man | man -l -):
+  SERVICE_NAME, NAMESPACE      the service
+  PROMETHEUS_URL               who is asked: Prometheus, Thanos, Mimir or VictoriaMetrics
+  ERROR_BUDGET, SLO_WINDOW     the share of events that may fail [0.001], and over what time [30d]
+  GITOPS_REPO, GITOPS_PATH     what is put back; GITOPS_TOKEN lets the program in
+  ROLLBACK_ENABLED             whether anything is rolled back without a person [false]
+  STATE_FILE                   the memory of earlier rollbacks
+
+Exit codes:
+  0 complete, or a deploy may go ahead       64 wrong arguments
+  1 a person is needed; check: warning       69 Prometheus, git or Argo CD cannot be reached
+  2 check: critical, or an SLO is violated   74 the result could not be written
+  3 check: emergency                         75 another run holds the lock
+  4 check: the budget cannot be measured     78 the configuration or the state cannot be used
+  5 check: on hold, or a rollback in flight";
 
 /// Watches a service's error budget and puts GitOps back to the last good revision when a deployment burns it.
 ///
 /// Configured by environment variables; without a command it does one pass (`run`).
 #[derive(Debug, Clone, Parser)]
-#[command(name = "error-budget-monitor", version, max_term_width = 100)]
+#[command(
+    name = "error-budget-monitor",
+    version,
+    max_term_width = 100,
+    styles = STYLES,
+    after_help = AFTER_HELP
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -31,6 +71,22 @@ pub struct Common {
     /// Decide as if rollbacks were enabled, show what would be done, change nothing, tell nobody
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// When text is in colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub color: Colour,
+    /// Log more: -v each stage and decision (as where standard error is no terminal), -vv everything; RUST_LOG says it
+    /// more finely
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
     /// One of several services: NAME or NAMESPACE/NAME [default: all; what changes something by hand needs one]
     #[arg(long, global = true, value_name = "NAME")]
     pub service: Option<String>,
@@ -66,6 +122,17 @@ pub enum Command {
     Explain,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
     Doctor(Doctor),
+    /// The manual page of the program or of one command, to be shown by `man -l -`
+    Man {
+        /// The command [default: the program]
+        command: Option<String>,
+    },
+    /// Completions for a shell, to be read by its start-up file
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
 }
 
 /// Arguments of a pass.

@@ -27,6 +27,8 @@ pub enum Exit {
     Usage,
     /// 69: Prometheus, git or Argo CD could not be reached or refused; nothing was done.
     Unavailable,
+    /// 74: the result could not be written to standard output.
+    Unwritten,
     /// 75: another run holds the lock.
     TryAgain,
     /// 78: the configuration or the state cannot be used; no network call was made.
@@ -45,6 +47,7 @@ impl Exit {
             Self::BlockedHold => 5,
             Self::Usage => 64,
             Self::Unavailable => 69,
+            Self::Unwritten => 74,
             Self::TryAgain => 75,
             Self::Configuration => 78,
         }
@@ -66,6 +69,7 @@ impl Exit {
             | Self::DoctorObjects
             | Self::Usage
             | Self::Unavailable
+            | Self::Unwritten
             | Self::TryAgain
             | Self::Configuration => self.code(),
         }

@@ -16,6 +16,7 @@ mod fail_point;
 mod files;
 pub mod journal;
 pub mod log_file;
+pub mod manual;
 pub mod metrics;
 mod notifications;
 pub mod notify;
@@ -29,6 +30,7 @@ pub mod rollback;
 mod service;
 pub mod slo;
 mod stop;
+pub mod terminal;
 
 /// Runs a function that blocks on a thread of its own.
 async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {

@@ -7,16 +7,18 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use error_budget_monitor::cli::{Cli, Command, Output};
-use error_budget_monitor::commands::{CommandReport, Pass, Served, execute, hand_over};
-use error_budget_monitor::config::{CiConfig, Config};
+use error_budget_monitor::commands::{CommandReport, Finished, Pass, Served, execute, hand_over};
+use error_budget_monitor::config::{CiConfig, Config, LogConfig};
 use error_budget_monitor::doctor::diagnosis as diagnosis_text;
 use error_budget_monitor::exit::Exit;
 use error_budget_monitor::log_file::{AUDIT, LogFile};
-use error_budget_monitor::notify;
+use error_budget_monitor::notify::Row;
+use error_budget_monitor::{manual, notify, terminal};
 use serde::Serialize;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -37,18 +39,22 @@ fn main() -> ExitCode {
             return exit.into();
         }
     };
+    // What says how the program is used needs no configuration.
+    if let Some(written) = written_without_configuration(&cli) {
+        return written.into();
+    }
     // Reading the configuration logs nothing: it says everything at once, as an error.
     let configs = match Config::all_from_env_with(cli.overrides()) {
         Ok(configs) => configs,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
-            log_to_stderr_and(None);
+            log_to_stderr_and(&cli, None);
             hand_over_to_pipeline(&cli, Exit::Configuration, &[], Some(&error.to_string()));
             return Exit::Configuration.into();
         }
     };
     let log_file = log_file(&cli, &configs);
-    log_to_stderr_and(log_file.clone());
+    log_to_stderr_and(&cli, log_file.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -62,17 +68,65 @@ fn main() -> ExitCode {
             return Exit::PersonNeeded.into();
         }
     };
-    let mut earlier = |pass: &Pass| finish(&cli, pass, TextLength::Briefly);
+    let mut earlier = |pass: &Pass| {
+        finish(&cli, pass, TextLength::Briefly);
+    };
     let pass = runtime.block_on(execute(&cli, &configs, &mut earlier));
     // A name look-up that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::ZERO);
     hand_over_to_pipeline(&cli, pass.exit, &pass.served, pass.complaint.as_deref());
-    finish(&cli, &pass, TextLength::Whole);
+    let is_written = finish(&cli, &pass, TextLength::Whole);
     let lost = log_file.and_then(|log_file| Some((log_file.trouble()?, log_file.lost())));
     if let Some((trouble, lines)) = lost {
         tracing::warn!(lines, "{trouble}");
     }
-    pass.exit.into()
+    match pass.exit == Exit::Complete && !is_written {
+        true => Exit::Unwritten.into(),
+        false => pass.exit.into(),
+    }
+}
+
+/// Prints a manual page or completions, where that is what is wanted, and says how it ended.
+fn written_without_configuration(cli: &Cli) -> Option<Exit> {
+    let text = match cli.command.as_ref()? {
+        Command::Completions { shell } => Ok(Some(manual::completions(*shell))),
+        Command::Man { command } => manual::page(command.as_deref()),
+        Command::Run(_)
+        | Command::Check(_)
+        | Command::Rollback(_)
+        | Command::Approve(_)
+        | Command::Reject(_)
+        | Command::Release(_)
+        | Command::Status
+        | Command::Explain
+        | Command::Doctor(_) => return None,
+    };
+    let written = text.and_then(|text| match text {
+        Some(text) => io::stdout().write_all(&text).map(|()| Exit::Complete),
+        None => {
+            let _ = writeln!(
+                io::stderr(),
+                "error-budget-monitor: there is no such command; --help lists them"
+            );
+            Ok(Exit::Usage)
+        }
+    });
+    Some(written.unwrap_or_else(|error| unwritten(&error)))
+}
+
+/// Says that a result could not be written. A reader that has read enough, as `head` does, is no trouble.
+fn unwritten(error: &io::Error) -> Exit {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Exit::Complete;
+    }
+    tracing::error!(error = %error, "the result could not be written to standard output");
+    if io::stderr().is_terminal() {
+        let _ = writeln!(
+            io::stderr(),
+            "error-budget-monitor: write the result to standard output: {error}"
+        );
+    }
+    Exit::Unwritten
 }
 
 /// How much of a result is printed as text.
@@ -108,22 +162,25 @@ fn output(cli: &Cli) -> Output {
     cli.common.output.unwrap_or_else(by_default)
 }
 
-/// Prints the results and logs how the pass ended, for each service.
-fn finish(cli: &Cli, pass: &Pass, shown: TextLength) {
+/// Prints the results and logs how the pass ended, for each service. Returns whether all of it was written.
+fn finish(cli: &Cli, pass: &Pass, shown: TextLength) -> bool {
+    let mut is_written = true;
     if let Some(complaint) = &pass.complaint {
         complain(complaint, None, pass.exit, None);
     }
     let is_one = pass.served.len() == 1;
+    let table = table(cli, pass).filter(|_| matches!(shown, TextLength::Whole));
     for (position, Served { service, ended }) in pass.served.iter().enumerate() {
         let run_id = ended.record().map(|record| record.run_id.as_str());
         let name = (!is_one).then_some(service.as_str());
         match &ended.complaint {
+            Some(_) if is_shown(cli, ended) => {}
             Some(complaint) => complain(complaint, name, ended.exit, run_id),
             None => {
                 tracing::info!(exit = ended.exit.code(), slo.name = name, "the run is over");
             }
         }
-        let Some(report) = &ended.report else {
+        let Some(report) = ended.report.as_ref().filter(|_| table.is_none()) else {
             continue;
         };
         let between = if position > 0 && matches!(shown, TextLength::Whole) {
@@ -131,10 +188,43 @@ fn finish(cli: &Cli, pass: &Pass, shown: TextLength) {
         } else {
             ""
         };
-        if let Err(error) = print(report, output(cli), shown, between) {
-            tracing::error!(error = %error, "the result could not be printed");
+        if let Err(error) = print(cli, report, shown, between) {
+            is_written &= unwritten(&error) == Exit::Complete;
         }
     }
+    if let Some(table) = table
+        && let Err(error) = terminal::show(&table, cli.common.color)
+    {
+        is_written &= unwritten(&error) == Exit::Complete;
+    }
+    is_written
+}
+
+/// Writes several services as a table, where people read it and they are all of a kind that has one.
+fn table(cli: &Cli, pass: &Pass) -> Option<String> {
+    if pass.served.len() < 2 || output(cli) != Output::Text {
+        return None;
+    }
+    let served = || pass.served.iter().map(|served| &served.ended);
+    let passes: Option<Vec<Row>> = served()
+        .map(|ended| Some(Row::of_record(ended.record()?, ended.exit.rank())))
+        .collect();
+    let standings: Option<Vec<Row>> = served()
+        .map(|ended| match &ended.report {
+            Some(CommandReport::Status(status)) => Some(Row::of_status(status, ended.exit.rank())),
+            Some(_) | None => None,
+        })
+        .collect();
+    passes
+        .map(notify::passes)
+        .or_else(|| standings.map(notify::standings))
+}
+
+/// Tells whether the answer of the gate, which is what it complains of, is on the terminal anyway.
+fn is_shown(cli: &Cli, ended: &Finished) -> bool {
+    let is_answered = ended.record().is_some_and(|record| record.gate.is_some());
+    let is_on_terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
+    is_answered && is_on_terminal && output(cli) == Output::Text
 }
 
 /// Says what is wrong: once, as the one error in the log of a service.
@@ -148,44 +238,42 @@ fn complain(complaint: &str, service: Option<&str>, exit: Exit, run_id: Option<&
     }
 }
 
-fn print(
-    report: &CommandReport,
-    output: Output,
-    shown: TextLength,
-    between: &str,
-) -> io::Result<()> {
-    // Standard output writes every line on its own; a record is a hundred lines, and one system call.
-    let text = match (output, report) {
-        (Output::Json, CommandReport::Record(record)) => json(record)?,
-        (Output::Json, CommandReport::Status(status)) => json(status)?,
-        (Output::Json, CommandReport::Said(said)) => json(said)?,
-        (Output::Json, CommandReport::Diagnosis(diagnosis)) => json(diagnosis)?,
-        (Output::Text, CommandReport::Record(record)) => match shown {
-            TextLength::Whole => notify::record(record).into_bytes(),
-            TextLength::Briefly => notify::brief(record).into_bytes(),
+fn print(cli: &Cli, report: &CommandReport, shown: TextLength, between: &str) -> io::Result<()> {
+    match output(cli) {
+        Output::Json => match report {
+            CommandReport::Record(record) => json(record),
+            CommandReport::Status(status) => json(status),
+            CommandReport::Said(said) => json(said),
+            CommandReport::Diagnosis(diagnosis) => json(diagnosis),
+            CommandReport::Explained(explained) => json(explained),
         },
-        (Output::Text, CommandReport::Status(status)) => notify::status(status).into_bytes(),
-        (Output::Text, CommandReport::Said(said)) => notify::said(said).into_bytes(),
-        (Output::Json, CommandReport::Explained(explained)) => json(explained)?,
-        (Output::Text, CommandReport::Explained(explained)) => {
-            notify::explained(explained).into_bytes()
+        Output::Text => {
+            let text = text(report, shown);
+            terminal::show(&format!("{between}{text}"), cli.common.color)
         }
-        (Output::Text, CommandReport::Diagnosis(diagnosis)) => {
-            diagnosis_text(diagnosis).into_bytes()
-        }
-    };
-    let mut out = io::stdout().lock();
-    if output == Output::Text {
-        out.write_all(between.as_bytes())?;
     }
-    out.write_all(&text)?;
-    out.flush()
 }
 
-fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+/// Writes a result for people.
+fn text(report: &CommandReport, shown: TextLength) -> String {
+    match report {
+        CommandReport::Record(record) => match shown {
+            TextLength::Whole => notify::record(record),
+            TextLength::Briefly => notify::brief(record),
+        },
+        CommandReport::Status(status) => notify::status(status),
+        CommandReport::Said(said) => notify::said(said),
+        CommandReport::Explained(explained) => notify::explained(explained),
+        CommandReport::Diagnosis(diagnosis) => diagnosis_text(diagnosis),
+    }
+}
+
+fn json(value: &impl Serialize) -> io::Result<()> {
     let mut text = serde_json::to_vec(value)?;
     text.push(b'\n');
-    Ok(text)
+    let mut out = io::stdout().lock();
+    out.write_all(&text)?;
+    out.flush()
 }
 
 /// Returns the log file of a command that may change something; the others leave no trace, and so does a dry run. All
@@ -197,20 +285,35 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
         | Command::Approve(_)
         | Command::Reject(_)
         | Command::Release(_) => true,
-        Command::Check(_) | Command::Status | Command::Explain | Command::Doctor(_) => false,
+        Command::Check(_)
+        | Command::Status
+        | Command::Explain
+        | Command::Doctor(_)
+        | Command::Man { .. }
+        | Command::Completions { .. } => false,
     };
     let mut configs = configs.iter();
     let may_act = configs.find(|config| acts && !config.run.dry_run)?;
     may_act.state.log_file.as_ref().map(LogFile::new)
 }
 
-/// Logs to stderr, text on a terminal, else one JSON object a line; what is marked for it also to the log file.
-fn log_to_stderr_and(log_file: Option<LogFile>) {
+/// Logs to stderr, text on a terminal, else one JSON object a line; what is marked for it also to the log file. A person
+/// at a terminal sees what went on worse than planned and asks for more; elsewhere each stage is logged.
+fn log_to_stderr_and(cli: &Cli, log_file: Option<LogFile>) {
+    let is_terminal = io::stderr().is_terminal();
+    let level = match (cli.common.quiet, cli.common.verbose, is_terminal) {
+        (true, _, _) => LevelFilter::ERROR,
+        (false, 0, true) => LevelFilter::WARN,
+        (false, 0, false) | (false, 1, _) => LevelFilter::INFO,
+        (false, _, _) => LevelFilter::DEBUG,
+    };
+    let wanted = LogConfig::from_env().filter;
+    let wanted = wanted.unwrap_or_else(|| Targets::new().with_default(level));
     let to_stderr = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)
         .with_ansi(false);
-    let to_stderr = if io::stderr().is_terminal() {
+    let to_stderr = if is_terminal {
         to_stderr.compact().boxed()
     } else {
         let json = to_stderr.json();
@@ -225,11 +328,14 @@ fn log_to_stderr_and(log_file: Option<LogFile>) {
             .with_span_list(false)
             // The span names the run in every line.
             .with_filter(filter_fn(|event| {
-                event.is_span() || event.target() == AUDIT
+                (event.is_span() || event.target() == AUDIT) && *event.level() <= Level::INFO
             }))
     });
+    // The span carries the names that stand in every line of both.
+    let to_stderr = to_stderr.with_filter(filter_fn(move |event| {
+        event.is_span() || wanted.would_enable(event.target(), event.level())
+    }));
     tracing_subscriber::registry()
-        .with(LevelFilter::INFO)
         .with(to_stderr)
         .with(to_file)
         .init();

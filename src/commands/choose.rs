@@ -36,6 +36,7 @@ pub(super) fn choose<'a>(
                 list(configs)
             ),
         )),
+        Command::Man { .. } | Command::Completions { .. } => Ok(configs.iter().collect()),
         Command::Approve(word) | Command::Reject(word) | Command::Release(word) => {
             of_the_rollback(&word.id, configs)
         }

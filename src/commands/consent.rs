@@ -9,6 +9,7 @@ use crate::notify;
 use crate::policy::{Plan, short};
 use crate::record::{Record, RollbackOutcome};
 use crate::stop::Signals;
+use crate::terminal::{self, Colour};
 
 use super::finished::Pass;
 
@@ -51,6 +52,7 @@ pub(super) async fn consent(
     arguments: &RollbackArgs,
     config: &Config,
     signals: &Signals,
+    colour: Colour,
     shows: impl AsyncFnOnce(&Config) -> Pass,
 ) -> Result<Consent, Pass> {
     if config.run.dry_run || arguments.yes || is_implied(arguments, &config.manual) {
@@ -73,7 +75,7 @@ pub(super) async fn consent(
     };
     let question = format!(
         "{}\nRoll back {}/{} as shown? [y/N] ",
-        notify::record(record),
+        terminal::dressed(&notify::record(record), colour, &io::stderr()),
         record.namespace,
         record.service
     );

@@ -35,6 +35,7 @@ use crate::record::Heading;
 use crate::rollback::{ApprovalCommand, answer};
 use crate::service::{self, Service, SetupError};
 use crate::stop::Signals;
+use crate::terminal::Colour;
 
 /// What may change something outside.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +91,10 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
             watch: Some(span),
             every,
         }) => watch::watch(*span, *every, &signals, pass, earlier).await,
-        Command::Rollback(arguments) => by_hand(&command, arguments, &chosen, &signals).await,
+        Command::Rollback(arguments) => {
+            let colour = cli.common.color;
+            by_hand(&command, arguments, &chosen, &signals, colour).await
+        }
         Command::Run(RunArgs { watch: None, .. })
         | Command::Check(_)
         | Command::Approve(_)
@@ -99,6 +103,8 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         | Command::Status
         | Command::Explain
         | Command::Doctor(_) => pass().await,
+        // They are answered before anything is configured.
+        Command::Man { .. } | Command::Completions { .. } => Pass::of(Vec::new()),
     }
 }
 
@@ -124,12 +130,13 @@ async fn by_hand(
     arguments: &RollbackArgs,
     configs: &[&Config],
     signals: &Signals,
+    colour: Colour,
 ) -> Pass {
     let [config] = configs else {
         return Pass::of(Vec::new());
     };
     let shows = async |shown: &Config| once(command, &[shown], signals, &Consent::Anything).await;
-    match consent(arguments, config, signals, shows).await {
+    match consent(arguments, config, signals, colour, shows).await {
         Ok(consent) => once(command, configs, signals, &consent).await,
         Err(ended) => ended,
     }
@@ -178,6 +185,7 @@ async fn once(
             };
             each(&prepared, look).await
         }
+        Command::Man { .. } | Command::Completions { .. } => Pass::of(Vec::new()),
         Command::Doctor(wanted) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 let looking = doctor::doctor(service, heading, wanted.send_test);
@@ -369,6 +377,8 @@ fn name(command: &Command) -> &'static str {
         Command::Release(_) => "release",
         Command::Status => "status",
         Command::Explain => "explain",
+        Command::Man { .. } => "man",
+        Command::Completions { .. } => "completions",
         Command::Doctor(_) => "doctor",
     }
 }

@@ -71,6 +71,7 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
         Exit::TryAgain => "try_again",
         Exit::Configuration => "configuration",
         Exit::Usage
+        | Exit::Unwritten
         | Exit::BlockedWarning
         | Exit::BlockedCritical
         | Exit::BlockedEmergency

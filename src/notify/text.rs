@@ -14,7 +14,7 @@ use crate::record::{
     RollbackOutcome, RollbackPart, SignalPart, ViolationPart, level_word,
 };
 use crate::report::{ApprovalReport, ExplainReport, ExplainedQuery, Pending, StatusReport};
-use crate::slo::{SignalName, SignalState, Slo, ViolationState};
+use crate::slo::{SignalName, SignalState, Slo, ViolationState, told_once};
 
 /// Longest detail of a gate that is written although the decision says the same (bytes).
 const SHORT: usize = 60;
@@ -554,14 +554,9 @@ fn write_unknowns(text: &mut String, record: &Record) {
         return;
     }
     // What is said of several readings, and what the decision says, is said once.
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for unknown in &record.unknowns {
-        match groups.iter_mut().find(|(why, _)| *why == unknown.why) {
-            Some((_, sources)) => sources.push(&unknown.source),
-            None => groups.push((&unknown.why, vec![&unknown.source])),
-        }
-    }
-    let lines = groups
+    let unknowns = record.unknowns.iter();
+    let told = told_once(unknowns.map(|it| (it.source.as_str(), it.why.as_str())));
+    let lines = told
         .into_iter()
         .map(|(why, sources)| format!("{}: {why}", sources.join(", ")))
         .filter(|said| *said != record.decision.detail);

@@ -78,6 +78,6 @@ pub use signal::{Signal, SignalName, SignalState};
 pub use significance::{Significance, SignificanceRule, conditional_binomial, significant};
 pub use slice_history::{SliceHistory, WindowCounts};
 pub use sustained::{min_points, sustained};
-pub use unknowns::NOTED_CLOCK_SKEW;
+pub use unknowns::{NOTED_CLOCK_SKEW, told_once};
 pub use violations::{is_calm, latency_rule};
 pub use worse::{got_worse, worst_end};

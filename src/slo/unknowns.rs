@@ -331,6 +331,21 @@ fn weight_of<T>(reading: &Reading<T>) -> Weight {
     }
 }
 
+/// Gathers what is said of several readings in the same words: each why once, with all sources, in the order in which
+/// they came. `unknowns` are pairs of source and why.
+pub fn told_once<'a>(
+    unknowns: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (source, why) in unknowns {
+        match told.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, sources)) => sources.push(source),
+            None => told.push((why, vec![source])),
+        }
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

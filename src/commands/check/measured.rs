@@ -5,7 +5,7 @@ use crate::config::{Config, GateConfig, OnUnknown};
 use crate::exit::Exit;
 use crate::policy::GateName;
 use crate::record::Record;
-use crate::slo::{Assessment, Level, ViolationState, Weight};
+use crate::slo::{Assessment, Level, ViolationState, Weight, told_once};
 
 /// Returns the answer: what cannot be known first, then the worse of level and violation. The record says what burns
 /// without being enough to block.
@@ -97,8 +97,9 @@ fn goes_ahead(assessment: &Assessment, gate: &GateConfig, record: &Record) -> St
 fn unknown(assessment: &Assessment) -> String {
     let unknowns = assessment.unknowns.iter();
     let unknowns = unknowns.filter(|unknown| unknown.weight == Weight::Everything);
-    let told: Vec<String> = unknowns
-        .map(|unknown| format!("{}: {}", unknown.source, unknown.why))
+    let told = told_once(unknowns.map(|it| (it.source.as_str(), it.why.as_str()))).into_iter();
+    let told: Vec<String> = told
+        .map(|(why, sources)| format!("{}: {why}", sources.join(", ")))
         .collect();
     told.join("; ")
 }

@@ -2,7 +2,7 @@
 
 use crate::slo::{
     Assessment, Burn, Cause, Level, Significance, SignificanceRule, Sli, Slo, Verdict,
-    binomial_tail, significant,
+    binomial_tail, significant, told_once,
 };
 
 use super::super::evidence::Evidence;
@@ -14,14 +14,10 @@ use super::MAX_P_VALUE;
 
 pub(in crate::policy) fn data(assessment: &Assessment, evidence: &Evidence) -> Gate {
     // One refused query is the trouble of many readings; it is told once.
-    let mut troubles: Vec<(String, Vec<&str>)> = Vec::new();
-    for unknown in assessment.blocking_unknowns() {
-        match troubles.iter_mut().find(|(why, _)| *why == unknown.why) {
-            Some((_, sources)) => sources.push(&unknown.source),
-            None => troubles.push((unknown.why.clone(), vec![&unknown.source])),
-        }
-    }
-    if let Some(why) = evidence.doubt(assessment) {
+    let unknowns = assessment.blocking_unknowns();
+    let doubt = evidence.doubt(assessment);
+    let mut troubles = told_once(unknowns.map(|it| (it.source.as_str(), it.why.as_str())));
+    if let Some(why) = &doubt {
         troubles.push((why, vec!["the past"]));
     }
     if let (true, Some(outage)) = (troubles.is_empty(), &assessment.outage) {

@@ -1,24 +1,20 @@
-//! The man pages name every command, variable and exit code.
+//! The manual pages name every command, variable and exit code, and the completions every command.
 
-use std::fs;
-
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
 use error_budget_monitor::cli::Cli;
 use error_budget_monitor::config::VARIABLES;
+use error_budget_monitor::manual;
 
-#[expect(dead_code, reason = "its main is that of the example")]
-#[path = "../../../examples/man.rs"]
-mod example;
+fn page(command: Option<&str>) -> String {
+    let page = manual::page(command).expect("memory takes it");
+    let page = page.unwrap_or_else(|| panic!("no page of {command:?}"));
+    String::from_utf8(page).expect("text").replace("\\-", "-")
+}
 
 #[test]
 fn the_pages_and_the_completions_name_everything() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    example::write_all(folder.path()).expect("the folder can be written");
-    let read = |path: &str| {
-        fs::read_to_string(folder.path().join(path))
-            .unwrap_or_else(|error| panic!("{path}: {error}"))
-    };
-    let main = read("man1/error-budget-monitor.1").replace("\\-", "-");
+    let main = page(None);
     for variable in VARIABLES {
         assert!(main.contains(variable.name), "{}", variable.name);
     }
@@ -26,17 +22,26 @@ fn the_pages_and_the_completions_name_everything() {
         let code = code.code();
         assert!(main.contains(&format!("\\fB{code}\\fR")), "{code}");
     }
-    for shell in [
-        "error-budget-monitor.bash",
-        "_error-budget-monitor",
-        "error-budget-monitor.fish",
-    ] {
-        let completion = read(&format!("completions/{shell}"));
+    for shell in Shell::value_variants() {
+        let completion = manual::completions(*shell);
+        let completion = String::from_utf8(completion).expect("text");
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
             assert!(completion.contains(name), "{name} in {shell}");
-            let page = read(&format!("man1/error-budget-monitor-{name}.1"));
-            assert!(page.contains(".SH SYNOPSIS"), "{page}");
         }
     }
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        let page = page(Some(name));
+        let title = format!("error-budget-monitor-{name}");
+        assert!(
+            page.contains(".SH SYNOPSIS") && page.contains(&title),
+            "{page}"
+        );
+    }
+    assert!(
+        manual::page(Some("nonsense"))
+            .expect("memory takes it")
+            .is_none()
+    );
 }

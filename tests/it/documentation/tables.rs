@@ -35,7 +35,7 @@ const IMPORTANT: [&str; 23] = [
 ];
 
 /// One of each exit code.
-pub(super) const EXITS: [Exit; 10] = [
+pub(super) const EXITS: [Exit; 11] = [
     Exit::Complete,
     Exit::PersonNeeded,
     Exit::BlockedCritical,
@@ -44,6 +44,7 @@ pub(super) const EXITS: [Exit; 10] = [
     Exit::BlockedHold,
     Exit::Usage,
     Exit::Unavailable,
+    Exit::Unwritten,
     Exit::TryAgain,
     Exit::Configuration,
 ];

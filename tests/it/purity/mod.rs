@@ -93,7 +93,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("clients", &["fail_point", "files", "redact"]),
     ("policy", &["slo"]),
     ("config", &["clients", "files", "policy", "redact", "slo"]),
-    ("cli", &["config"]),
+    ("terminal", &[]),
+    ("cli", &["config", "terminal"]),
+    ("manual", &["cli", "config"]),
     ("journal", &["fail_point", "files", "policy", "slo"]),
     (
         "observe",
@@ -184,6 +186,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "service",
             "slo",
             "stop",
+            "terminal",
         ],
     ),
 ];

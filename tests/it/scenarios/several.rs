@@ -151,8 +151,25 @@ fn the_gate_of_all_is_the_gate_of_the_worst() {
         assert_eq!(texts(&ran, "/service"), ["healthy"]);
     }
     let ran = fleet.runs(&["status", "--output", "text"]).exits(0);
-    assert_eq!(ran.stdout.matches("service ").count(), 2, "{ran}");
-    assert!(ran.stdout.contains("\n\nservice "), "{ran}");
+    // A line each, the worst first.
+    let services: Vec<_> = ran
+        .stdout
+        .lines()
+        .filter_map(|line| {
+            line.split_whitespace()
+                .find(|word| word.starts_with("shop/"))
+        })
+        .collect();
+    assert_eq!(services, ["shop/exhausted", "shop/healthy"], "{ran}");
+    let gate = fleet.runs(&["check", "--output", "text"]).exits(3);
+    assert!(
+        gate.stdout.starts_with("verdict  service         consumed"),
+        "{gate}"
+    );
+    assert!(
+        gate.stdout.contains("  blocked: ") && gate.stdout.contains("  may deploy: "),
+        "{gate}"
+    );
     let ran = fleet.runs(&["check", "--service", "unheard-of"]).exits(64);
     ran.complains_of(&["unheard-of", "shop/exhausted", "shop/healthy"]);
 }

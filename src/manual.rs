@@ -1,20 +1,18 @@
-//! Writes the man pages and the completions for shells into a folder, from the program's own arguments, variables and
-//! exit codes. Not part of the program that is shipped: `cargo run --example man -- FOLDER`, or `scripts/man.sh`.
+//! The manual page of each command, and completions for shells, from the program's own arguments, variables and exit
+//! codes.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use clap::{Command, CommandFactory};
+use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use error_budget_monitor::cli::Cli;
-use error_budget_monitor::config::VARIABLES;
+
+use crate::cli::Cli;
+use crate::config::VARIABLES;
 
 /// Every exit code that all commands share, and what it means.
-const EXIT_CODES: [(&str, &str); 10] = [
+pub const EXIT_CODES: [(&str, &str); 11] = [
     ("0", "The pass is complete, or a deploy may go ahead."),
     (
         "1",
@@ -35,53 +33,44 @@ const EXIT_CODES: [(&str, &str); 10] = [
         "69",
         "Prometheus, git or Argo CD could not be reached or refused; nothing was done.",
     ),
+    ("74", "The result could not be written to standard output."),
     ("75", "Another run holds the lock."),
     ("78", "The configuration or the state cannot be used."),
 ];
 
-fn main() -> ExitCode {
-    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        return ExitCode::from(64);
-    };
-    match write_all(&folder) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = io::Write::write_fmt(
-                &mut io::stderr(),
-                format_args!("write man pages to {}: {error}\n", folder.display()),
-            );
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Writes `man1/` and `completions/` below a folder.
+/// Returns the manual page of the program or of one of its commands, for `man -l -`. Nothing where there is no such
+/// command.
 ///
 /// # Errors
-///
-/// What the file system says.
-pub(crate) fn write_all(folder: &Path) -> io::Result<()> {
-    let mut command = Cli::command().disable_help_subcommand(true);
-    command.build();
-    let pages = folder.join("man1");
-    fs::create_dir_all(&pages)?;
-    clap_mangen::generate_to(command.clone(), &pages)?;
+/// Never, as memory takes it.
+pub fn page(command: Option<&str>) -> io::Result<Option<Vec<u8>>> {
+    let mut all = Cli::command().disable_help_subcommand(true);
+    all.build();
     let mut page = Vec::new();
-    write_main_page(&command, &mut page)?;
-    fs::write(pages.join(format!("{}.1", command.get_name())), page)?;
-
-    let completions = folder.join("completions");
-    fs::create_dir_all(&completions)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        let mut command = Cli::command();
-        let name = command.get_name().to_owned();
-        clap_complete::generate_to(shell, &mut command, name, &completions)?;
+    match command {
+        None => write_main_page(&all, &mut page)?,
+        Some(name) => {
+            let Some(found) = all.find_subcommand(name) else {
+                return Ok(None);
+            };
+            let title = format!("{}-{name}", all.get_name());
+            Man::new(found.clone().name(title)).render(&mut page)?;
+        }
     }
-    Ok(())
+    Ok(Some(page))
+}
+
+/// Returns the completions for a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut text);
+    text
 }
 
 /// Writes the page of the program, with what arguments alone do not tell.
-fn write_main_page(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+fn write_main_page(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
     let man = Man::new(command.clone());
     man.render_title(page)?;
     man.render_name_section(page)?;
