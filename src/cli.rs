@@ -106,7 +106,7 @@ pub enum Output {
 pub enum Command {
     /// One pass: evaluate, decide, and roll back if every gate passes
     Run(RunArgs),
-    /// The gate: evaluate, change nothing; the exit code says whether a deploy may go ahead
+    /// The gate: evaluate, change nothing; the first line and the exit code say whether a deploy may go ahead
     Check(Check),
     /// A person's rollback: no trigger is needed, limits and journal hold
     Rollback(RollbackArgs),
@@ -154,8 +154,8 @@ pub struct Check {
     /// The commit that is about to be deployed; refused while it is on hold
     #[arg(long, value_name = "SHA", value_parser = commit_id)]
     pub commit: Option<String>,
-    /// What --commit mends: the revision that is broken now, or was rolled back. The mend goes ahead although the
-    /// budget, an SLO or the proof of a rollback blocks other deploys
+    /// What --commit fixes: the revision that is broken now, or was rolled back. The fix goes ahead although the budget,
+    /// an SLO or the proof of a rollback blocks other deploys
     #[arg(long, value_name = "REVISION", value_parser = commit_id, requires = "commit")]
     pub fixes: Option<String>,
     /// Also write the result as NAME=VALUE lines into this file, for GitLab's dotenv reports

@@ -6,17 +6,17 @@
 //! | `look.rs` | what is known beside the measurement |
 //! | `measured.rs` | what the measurement says of a deploy |
 //! | `waiting.rs` | rollbacks under way, and commits on hold |
-//! | `mend.rs` | the way through for the commit that mends what burns |
+//! | `fix.rs` | the way through for the commit that fixes what burns |
 
 mod answer;
+mod fix;
 mod look;
 mod measured;
-mod mend;
 mod waiting;
 
 use self::answer::Answer;
+use self::fix::{Fix, fix};
 use self::look::Look;
-use self::mend::{Mend, mend};
 use self::waiting::{Wait, waits};
 use crate::cli;
 use crate::config::OnUnknown;
@@ -131,24 +131,24 @@ fn half_blind(
     }
 }
 
-/// Answers by what waits and what was measured. The commit that mends what burns goes ahead.
+/// Answers by what waits and what was measured. The commit that fixes what burns goes ahead.
 fn judged(look: &Look<'_>, assessment: &Assessment, record: Record) -> Ended {
-    let mend = mend(look, record.attribution.as_ref());
-    let wait = waits(look).filter(|wait| !wait.lets_through(&mend));
+    let fix = fix(look, record.attribution.as_ref());
+    let wait = waits(look).filter(|wait| !wait.lets_through(&fix));
     if let Some(wait) = wait {
         return held(look, wait, record);
     }
     let answer = measured::answer(assessment, look.service.config, &record);
-    answer.mended_by(&mend).ended(record)
+    answer.fixed_by(&fix).ended(record)
 }
 
 fn held(look: &Look<'_>, wait: Wait, record: Record) -> Ended {
-    let mend = mend(look, record.attribution.as_ref());
+    let fix = fix(look, record.attribution.as_ref());
     let answer = wait.answer();
     let record = record.holding(wait.reason, answer.why.clone());
-    match mend {
-        Mend::Refused(why) => answer.adding(&why).ended(record),
-        Mend::NotAsked | Mend::Confirmed(_) => answer.ended(record),
+    match fix {
+        Fix::Refused(why) => answer.adding(&why).ended(record),
+        Fix::NotAsked | Fix::Confirmed(_) => answer.ended(record),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answer: may deploy or blocked, why, and until when.
 
-use super::mend::Mend;
+use super::fix::Fix;
 use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::{GateAnswer, GateAnswerPart, Record};
@@ -36,8 +36,8 @@ impl Answer {
     pub(super) fn unavailable(why: impl Into<String>) -> Self {
         Self::blocked(
             Exit::Unavailable,
-            why,
-            "it answers; GATE_ON_UNKNOWN=allow does not wait for Prometheus",
+            format!("how the service stands is not known: {}", why.into()),
+            "it answers; with GATE_ON_UNKNOWN=allow nobody waits for Prometheus",
         )
     }
 
@@ -48,17 +48,17 @@ impl Answer {
         ))
     }
 
-    /// Lets the commit through that mends what burns; says why where the name given with it is no such thing.
-    pub(super) fn mended_by(self, mend: &Mend) -> Self {
-        match mend {
-            Mend::NotAsked => self,
-            Mend::Confirmed(_) if self.exit == Exit::Complete => self,
-            Mend::Confirmed(whom) => Self::may_deploy(format!(
-                "it is said to mend {whom}; other deploys are blocked: {}",
+    /// Lets the commit through that fixes what burns; says why where the name given with it is no such thing.
+    pub(super) fn fixed_by(self, fix: &Fix) -> Self {
+        match fix {
+            Fix::NotAsked => self,
+            Fix::Confirmed(_) if self.exit == Exit::Complete => self,
+            Fix::Confirmed(whom) => Self::may_deploy(format!(
+                "it is said to fix {whom}; other deploys are blocked: {}",
                 self.why
             )),
-            Mend::Refused(_) if self.exit == Exit::Complete => self,
-            Mend::Refused(why) => self.adding(why),
+            Fix::Refused(_) if self.exit == Exit::Complete => self,
+            Fix::Refused(why) => self.adding(why),
         }
     }
 

@@ -19,12 +19,12 @@ pub(super) fn answer(assessment: &Assessment, config: &Config, record: &Record) 
         return Answer::blocked(
             exit,
             format!("the budget cannot be measured: {}", unknown(assessment)),
-            "it can be; GATE_ON_UNKNOWN=allow does not wait for it",
+            "it can be; with GATE_ON_UNKNOWN=allow nobody waits for that",
         );
     }
     let violated = violated(assessment);
     let consumed = consumed(assessment);
-    let way = "the commit that mends it goes ahead with `--commit COMMIT --fixes REVISION`";
+    let way = "the commit that fixes it goes ahead with `--commit COMMIT --fixes REVISION`";
     if violated.is_empty() {
         let until = format!(
             "consumption falls below {:.1} % as old errors leave the SLO window; {way}",

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::answer::Answer;
+use super::fix::Fix;
 use super::look::Look;
-use super::mend::Mend;
 use crate::exit::Exit;
 use crate::journal::Rollback;
 use crate::policy::{Phase, Reason};
@@ -14,8 +14,8 @@ pub(super) struct Wait {
     pub(super) reason: Reason,
     why: String,
     until: String,
-    /// Whether the commit that mends what burns need not wait.
-    a_mend_may_pass: bool,
+    /// Whether the commit that fixes what burns need not wait.
+    a_fix_may_pass: bool,
 }
 
 /// Says what the deploy waits for: this commit must not come back, or a rollback is under way.
@@ -34,7 +34,7 @@ fn on_hold(look: &Look<'_>) -> Option<Wait> {
         reason: Reason::AlreadyRolledBack,
         why: format!("{commit} was rolled back by {id} and is on hold"),
         until: format!("`release {id}` lifts the hold; deploy another commit"),
-        a_mend_may_pass: false,
+        a_fix_may_pass: false,
     })
 }
 
@@ -45,7 +45,7 @@ fn under_way(look: &Look<'_>, rollback: &Rollback) -> Wait {
     let expires = rollback.approval.as_ref().map(|asked| at(asked.expires_at));
     let until = match rollback.phase {
         Phase::Verifying => format!(
-            "it is proven or given up, at the latest with the first run after {}; the commit that mends what burns \
+            "it is proven or given up, at the latest with the first run after {}; the commit that fixes what burns \
              goes ahead with `--commit COMMIT --fixes REVISION`",
             deadline(rollback.effective_at.unwrap_or(rollback.begun_at))
         ),
@@ -71,15 +71,15 @@ fn under_way(look: &Look<'_>, rollback: &Rollback) -> Wait {
         until,
         // Between its intent and its push, a commit of others on the branch is not told from one that it lost
         // a race to.
-        a_mend_may_pass: rollback.phase != Phase::Begun,
+        a_fix_may_pass: rollback.phase != Phase::Begun,
     }
 }
 impl Wait {
-    /// Tells whether the deploy need not wait, as it mends what the rollback is about.
-    pub(super) fn lets_through(&self, mend: &Mend) -> bool {
-        match mend {
-            Mend::Confirmed(_) => self.a_mend_may_pass,
-            Mend::NotAsked | Mend::Refused(_) => false,
+    /// Tells whether the deploy need not wait, as it fixes what the rollback is about.
+    pub(super) fn lets_through(&self, fix: &Fix) -> bool {
+        match fix {
+            Fix::Confirmed(_) => self.a_fix_may_pass,
+            Fix::NotAsked | Fix::Refused(_) => false,
         }
     }
 

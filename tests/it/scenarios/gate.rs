@@ -151,8 +151,8 @@ fn only_the_unknown_is_allowed_and_not_what_was_measured_or_is_remembered() {
     world.remembers(&[verifying]);
     // No repository says what else this commit is, so nobody's word lets it through.
     let arguments = ["check", "--commit", "0123456789", "--fixes", &v2];
-    let mend = blind.clone().arguments(&arguments);
-    world.nothing_changed_by(&mend).exits(5);
+    let fix = blind.clone().arguments(&arguments);
+    world.nothing_changed_by(&fix).exits(5);
     let check = blind.arguments(&["check"]);
     let ran = world.nothing_changed_by(&check).exits(5);
     ran.complains_of(&["second", "not finished"]);
@@ -289,61 +289,78 @@ fn the_first_line_answers_and_says_what_ends_a_block() {
 }
 
 #[test]
-fn the_commit_that_mends_what_burns_goes_ahead_by_name() {
+fn the_commit_that_fixes_what_burns_goes_ahead_by_name() {
     let (world, v2) = World::with_a_bad_release();
     let check = |arguments: &[&str], code: i32| {
         let program = world.program().arguments(arguments);
         world.nothing_changed_by(&program).exits(code)
     };
     // Nobody has pushed it yet.
-    let mend = "0123456789".repeat(4);
-    check(&["check", "--commit", &mend], 2);
+    let fix = "0123456789".repeat(4);
+    check(&["check", "--commit", &fix], 2);
     for broken in [&*v2, &v2[..8]] {
-        let ran = check(&["check", "--commit", &mend, "--fixes", broken], 0).complains_of_nothing();
+        let ran = check(&["check", "--commit", &fix, "--fixes", broken], 0).complains_of_nothing();
         assert_eq!(ran.record["gate"]["answer"], "may_deploy", "{ran}");
         let why = ran.text("/gate/why");
-        assert!(why.contains("mend") && why.contains(&v2[..8]), "{why}");
+        assert!(why.contains("fix") && why.contains(&v2[..8]), "{why}");
         assert!(why.contains("error_rate violated"), "{why}");
     }
-    // What is not broken cannot be mended, a commit does not mend itself, and a mend has a name.
-    for [commit, broken] in [
-        [&*mend, &*world.v1],
-        [&*mend, "fedcba9876"],
-        [&*v2, &v2[..8]],
-    ] {
+    // What is not broken cannot be fixed, a commit does not fix itself, and a fix has a name.
+    for [commit, broken] in [[&*fix, &*world.v1], [&*fix, "fedcba9876"], [&*v2, &v2[..8]]] {
         let ran = check(&["check", "--commit", commit, "--fixes", broken], 2);
         ran.complains_of(&["blocked", "--fixes names"]);
     }
     check(&["check", "--fixes", &v2], 64);
 
-    // While a rollback is proven, and once it did not help, the mend is on top of it.
+    // While a rollback is proven, and once it did not help, the fix is on top of it.
     world.runs(&["run"]).exits(0).has_outcome("verifying");
-    check(&["check", "--commit", &mend], 5).complains_of(&["not finished", "until", "--fixes"]);
-    check(&["check", "--commit", &mend, "--fixes", &v2], 0);
+    check(&["check", "--commit", &fix], 5).complains_of(&["not finished", "until", "--fixes"]);
+    check(&["check", "--commit", &fix, "--fixes", &v2], 0);
     let over = world.program().env("VERIFY_DEADLINE", "0s");
     let outcomes = std::iter::repeat_with(|| over.run().record["rollback"]["outcome"].clone());
     let ended = outcomes.take(20).find(|outcome| outcome != "verifying");
     assert_eq!(ended, Some("ineffective".into()));
-    check(&["check", "--commit", &mend], 2);
-    check(&["check", "--commit", &mend, "--fixes", &v2], 0);
-    // What was rolled back is no mend.
+    check(&["check", "--commit", &fix], 2);
+    check(&["check", "--commit", &fix, "--fixes", &v2], 0);
+    // What was rolled back is no fix.
     let rollback = world.repo().tip();
     let again = check(&["check", "--commit", &v2, "--fixes", &rollback], 5);
     again.complains_of(&["on hold", "release"]);
 }
 
 #[test]
-fn a_mend_waits_for_a_rollback_that_is_about_to_be_pushed() {
+fn a_fix_waits_only_for_a_rollback_that_is_about_to_be_pushed() {
     let (world, v2) = World::with_a_bad_release();
-    let mut begun = past("first", TimeDelta::minutes(1), Phase::Begun);
-    begun.from = v2.clone();
-    world.remembers(&[begun]);
-    let mend = "0123456789".repeat(4);
-    let program = world
-        .program()
-        .arguments(&["check", "--commit", &mend, "--fixes", &v2]);
-    let ran = world.nothing_changed_by(&program).exits(5);
-    ran.complains_of(&["first", "not finished", "until the next run"]);
+    let fix = "0123456789".repeat(4);
+    for (phase, code) in [
+        (Phase::Begun, 5),
+        (Phase::Verifying, 0),
+        (Phase::Awaiting, 0),
+        (Phase::Proposed, 0),
+    ] {
+        let mut rollback = past("first", TimeDelta::minutes(1), phase);
+        rollback.from = v2.clone();
+        world.remembers(&[rollback]);
+        let check = |arguments: &[&str]| {
+            let program = world.program().arguments(arguments);
+            world.nothing_changed_by(&program)
+        };
+        let ran = check(&["check", "--commit", &fix, "--fixes", &v2]);
+        assert_eq!(ran.code, Some(code), "{phase:?}\n{ran}");
+        let others = check(&["check", "--commit", &fix]).exits(5);
+        others.complains_of(&["first", "not finished", "until "]);
+    }
+}
+
+#[test]
+fn a_fix_goes_ahead_where_nobody_can_measure_what_it_fixes() {
+    let world = World::of("stale");
+    let fix = "0123456789".repeat(4);
+    let arguments = ["check", "--commit", &fix, "--fixes", &world.v1];
+    let program = world.program().arguments(&arguments);
+    let ran = world.nothing_changed_by(&program).exits(0);
+    let why = ran.text("/gate/why");
+    assert!(why.contains("cannot be measured"), "{why}");
 }
 
 /// Runs the gate with every `GATE_BLOCK_AT`, checks the codes and that nothing changes.
