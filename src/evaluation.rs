@@ -294,6 +294,18 @@ async fn deployments(
         return Ok((BranchReading::Known(timeline), None, app));
     };
     let snapshot = snapshot?;
+    let app = match app {
+        Some(app) => Some(
+            service
+                .in_dry_terms(app)
+                .await
+                .map_err(|error| Unavailable {
+                    source: "git",
+                    why: with_sources(&error),
+                })?,
+        ),
+        None => None,
+    };
     let timeline = seen(&snapshot, watch, git, service.trust());
     let timeline = match (&app, &service.config.gitops) {
         (Some(app), Some(gitops)) => observe::joined(timeline, &snapshot, app, &gitops.git),

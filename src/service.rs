@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::clients::argocd::Argo;
+use crate::clients::argocd::{Application, Argo};
 use crate::clients::forge::{Forge, ForgeError};
-use crate::clients::git::{Git, Snapshot};
+use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::Github;
 use crate::clients::http::HttpSettingsError;
 use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{Config, GitopsConfig, ServiceConfig};
 use crate::journal::{ApprovalAnswer, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
-use crate::observe::{Metrics, Observation, Queries, Trust, Workload};
+use crate::observe::{self, Metrics, Observation, Queries, Trust, Workload};
 use crate::policy::{History, PastRollback, TipSighting};
 use crate::slo::Reading;
 use crate::stop::{Signals, Stop};
@@ -137,6 +137,25 @@ impl<'a> Service<'a> {
             service: &self.key,
             now: Utc::now(),
         }
+    }
+
+    /// Reads an application that is hydrated from the branch as the branch names its revisions, from now on too.
+    ///
+    /// # Errors
+    /// Fails when the hydrated branch cannot be reached.
+    pub(crate) async fn in_dry_terms(&self, app: Application) -> Result<Application, GitError> {
+        let (Some(git), Some(argo), Some(gitops)) = (&self.git, &self.argo, &self.config.gitops)
+        else {
+            return Ok(app);
+        };
+        if argo.is_read_as_dry() {
+            return Ok(app);
+        }
+        let known = observe::hydrations(&app, git, &gitops.git).await?;
+        Ok(match known {
+            Some(known) => argo.read_as_dry(known, app),
+            None => app,
+        })
     }
 
     /// Returns how many requests Prometheus was sent.

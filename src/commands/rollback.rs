@@ -141,7 +141,12 @@ pub(super) async fn gitops(
     let app = match &service.argo {
         None => None,
         Some(argo) => match argo.application().await {
-            Ok(app) => Some(app),
+            Ok(app) => match service.in_dry_terms(app).await {
+                Ok(app) => Some(app),
+                Err(error) => {
+                    return Ended::unavailable(record, "git", with_sources(&error));
+                }
+            },
             Err(error) => {
                 tracing::warn!(error = %with_sources(&error), "a person's rollback goes on without Argo CD");
                 None

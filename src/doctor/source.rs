@@ -1,9 +1,10 @@
 //! Whether the application deploys what a rollback in git would change.
 
 use super::finding::Finding;
-use crate::clients::argocd::{Application, ApplicationSource};
+use crate::clients::argocd::{Application, ApplicationSource, Hydration};
 use crate::config::{Config, GitopsConfig};
 use crate::observe::{Followed, followed, not_followed, revision_of, shown_address};
+use crate::policy::short;
 
 const SOURCE: &str = "argocd source";
 
@@ -43,6 +44,16 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
                 revision_of(source)
             ),
         ),
+        Followed::Dry(hydration) if !is_dry_path_watched(hydration, gitops) => Finding::warning(
+            SOURCE,
+            tried,
+            format!(
+                "a hydrator makes what it deploys of {}, which is in none of GITOPS_PATH",
+                hydration.path.as_deref().unwrap_or("the whole repository")
+            ),
+            "add the path of the dry source to GITOPS_PATH: what is outside is not put back",
+        ),
+        Followed::Dry(hydration) => Finding::ok(SOURCE, tried, made_of(hydration)),
         Followed::Elsewhere(_)
         | Followed::Hydrated(_)
         | Followed::Charts(_)
@@ -53,6 +64,27 @@ pub(super) fn look(config: &Config, app: &Application) -> Option<Finding> {
             "look at spec.source of the application",
         ),
     })
+}
+
+/// Says of what a hydrator makes what is deployed, and which commit is deployed as which.
+fn made_of(hydration: &Hydration) -> String {
+    let branch = hydration.target_revision.as_deref().unwrap_or("HEAD");
+    let path = hydration.path.as_deref().unwrap_or("the whole repository");
+    let made = format!("it deploys what a hydrator makes of {path} at {branch}");
+    match &hydration.last {
+        None => format!("{made}; nothing was made yet"),
+        Some(last) => format!(
+            "{made}: {} is hydrated as {}",
+            short(&last.dry),
+            short(&last.hydrated)
+        ),
+    }
+}
+
+fn is_dry_path_watched(hydration: &Hydration, gitops: &GitopsConfig) -> bool {
+    let own = hydration.path.as_deref().unwrap_or_default();
+    let mut paths = gitops.git.paths.iter();
+    paths.any(|path| overlap(own, path))
 }
 
 /// Tells whether a source of the repository lies in a watched path.

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 
 use super::followed::not_followed;
-use crate::clients::argocd::{Application, Deployment, HealthStatus, Initiator, SyncStatus};
+use crate::clients::argocd::{
+    Application, Deployment, HealthStatus, HydratePhase, Initiator, SyncStatus,
+};
 use crate::clients::git::{GitSettings, PathChange, Snapshot};
 use crate::policy::{Beside, Change, End, Lived, Source, Timeline, Unsettled, Witness, short};
 
@@ -43,6 +45,12 @@ pub fn joined(
         timeline.unsettled.get_or_insert(Unsettled::UnderWay(why));
         return timeline;
     };
+    if let Some(why) = unhydrated(&deployments, app) {
+        timeline
+            .unsettled
+            .get_or_insert(Unsettled::NotFollowed(why));
+        return timeline;
+    }
     let runs = runs(&deployments, snapshot);
     if let Some(why) = disagreement(&timeline, snapshot, runs.last(), app) {
         // Nothing is rolled back now, and people see the branch as it is.
@@ -53,6 +61,22 @@ pub fn joined(
     timeline.beside = runs.last().and_then(|run| run.beside.clone());
     timeline.trouble = trouble(&deployments);
     timeline
+}
+
+/// Says that it is not known of which commit of the branch the newest deployments of a hydrated application were made:
+/// the one that is to blame would be guessed, or the one to go back to.
+fn unhydrated(deployments: &[Deployment], app: &Application) -> Option<String> {
+    let hydration = app.hydration.as_ref()?;
+    let newest = deployments.iter().rev().take(2);
+    let mut revisions = newest.flat_map(|deployment| &deployment.revisions);
+    let unknown = revisions.find(|revision| hydration.unknown.contains(revision))?;
+    Some(format!(
+        "{} was deployed, and of which commit a hydrator made it is not known: hydrator.metadata on {} does not say so; revert \
+         on {} by hand",
+        short(unknown),
+        hydration.sync_branch.as_deref().unwrap_or("its branch"),
+        hydration.target_revision.as_deref().unwrap_or("HEAD"),
+    ))
 }
 
 /// Says how the operation of the newest deployment stands, where it did not succeed.
@@ -236,6 +260,20 @@ fn under_way(app: &Application) -> Option<String> {
         return Some(format!(
             "an operation {by} is under way on application {name}"
         ));
+    }
+    let hydrating = app.hydration.as_ref().and_then(|it| it.current.as_ref());
+    match hydrating.map(|current| (&current.phase, current)) {
+        Some((HydratePhase::Hydrating, _)) => {
+            return Some(format!("the hydrator of application {name} is at work"));
+        }
+        Some((HydratePhase::Failed, current)) => {
+            let what = current.dry.as_deref().map_or("its source", short);
+            return Some(format!(
+                "the hydrator of application {name} failed on {what} and will try again: {}",
+                current.message
+            ));
+        }
+        Some((HydratePhase::Hydrated | HydratePhase::Unknown(_), _)) | None => {}
     }
     match &app.health.status {
         HealthStatus::Progressing => {

@@ -4,7 +4,6 @@ use url::Url;
 
 use crate::clients::argocd::{Application, ApplicationSource, Hydration, Owner};
 use crate::clients::git::GitSettings;
-use crate::policy::short;
 
 /// How an application stands to a branch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,8 +13,9 @@ pub enum Followed<'a> {
     /// It deploys from the repository, and another branch, a tag or a commit: a revert on the branch is not deployed,
     /// and a sync deploys the same once more.
     Elsewhere(&'a ApplicationSource),
-    /// A hydrator writes what it deploys, so what is put back there is overwritten by the next commit of the source,
-    /// and as which commits those of the source were deployed is known of the last one only.
+    /// A hydrator makes what it deploys of the branch, and Argo CD deploys that by itself.
+    Dry(&'a Hydration),
+    /// A hydrator writes what it deploys, and not of the branch, or somebody else brings it to where it is deployed from.
     Hydrated(&'a Hydration),
     /// It deploys charts alone, so its deployments are versions of charts, and no commit is one.
     Charts(&'a ApplicationSource),
@@ -29,7 +29,10 @@ pub enum Followed<'a> {
 /// Compares where an application's manifests come from with a branch.
 pub fn followed<'a>(app: &'a Application, git: &GitSettings) -> Followed<'a> {
     if let Some(hydration) = &app.hydration {
-        return Followed::Hydrated(hydration);
+        return match is_dry_source(hydration, git) {
+            true => Followed::Dry(hydration),
+            false => Followed::Hydrated(hydration),
+        };
     }
     let all = app.sources.all();
     let Some(first) = all.first() else {
@@ -54,7 +57,7 @@ pub fn not_followed(app: &Application, git: &GitSettings) -> Option<String> {
     let name = app.name.as_deref().unwrap_or("of unknown name");
     let (branch, at) = (&git.branch, revision_of);
     match followed(app, git) {
-        Followed::Yes(_) | Followed::AnotherAddress(_) | Followed::Unknown => None,
+        Followed::Yes(_) | Followed::Dry(_) | Followed::AnotherAddress(_) | Followed::Unknown => None,
         Followed::Elsewhere(source) => Some(format!(
             "application {name} follows {} and not GITOPS_BRANCH ({branch}), so what is put back there is not deployed; set \
              its targetRevision to {branch}, or GITOPS_BRANCH to the branch that it follows",
@@ -78,22 +81,40 @@ pub fn not_followed(app: &Application, git: &GitSettings) -> Option<String> {
     }
 }
 
+/// Tells whether what is committed to the branch is hydrated to where it is deployed from.
+fn is_dry_source(hydration: &Hydration, git: &GitSettings) -> bool {
+    let is_ours = |repo: &String| is_same_repository(repo, &git.url);
+    let wanted = hydration.target_revision.as_deref();
+    hydration.repo_url.as_ref().is_some_and(is_ours)
+        && is_branch(wanted, &git.branch)
+        && hydration.staging.is_none()
+        && hydration.sync_repo_url.as_ref().is_none_or(is_ours)
+}
+
 /// Says why nothing of a hydrated application is put back.
 fn hydrated(name: &str, hydration: &Hydration, git: &GitSettings) -> String {
     let unknown = "of unknown name";
     let repo = hydration.repo_url.as_deref().unwrap_or(unknown);
     let branch = hydration.target_revision.as_deref().unwrap_or("HEAD");
-    if is_same_repository(repo, &git.url) && branch == git.branch {
+    let synced = hydration.sync_branch.as_deref().unwrap_or(unknown);
+    if let Some(staging) = &hydration.staging {
         return format!(
-            "application {name} deploys what a hydrator makes of {branch}: {} is deployed as {}, and as what the commits \
-             before it were is not known; revert on {branch} by hand",
-            short(hydration.dry.as_deref().unwrap_or(unknown)),
-            short(hydration.hydrated.as_deref().unwrap_or(unknown)),
+            "application {name} deploys {synced}, to which somebody brings what a hydrator makes of {branch} on {staging}, so \
+             it is not known when what is put back is deployed; revert on {branch} by hand and promote it"
+        );
+    }
+    if let Some(elsewhere) = &hydration.sync_repo_url
+        && !is_same_repository(elsewhere, &git.url)
+    {
+        return format!(
+            "application {name} deploys {synced} of {}, which is not read, so it is not known what was made of which commit of \
+             {branch}; revert on {branch} by hand",
+            shown(elsewhere)
         );
     }
     format!(
         "application {name} deploys what a hydrator makes of {branch} of {}, and the next commit there overwrites what is \
-         put back on GITOPS_BRANCH ({}); revert there by hand",
+         put back on GITOPS_BRANCH ({}); set GITOPS_REPO, GITOPS_BRANCH and GITOPS_PATH to the dry source",
         shown(repo),
         git.branch
     )
@@ -119,7 +140,12 @@ pub fn revision_of(source: &ApplicationSource) -> &str {
 }
 
 fn follows(source: &ApplicationSource, branch: &str) -> bool {
-    match source.target_revision.as_deref() {
+    is_branch(source.target_revision.as_deref(), branch)
+}
+
+/// Tells whether a revision that is followed is a branch. `HEAD` may be it.
+fn is_branch(wanted: Option<&str>, branch: &str) -> bool {
+    match wanted {
         None | Some("" | "HEAD") => true,
         Some(wanted) => wanted.strip_prefix("refs/heads/").unwrap_or(wanted) == branch,
     }

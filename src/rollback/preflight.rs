@@ -62,12 +62,14 @@ pub(crate) async fn prepare(
         });
     }
     let user = may_act(argo, app).await?;
-    let may_go_first = may_roll_back_first(
-        !matches!(app.auto_sync, AutoSync::Off(_) | AutoSync::Absent),
-        request.origin == Origin::Automatic,
-        service.config.policy.by_pull_request,
-        !plan.keeps.is_empty(),
-    );
+    // What the hydrated branch holds is nothing that this program puts back.
+    let may_go_first = app.hydration.is_none()
+        && may_roll_back_first(
+            !matches!(app.auto_sync, AutoSync::Off(_) | AutoSync::Absent),
+            request.origin == Origin::Automatic,
+            service.config.policy.by_pull_request,
+            !plan.keeps.is_empty(),
+        );
     let entry = may_go_first
         .then(|| observe::entry_of(app, snapshot, &plan.to))
         .flatten();
@@ -75,15 +77,24 @@ pub(crate) async fn prepare(
         application: argo.name(),
         user,
         // What is deployed of a change that stays holds the bad one too.
-        bad_revisions: std::iter::once(&plan.from)
-            .chain(&plan.keeps)
-            .flat_map(|change| bad_commits(snapshot, change, app))
-            .collect(),
+        bad_revisions: with_hydrated(
+            argo,
+            std::iter::once(&plan.from)
+                .chain(&plan.keeps)
+                .flat_map(|change| bad_commits(snapshot, change, app))
+                .collect(),
+        ),
         entry: entry.map(|(id, revisions)| HistoryTarget { id, revisions }),
         asked_at: None,
         accepted: false,
         terminated: false,
     }))
+}
+
+/// Adds what a hydrator made of the bad commits: a later run may see only that.
+pub(crate) fn with_hydrated(argo: &Argo, mut bad: Vec<String>) -> Vec<String> {
+    bad.extend(argo.made_of(&bad));
+    bad
 }
 
 /// Returns the newest commits at which the bad revision is in effect, because Argo CD deploys the branch's tip, whoever

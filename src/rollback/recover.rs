@@ -6,7 +6,7 @@ mod proposals;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::intent::{application_place, place};
-use super::preflight::bad_commits;
+use super::preflight::{bad_commits, with_hydrated};
 use crate::clients::argocd::{Account, Application, Argo, Deployment, Initiator};
 use crate::clients::git::Snapshot;
 use crate::evaluation::measure;
@@ -151,10 +151,12 @@ async fn read(service: &Service<'_>) -> Result<RecoveredRollbacks, Unavailable> 
         let app = argo.application().await.map_err(unavailable)?;
         if let Account::Named { name, .. } = &account {
             let found = in_argocd(service, &app, argo, name);
+            // What Argo CD did alone is known as it names it, and what is on the branch as the branch does.
+            let app = service.in_dry_terms(app).await?;
             let found = match &branch {
                 Some(snapshot) => {
                     for rollback in &mut rollbacks {
-                        is_still_to_be_deployed(rollback, snapshot, &app, &argo.name(), name);
+                        is_still_to_be_deployed(rollback, snapshot, &app, argo, name);
                     }
                     without_the_branch(found, &rollbacks)
                 }
@@ -182,7 +184,7 @@ fn is_still_to_be_deployed(
     rollback: &mut Rollback,
     snapshot: &Snapshot,
     app: &Application,
-    application: &str,
+    argo: &Argo,
     user: &str,
 ) {
     if !matches!(rollback.phase, Phase::Verifying | Phase::Proposed) {
@@ -191,9 +193,9 @@ fn is_still_to_be_deployed(
     rollback.effective_at = None;
     rollback.walks(Some(Order::RevertFirst));
     rollback.argocd = Some(ArgoOperation {
-        application: application.to_owned(),
+        application: argo.name(),
         user: user.to_owned(),
-        bad_revisions: bad_commits(snapshot, &rollback.from, app),
+        bad_revisions: with_hydrated(argo, bad_commits(snapshot, &rollback.from, app)),
         entry: None,
         asked_at: None,
         accepted: false,

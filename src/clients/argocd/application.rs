@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::auto_sync::AutoSync;
 use super::history::{Deployment, HistoryEntry};
+use super::hydration::Hydration;
 use super::json::{flag, integer, line, list, present, revisions, text, time};
 use super::operation::{OperationPhase, OperationState, Requested};
 use super::owner::{Owner, image_updater};
@@ -64,31 +65,6 @@ pub struct Application {
 pub struct Deletion {
     /// Since when; nothing where it cannot be read.
     pub since: Option<DateTime<Utc>>,
-}
-
-/// From where a hydrator writes the manifests that an application deploys. What cannot be read is nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hydration {
-    /// The repository that people commit to.
-    pub repo_url: Option<String>,
-    /// The branch there.
-    pub target_revision: Option<String>,
-    /// The commit there that was hydrated last.
-    pub dry: Option<String>,
-    /// The commit that the hydrator made of it.
-    pub hydrated: Option<String>,
-}
-
-impl Hydration {
-    fn read(spec: &Value, status: &Value) -> Self {
-        let last = "/sourceHydrator/lastSuccessfulOperation";
-        Self {
-            repo_url: text(spec, "/sourceHydrator/drySource/repoURL"),
-            target_revision: text(spec, "/sourceHydrator/drySource/targetRevision"),
-            dry: text(status, &format!("{last}/drySHA")),
-            hydrated: text(status, &format!("{last}/hydratedSHA")),
-        }
-    }
 }
 
 /// How what runs compares with git.

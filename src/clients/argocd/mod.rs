@@ -9,8 +9,10 @@ mod account;
 mod act;
 mod application;
 mod auto_sync;
+mod dry;
 mod error;
 mod history;
+mod hydration;
 mod json;
 mod login;
 mod operation;
@@ -26,12 +28,12 @@ mod wire;
 pub use account::{Account, Allowed, ArgoPermission, Version};
 pub use act::Prune;
 pub use application::{
-    Application, ArgoRollout, Condition, Deletion, Health, HealthStatus, Hydration, SyncComparison,
-    SyncStatus,
+    Application, ArgoRollout, Condition, Deletion, Health, HealthStatus, SyncComparison, SyncStatus,
 };
 pub use auto_sync::{AutoSync, AutomatedBlock};
 pub use error::{ArgoError, ArgoFault};
 pub use history::{Deployment, HistoryEntry};
+pub use hydration::{HydrateOperation, HydratePhase, Hydrated, Hydration, Hydrations};
 pub use operation::{Initiator, Note, OperationPhase, OperationState, Requested};
 pub use owner::Owner;
 pub use read::{Refreshed, SyncWindow, SyncWindows};
@@ -40,7 +42,7 @@ pub use settings::{ArgoAuth, ArgoSettings};
 pub use source::{ApplicationSource, Sources};
 pub use switch::{Switched, SwitchedTo};
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use self::wire::ArgoTransport;
 use crate::clients::http::Deadline;
@@ -54,6 +56,8 @@ pub struct Argo {
     wire: Arc<OnceLock<ArgoTransport>>,
     /// The project, as the application said it, where the settings do not.
     project: Arc<OnceLock<String>>,
+    /// Of which commits the hydrated ones were made, once the application is read as its dry source names them.
+    hydrations: Arc<Mutex<Option<Hydrations>>>,
 }
 
 impl Argo {
@@ -63,7 +67,37 @@ impl Argo {
             settings: Arc::new(settings),
             wire: Arc::new(OnceLock::new()),
             project: Arc::new(OnceLock::new()),
+            hydrations: Arc::default(),
         }
+    }
+
+    /// Reads the application as its dry source names its revisions from now on, and this one too. What its status tells
+    /// later is learned.
+    pub fn read_as_dry(&self, mut known: Hydrations, mut application: Application) -> Application {
+        application.read_as_dry(&mut known);
+        *self.hydrations() = Some(known);
+        application
+    }
+
+    /// Reads the application as it names its revisions itself from now on.
+    pub fn read_as_named(&self) {
+        *self.hydrations() = None;
+    }
+
+    /// Tells whether the application is read as its dry source names its revisions.
+    pub fn is_read_as_dry(&self) -> bool {
+        self.hydrations().is_some()
+    }
+
+    /// Returns the hydrated commits that were made of some commits, as far as they are known.
+    pub fn made_of(&self, dry: &[String]) -> Vec<String> {
+        let known = self.hydrations();
+        known.as_ref().map_or_else(Vec::new, |it| it.made_of(dry))
+    }
+
+    fn hydrations(&self) -> std::sync::MutexGuard<'_, Option<Hydrations>> {
+        let lock = self.hydrations.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how the application is called: its name, with its namespace before it where the settings have one.

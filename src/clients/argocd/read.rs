@@ -125,7 +125,7 @@ impl Argo {
 
     /// Reads an answer that must be our application, and learns its project.
     pub(super) fn read_application(&self, body: &[u8]) -> Result<Application, ArgoFault> {
-        let application = Application::read(&parse(body)?);
+        let mut application = Application::read(&parse(body)?);
         if application.name.as_deref() != Some(&self.settings.app_name) {
             return Err(ArgoFault::answer(
                 "it is no application, or one of another name",
@@ -133,6 +133,9 @@ impl Argo {
         }
         if let Some(project) = &application.project {
             self.project.get_or_init(|| project.clone());
+        }
+        if let Some(known) = &mut *self.hydrations() {
+            application.read_as_dry(known);
         }
         Ok(application)
     }

@@ -133,6 +133,21 @@ impl Git {
         })
     }
 
+    /// Returns the same repository with another branch and one path of it.
+    #[must_use]
+    pub fn beside(&self, branch: &str, path: &str) -> Self {
+        let settings = GitSettings {
+            branch: branch.to_owned(),
+            paths: vec![path.to_owned()],
+            ignore: Ignore::default(),
+            ..(*self.settings).clone()
+        };
+        Self {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+
     /// Takes secrets out of what people wrote into commits from now on.
     #[must_use]
     pub(crate) fn leaving_out(self, secrets: &Arc<Scanner>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use git2::{ObjectType, Oid};
+use git2::{ObjectType, Oid, Tree};
 
 use super::error::{GitError, GitFault, library};
 use super::{Snapshot, fetch};
@@ -20,6 +20,21 @@ impl Snapshot {
             .map_err(|fault| self.git.error("read files", fault))
     }
 
+    /// Returns the text of a file at each of some revisions, as far as that is there and was read.
+    ///
+    /// # Errors
+    /// Fails when the scratch repository cannot be read, or the remote does not send the contents.
+    pub fn text_at_each(
+        &self,
+        revisions: &[String],
+        path: &str,
+    ) -> Result<Vec<Option<String>>, GitError> {
+        let trees = revisions.iter().map(|it| self.find(it)?.tree().ok());
+        let files = trees.map(|tree| file_in(&tree?, path)).collect();
+        self.contents_as_text(files)
+            .map_err(|fault| self.git.error("read a file", fault))
+    }
+
     fn read_texts(&self, paths: &[String]) -> Result<Vec<Option<String>>, GitFault> {
         let tip = Oid::from_str(&self.tip).map_err(library)?;
         let tree = self
@@ -27,13 +42,11 @@ impl Snapshot {
             .find_commit(tip)
             .and_then(|tip| tip.tree())
             .map_err(library)?;
-        let ids: Vec<Option<Oid>> = paths
-            .iter()
-            .map(|path| {
-                let entry = tree.get_path(Path::new(path)).ok()?;
-                (entry.kind() == Some(ObjectType::Blob)).then(|| entry.id())
-            })
-            .collect();
+        self.contents_as_text(paths.iter().map(|path| file_in(&tree, path)).collect())
+    }
+
+    fn contents_as_text(&self, ids: Vec<Option<Oid>>) -> Result<Vec<Option<String>>, GitFault> {
+        let tip = Oid::from_str(&self.tip).map_err(library)?;
         let odb = self.repo.odb().map_err(library)?;
         let is_missing = |id: &Oid| !odb.exists(*id);
         let mut missing: Vec<Oid> = ids.iter().flatten().copied().filter(is_missing).collect();
@@ -56,4 +69,10 @@ impl Snapshot {
             })
             .collect()
     }
+}
+
+/// Returns the id of a file; nothing where something else is there, or nothing.
+fn file_in(tree: &Tree<'_>, path: &str) -> Option<Oid> {
+    let entry = tree.get_path(Path::new(path)).ok()?;
+    (entry.kind() == Some(ObjectType::Blob)).then(|| entry.id())
 }

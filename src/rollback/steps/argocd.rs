@@ -28,12 +28,22 @@ impl Execution<'_> {
         );
     }
 
+    /// What is rolled back by Argo CD alone is written down as Argo CD names it.
+    fn reads_as_named(&self) {
+        if let Some(argo) = &self.service.argo
+            && !self.rollback.puts_the_branch_back()
+        {
+            argo.read_as_named();
+        }
+    }
+
     /// Rolls the application back. Where that is all, git still holds the bad revision afterwards.
     pub(crate) async fn roll_application_back(
         &mut self,
         reach: &Reach<'_>,
     ) -> Result<Went, Unavailable> {
         let step = StepKind::ArgocdRollback;
+        self.reads_as_named();
         if !self.rollback.is_done(step) && !self.is_rolled_back(reach.may_ask).await? {
             return Ok(Went::Nowhere);
         }
@@ -125,6 +135,7 @@ impl Execution<'_> {
             return Err(self.without_argocd(StepKind::ArgocdSync));
         };
         let step = StepKind::Verify;
+        self.reads_as_named();
         let is_alone = !self.rollback.puts_the_branch_back();
         match healthy(argo, &argo_operation, is_alone, &self.stop).await {
             Ok(()) => Ok(Went::On),
@@ -156,8 +167,15 @@ impl Execution<'_> {
         });
         let ours = restored.map_or_else(Vec::new, |change| snapshot.commits_with(&change.revision));
         drop(snapshot);
-        if let Err(error) = argo.refresh().await {
-            tracing::warn!(error = %error, "Argo CD was not told to look at the branch");
+        match argo.refresh().await {
+            // A run that goes on has not read yet what a hydrator made of which commit.
+            Ok(refreshed) => {
+                let app = refreshed.application().clone();
+                self.service.in_dry_terms(app).await?;
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "Argo CD was not told to look at the branch");
+            }
         }
         let id = self.rollback.id.clone();
         let Some(gitops) = &self.service.config.gitops else {

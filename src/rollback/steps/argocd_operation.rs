@@ -341,6 +341,11 @@ impl Operation<'_> {
         if let Some(why) = not_followed(app, branch) {
             return NextMove::Failed(why);
         }
+        // A sync before would deploy the bad revision once more.
+        let hydration = app.hydration.as_ref();
+        if let Some(why) = hydration.and_then(|it| it.still_to_come(ours)) {
+            return NextMove::Wait(why);
+        }
         let not_seen = |asked_at| not_seen("sync", argo_operation, asked_at);
         argo_operation
             .asked_at
@@ -535,13 +540,26 @@ fn in_history(app: &Application, id: i64) -> NextMove {
 }
 
 /// Says what is deployed, and what differs from git all the same.
-fn deployed(revisions: &[String], app: &Application) -> String {
-    let revisions: Vec<&str> = revisions.iter().map(|it| short(it)).collect();
-    let deployed = format!("{} is deployed", revisions.join(", "));
+fn deployed(revisions_of: &[String], app: &Application) -> String {
+    let revisions: Vec<&str> = revisions_of.iter().map(|it| short(it)).collect();
+    let deployed = format!(
+        "{} is deployed{}",
+        revisions.join(", "),
+        made(revisions_of, app)
+    );
     match left_over(app) {
         Some(left) => format!("{deployed}; {left}"),
         None => deployed,
     }
+}
+
+/// Says as what a hydrated commit is deployed.
+fn made(revisions: &[String], app: &Application) -> String {
+    let last = app.hydration.as_ref().and_then(|it| it.last.as_ref());
+    let last = last.filter(|last| revisions.contains(&last.dry));
+    last.map_or_else(String::new, |last| {
+        format!(", hydrated as {}", short(&last.hydrated))
+    })
 }
 
 fn described(request: &Requested) -> String {

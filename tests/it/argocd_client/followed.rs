@@ -66,10 +66,24 @@ async fn an_application_that_deploys_something_else_is_named_with_the_way_out() 
         let last = json!({"drySHA": "d".repeat(40), "hydratedSHA": "e".repeat(40)});
         app["status"]["sourceHydrator"] = json!({"lastSuccessfulOperation": last});
     });
-    let here = here.await.expect("a reason");
+    assert_eq!(here.await, None, "the branch is the dry source");
+    let staged = why(|app| {
+        let mut hydrator = hydrator("https://git.example.com/deploy");
+        hydrator["hydrateTo"] = json!({"targetBranch": "env/prod-next"});
+        app["spec"]["sourceHydrator"] = hydrator;
+    });
+    let staged = staged.await.expect("a reason");
+    assert!(staged.contains("env/prod-next"), "{staged}");
+    assert!(staged.contains("promote it"), "{staged}");
+    let apart = why(|app| {
+        let mut hydrator = hydrator("https://git.example.com/deploy");
+        hydrator["syncSource"]["repoURL"] = json!("https://git.example.com/made.git");
+        app["spec"]["sourceHydrator"] = hydrator;
+    });
+    let apart = apart.await.expect("a reason");
     assert!(
-        here.contains("dddddddddd is deployed as eeeeeeeeee"),
-        "{here}"
+        apart.contains("https://git.example.com/made.git"),
+        "{apart}"
     );
     let chart =
         json!({"repoURL": "https://charts.example.com", "chart": "web", "targetRevision": "1.2.3"});

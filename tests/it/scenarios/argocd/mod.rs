@@ -4,6 +4,7 @@ mod alone;
 mod behaviours;
 mod elsewhere;
 mod half_way;
+mod hydrated;
 mod orders;
 pub(crate) mod scene;
 mod stuck;

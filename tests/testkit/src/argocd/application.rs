@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::clock::{Pace, delta, whole_seconds};
 use super::comparison::Found;
+use super::hydrator::Hydrator;
 use super::manifest::Identity;
 use super::operation::Operation;
 use super::owner::Owner;
@@ -51,6 +52,8 @@ pub struct Application {
     pub hook_runs: Vec<(String, String)>,
     /// What puts the spec back.
     pub owner: Option<Owner>,
+    /// What makes what it deploys.
+    pub hydrator: Option<Hydrator>,
     pub(super) memory: Memory,
     version: u64,
 }
@@ -165,8 +168,17 @@ impl Application {
             trouble: Trouble::default(),
             hook_runs: Vec::new(),
             owner: None,
+            hydrator: None,
             memory: Memory::default(),
             version: 0,
+        }
+    }
+
+    /// Returns one that deploys what a hydrator makes.
+    pub fn hydrated(name: &str, project: &str, hydrator: Hydrator) -> Self {
+        Self {
+            hydrator: Some(hydrator.clone()),
+            ..Self::new(name, Spec::of(project, hydrator.sync_source()))
         }
     }
 
@@ -336,9 +348,17 @@ impl Application {
             let status = &mut whole["status"];
             status["resourceHealthSource"] = json!("appTree");
             status["controllerNamespace"] = json!(super::world::NAMESPACE);
-            status["sourceHydrator"] = json!({});
+            let hydrator = self.hydrator.as_ref();
+            status["sourceHydrator"] = hydrator.map_or(json!({}), Hydrator::status);
             // It holds what pods show, and nothing runs any.
             status["summary"] = json!({});
+        }
+        // The source follows from the hydrator's, and the spec does not name it.
+        if let Some(hydrator) = &self.hydrator {
+            whole["spec"]["sourceHydrator"] = hydrator.spec();
+            if let Some(spec) = whole["spec"].as_object_mut() {
+                spec.remove("source");
+            }
         }
         if let Some(operation) = &self.operation {
             whole["operation"] = json!(operation);

@@ -36,6 +36,7 @@ impl World {
 
     fn control(&mut self, app: &mut Application, now: DateTime<Utc>) -> bool {
         app.write_comparison()
+            || self.hydrate(app, now)
             || self.operate(app, now)
             || self.compare_if_due(app, now)
             || self.watch_health(app, now)

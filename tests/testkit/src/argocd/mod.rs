@@ -9,7 +9,7 @@
 //! | `world.rs` | everything there is, and what goes wrong |
 //! | `spec.rs`, `operation.rs`, `status.rs`, `application.rs` | an application as the API shows it |
 //! | `controller.rs`, `outcome.rs`, `comparison.rs` | the controller as a step function |
-//! | `repository.rs`, `manifest.rs` | what is deployed |
+//! | `repository.rs`, `manifest.rs`, `hydrator.rs` | what is deployed, and what is made of a dry source |
 //! | `windows.rs`, `owner.rs`, `clock.rs` | when nobody may deploy, what puts the spec back, how long things take |
 //! | `auth.rs`, `rbac.rs` | who speaks, and who may do what |
 //! | `routes.rs`, `deeds.rs`, `specs.rs`, `requests.rs`, `refusal.rs` | the API |
@@ -27,6 +27,7 @@ mod controller;
 mod deeds;
 mod door;
 mod faults;
+mod hydrator;
 mod manifest;
 mod operation;
 mod outcome;
@@ -49,6 +50,7 @@ pub use application::{Application, LiveObject, PostSync, Trouble};
 pub use auth::{Account, Auth};
 pub use clock::Pace;
 pub use faults::Fault;
+pub use hydrator::Hydrator;
 pub use operation::{
     Info, Initiator, Operation, OperationKind, OperationRecord, OperationState, Phase,
     SyncOperation, SyncResult,
