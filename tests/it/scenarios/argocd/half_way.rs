@@ -7,11 +7,22 @@ use super::*;
 /// A bad release that auto-sync or a person deployed when the month says, with a smoke test after it that goes wrong.
 fn released(wrong: PostSync, is_automated: bool) -> Scene {
     let scene = Scene::by_hand();
+    let v2 = scene.v2.clone();
+    released_on(scene, &v2, wrong, is_automated)
+}
+
+/// The same where version 2 is deployed as `revision`.
+pub(super) fn released_on(
+    scene: Scene,
+    revision: &str,
+    wrong: PostSync,
+    is_automated: bool,
+) -> Scene {
     scene.argo.change(|known| {
         let app = known.app_mut(APP);
         // Version 2 is not in the history yet.
         app.status.history.pop();
-        app.trouble.post_sync.insert(scene.v2.clone(), wrong);
+        app.trouble.post_sync.insert(revision.to_owned(), wrong);
         app.spec.sync_policy = Some(SyncPolicy {
             automated: is_automated.then(Automated::default),
             retry: Some(Retry {
@@ -20,7 +31,7 @@ fn released(wrong: PostSync, is_automated: bool) -> Scene {
             }),
             ..SyncPolicy::default()
         });
-        known.queue_by_hand_as(APP, &scene.v2, |operation| {
+        known.queue_by_hand_as(APP, revision, |operation| {
             operation.initiated_by.automated = is_automated;
         });
     });

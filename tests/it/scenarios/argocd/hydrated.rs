@@ -1,11 +1,13 @@
 //! Applications that deploy what a hydrator makes of the branch.
 
-use testkit::argocd::{Hydrator, World as Argocd};
+use testkit::argocd::{Hydrator, PostSync, World as Argocd};
 
+use super::half_way::released_on;
+use super::unfinished::killed_at_any_request;
 use super::*;
 
-/// The branch that is deployed, and the folder there.
-const HYDRATED: (&str, &str) = ("environments/prod", "checkout");
+/// The branch that is deployed.
+const HYDRATED: &str = "environments/prod";
 
 /// A service whose two versions were hydrated and deployed.
 struct Dry {
@@ -26,7 +28,7 @@ impl Dry {
             .over(world.repo().clone(), &url)
             .start();
         let dry = Source::git(&url, &world.path(), "main");
-        let mut hydrator = Hydrator::new(dry, HYDRATED.0, HYDRATED.1);
+        let mut hydrator = Hydrator::new(dry, HYDRATED, &world.path());
         change(&mut hydrator);
         argo.change(|known| known.add(Application::hydrated(APP, "payments", hydrator)));
         let hydrated = |commit: &str| {
@@ -63,15 +65,6 @@ impl Dry {
         });
     }
 
-    /// Returns the version that runs.
-    fn live(&self) -> String {
-        self.scene.argo.look(|known| {
-            let text = known.app(APP).live_text("checkout/deployment.yaml");
-            let release = text.and_then(testkit::git::Release::read);
-            release.map_or_else(String::new, |release| release.version)
-        })
-    }
-
     /// Checks that the dry source is put back to version 1, and that nothing but hydrated commits was deployed.
     #[track_caller]
     fn is_put_back(&self) {
@@ -81,8 +74,8 @@ impl Dry {
             repo.tree_at("main", &path),
             repo.tree_at(&self.scene.world.v1, &path)
         );
-        assert_eq!(self.live(), "v1");
-        let hydrated = repo.log_of(HYDRATED.0);
+        assert_eq!(self.scene.live(), "v1");
+        let hydrated = repo.log_of(HYDRATED);
         for operation in self.scene.argo.operations() {
             for revision in operation.revisions {
                 let is_made = hydrated.iter().any(|commit| commit.id == revision);
@@ -134,6 +127,30 @@ fn the_dry_source_is_put_back_and_followed_until_it_is_hydrated_and_deployed() {
 }
 
 #[test]
+fn killed_at_any_request_the_dry_source_is_put_back_once() {
+    killed_at_any_request(|| Dry::new(false).scene);
+}
+
+#[test]
+fn a_release_whose_smoke_test_hangs_is_ended_and_the_dry_source_put_back() {
+    let dry = Dry::new(false);
+    let made = dry.made.clone();
+    let dry = Dry {
+        scene: released_on(dry.scene, &made[1], PostSync::Hangs, true),
+        made,
+    };
+    let ran = dry
+        .scene
+        .program()
+        .run()
+        .exits(0)
+        .decides("rollback", "trigger");
+    assert_eq!(ran.text("/deployment/revision"), dry.scene.v2, "{ran}");
+    assert_eq!(steps(&ran)[1], "argocd_sync done", "{ran}");
+    dry.is_put_back();
+}
+
+#[test]
 fn a_dry_commit_of_which_nothing_new_is_made_is_no_deployment() {
     let dry = Dry::new(true);
     let notes = format!("{}/NOTES.txt", dry.scene.world.path());
@@ -158,7 +175,7 @@ fn a_dry_commit_of_which_nothing_new_is_made_is_no_deployment() {
         .decides("rollback", "trigger");
     assert_eq!(ran.text("/deployment/revision"), dry.scene.v2, "{ran}");
     assert_eq!(steps(&ran)[1], "argocd_sync done", "{ran}");
-    assert_eq!(dry.live(), "v1");
+    assert_eq!(dry.scene.live(), "v1");
     let kept = dry.scene.world.repo().file_at("main", &notes);
     assert_eq!(kept.as_deref(), Some("How to run it.\n"));
 }
@@ -176,7 +193,7 @@ fn a_revert_that_cannot_be_hydrated_is_waited_for_and_nothing_is_synced() {
     let detail = ran.text("/rollback/steps/1/detail");
     assert!(detail.contains("failed to get manifests"), "{detail}");
     assert_eq!(dry.scene.operations(), []);
-    assert_eq!(dry.live(), "v2");
+    assert_eq!(dry.scene.live(), "v2");
     // The next run asks for a look, which makes the hydrator try again.
     dry.hydrator(|hydrator| hydrator.is_failing = false);
     let ran = dry

@@ -99,7 +99,7 @@ const REQUESTS: usize = 9;
 const AT_ONCE: usize = 6;
 
 /// Kills the program when a request has come, which then arrives or is lost, and lets the next run finish.
-fn killed_at_any_request(scene: fn() -> Scene) {
+pub(super) fn killed_at_any_request(scene: fn() -> Scene) {
     let cases: Vec<(usize, bool)> = (0..REQUESTS)
         .flat_map(|number| [(number, true), (number, false)])
         .collect();
