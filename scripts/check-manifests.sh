@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Checks the manifests with the tools of Kubernetes, without a cluster: builds every overlay, the example and every component,
-# validates each object strictly against the schemas of three minor versions, gives the alert rules to promtool, and lets them fire
-# for an installation under another namespace and other names.
+# validates each object strictly against the schemas of three minor versions, gives the alert rules to promtool, lets them fire
+# for an installation under another namespace and other names, and reads the dashboard with Grafana's own library.
 # Installs what is missing (apt-get, PyPI, Go's module proxy) into target/tools. A tool that cannot be had is an error.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/packages.sh
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
+# shellcheck source=scripts/lib/go.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/go.sh"
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -35,6 +37,7 @@ main() {
     check_rules
     check_other_names
     check_links
+    check_dashboard
     printf 'The manifests are valid for Kubernetes %s.\n' "${minors[*]}"
 }
 
@@ -192,6 +195,20 @@ check_links() {
         printf 'The replacement of k8s/examples/one-service does not change these.\n' >&2
         return 1
     fi
+}
+
+# Grafana's own library knows every field of a dashboard and of its panels. It finds a misspelt one, too.
+check_dashboard() {
+    local go checker=$tools/bin/check-dashboard dashboard=k8s/monitoring/grafana-dashboard.json
+    go=$(compiler)
+    (cd scripts/lib/dashboard && "$go" build -mod=readonly -trimpath -buildvcs=false -o "$checker" .)
+    "$checker" "$dashboard"
+    sed 's/"legendFormat"/"legendFromat"/' "$dashboard" >"$rendered/misspelt.json"
+    if "$checker" "$rendered/misspelt.json" 2>/dev/null; then
+        printf 'A misspelt field of the dashboard passes.\n' >&2
+        return 1
+    fi
+    rm "$rendered/misspelt.json"
 }
 
 main "$@"

@@ -1,38 +1,18 @@
 #!/usr/bin/env bash
 # Builds the servers of tests/testkit/servers.txt, once, into the user's cache folder:
 # ${XDG_CACHE_HOME:-~/.cache}/error-budget-monitor/servers/<name>-<version>/. Says which cannot be had here, and fails then
-# where CI=true. Installs Go, Java and Maven from Debian where they are missing; the compiler itself is a pinned Go module too, because Debian's is too old.
+# where CI=true. Arguments name the ones that are wanted; all of them without any. Installs Java and Maven from Debian where they
+# are missing.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/packages.sh
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/packages.sh"
+# shellcheck source=scripts/lib/go.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/go.sh"
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.."
 
 list=$PWD/tests/testkit/servers.txt
-# The newest compiler that one of the servers asks for.
-toolchain=v0.0.1-go1.26.10.linux-$(dpkg --print-architecture 2>/dev/null || printf 'amd64')
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/error-budget-monitor/servers
-
-# The settings of the machine's own Go do not matter here.
-export GOFLAGS='' GOWORK=off GOTOOLCHAIN=local GO111MODULE=on CGO_ENABLED=0
-
-# Prints a field of what `go mod download -json` says about a module.
-field_of() {
-    sed -n "s/^\t\"$1\": \"\(.*\)\",\{0,1\}$/\1/p"
-}
-
-# Finds or downloads the compiler, and prints its path.
-compiler() {
-    if ! command -v go >/dev/null && [[ -x /usr/local/go/bin/go ]]; then
-        PATH=$PATH:/usr/local/go/bin
-    fi
-    ensure_programs go=golang-go >&2 || return
-    local root
-    root=$(cd / && go mod download -json "golang.org/toolchain@$toolchain" | field_of Dir) || return
-    # A module keeps no permission to execute.
-    chmod +x "$root"/bin/* "$root"/pkg/tool/*/* || return
-    printf '%s\n' "$root/bin/go"
-}
 
 # Builds one server: its name, version, module, the module's version and checksum, tags and packages.
 build() {
@@ -87,6 +67,9 @@ while read -r -a server; do
     if [[ ${server[0]:-#} == \#* || -d $cache/${server[0]}-${server[1]} ]]; then
         continue
     fi
+    if (($#)) && [[ " $* " != *" ${server[0]} "* ]]; then
+        continue
+    fi
     printf 'Building %s %s\n' "${server[0]}" "${server[1]}" >&2
     started=$SECONDS
     if build "${server[@]}" </dev/null; then
@@ -96,6 +79,6 @@ while read -r -a server; do
     fi
 done <"$list"
 if ((${#missing[@]})); then
-    printf 'NOT BUILT: %s: the tests on it are left out, and fail where CI=true.\n' "${missing[@]}" >&2
+    printf 'NOT BUILT: %s: what needs it is left out, and fails where CI=true.\n' "${missing[@]}" >&2
     [[ ${CI:-} != true ]]
 fi

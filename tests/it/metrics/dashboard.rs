@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use error_budget_monitor::metrics::Numbers;
 use serde_json::Value;
 use testkit::prometheus::Prometheus;
 use testkit::pushgateway::Pushgateway;
@@ -81,14 +82,130 @@ async fn every_question_has_an_answer() {
         let data = prometheus.query(&filled);
         let series = data["result"].as_array().expect("a list of series");
         assert!(!series.is_empty(), "{place} shows nothing: {filled}");
-        // Another service's numbers are not shown.
+        // Another service's numbers are not shown, but in what lists all of them.
         let other = filled.replace("checkout", "another");
         let data = prometheus.query(&other);
-        let is_list = place == "namespace" || place == "service";
+        let is_list = ["namespace", "service", "All services"].contains(&place.as_str());
         assert!(
             is_list || data["result"] == Value::Array(Vec::new()),
             "{place}: {other}"
         );
+    }
+}
+
+/// A Prometheus that has scraped the same numbers of checkout and of cart twice.
+async fn with_two_services() -> Prometheus {
+    let gateway = Pushgateway::start();
+    let mut checkout = numbers();
+    checkout.memory.as_mut().expect("a memory").in_progress = true;
+    let cart = Numbers {
+        service: "cart".to_owned(),
+        ..checkout.clone()
+    };
+    push(&gateway.url(), &checkout).await.expect("pushed");
+    push(&gateway.url(), &cart).await.expect("pushed");
+    let every = Duration::from_millis(100);
+    let prometheus = Prometheus::start_honoring_labels(&[gateway.target()], every);
+    scraped_twice(&prometheus).await;
+    prometheus
+}
+
+/// Returns the series of an expression for these services, as Grafana fills the variables in.
+fn series(prometheus: &Prometheus, expression: &str, services: &str) -> Vec<Value> {
+    let filled = expression
+        .replace("$namespace", "shop")
+        .replace("$service", services);
+    let data = prometheus.query(&filled);
+    data["result"].as_array().expect("a list of series").clone()
+}
+
+/// Returns a legend with the labels of a series in it.
+fn legend(format: &str, series: &Value) -> String {
+    let labels = series["metric"].as_object().expect("labels");
+    labels
+        .iter()
+        .fold(format.to_owned(), |legend, (name, value)| {
+            legend.replace(&format!("{{{{{name}}}}}"), value.as_str().expect("a text"))
+        })
+}
+
+#[tokio::test]
+async fn every_panel_tells_two_services_apart() {
+    let prometheus = with_two_services().await;
+    let dashboard = dashboard();
+    for panel in panels(&dashboard)
+        .into_iter()
+        .filter(|panel| panel["type"] != "table")
+    {
+        let title = text(panel, "title");
+        let mut legends = BTreeSet::new();
+        for target in list(panel, "/targets") {
+            let both = series(&prometheus, text(target, "expr"), "(checkout|cart)");
+            let mut of = [0, 0];
+            for one in &both {
+                let legend = legend(text(target, "legendFormat"), one);
+                assert!(!legend.contains("{{"), "{title}: no label for {legend}");
+                of[0] += usize::from(legend.starts_with("shop/checkout"));
+                of[1] += usize::from(legend.starts_with("shop/cart"));
+                assert!(legends.insert(legend.clone()), "{title}: {legend} twice");
+            }
+            let each = both.len() / 2;
+            assert_eq!(of, [each, each], "{title}: {legends:?}");
+        }
+        if panel["type"] == "stat" {
+            let mode = text(&panel["options"], "textMode");
+            assert!(mode.contains("name"), "{title} does not show its legend");
+        }
+        for matcher in list(panel, "/fieldConfig/overrides") {
+            assert_eq!(matcher["matcher"]["id"], "byFrameRefID", "{title}");
+            let query = &matcher["matcher"]["options"];
+            let targets = list(panel, "/targets");
+            assert!(targets.iter().any(|one| one["refId"] == *query), "{title}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_has_one_line_for_each_service() {
+    let prometheus = with_two_services().await;
+    let dashboard = dashboard();
+    let tables = panels(&dashboard).into_iter();
+    let tables: Vec<&Value> = tables.filter(|panel| panel["type"] == "table").collect();
+    let [table] = tables[..] else {
+        panic!("one table: {tables:?}")
+    };
+    assert_eq!(table["transformations"][0]["id"], "merge");
+    // Whatever is chosen: the queries do not ask for one service.
+    let mut columns = BTreeSet::new();
+    for target in list(table, "/targets") {
+        let expression = text(target, "expr");
+        assert_eq!(target["format"], "table", "{expression}");
+        let found = series(&prometheus, expression, "nothing");
+        let mut services: Vec<&str> = found
+            .iter()
+            .map(|one| text(&one["metric"], "service"))
+            .collect();
+        services.sort_unstable();
+        assert_eq!(
+            services,
+            ["cart", "checkout"],
+            "one line each: {expression}"
+        );
+        let labels = found[0]["metric"].as_object().expect("labels");
+        // What merging lays side by side; the name of a metric would keep the lines apart.
+        assert!(!labels.contains_key("__name__"), "{expression}");
+        columns.extend(labels.keys().cloned());
+        columns.insert(format!("Value #{}", text(target, "refId")));
+    }
+    // What is hidden, placed or named anew is there.
+    let organized = &table["transformations"][1]["options"];
+    for what in ["excludeByName", "indexByName", "renameByName"] {
+        for column in organized[what].as_object().expect(what).keys() {
+            assert!(
+                column == "Time" || columns.contains(column),
+                "{what}: {column}"
+            );
+        }
     }
 }
 
