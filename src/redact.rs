@@ -76,8 +76,7 @@ impl Scanner {
                 continue;
             }
             // Of an address only what follows the host is secret.
-            let place = secret.split_once("://").map(|(_, place)| place);
-            match place.and_then(|place| Some(&place[place.find('/')?..])) {
+            match path_of(secret) {
                 None => scanner.add(secret.as_bytes(), MIN_PREFIX),
                 Some(path) => {
                     scanner.add(secret.as_bytes(), secret.len());
@@ -164,6 +163,16 @@ impl Scanner {
         }
         without(text, &hidden)
     }
+}
+
+/// Returns what follows the host of an address, with its slash. A secret that merely holds `://` is no address.
+fn path_of(secret: &str) -> Option<&str> {
+    let (scheme, place) = secret.split_once("://")?;
+    let is_address = ["http", "https", "ssh"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    let slash = place.find('/').filter(|slash| is_address && *slash > 0)?;
+    Some(&place[slash..])
 }
 
 /// Returns a text without what looks like a credential of a well-known kind.
@@ -422,6 +431,12 @@ mod tests {
             said,
             "https://other.example.com and [redacted] and https://hooks.example.com[redacted]"
         );
+    }
+
+    #[test]
+    fn a_secret_that_merely_holds_the_mark_of_an_address_is_taken_out_where_it_is_cut_off() {
+        let said = Scanner::new(["ab://c/!a0AA!aa!aa!"]).redact("cut ab://c/!a0… off");
+        assert_eq!(said, "cut [redacted]… off");
     }
 
     #[test]
