@@ -98,7 +98,8 @@ fn read_headers(reader: &mut Reader) -> Checked<Vec<(String, SecretString)>> {
         headers = parse_headers(text)?;
         Ok(())
     })?;
-    reader.keep_secret(headers.iter().map(|(_, value)| value));
+    let secret = headers.iter().filter(|(name, _)| !is_tenant(name));
+    reader.keep_secret(secret.map(|(_, value)| value));
     Ok(headers)
 }
 
@@ -152,6 +153,14 @@ fn parse_headers(text: &str) -> Result<Vec<(String, SecretString)>, Invalid> {
         headers.push((name.to_owned(), SecretString::from(value)));
     }
     Ok(headers)
+}
+
+/// Tells whether a header names whose metrics are asked for: often the name of the service, which is no secret. Source:
+/// the documentation of Mimir and Thanos.
+fn is_tenant(name: &str) -> bool {
+    ["x-scope-orgid", "thanos-tenant"]
+        .iter()
+        .any(|tenant| tenant.eq_ignore_ascii_case(name))
 }
 
 /// Returns whether the byte may be in the name of a header (RFC 9110, "token").

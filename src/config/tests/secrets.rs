@@ -293,3 +293,19 @@ fn errors_show_no_secret() {
         }
     }
 }
+
+#[test]
+fn every_secret_is_taken_out_of_what_others_wrote_and_a_tenant_is_none() {
+    let config = accepted(&[
+        (
+            "PROMETHEUS_HEADERS",
+            "X-Scope-OrgID=checkout; Cookie=canary-cookie-1",
+        ),
+        ("SLACK_WEBHOOK", "https://hooks.example.com/T1/canary-hook"),
+        ("PAGERDUTY_KEY", "canarypagerdutykey0123456789abcd"),
+    ]);
+    let said = config
+        .secrets
+        .redact("checkout: v2 canary-cookie-1 /T1/canary-hook CanaryPagerdutyKey0123456789abcd");
+    assert_eq!(said, "checkout: v2 [redacted] [redacted] [redacted]");
+}

@@ -9,7 +9,7 @@ use testkit::prometheus::shared_month;
 use testkit::receiver::Receiver;
 use testkit::slack::SlackServer;
 
-use super::world::{TOKEN, World};
+use super::world::{REPOSITORY, TOKEN, World};
 
 /// The token in base64, whose letters are looked for as they are.
 const ENCODED: &str = "Z2l0b3BzLXRva2VuLW9mLXRoZS10ZXN0cw";
@@ -93,5 +93,47 @@ fn comes_out_nowhere(form: &str) {
         let at = seen.find(secret);
         let around = at.map(|at| &seen[at.saturating_sub(300)..seen.len().min(at + 100)]);
         assert_eq!(around, None, "{form}");
+    }
+}
+
+#[test]
+fn the_secret_of_another_service_comes_out_nowhere_either() {
+    let secret = "canary-of-the-other-service";
+    let world = World::of("bad-release");
+    let service = world.service();
+    let manifest = deployment(&service, "v2", 0.2);
+    let title = format!("v2 {secret}");
+    world
+        .repo()
+        .prepare(&title, shared_month().deployed_at())
+        .write(&MonoRepo::manifest_path(&service), &manifest)
+        .create();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let repo = world.server.url(REPOSITORY);
+    for (service, more) in [
+        ("bad-release", String::new()),
+        ("healthy", format!("TRAILER_KEY={secret}\n")),
+    ] {
+        let path = MonoRepo::path(service);
+        let text =
+            format!("SERVICE_NAME={service}\nGITOPS_REPO={repo}\nGITOPS_PATH={path}\n{more}");
+        fs::write(folder.path().join(format!("{service}.env")), text).expect("our own folder");
+    }
+    let program = world
+        .program()
+        .without("SERVICE_NAME")
+        .without("GITOPS_REPO")
+        .without("GITOPS_PATH")
+        .env_path("SERVICES_DIR", folder.path());
+    let ran = program.arguments(&["run", "--output", "json"]).run();
+    assert_eq!(world.rollback_commits(), 1, "{ran}");
+    assert!(ran.stdout.contains("v2 [redacted]"), "{ran}");
+    for said in [
+        &ran.stdout,
+        &ran.stderr,
+        &world.state(),
+        &world.repo().log()[0].message,
+    ] {
+        assert!(!said.contains(secret), "{ran}");
     }
 }

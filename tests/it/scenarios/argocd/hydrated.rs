@@ -283,3 +283,63 @@ fn doctor_says_which_commit_is_hydrated_as_which() {
         "{looked}"
     );
 }
+
+#[test]
+fn a_person_puts_the_dry_source_back() {
+    let dry = Dry::new(false);
+    let ran = dry
+        .scene
+        .program()
+        .arguments(&["rollback", "gitops"])
+        .run()
+        .exits(0)
+        .decides("rollback", "manual");
+    assert_eq!(
+        steps(&ran)[..2],
+        ["gitops_revert done", "argocd_sync done"],
+        "{ran}"
+    );
+    dry.is_put_back();
+}
+
+#[test]
+fn a_lost_memory_finds_the_revert_and_waits_for_the_hydrator() {
+    let dry = Dry::new(false);
+    dry.hydrator(|hydrator| hydrator.is_failing = true);
+    let ran = dry.scene.program().run().exits(0);
+    assert_eq!(steps(&ran)[0], "gitops_revert done", "{ran}");
+    dry.scene.world.forgets();
+    let ran = dry
+        .scene
+        .program()
+        .run()
+        .exits(0)
+        .decides("resume", "resumed");
+    assert_eq!(steps(&ran)[1], "argocd_sync pending", "{ran}");
+    assert_eq!(dry.scene.operations(), []);
+    dry.hydrator(|hydrator| hydrator.is_failing = false);
+    let ran = dry
+        .scene
+        .program()
+        .run()
+        .exits(0)
+        .decides("resume", "resumed");
+    assert_eq!(steps(&ran)[1], "argocd_sync done", "{ran}");
+    dry.is_put_back();
+    assert_eq!(dry.scene.world.rollback_commits(), 1);
+}
+
+#[test]
+fn an_application_that_a_person_rolls_back_alone_is_followed_and_asked_once() {
+    let dry = Dry::new(false);
+    let by_hand = ["rollback", "argocd"];
+    let ran = dry.scene.program().arguments(&by_hand).run().exits(0);
+    assert_eq!(steps(&ran)[0], "argocd_rollback done", "{ran}");
+    assert_eq!(dry.scene.live(), "v1");
+    for _ in 0..2 {
+        let ran = dry.scene.program().run().exits(0);
+        ran.decides("resume", "resumed");
+    }
+    assert_eq!(dry.scene.operations().len(), 1);
+    assert_eq!(dry.scene.world.rollback_commits(), 0);
+}
