@@ -77,7 +77,7 @@ impl<'a> Service<'a> {
             argo: config
                 .argocd
                 .as_ref()
-                .map(|argocd| Argo::new(argocd.client.clone())),
+                .map(|argocd| Argo::new(argocd.client.clone()).leaving_out(&config.secrets)),
             forge,
             tellers: Arc::new(Tellers::new(&config.notify)?),
             stop: Stop::of_a_run(signals, config.verify.timeout),

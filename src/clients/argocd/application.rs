@@ -10,6 +10,7 @@ use super::json::{flag, integer, line, list, present, revisions, text, time};
 use super::operation::{OperationPhase, OperationState, Requested};
 use super::owner::{Owner, image_updater};
 use super::source::Sources;
+use crate::redact::Scanner;
 
 /// How many entries Argo CD keeps where the application does not say. Source: Argo CD's documentation, the field
 /// `revisionHistoryLimit`.
@@ -177,6 +178,20 @@ impl Application {
             conditions: list(status, "/conditions", Condition::read),
             out_of_sync: out_of_sync(status),
             rollouts: rollouts(status),
+        }
+    }
+
+    /// Takes secrets out of everything that is said in words.
+    pub(super) fn leave_out(&mut self, secrets: &Scanner) {
+        let state = self.operation_state.iter_mut();
+        let conditions = self.conditions.iter_mut().flatten();
+        let hydration = self.hydration.iter_mut();
+        let messages = state
+            .map(|state| &mut state.message)
+            .chain(conditions.map(|condition| &mut condition.message))
+            .chain(hydration.filter_map(|it| Some(&mut it.current.as_mut()?.message)));
+        for message in messages {
+            *message = secrets.redact(message);
         }
     }
 

@@ -46,6 +46,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use self::wire::ArgoTransport;
 use crate::clients::http::Deadline;
+use crate::redact::Scanner;
 
 /// An application that can be asked and changed. Clones share their connections, their session and the one login.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub struct Argo {
     project: Arc<OnceLock<String>>,
     /// Of which commits the hydrated ones were made, once the application is read as its dry source names them.
     hydrations: Arc<Mutex<Option<Hydrations>>>,
+    /// Takes secrets out of what Argo CD says.
+    secrets: Arc<Scanner>,
 }
 
 impl Argo {
@@ -68,6 +71,16 @@ impl Argo {
             wire: Arc::new(OnceLock::new()),
             project: Arc::new(OnceLock::new()),
             hydrations: Arc::default(),
+            secrets: Arc::default(),
+        }
+    }
+
+    /// Takes secrets out of what Argo CD says from now on: what git told it may hold those of the repository.
+    #[must_use]
+    pub(crate) fn leaving_out(self, secrets: &Arc<Scanner>) -> Self {
+        Self {
+            secrets: Arc::clone(secrets),
+            ..self
         }
     }
 
@@ -112,7 +125,7 @@ impl Argo {
         if let Some(wire) = self.wire.get() {
             return Ok(wire);
         }
-        let wire = ArgoTransport::new(&self.settings)?;
+        let wire = ArgoTransport::new(&self.settings, Arc::clone(&self.secrets))?;
         Ok(self.wire.get_or_init(|| wire))
     }
 

@@ -134,6 +134,7 @@ impl Argo {
         if let Some(project) = &application.project {
             self.project.get_or_init(|| project.clone());
         }
+        application.leave_out(&self.secrets);
         if let Some(known) = &mut *self.hydrations() {
             application.read_as_dry(known);
         }

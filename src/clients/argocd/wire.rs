@@ -1,6 +1,7 @@
 //! How requests reach Argo CD and what comes back: signed, bounded, and JSON or an error.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
@@ -30,6 +31,8 @@ pub(super) struct ArgoTransport {
     login: Login,
     limit: Duration,
     pause: Duration,
+    /// Takes what is secret elsewhere out of what the server says, too.
+    secrets: Arc<Scanner>,
 }
 
 /// One request.
@@ -47,7 +50,7 @@ enum Signed<'a> {
 }
 
 impl ArgoTransport {
-    pub(super) fn new(settings: &ArgoSettings) -> Result<Self, ArgoFault> {
+    pub(super) fn new(settings: &ArgoSettings, secrets: Arc<Scanner>) -> Result<Self, ArgoFault> {
         let limit = settings.call_timeout.min(settings.timeout);
         let http = HttpClient::new(
             settings.server.clone(),
@@ -64,6 +67,7 @@ impl ArgoTransport {
             login: Login::new(&settings.auth),
             limit,
             pause: settings.pause,
+            secrets,
         })
     }
 
@@ -215,7 +219,9 @@ impl ArgoTransport {
             Signed::Nobody => None,
         };
         let secrets = token.into_iter().chain([self.login.secret()]);
-        let said = Scanner::new(secrets.map(ExposeSecret::expose_secret)).redact(said);
+        let mut all = Scanner::new(secrets.map(ExposeSecret::expose_secret));
+        all.join(&self.secrets);
+        let said = all.redact(said);
         self.http.quote(said.as_bytes())
     }
 

@@ -253,3 +253,22 @@ fn a_pull_request_that_is_closed_after_the_application_went_back_is_told() {
     ]);
     assert_eq!(scene.operations().len(), 1);
 }
+
+#[test]
+fn what_argo_cd_says_of_an_operation_tells_no_secret_of_the_repository() {
+    let scene = Scene::by_hand();
+    let said = format!(
+        "{TOKEN} is not accepted, and nor is {}",
+        TOKEN.to_uppercase()
+    );
+    scene.argo.change(|known| {
+        let trouble = &mut known.app_mut(APP).trouble;
+        trouble.fails_to_apply.insert(scene.world.v1.clone(), said);
+    });
+    // That nothing on its outputs tells the token is looked at in every run.
+    let ran = scene.program().run().exits(1).has_outcome("failed");
+    let detail = ran.text("/rollback/steps/0/detail");
+    let words = "[redacted] is not accepted, and nor is [redacted]";
+    assert!(detail.contains(words), "{detail}");
+    assert!(!scene.world.state().contains(TOKEN));
+}
