@@ -193,12 +193,15 @@ pub struct Doctor {
 /// A person's word.
 #[derive(Debug, Clone, Args)]
 pub struct ApprovalArgs {
-    /// The rollback's id, as messages and `status` show it
+    /// The rollback: its id, the beginning of it, or of the part that names the bad revision, as messages show it
     #[arg(value_name = "ID", value_parser = rollback_id)]
     pub id: String,
     /// Who says it; written into the journal
     #[arg(long, value_name = "NAME", default_value = "a person who gave no name", value_parser = name)]
     pub by: String,
+    /// Why; written into the journal and told to the others
+    #[arg(long, value_name = "TEXT", value_parser = name)]
+    pub reason: Option<String>,
 }
 
 /// What to roll back.

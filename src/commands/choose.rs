@@ -3,7 +3,7 @@
 use crate::cli::Command;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::journal;
+use crate::journal::{self, is_meant};
 use crate::service::key;
 
 /// How many services a complaint lists.
@@ -64,14 +64,21 @@ fn of_the_rollback<'a>(id: &str, configs: &'a [Config]) -> Result<Vec<&'a Config
     };
     let has_it = |config: &&Config| {
         let state = state.service(&key(config));
-        state.rollbacks.iter().any(|past| past.id == id)
+        state.rollbacks.iter().any(|past| is_meant(&past.id, id))
     };
-    match configs.iter().find(has_it) {
-        Some(config) => Ok(vec![config]),
-        None => Err((
+    let found: Vec<&Config> = configs.iter().filter(has_it).collect();
+    match found[..] {
+        [config] => Ok(vec![config]),
+        [] => Err((
             Exit::PersonNeeded,
             format!(
                 "no rollback {id:?} is known of any service; `status` lists what is remembered"
+            ),
+        )),
+        _ => Err((
+            Exit::PersonNeeded,
+            format!(
+                "{id:?} may be a rollback of several services; write more of it, or name one with --service"
             ),
         )),
     }

@@ -202,7 +202,13 @@ async fn say(
     said: &crate::cli::ApprovalArgs,
 ) -> Pass {
     each(prepared, async |it: &Prepared<'_>| {
-        match answer(&it.service, word, &said.id, &said.by) {
+        match answer(
+            &it.service,
+            word,
+            &said.id,
+            &said.by,
+            said.reason.as_deref(),
+        ) {
             Ok(said) => Finished {
                 exit: Exit::Complete,
                 report: Some(CommandReport::Said(Box::new(said))),

@@ -86,7 +86,10 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         },
         in_flight: in_flight.filter(|it| !waits(it)).map(RollbackPart::from),
         pending: in_flight.filter(waits).map(|pending| Pending {
-            rollback: RollbackPart::from(pending),
+            rollback: RollbackPart {
+                diff: pending.words.as_ref().and_then(|words| words.diff.clone()),
+                ..RollbackPart::from(pending)
+            },
             asked_at: pending.begun_at,
             expires_at: pending.approval.as_ref().map_or(
                 pending.begun_at + service.config.run.approval_timeout,

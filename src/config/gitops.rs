@@ -51,25 +51,36 @@ pub struct GitopsConfig {
 impl GitopsConfig {
     /// Returns the web page of a commit, where the forge is known.
     pub fn commit_page(&self, revision: &str) -> Option<Url> {
-        let (site, path, commit) = match self.forge.as_ref()? {
+        self.page("commit", revision)
+    }
+
+    /// Returns the web page of what changed from one commit to another, where the forge is known.
+    pub fn compare_page(&self, from: &str, to: &str) -> Option<Url> {
+        self.page("compare", &format!("{from}...{to}"))
+    }
+
+    /// Returns a page of the repository: of what kind it is, and what it shows.
+    fn page(&self, kind: &str, shown: &str) -> Option<Url> {
+        let (mut page, path, before) = match self.forge.as_ref()? {
             ForgeSettings::Github(github) => {
                 let path = format!("{}/{}", github.owner, github.name);
-                (web_url(&github.api_url), path, "commit")
+                (web_url(&github.api_url), path, None)
             }
             ForgeSettings::Gitlab(settings) => {
                 let site = RestForge::Gitlab.site(&settings.api_url);
-                (site, settings.path.clone(), "-/commit")
+                (site, settings.path.clone(), Some("-"))
             }
             ForgeSettings::Gitea(settings) => {
                 let site = RestForge::Gitea.site(&settings.api_url);
-                (site, settings.path.clone(), "commit")
+                (site, settings.path.clone(), None)
             }
         };
-        let mut page = site;
-        let parts = path.split('/').chain(commit.split('/'));
         let mut segments = page.path_segments_mut().ok()?;
         segments.pop_if_empty();
-        segments.extend(parts).push(revision);
+        segments
+            .extend(path.split('/').chain(before))
+            .push(kind)
+            .push(shown);
         drop(segments);
         Some(page)
     }

@@ -183,7 +183,7 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let argocd = argocd::read(reader);
     let policy = policy::read(reader, &objective, &gitops);
     let state = state::read_state(reader);
-    let notify = notify::read(reader, &access, &gitops);
+    let notify = notify::read(reader, &access, &gitops, &service);
     let gate = state::read_gate(reader);
     let manual = state::read_manual(reader);
     let policy::Policy {

@@ -15,10 +15,11 @@ use super::{
     reader::Reader,
     remote::{GitopsRepo, Slug},
     secret,
+    service::ServiceConfig,
     variables::{
-        INCIDENT_CLOSE, INCIDENT_REPO, METRICS_TEXTFILE, PAGERDUTY_EVENTS_URL, PAGERDUTY_KEY,
-        PUSHGATEWAY_URL, SLACK_API_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_WEBHOOK,
-        WEBHOOK_SECRET, WEBHOOK_URL,
+        DASHBOARD_URL, INCIDENT_CLOSE, INCIDENT_REPO, MESSAGE_COMMAND, METRICS_TEXTFILE,
+        PAGERDUTY_EVENTS_URL, PAGERDUTY_KEY, PUSHGATEWAY_URL, RUNBOOK_URL, SLACK_API_URL,
+        SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_WEBHOOK, WEBHOOK_SECRET, WEBHOOK_URL,
     },
 };
 
@@ -39,6 +40,12 @@ pub struct NotifyConfig {
     pub pushgateway_url: Option<Url>,
     /// `METRICS_TEXTFILE`: a file for node_exporter's textfile collector.
     pub metrics_textfile: Option<PathBuf>,
+    /// `MESSAGE_COMMAND` (error-budget-monitor): what stands before a command in messages.
+    pub message_command: String,
+    /// `DASHBOARD_URL`, none by default, for this service.
+    pub dashboard_url: Option<Url>,
+    /// `RUNBOOK_URL`, none by default, for this service.
+    pub runbook_url: Option<Url>,
 }
 
 /// How Slack is reached.
@@ -79,6 +86,7 @@ pub(super) fn read(
     reader: &mut Reader,
     access: &ApiAccess,
     gitops: &Checked<Option<GitopsConfig>>,
+    service: &Checked<ServiceConfig>,
 ) -> Checked<NotifyConfig> {
     let slack = read_slack(reader);
     let pagerduty = read_pagerduty(reader);
@@ -93,6 +101,9 @@ pub(super) fn read(
         )
     });
     let metrics_textfile = reader.file(&METRICS_TEXTFILE);
+    let message_command = reader.required(&MESSAGE_COMMAND, parse_command);
+    let dashboard_url = reader.optional(&DASHBOARD_URL, |text| page_of(text, service));
+    let runbook_url = reader.optional(&RUNBOOK_URL, |text| page_of(text, service));
     Ok(NotifyConfig {
         slack: slack?,
         pagerduty: pagerduty?,
@@ -101,6 +112,45 @@ pub(super) fn read(
         webhook: webhook?,
         pushgateway_url: pushgateway_url?,
         metrics_textfile: metrics_textfile?,
+        message_command: message_command?,
+        dashboard_url: dashboard_url?,
+        runbook_url: runbook_url?,
+    })
+}
+
+/// Accepts what a person can paste before the words of a command.
+fn parse_command(text: &str) -> Result<String, Invalid> {
+    let is_plain = |c: char| !c.is_control() && !matches!(c, '`' | '<' | '>' | '&');
+    if text.chars().count() > 200 || !text.chars().all(is_plain) {
+        return Err(Invalid::because(
+            "is longer than 200 characters, or holds a character that messages cannot show; write a command such as \
+             scripts/in-cluster.sh",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Accepts the address of a web page with places for the names of the service, and puts them in.
+fn page_of(text: &str, service: &Checked<ServiceConfig>) -> Result<Url, Invalid> {
+    let (namespace, name) = match service {
+        Ok(service) => (service.namespace.as_str(), service.name.as_str()),
+        // What is wrong with the names is said elsewhere.
+        Err(_) => ("namespace", "service"),
+    };
+    let text = text
+        .replace("{namespace}", namespace)
+        .replace("{service}", name);
+    let is_page = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    Url::parse(&text).ok().filter(is_page).ok_or_else(|| {
+        Invalid::because(
+            "is no address of a web page without credentials; write one such as \
+             https://grafana.example.com/d/error-budget?var-service={service}",
+        )
     })
 }
 

@@ -183,6 +183,9 @@ variables! {
         WEBHOOK_SECRET webhook_secret or webhook_secret_file, "Key that signs the messages to the webhook.";
         PUSHGATEWAY_URL pushgateway_url, "Base URL of a Pushgateway.";
         METRICS_TEXTFILE metrics_textfile, "File for node_exporter's textfile collector.";
+        MESSAGE_COMMAND message_command = "error-budget-monitor", "What stands before a command in messages, so that it runs where they are read: the program, or scripts/in-cluster.sh.";
+        DASHBOARD_URL dashboard_url, "Page that messages link to; {namespace} and {service} stand for the service.";
+        RUNBOOK_URL runbook_url, "Page that says what to do, which messages link to; {namespace} and {service} stand for the service.";
     }
     "gate" {
         GATE_BLOCK_AT gate_block_at = "warning", "Lowest level that blocks a deploy: warning, critical or emergency.";

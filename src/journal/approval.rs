@@ -37,6 +37,9 @@ pub struct Signature {
     pub by: String,
     /// When.
     pub at: DateTime<Utc>,
+    /// Why, where they said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Approval {

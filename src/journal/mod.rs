@@ -10,6 +10,7 @@ mod error;
 mod load;
 mod memory;
 mod migrations;
+mod named;
 mod news;
 mod outbox;
 mod paths;
@@ -18,11 +19,13 @@ mod record;
 mod step;
 mod store;
 mod watch;
+mod words;
 
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Approval, ApprovalAnswer, Signature};
 pub use error::JournalError;
 pub use memory::Memory;
+pub use named::{is_meant, short_id};
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, ServiceStanding};
 pub use outbox::{Counters, LastTold, Notifications, OutboxItem, count};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
@@ -33,6 +36,7 @@ pub use record::{
 pub use step::{Origin, Step, StepState};
 pub use store::{Journal, StateView, read};
 pub use watch::{SeenTip, Watch};
+pub use words::{CommitWords, MAX_DIFF, RollbackWords};
 
 /// The time in whole seconds: what a commit can carry.
 pub fn now() -> chrono::DateTime<chrono::Utc> {

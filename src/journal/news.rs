@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
 use super::step::{Origin, Step};
+use super::words::RollbackWords;
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
 
@@ -43,6 +44,15 @@ pub struct News {
     /// The key of the alert that all news about this burn share; nothing where none is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// What stands before a command that a person pastes; empty where an older version wrote the news.
+    #[serde(default)]
+    pub command: String,
+    /// The dashboard of the service, and what to do about it, where there are such pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard_url: Option<String>,
+    /// As above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_url: Option<String>,
 }
 
 /// What changed.
@@ -192,6 +202,9 @@ pub struct NewsRollback {
     pub to_url: Option<String>,
     /// As above.
     pub commit_url: Option<String>,
+    /// Web page of what the bad revision changed since the restored one, where the repository has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare_url: Option<String>,
     /// The pull request, where there is one.
     pub pull_request_url: Option<String>,
     /// The Argo CD application, where there is one.
@@ -204,4 +217,7 @@ pub struct NewsRollback {
     pub worse: bool,
     /// What was done, in order.
     pub steps: Vec<Step>,
+    /// What there is to tell of its commits, with the beginning of its diff while somebody is asked about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<RollbackWords>,
 }

@@ -10,6 +10,7 @@ use super::news::NewsKind;
 use super::outbox::Notifications;
 use super::step::{Origin, Step, StepState};
 use super::watch::Watch;
+use super::words::RollbackWords;
 use crate::policy::{Event, IllegalEvent, Order, Phase, Plan, StepKind, Undone, next, steps};
 
 /// How many ended rollbacks of a service are kept.
@@ -146,6 +147,9 @@ pub struct Rollback {
     pub ended_at: Option<DateTime<Utc>>,
     /// Every step, in the order of the walk: what was done, and what is still to be taken.
     pub steps: Vec<Step>,
+    /// What people are told of it; nothing where an older version began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<RollbackWords>,
 }
 
 /// What a rollback takes back and what it leaves. Empty where all that came after the restored revision goes back.
@@ -271,6 +275,7 @@ impl Rollback {
             worse: false,
             ended_at: None,
             steps: Vec::new(),
+            words: None,
         };
         rollback.walks(None);
         rollback
@@ -360,6 +365,9 @@ impl Rollback {
         self.phase = next(self.phase, event)?;
         if !self.phase.is_in_flight() {
             self.ended_at = Some(at);
+            if let Some(words) = &mut self.words {
+                words.diff = None;
+            }
         }
         Ok(())
     }

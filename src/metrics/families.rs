@@ -12,7 +12,14 @@ const VERDICTS: [&str; 4] = ["healthy", "burning", "exhausted", "unknown"];
 const LEVELS: [&str; 5] = ["ok", "warning", "critical", "emergency", "unknown"];
 
 /// How a rollback ends. They are counted from zero, so that the first one is already an increase.
-const OUTCOMES: [&str; 4] = ["recovered", "ineffective", "failed", "superseded"];
+const OUTCOMES: [&str; 6] = [
+    "recovered",
+    "ineffective",
+    "failed",
+    "superseded",
+    "rejected",
+    "expired",
+];
 
 /// One metric.
 #[derive(Debug)]

@@ -302,12 +302,26 @@ fn life(rollback: &mut Rollback, at: DateTime<Utc>) -> Vec<Notice> {
             changes.push(Notice {
                 rollback: Some(rollback.id.clone()),
                 needs_a_person,
-                detail: rollback.latest().map(|step| step.detail.clone()),
+                detail: said_no(rollback, kind)
+                    .or_else(|| rollback.latest().map(|step| step.detail.clone())),
                 ..Notice::of(kind)
             });
         }
     }
     changes
+}
+
+/// Says who said no, and why where they said that.
+fn said_no(rollback: &Rollback, kind: NewsKind) -> Option<String> {
+    let approval = rollback.approval.as_ref();
+    let signed = approval
+        .filter(|_| kind == NewsKind::Rejected)?
+        .signed
+        .as_ref()?;
+    Some(match &signed.reason {
+        Some(reason) => format!("{} said no: {reason}", signed.by),
+        None => format!("{} said no", signed.by),
+    })
 }
 
 /// Returns what there is to tell of a rollback so far, with whether a person is needed.

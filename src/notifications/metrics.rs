@@ -95,7 +95,7 @@ fn count_run(state: &mut ServiceState, record: &Record, exit: Exit) {
         RollbackOutcome::Ineffective | RollbackOutcome::Failed => {
             counters.last_failure = Some(Utc::now())
         }
-        RollbackOutcome::Superseded => {}
+        RollbackOutcome::Superseded | RollbackOutcome::Rejected | RollbackOutcome::Expired => {}
         RollbackOutcome::Verifying
         | RollbackOutcome::AwaitingApproval
         | RollbackOutcome::WouldRollBack => return,

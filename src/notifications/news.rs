@@ -122,7 +122,14 @@ pub(super) fn news(
         limits: Some(limits_left(service, state)),
         rollback: rollback.map(|rollback| rollback_part(service, rollback)),
         incident: None,
+        command: service.config.notify.message_command.clone(),
+        dashboard_url: page(&service.config.notify.dashboard_url),
+        runbook_url: page(&service.config.notify.runbook_url),
     }
+}
+
+fn page(url: &Option<url::Url>) -> Option<String> {
+    url.clone().map(String::from)
 }
 
 fn standing(record: &Record, course: &[Option<f64>]) -> ServiceStanding {
@@ -225,6 +232,12 @@ fn rollback_part(service: &Service<'_>, rollback: &Rollback) -> NewsRollback {
         expires_at: asked.or_else(|| rollback.proposal.as_ref().map(|_: &Proposal| proposed())),
         worse: rollback.worse,
         steps: rollback.taken().cloned().collect(),
+        words: rollback.words.clone(),
+        compare_url: config
+            .gitops
+            .as_ref()
+            .and_then(|gitops| gitops.compare_page(&rollback.to, &rollback.from))
+            .map(String::from),
     }
 }
 

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::journal::{
-    LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, ServiceStanding, Step, StepKind,
-    StepState,
+    CommitWords, LimitsLeft, News, NewsGate, NewsKind, NewsRollback, Origin, RollbackWords,
+    ServiceStanding, Step, StepKind, StepState,
 };
 use crate::policy::{GateName, GateState, Reason};
 use crate::slo::{Level, Verdict};
@@ -66,6 +66,9 @@ pub(super) fn news(kind: NewsKind) -> News {
         limits: Some(LimitsLeft { hour: 0, day: 2 }),
         rollback: has_rollback.then(rollback),
         incident: None,
+        command: "error-budget-monitor".to_owned(),
+        dashboard_url: Some("https://grafana.example.com/d/checkout".to_owned()),
+        runbook_url: None,
     }
 }
 
@@ -172,8 +175,41 @@ pub(super) fn rollback() -> NewsRollback {
                 "waiting for 2 min of calm",
             ),
         ],
+        compare_url: Some(format!(
+            "https://github.com/acme/deploy/compare/{}...{}",
+            "a".repeat(40),
+            "b".repeat(40)
+        )),
+        words: Some(RollbackWords {
+            from: CommitWords {
+                title: "checkout: v2".to_owned(),
+                author: "Ann".to_owned(),
+                at: Some(at(0) - TimeDelta::minutes(30)),
+            },
+            to: CommitWords {
+                title: "checkout: v1, faster cart".to_owned(),
+                author: "Bob".to_owned(),
+                at: Some(at(0) - TimeDelta::days(31)),
+            },
+            since: Some(at(0) - TimeDelta::minutes(20)),
+            lag_seconds: Some(240),
+            error_ratio: Some(0.2),
+            diff: Some(DIFF.to_owned()),
+        }),
     }
 }
+
+/// What the rollback would change.
+const DIFF: &str = "\
+diff --git a/apps/checkout/deployment.yaml b/apps/checkout/deployment.yaml
+--- a/apps/checkout/deployment.yaml
++++ b/apps/checkout/deployment.yaml
+@@ -13,3 +13,3 @@ spec:
+         - name: checkout
+-          image: registry.example/checkout:v2
++          image: registry.example/checkout:v1
+           env:
+";
 
 /// Puts a text wherever somebody else's words may stand.
 pub(super) fn hostile(kind: NewsKind, text: &str) -> News {
@@ -188,6 +224,14 @@ pub(super) fn hostile(kind: NewsKind, text: &str) -> News {
     if let Some(rollback) = &mut news.rollback {
         rollback.why = format!("{text} again");
         rollback.from_subject = text.to_owned();
+        if let Some(words) = &mut rollback.words {
+            for commit in [&mut words.from, &mut words.to] {
+                commit.title = text.to_owned();
+                commit.author = text.to_owned();
+            }
+            words.diff = Some(format!("diff --git a/{text} b/{text}\n+{text}\n-{text}\n"));
+        }
+        rollback.compare_url = Some(format!("https://github.com/{text}"));
         rollback.place = text.to_owned();
         rollback.application = Some(text.to_owned());
         rollback.from_url = Some(format!("https://github.com/{text}"));

@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::piece::{clean, clipped};
-use super::story::{headline, next, pages};
+use super::story::{happened, headline, next, pages};
 use crate::clients::pagerduty::{
     Alert, AlertAction, AlertPayload, ChangeEvent, ChangePayload, Link, MAX_EVENT, Severity,
 };
@@ -125,7 +125,7 @@ fn severity(news: &News) -> Severity {
 }
 
 fn summary(news: &News) -> String {
-    let detail = clean(&news.detail);
+    let detail = clean(&happened(news).plain());
     let headline = headline(news);
     let whole = if detail.is_empty() {
         headline
@@ -161,6 +161,8 @@ fn details(news: &News) -> Value {
         .map(|(window, rate)| (window.clone(), json!(rate)))
         .collect();
     let mut details = json!({
+        "happened": happened(news).plain(),
+        "next": next(news).map(|line| line.plain()),
         "reason": news.reason,
         "detail": news.detail,
         "level": level_word(standing.level),
@@ -172,7 +174,6 @@ fn details(news: &News) -> Value {
         "burn_rates": rates,
         "violated": standing.violated,
         "gates": news.gates.iter().map(|gate| format!("{} {}: {}", gate.state, gate.gate, gate.detail)).collect::<Vec<_>>(),
-        "next": next(news).map(|line| line.plain()),
         "run_id": news.run_id,
         "id": news.id,
     });

@@ -20,6 +20,8 @@ pub(super) enum TextPiece {
     Said(String),
     /// What a person types, or an id.
     Code(String),
+    /// Several lines that stand as they are, such as a diff.
+    Block(String),
     /// A page to look at.
     Link { text: String, url: String },
 }
@@ -54,7 +56,9 @@ impl TextPiece {
 
     fn plain(&self) -> String {
         match self {
-            Self::Words(text) | Self::Said(text) | Self::Code(text) => text.clone(),
+            Self::Words(text) | Self::Said(text) | Self::Code(text) | Self::Block(text) => {
+                text.clone()
+            }
             Self::Link { text, url } => format!("{text} ({url})"),
         }
     }

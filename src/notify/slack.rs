@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::piece::{Line, TextPiece, escaped, moment};
-use super::story::{gates, headline, limits, next, numbers, revisions, steps, why};
+use super::story::{
+    besides, facts, gates, happened, headline, limits, next, pages, shown_diff, steps, why,
+};
 use crate::clients::slack::SlackMessage;
 use crate::journal::News;
 
@@ -26,39 +28,54 @@ const MAX_TEXT: usize = 600;
 /// Most steps that are shown; the newest count.
 const MAX_STEPS: usize = 12;
 
-/// How much of a change a message tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
-    /// Everything: nothing else will follow it.
-    Whole,
-    /// What one sees at a glance: the details are in the thread.
-    Glance,
-}
+/// Most buttons, and the longest text of one (characters). Source: Slack's reference of the actions block and of the
+/// button element: 25 and 75.
+const MAX_BUTTONS: usize = 6;
+const MAX_BUTTON: usize = 75;
 
-/// Writes the message about a change.
-pub(super) fn message(news: &News, length: Length) -> SlackMessage {
+/// Writes the message about a change: what happened, what to do, what one has to know, and pages to look at. What else
+/// there is to tell stands in the thread of a bot, in the ticket and in `status`.
+pub(super) fn message(news: &News) -> SlackMessage {
     let header = json!({
         "type": "header",
         "text": { "type": "plain_text", "text": plain(&headline(news), MAX_HEADER), "emoji": false },
     });
-    let mut what = why(news);
-    if let Some(rollback) = &news.rollback {
-        what.extend(revisions(rollback));
+    let mut first = vec![happened(news)];
+    first.extend(next(news));
+    let mut groups = vec![first, facts(news)];
+    if let Some((stat, diff)) = shown_diff(news) {
+        groups.push(vec![
+            Line::words("Diff", stat),
+            Line::new("", [TextPiece::Block(diff)]),
+        ]);
     }
-    let mut groups = vec![what, numbers(news)];
-    if length == Length::Whole {
-        groups.push(evidence(news));
-    }
-    groups.push(next(news).into_iter().collect());
-    with_groups(news, Some(header), &groups)
+    with_groups(news, Some(header), &groups, buttons(news))
 }
 
 /// Writes what stands in the thread under the message about a rollback: what happened, the gates and the steps.
 pub(super) fn details(news: &News) -> SlackMessage {
     let mut what = vec![Line::words("Now", headline(news))];
     what.extend(why(news));
-    let groups = [what, evidence(news), done(news)];
-    with_groups(news, None, &groups)
+    let groups = [what, besides(news), evidence(news), done(news)];
+    with_groups(news, None, &groups, None)
+}
+
+/// Returns the pages to look at as buttons; nothing where there is none.
+fn buttons(news: &News) -> Option<Value> {
+    let elements: Vec<Value> = pages(news)
+        .into_iter()
+        .take(MAX_BUTTONS)
+        .enumerate()
+        .map(|(place, (text, url))| {
+            json!({
+                "type": "button",
+                "action_id": format!("page-{place}"),
+                "text": { "type": "plain_text", "text": plain(&text, MAX_BUTTON), "emoji": false },
+                "url": url,
+            })
+        })
+        .collect();
+    (!elements.is_empty()).then(|| json!({ "type": "actions", "elements": elements }))
 }
 
 fn evidence(news: &News) -> Vec<Line> {
@@ -74,7 +91,12 @@ fn done(news: &News) -> Vec<Line> {
         .collect()
 }
 
-fn with_groups(news: &News, header: Option<Value>, groups: &[Vec<Line>]) -> SlackMessage {
+fn with_groups(
+    news: &News,
+    header: Option<Value>,
+    groups: &[Vec<Line>],
+    buttons: Option<Value>,
+) -> SlackMessage {
     let footer = footer(news);
     let mut left = MAX_TOTAL - MAX_HEADER - footer.chars().count();
     let mut blocks: Vec<Value> = header.into_iter().collect();
@@ -86,8 +108,9 @@ fn with_groups(news: &News, header: Option<Value>, groups: &[Vec<Line>]) -> Slac
         left -= text.chars().count();
         blocks.push(json!({ "type": "section", "text": markup(&text) }));
     }
+    blocks.extend(buttons);
     blocks.push(json!({ "type": "context", "elements": [markup(&footer)] }));
-    let detail = escaped(&news.detail, MAX_PIECE, escape);
+    let detail = escaped(&happened(news).plain(), MAX_PIECE, escape);
     let headline = escaped(&headline(news), MAX_TEXT - MAX_PIECE - 2, escape);
     SlackMessage {
         text: if detail.is_empty() {
@@ -120,7 +143,10 @@ fn section(lines: &[Line], limit: usize) -> String {
 
 fn written(line: &Line) -> String {
     let pieces: String = line.pieces.iter().map(piece).collect();
-    format!("*{}* {pieces}", line.label)
+    match line.label {
+        "" => pieces,
+        label => format!("*{label}* {pieces}"),
+    }
 }
 
 fn piece(piece: &TextPiece) -> String {
@@ -138,11 +164,26 @@ fn piece(piece: &TextPiece) -> String {
         }
         TextPiece::Said(text) => tame(text),
         TextPiece::Code(text) => format!("`{}`", tame(text)),
+        TextPiece::Block(text) => {
+            let lines = text.lines().map(escaped_line);
+            format!("```\n{}\n```", lines.collect::<Vec<_>>().join("\n"))
+        }
         TextPiece::Link { text, url } => {
             let url = url.replace('&', "&amp;");
             format!("<{url}|{}>", tame(text).replace('|', "¦"))
         }
     }
+}
+
+/// Escapes a line of a diff, blanks and all.
+fn escaped_line(line: &str) -> String {
+    line.chars().fold(String::new(), |mut all, c| {
+        match escape(c) {
+            Some(escaped) => all.push_str(escaped),
+            None => all.push(c),
+        }
+        all
+    })
 }
 
 fn footer(news: &News) -> String {

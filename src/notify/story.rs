@@ -4,9 +4,13 @@
 use super::advice::next_step;
 use super::numbers::{percent, rate, span};
 use super::piece::{Line, TextPiece, clean, clipped, highest, moment, sparkline};
-use crate::journal::{News, NewsGate, NewsKind, NewsRollback, ServiceStanding};
+use crate::journal::{
+    CommitWords, News, NewsGate, NewsKind, NewsRollback, ServiceStanding, short_id,
+};
 use crate::policy::{GateState, Reason, short};
 use crate::record::level_word;
+use crate::redact::is_unseen;
+use chrono::{DateTime, Utc};
 
 /// Longest detail of a step (characters).
 const MAX_DETAIL: usize = 400;
@@ -55,6 +59,247 @@ fn made_it_worse(news: &News) -> bool {
     news.rollback
         .as_ref()
         .is_some_and(|rollback| rollback.worse)
+}
+
+/// Says in one sentence what happened, so that somebody understands it who was asleep a minute ago.
+pub(super) fn happened(news: &News) -> Line {
+    let words = |text: &str| TextPiece::Words(text.to_owned());
+    let detail = || TextPiece::Said(news.detail.clone());
+    let service = TextPiece::Said(clean(&news.service));
+    let Some(rollback) = &news.rollback else {
+        return Line::new("", [detail()]);
+    };
+    let to = named(rollback, Side::To);
+    let mut pieces = match news.kind {
+        NewsKind::Started => vec![service, words(" is being put back to "), to],
+        NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime => {
+            vec![service, words(" would be put back to "), to]
+        }
+        NewsKind::Recovered => vec![
+            service,
+            words(" is back at "),
+            to,
+            words(", and the burn stopped: "),
+            detail(),
+        ],
+        NewsKind::Ineffective if rollback.worse => vec![
+            service,
+            words(" was put back to "),
+            to,
+            words(", and fails more than before: "),
+            detail(),
+        ],
+        NewsKind::Ineffective => vec![
+            service,
+            words(" was put back to "),
+            to,
+            words(", and it did not help: "),
+            detail(),
+        ],
+        NewsKind::Failed => vec![
+            service,
+            words(" could not be put back to "),
+            to,
+            words(": "),
+            detail(),
+        ],
+        NewsKind::Superseded | NewsKind::Rejected | NewsKind::ApprovalExpired => vec![
+            service,
+            words(" was not put back to "),
+            to,
+            words(": "),
+            detail(),
+        ],
+        NewsKind::LevelCrossed
+        | NewsKind::Held
+        | NewsKind::HoldViolated
+        | NewsKind::SuspiciousCommit
+        | NewsKind::Blind
+        | NewsKind::Seeing
+        | NewsKind::MemoryRebuilt
+        | NewsKind::BurnOver => vec![detail()],
+    };
+    if matches!(
+        news.kind,
+        NewsKind::Started | NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime
+    ) {
+        pieces.extend(because(rollback));
+    }
+    Line::new("", pieces)
+}
+
+/// Which of the two revisions of a rollback.
+#[derive(Clone, Copy)]
+enum Side {
+    From,
+    To,
+}
+
+/// Names a revision by the title of its commit, or by its id where that is not known.
+fn named(rollback: &NewsRollback, side: Side) -> TextPiece {
+    let title = match (&rollback.words, side) {
+        (Some(known), Side::From) => known.from.title.as_str(),
+        (Some(known), Side::To) => known.to.title.as_str(),
+        (None, Side::From) => rollback.from_subject.as_str(),
+        (None, Side::To) => "",
+    };
+    let id = match side {
+        Side::From => &rollback.from,
+        Side::To => &rollback.to,
+    };
+    match clean(title).as_str() {
+        "" => TextPiece::Code(short(id).to_owned()),
+        title => TextPiece::Said(format!("“{}”", clipped(title, MAX_VALUE))),
+    }
+}
+
+/// What is closer to a deployment began with it, as far as anybody can tell (s): a slice of the measurement.
+const AT_ONCE: i64 = 60;
+
+/// Says why a rollback is wanted: since when how many events fail, and how long after what.
+fn because(rollback: &NewsRollback) -> Vec<TextPiece> {
+    let words = |text: String| TextPiece::Words(text);
+    let known = rollback.words.as_ref();
+    let counted = known.and_then(|known| known.error_ratio.zip(known.since));
+    let Some((ratio, since)) = counted else {
+        return vec![
+            words(" because of this: ".to_owned()),
+            TextPiece::Said(rollback.why.clone()),
+        ];
+    };
+    let mut pieces = vec![words(format!(
+        " because {} of requests fail since {}",
+        percent(Some(ratio)),
+        since.format("%H:%M UTC")
+    ))];
+    if let Some(lag) = known.and_then(|known| known.lag_seconds) {
+        let from = named(rollback, Side::From);
+        if lag.abs() < AT_ONCE {
+            pieces.extend([
+                words(", as ".to_owned()),
+                from,
+                words(" was deployed".to_owned()),
+            ]);
+        } else {
+            let how = if lag < 0 { "before" } else { "after" };
+            pieces.push(words(format!(", {} {how} ", span(lag.abs() as f64))));
+            pieces.push(from);
+        }
+    }
+    pieces
+}
+
+/// Most facts in a message: more are not read at night.
+const MAX_FACTS: usize = 6;
+
+/// Says what else one has to know, the most telling first; everything beyond stands in the thread, the ticket and
+/// `status`.
+pub(super) fn facts(news: &News) -> Vec<Line> {
+    let mut facts: Vec<Line> = news.rollback.iter().map(|it| change(it, news.at)).collect();
+    let all = numbers(news);
+    let pick = |labels: &[&str]| -> Vec<Line> {
+        let picked = all.iter().filter(|line| labels.contains(&line.label));
+        picked.cloned().collect()
+    };
+    facts.extend(pick(&["Last hour", "Budget"]));
+    if let Some(rollback) = news.rollback.as_ref().filter(|it| !it.also.is_empty()) {
+        let also = TextPiece::Said(rollback.also.join("; "));
+        facts.push(Line::new("Goes back too", [also]));
+    }
+    facts.extend(pick(&["Violated", "Fails most"]));
+    facts.truncate(MAX_FACTS);
+    facts
+}
+
+/// Says what everything is about that no fact of a message is.
+pub(super) fn besides(news: &News) -> Vec<Line> {
+    let facts: Vec<&str> = facts(news).iter().map(|fact| fact.label).collect();
+    let mut lines = news.rollback.as_ref().map(revisions).unwrap_or_default();
+    lines.retain(|line| line.label != "Revision");
+    lines.extend(numbers(news));
+    lines.retain(|line| !facts.contains(&line.label));
+    lines
+}
+
+/// Names both revisions: title, author and age.
+fn change(rollback: &NewsRollback, at: DateTime<Utc>) -> Line {
+    let side = |id: &str, url: &Option<String>, words: Option<&CommitWords>| {
+        let mut pieces = vec![TextPiece::link(short(id), url.as_deref())];
+        let Some(words) = words else { return pieces };
+        let mut said = String::new();
+        if !words.title.is_empty() {
+            said.push_str(&format!(" “{}”", clipped(&words.title, MAX_VALUE)));
+        }
+        if !words.author.is_empty() {
+            said.push_str(&format!(" by {}", clipped(&words.author, MAX_VALUE)));
+        }
+        if let Some(age) = words
+            .at
+            .map(|then| (at - then).num_seconds())
+            .filter(|age| *age >= 0)
+        {
+            said.push_str(&format!(", {} old", span(age as f64)));
+        }
+        if !said.is_empty() {
+            pieces.push(TextPiece::Words(" ".to_owned()));
+            pieces.push(TextPiece::Said(said.trim_start().to_owned()));
+        }
+        pieces
+    };
+    let known = rollback.words.as_ref();
+    let subject = CommitWords {
+        title: rollback.from_subject.clone(),
+        ..CommitWords::default()
+    };
+    let from = known.map_or(&subject, |known| &known.from);
+    let mut pieces = side(&rollback.from, &rollback.from_url, Some(from));
+    pieces.push(TextPiece::Words(" → ".to_owned()));
+    pieces.extend(side(
+        &rollback.to,
+        &rollback.to_url,
+        known.map(|known| &known.to),
+    ));
+    Line::new("Change", pieces)
+}
+
+/// Longest piece of a diff in a message (lines, characters).
+const MAX_SHOWN: (usize, usize) = (24, 1_500);
+
+/// Shows what a rollback would change, where somebody is asked about it: how much, and how it begins.
+pub(super) fn shown_diff(news: &News) -> Option<(String, String)> {
+    let is_asked = matches!(
+        news.kind,
+        NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime
+    );
+    let known = news.rollback.as_ref()?.words.as_ref()?;
+    let diff = known.diff.as_ref().filter(|_| is_asked)?;
+    let begins = |beginning: &str| {
+        diff.lines()
+            .filter(|line| line.starts_with(beginning))
+            .count()
+    };
+    let files = begins("diff --git ");
+    let (more, less) = (begins("+") - begins("+++"), begins("-") - begins("---"));
+    let plural = if files == 1 { "file" } else { "files" };
+    let stat = format!("{files} {plural}, {more} lines in, {less} lines out");
+    let mut shown = String::new();
+    for line in diff.lines().take(MAX_SHOWN.0) {
+        let line = clipped_line(line);
+        if shown.chars().count() + line.chars().count() >= MAX_SHOWN.1 {
+            break;
+        }
+        shown.push_str(&line);
+        shown.push('\n');
+    }
+    Some((stat, shown))
+}
+
+/// Takes out of a line of a diff what a screen would act on, and keeps its blanks.
+fn clipped_line(line: &str) -> String {
+    line.chars()
+        .filter(|c| !is_unseen(*c) && !c.is_control())
+        .take(MAX_DETAIL)
+        .collect()
 }
 
 /// Says why: the reason now, and where it is another one, why the rollback was begun.
@@ -257,19 +502,22 @@ pub(super) fn gates(news: &News) -> Vec<Line> {
 /// Says what a person does next, with the command.
 pub(super) fn next(news: &News) -> Option<Line> {
     let words = |text: &str| TextPiece::Words(text.to_owned());
-    let command = |rest: &str| TextPiece::Code(format!("error-budget-monitor {rest}"));
+    let command = |rest: &str| TextPiece::Code(command(news, rest));
     let pieces = match (news.kind, &news.rollback) {
-        (NewsKind::Started, _) => vec![words("watch it: "), command("status")],
+        (NewsKind::Started, _) => vec![
+            words("nothing to do: the proof is awaited; to watch it: "),
+            command("status"),
+        ],
         (NewsKind::Recovered, Some(rollback)) => vec![
-            words("mend what was bad, then let it through: "),
-            command(&format!("release {}", rollback.id)),
+            words("repair what was bad, then let it through: "),
+            command(&format!("release {}", short_id(&rollback.id))),
         ],
         (NewsKind::Ineffective, Some(rollback)) if rollback.worse => vec![
             words(
-                "what was put back may not fit what changed since (a migrated database): mend it forward, or return to what was \
+                "what was put back may not fit what changed since (a migrated database): repair it forward, or return to what was \
                  rolled back: ",
             ),
-            command(&format!("release {}", rollback.id)),
+            command(&format!("release {}", short_id(&rollback.id))),
             words(", then deploy it again"),
         ],
         (NewsKind::Ineffective, _) => vec![
@@ -283,11 +531,11 @@ pub(super) fn next(news: &News) -> Option<Line> {
             command(&format!("rollback gitops --to {}", short(&rollback.to))),
         ],
         (NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime, Some(rollback)) => {
-            approval(rollback)
+            approval(news, rollback)
         }
         (NewsKind::HoldViolated, Some(rollback)) => vec![
             words("find out who brought it back; if it is meant to be there: "),
-            command(&format!("release {}", rollback.id)),
+            command(&format!("release {}", short_id(&rollback.id))),
         ],
         (NewsKind::SuspiciousCommit, _) => vec![words(
             "find out who wrote it; nothing rests on it, and with TRAILER_KEY only what is signed does",
@@ -302,7 +550,6 @@ pub(super) fn next(news: &News) -> Option<Line> {
             NewsKind::Superseded
             | NewsKind::Rejected
             | NewsKind::MemoryRebuilt
-            | NewsKind::BurnOver
             | NewsKind::Recovered
             | NewsKind::Failed
             | NewsKind::ApprovalNeeded
@@ -311,12 +558,21 @@ pub(super) fn next(news: &News) -> Option<Line> {
             | NewsKind::HoldViolated,
             _,
         ) => vec![words("see how it stands: "), command("status")],
-        (NewsKind::Seeing, _) => return None,
+        (NewsKind::Seeing | NewsKind::BurnOver, _) => vec![words("nothing to do")],
     };
     Some(Line::new("Next", pieces))
 }
 
-fn approval(rollback: &NewsRollback) -> Vec<TextPiece> {
+/// Returns a command as it is pasted where messages are read.
+fn command(news: &News, rest: &str) -> String {
+    let program = match news.command.as_str() {
+        "" => "error-budget-monitor",
+        program => program,
+    };
+    format!("{program} {rest}")
+}
+
+fn approval(news: &News, rollback: &NewsRollback) -> Vec<TextPiece> {
     let until = rollback.expires_at.map_or_else(String::new, |at| {
         format!(" until {}", at.format("%Y-%m-%d %H:%M UTC"))
     });
@@ -328,9 +584,12 @@ fn approval(rollback: &NewsRollback) -> Vec<TextPiece> {
         ];
     }
     vec![
-        TextPiece::Code(format!("error-budget-monitor approve {}", rollback.id)),
+        TextPiece::Code(command(
+            news,
+            &format!("approve {}", short_id(&rollback.id)),
+        )),
         TextPiece::Words(" or ".to_owned()),
-        TextPiece::Code(format!("error-budget-monitor reject {}", rollback.id)),
+        TextPiece::Code(command(news, &format!("reject {}", short_id(&rollback.id)))),
         TextPiece::Words(until),
     ]
 }
@@ -354,29 +613,36 @@ pub(super) fn steps(rollback: &NewsRollback) -> Vec<String> {
 
 /// Returns the pages to look at, with what they show.
 pub(super) fn pages(news: &News) -> Vec<(String, String)> {
-    let Some(rollback) = &news.rollback else {
-        return Vec::new();
-    };
-    let commit = rollback.commit.as_deref().unwrap_or_default();
-    [
-        ("bad revision", short(&rollback.from), &rollback.from_url),
-        ("restored revision", short(&rollback.to), &rollback.to_url),
-        (
-            "commit of the rollback",
-            short(commit),
-            &rollback.commit_url,
-        ),
-        ("pull request", "", &rollback.pull_request_url),
-        (
-            "application",
-            rollback.application.as_deref().unwrap_or_default(),
-            &rollback.application_url,
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(what, name, url)| {
-        let url = super::piece::page(url.as_deref()?)?;
-        Some((clean(&format!("{what} {name}")), url))
-    })
-    .collect()
+    let ours = [
+        ("dashboard", "", &news.dashboard_url),
+        ("runbook", "", &news.runbook_url),
+    ];
+    let of_rollback = news.rollback.as_ref().map(|rollback| {
+        let commit = rollback.commit.as_deref().unwrap_or_default();
+        [
+            ("pull request", "", &rollback.pull_request_url),
+            ("bad revision", short(&rollback.from), &rollback.from_url),
+            ("restored revision", short(&rollback.to), &rollback.to_url),
+            ("what it changed", "", &rollback.compare_url),
+            (
+                "commit of the rollback",
+                short(commit),
+                &rollback.commit_url,
+            ),
+            (
+                "application",
+                rollback.application.as_deref().unwrap_or_default(),
+                &rollback.application_url,
+            ),
+        ]
+    });
+    of_rollback
+        .into_iter()
+        .flatten()
+        .chain(ours)
+        .filter_map(|(what, name, url)| {
+            let url = super::piece::page(url.as_deref()?)?;
+            Some((clean(&format!("{what} {name}")), url))
+        })
+        .collect()
 }

@@ -8,6 +8,7 @@ use super::advice::next_step;
 use super::commit::one_line;
 use super::numbers::{count, percent, rate, seconds, span};
 use super::story::offence;
+use crate::journal::short_id;
 use crate::policy::{Blame, GateState, Reason, Undone, short};
 use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, GateAnswer, GateAnswerPart, Record,
@@ -378,10 +379,16 @@ fn write_pending(text: &mut String, pending: &Pending) {
     let how = match (&pending.approved_by, &pending.pull_request) {
         (Some(by), _) => format!("{by} agreed; the next run takes the evidence again"),
         (None, Some(url)) => format!("merge or close {url} until {until}"),
-        (None, None) => format!("`approve {id}` or `reject {id}` until {until}"),
+        (None, None) => {
+            let short_id = short_id(id);
+            format!("`approve {short_id}` or `reject {short_id}` until {until}")
+        }
     };
     let (from, to) = (short(&pending.rollback.from), short(&pending.rollback.to));
     line(text, "pending", &format!("{id}: {from} → {to}; {how}"));
+    if let Some(diff) = &pending.rollback.diff {
+        let _ = write!(text, "\n{}\n", printable(diff));
+    }
 }
 
 /// Writes what a person's word did.

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::numbers::span;
 use super::piece::{Line, TextPiece, escaped, moment};
-use super::story::{gates, headline, impact, limits, next, numbers, pages, revisions, steps, why};
+use super::story::{
+    gates, happened, headline, impact, limits, next, numbers, pages, revisions, steps, why,
+};
 use crate::journal::{News, NewsKind, NewsRollback, Origin};
 
 /// The labels of a ticket; the second is the one by which tickets are listed.
@@ -74,7 +76,11 @@ pub(super) fn is_untouched(body: &str, rollback: &NewsRollback) -> bool {
 
 /// Writes the comment about a change.
 pub(super) fn comment(news: &News) -> String {
-    let mut text = format!("**{}**\n\n", words(&headline(news)));
+    let mut text = format!(
+        "**{}**\n\n{}\n\n",
+        words(&headline(news)),
+        sentence(&happened(news))
+    );
     let mut lines = why(news);
     lines.extend(numbers(news));
     lines.extend(next(news));
@@ -101,6 +107,7 @@ fn draft(news: &News, rollback: &NewsRollback) -> String {
     );
     heading(&mut text, "Summary");
     let _ = writeln!(text, "{}.\n", words(&headline(news)));
+    let _ = writeln!(text, "{}\n", sentence(&happened(news)));
     list(&mut text, &revisions(rollback));
     heading(&mut text, "Impact");
     list(&mut text, &impact_lines(news, rollback));
@@ -179,6 +186,11 @@ fn heading(text: &mut String, title: &str) {
     let _ = write!(text, "\n## {title}\n\n");
 }
 
+/// Writes a line without its label.
+fn sentence(line: &Line) -> String {
+    line.pieces.iter().map(piece).collect()
+}
+
 fn list(text: &mut String, lines: &[Line]) {
     for line in lines.iter().take(MAX_LINES) {
         let pieces: String = line.pieces.iter().map(piece).collect();
@@ -204,7 +216,7 @@ fn piece(piece: &TextPiece) -> String {
             let (before, after) = (text.starts_with(' '), text.ends_with(' '));
             format!("{}{}{}", edge(before), words(text), edge(after))
         }
-        TextPiece::Said(text) | TextPiece::Code(text) => said(text),
+        TextPiece::Said(text) | TextPiece::Code(text) | TextPiece::Block(text) => said(text),
         TextPiece::Link { text, url } => format!("[{}]({url})", words(text)),
     }
 }

@@ -206,8 +206,12 @@ pub enum RollbackOutcome {
     Ineffective,
     /// It could not be done.
     Failed,
-    /// Nothing of ours is on the branch; the decision's reason says why.
+    /// Nothing of ours is on the branch: others were faster, or the burn was over.
     Superseded,
+    /// A person said no: nothing of ours is on the branch.
+    Rejected,
+    /// Nobody agreed in time: nothing of ours is on the branch.
+    Expired,
     /// A person has to agree.
     AwaitingApproval,
     /// A dry run: it would be begun.
@@ -246,7 +250,9 @@ impl From<Phase> for RollbackOutcome {
             Phase::Recovered => Self::Recovered,
             Phase::Ineffective => Self::Ineffective,
             Phase::Failed => Self::Failed,
-            Phase::Superseded | Phase::Rejected | Phase::Expired => Self::Superseded,
+            Phase::Superseded => Self::Superseded,
+            Phase::Rejected => Self::Rejected,
+            Phase::Expired => Self::Expired,
             Phase::Awaiting | Phase::Proposed => Self::AwaitingApproval,
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::exit::Exit;
 use crate::journal::{
-    ApprovalAnswer, Event, Memory, Phase, Rollback, ServiceState, Signature, now,
+    ApprovalAnswer, Event, Memory, Phase, Rollback, ServiceState, Signature, is_meant, now,
 };
 use crate::outcome::Ended;
 use crate::policy::IllegalEvent;
@@ -49,6 +49,12 @@ pub(crate) enum ApprovalError {
         /// The rollback that does wait for a word.
         pending: Option<String>,
     },
+    #[error("{said:?} may be any of {ids}; write more of it")]
+    Ambiguous {
+        said: String,
+        /// All that begin so.
+        ids: String,
+    },
     #[error("{id} was never asked about")]
     NeverAsked { id: String },
     #[error("the time to agree to {id} was over at {}; the next run asks again after COOLDOWN if the service still burns", at.format("%Y-%m-%d %H:%M UTC"))]
@@ -68,6 +74,7 @@ pub(crate) fn answer(
     word: ApprovalCommand,
     id: &str,
     by: &str,
+    reason: Option<&str>,
 ) -> Result<ApprovalReport, Box<Ended>> {
     let state = &service.config.state;
     let is_dry_run = service.config.run.dry_run;
@@ -77,12 +84,14 @@ pub(crate) fn answer(
     let signature = Signature {
         by: by.to_owned(),
         at: now(),
+        reason: reason.map(|reason| service.config.secrets.redact(reason)),
     };
-    let said = match word {
-        ApprovalCommand::Approve => approve(&memory.of(&service.key), id, signature),
-        ApprovalCommand::Reject => reject(&memory.of(&service.key), id, signature),
-        ApprovalCommand::Release => release(&memory.of(&service.key), id, signature),
-    };
+    let known = memory.of(&service.key);
+    let said = whole_id(&known, id).and_then(|id| match word {
+        ApprovalCommand::Approve => approve(&known, &id, signature),
+        ApprovalCommand::Reject => reject(&known, &id, signature),
+        ApprovalCommand::Release => release(&known, &id, signature),
+    });
     let Effect {
         rollback,
         is_new,
@@ -250,6 +259,25 @@ fn waiting(state: &ServiceState, id: &str) -> Result<Rollback, ApprovalError> {
 
 fn found<'a>(state: &'a ServiceState, id: &str) -> Option<&'a Rollback> {
     state.rollbacks.iter().find(|past| past.id == id)
+}
+
+/// Returns the whole id of the rollback that a person means: the beginning of an id, or of the part of it that names the
+/// bad revision, is enough where it is that of one rollback alone.
+///
+/// # Errors
+/// Names them all where it is that of several.
+pub(crate) fn whole_id(state: &ServiceState, said: &str) -> Result<String, ApprovalError> {
+    let known = state.rollbacks.iter().map(|past| past.id.as_str());
+    let meant: Vec<&str> = known.filter(|id| is_meant(id, said)).collect();
+    match meant[..] {
+        _ if meant.contains(&said) => Ok(said.to_owned()),
+        [one] => Ok(one.to_owned()),
+        [] => Err(unknown(state, said)),
+        _ => Err(ApprovalError::Ambiguous {
+            said: said.to_owned(),
+            ids: meant.join(", "),
+        }),
+    }
 }
 
 fn unknown(state: &ServiceState, id: &str) -> ApprovalError {

@@ -86,8 +86,11 @@ pub(crate) async fn carry_out(
                 argo_operation,
                 to_state,
             };
-            let rollback = intent.write(&snapshot, id, at);
+            let mut rollback = intent.write(&snapshot, id, at);
             let (snapshot, diff) = seen_diff(snapshot, draft).await;
+            if let (Some(words), Some(diff)) = (&mut rollback.words, &diff) {
+                words.keep_diff(diff);
+            }
             if asks {
                 return ask(service, journal, rollback, record).with_diff(diff);
             }

@@ -7,7 +7,8 @@ use crate::clients::argocd::{Application, Argo};
 use crate::clients::git::{Git, Snapshot};
 use crate::exit::Exit;
 use crate::journal::{
-    ArgoOperation, Event, GoesBack, Journal, JournalError, Origin, Rollback, ServiceState,
+    ArgoOperation, CommitWords, Event, GoesBack, Journal, JournalError, Origin, Rollback,
+    RollbackWords, ServiceState,
 };
 use crate::log_file::AUDIT;
 use crate::notify::{CommitStory, commit_message};
@@ -17,6 +18,9 @@ use crate::service::Service;
 
 /// How many characters of a commit's first line are remembered.
 const MAX_SUBJECT: usize = 200;
+
+/// How many characters of an author's name are remembered.
+const MAX_AUTHOR: usize = 100;
 
 /// Who wants a rollback, and why.
 pub(crate) struct Request {
@@ -130,6 +134,7 @@ impl Intent<'_> {
             record,
         });
         let mut rollback = Rollback {
+            words: Some(self.words(snapshot)),
             subject: subject.chars().take(MAX_SUBJECT).collect(),
             place: place(git),
             to_state: to_state.clone(),
@@ -140,6 +145,31 @@ impl Intent<'_> {
         let entry = argo_operation.as_ref().map(|it| it.entry.is_some());
         rollback.walks(entry.map(order));
         rollback
+    }
+
+    /// Returns what people are told of it.
+    fn words(&self, snapshot: &Snapshot) -> RollbackWords {
+        let of = |revision: &str| {
+            let mut changes = snapshot.changes.iter();
+            let change = changes.find(|change| change.revision == revision);
+            change.map_or_else(CommitWords::default, |change| CommitWords {
+                title: change.subject.chars().take(MAX_SUBJECT).collect(),
+                author: change.author.chars().take(MAX_AUTHOR).collect(),
+                at: change.authored_at,
+            })
+        };
+        let blame = self.record.attribution.as_ref();
+        let counted = blame.and_then(|blame| blame.bad_after.zip(blame.total_after));
+        RollbackWords {
+            from: of(&self.plan.from),
+            to: of(&self.plan.to),
+            since: blame.and_then(|blame| blame.onset),
+            lag_seconds: blame.and_then(|blame| blame.lag_seconds),
+            error_ratio: counted
+                .filter(|(_, total)| *total > 0.0)
+                .map(|(bad, total)| bad / total),
+            diff: None,
+        }
     }
 }
 

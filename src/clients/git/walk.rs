@@ -25,6 +25,8 @@ pub struct PathChange {
     pub authored_at: Option<DateTime<Utc>>,
     /// What is deployed of the watched paths after it.
     pub state: String,
+    /// The author's name, without secrets.
+    pub author: String,
     /// First line of the message.
     pub subject: String,
     /// The whole message.
@@ -154,6 +156,7 @@ impl HistoryWalk<'_> {
             committed_at: committed_at(commit),
             authored_at: DateTime::from_timestamp(commit.author().when().seconds(), 0),
             state: write_state(here),
+            author: readable(commit.author().name_bytes(), self.secrets),
             subject: readable(commit.summary_bytes().unwrap_or_default(), self.secrets),
             message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
         });

@@ -210,6 +210,9 @@ fn names_and_defaults_are_those_of_the_contract() {
     WEBHOOK_SECRET (secret)
     PUSHGATEWAY_URL
     METRICS_TEXTFILE
+    MESSAGE_COMMAND = error-budget-monitor
+    DASHBOARD_URL
+    RUNBOOK_URL
     GATE_BLOCK_AT = warning
     GATE_ON_UNKNOWN = block
     TARGET_COMMIT

@@ -7,7 +7,7 @@ use crate::clients::post::PostError;
 use crate::clients::slack::{Posted, SlackBot, SlackDestination, Updated};
 use crate::journal::{News, NewsKind};
 use crate::notify::handles::{Handle, Thread};
-use crate::notify::slack::{Length, details, message};
+use crate::notify::slack::{details, message};
 
 pub(super) async fn tell(
     slack: &Slack,
@@ -16,21 +16,15 @@ pub(super) async fn tell(
     deadline: Instant,
 ) -> Told {
     match slack {
-        Slack::Webhook(webhook) => {
-            match webhook.post(deadline, &message(news, Length::Whole)).await {
-                Ok(()) => Told::DONE,
-                Err(error) => Told::failed(&error),
-            }
-        }
+        Slack::Webhook(webhook) => match webhook.post(deadline, &message(news)).await {
+            Ok(()) => Told::DONE,
+            Err(error) => Told::failed(&error),
+        },
         Slack::Bot(bot) if is_of_the_rollback(news) => {
             tell_in_thread(bot, news, known, deadline).await
         }
         Slack::Bot(bot) => match bot
-            .post(
-                deadline,
-                &message(news, Length::Whole),
-                SlackDestination::Channel,
-            )
+            .post(deadline, &message(news), SlackDestination::Channel)
             .await
         {
             Ok(_) => Told::DONE,
@@ -85,7 +79,7 @@ async fn show(
     known: Option<&Thread>,
     deadline: Instant,
 ) -> Result<Posted, PostError> {
-    let message = message(news, Length::Glance);
+    let message = message(news);
     if let Some(known) = known {
         let at = Posted {
             channel: known.channel.clone(),

@@ -55,7 +55,7 @@ fn the_alert_holds_the_evidence() {
       "event_action": "trigger",
       "dedup_key": "checkout-20261121t014503z-bbbbbbbb",
       "payload": {
-        "summary": "Rollback started: shop/checkout goes back to aaaaaaaaaa: burn rate 1h 120.0, 5m 200.0",
+        "summary": "Rollback started: shop/checkout goes back to aaaaaaaaaa: checkout is being put back to “checkout: v1, faster cart” because 20.00 % of requests fail since 01:25 UTC, 4 min after “checkout: v2”",
         "source": "shop/checkout",
         "severity": "error",
         "timestamp": "2026-11-21T01:49:03Z",
@@ -79,9 +79,10 @@ fn the_alert_holds_the_evidence() {
             "pass attribution: begun 2 min after bbbbbbbbbb",
             "not_checked approval: not required"
           ],
+          "happened": "checkout is being put back to “checkout: v1, faster cart” because 20.00 % of requests fail since 01:25 UTC, 4 min after “checkout: v2”",
           "id": "checkout-20261121t014503z-bbbbbbbb/started",
           "level": "critical",
-          "next": "watch it: error-budget-monitor status",
+          "next": "nothing to do: the proof is awaited; to watch it: error-budget-monitor status",
           "reason": "trigger",
           "rollback": {
             "application": "checkout",
@@ -120,12 +121,20 @@ fn the_alert_holds_the_evidence() {
           "text": "restored revision aaaaaaaaaa"
         },
         {
+          "href": "https://github.com/acme/deploy/compare/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+          "text": "what it changed"
+        },
+        {
           "href": "https://github.com/acme/deploy/commit/cccccccccccccccccccccccccccccccccccccccc",
           "text": "commit of the rollback cccccccccc"
         },
         {
           "href": "https://argocd.example.com/applications/checkout",
           "text": "application checkout"
+        },
+        {
+          "href": "https://grafana.example.com/d/checkout",
+          "text": "dashboard"
         }
       ],
       "client": "error-budget-monitor"
@@ -136,8 +145,8 @@ fn the_alert_holds_the_evidence() {
 #[test]
 fn the_change_names_the_rollback() {
     let change = change(&news(NewsKind::Started));
-    insta::assert_snapshot!(change.payload.summary, @"Rollback started: shop/checkout goes back to aaaaaaaaaa: burn rate 1h 120.0, 5m 200.0");
-    assert_eq!(change.links.len(), 4);
+    insta::assert_snapshot!(change.payload.summary, @"Rollback started: shop/checkout goes back to aaaaaaaaaa: checkout is being put back to “checkout: v1, faster cart” because 20.00 % of requests fail since 01:25 UTC, 4 min after “checkout: v2”");
+    assert_eq!(change.links.len(), 6);
 }
 
 #[test]

@@ -16,6 +16,8 @@ fn the_body_is_the_draft_of_a_post_mortem() {
 
     Rollback started: shop/checkout goes back to aaaaaaaaaa.
 
+    `checkout` is being put back to `“checkout: v1, faster cart”` because 20.00 % of requests fail since 01:25 UTC, 4 min after `“checkout: v2”`
+
     - **Revision**: [bbbbbbbbbb](https://github.com/acme/deploy/commit/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb) `checkout: v2` → [aaaaaaaaaa](https://github.com/acme/deploy/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa)
     - **Where**: `main of acme/deploy, apps/checkout`
     - **Commit**: [cccccccccc](https://github.com/acme/deploy/commit/cccccccccccccccccccccccccccccccccccccccc)
@@ -51,9 +53,11 @@ fn the_body_is_the_draft_of_a_post_mortem() {
 
     - [bad revision bbbbbbbbbb](https://github.com/acme/deploy/commit/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb)
     - [restored revision aaaaaaaaaa](https://github.com/acme/deploy/commit/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa)
+    - [what it changed](https://github.com/acme/deploy/compare/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb)
     - [commit of the rollback cccccccccc](https://github.com/acme/deploy/commit/cccccccccccccccccccccccccccccccccccccccc)
     - [application checkout](https://argocd.example.com/applications/checkout)
-    - **Next**: watch it: `error-budget-monitor status`
+    - [dashboard](https://grafana.example.com/d/checkout)
+    - **Next**: nothing to do: the proof is awaited; to watch it: `error-budget-monitor status`
 
     ## Cause
 
@@ -68,7 +72,7 @@ fn the_body_is_the_draft_of_a_post_mortem() {
     _To be written by a person._
 
     <!-- rollback-id: checkout-20261121t014503z-bbbbbbbb -->
-    <!-- draft: 7f8f767dcf62afe0c4d0bec0dde3507e -->
+    <!-- draft: 3e3ee5561bf358cc2f04f87e634ea89e -->
     ");
 }
 
@@ -77,10 +81,12 @@ fn a_comment_says_what_changed() {
     insta::assert_snapshot!(comment(&news(NewsKind::Recovered)), @r"
     **Rollback recovered: shop/checkout, the burn stopped**
 
+    `checkout` is back at `“checkout: v1, faster cart”`, and the burn stopped: `burn rate 1h 120.0, 5m 200.0`
+
     - **Proof**: `burn rate 1h 120.0, 5m 200.0`
     - **Budget**: 83.10 % consumed of 0.10 % over 30.0 d (critical)
     - **Last hour**: ▁▁▁▁▃▆█· errors up to 20.00 %
-    - **Next**: mend what was bad, then let it through: `error-budget-monitor release checkout-20261121t014503z-bbbbbbbb`
+    - **Next**: repair what was bad, then let it through: `error-budget-monitor release bbbbbbbb`
 
     - `2026-11-21 01:46:03 UTC gitops_revert done: pushed cccccccccc`
     - `2026-11-21 01:49:03 UTC verify pending: waiting for 2 min of calm`

@@ -109,6 +109,7 @@ impl Driver {
         let signature = Signature {
             by: "a person".to_owned(),
             at: self.world.clock(),
+            reason: None,
         };
         let Ok(effect) = word(&journal.state().service(SERVICE), id, signature) else {
             self.count("words refused");

@@ -66,6 +66,8 @@ error_budget_rollbacks_total{namespace="shop",service="checkout",outcome="ineffe
 error_budget_rollbacks_total{namespace="shop",service="checkout",outcome="recovered"} 4
 error_budget_rollbacks_total{namespace="shop",service="checkout",outcome="failed"} 0
 error_budget_rollbacks_total{namespace="shop",service="checkout",outcome="superseded"} 0
+error_budget_rollbacks_total{namespace="shop",service="checkout",outcome="rejected"} 0
+error_budget_rollbacks_total{namespace="shop",service="checkout",outcome="expired"} 0
 # HELP error_budget_rollback_blocked_total Runs that did not roll a burning service back, by reason code.
 # TYPE error_budget_rollback_blocked_total counter
 error_budget_rollback_blocked_total{namespace="shop",service="checkout",reason="blackout"} 12
@@ -200,7 +202,14 @@ fn the_first_rollback_is_already_an_increase() {
     let mut fresh = numbers();
     fresh.memory = Some(error_budget_monitor::metrics::Remembered::default());
     let text = exposition(&[fresh]);
-    for outcome in ["recovered", "ineffective", "failed", "superseded"] {
+    for outcome in [
+        "recovered",
+        "ineffective",
+        "failed",
+        "superseded",
+        "rejected",
+        "expired",
+    ] {
         let line = format!("service=\"checkout\",outcome=\"{outcome}\"}} 0\n");
         assert!(text.contains(&line), "{text}");
     }

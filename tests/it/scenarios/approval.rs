@@ -1,8 +1,9 @@
 //! A person has to agree: asked once, answered by a command, and carried out only on evidence that still holds.
 
 use chrono::{TimeDelta, Utc};
-use error_budget_monitor::journal::{Phase, Rollback};
+use error_budget_monitor::journal::{Phase, Rollback, short_id};
 use testkit::prometheus::shared_month;
+use testkit::slack::SlackServer;
 
 use super::memory::past;
 use super::program::{Program, Ran};
@@ -135,7 +136,7 @@ fn nobody_who_agrees_too_late_is_heard() {
         .run()
         .exits(0)
         .decides("hold", "approval_expired");
-    ran.has_outcome("superseded");
+    ran.has_outcome("expired");
     assert_eq!(world.remembered()[0].phase, Phase::Expired);
     // It is asked again after COOLDOWN.
     asking(&world)
@@ -288,7 +289,12 @@ fn the_status_says_what_waits_and_how_to_answer() {
     assert_eq!(status["pending"]["id"], *id);
     assert!(status["in_flight"].is_null());
     let text = says(&world, &["status", "--output", "text"]).exits(0);
-    assert!(text.stdout.contains(&format!("`approve {id}`")), "{text}");
+    let short = short_id(&id);
+    assert!(
+        text.stdout.contains(&format!("`approve {short}`")),
+        "{text}"
+    );
+    assert!(text.stdout.contains("\n+          image: "), "{text}");
     says(&world, &["approve", &id, "--by", "kim"]).exits(0);
     let status = says(&world, &["status"]).exits(0).record;
     assert_eq!(status["pending"]["approved_by"], "kim");
@@ -302,4 +308,74 @@ fn older(world: &World, ago: TimeDelta) -> Rollback {
     approval.asked_at -= ago;
     approval.expires_at -= ago;
     plan
+}
+
+/// The blocks of the newest message, as text.
+fn newest(slack: &SlackServer) -> String {
+    let messages = slack.messages();
+    let newest = messages.last().expect("a message");
+    serde_json::to_string_pretty(&newest.blocks).expect("JSON")
+}
+
+#[test]
+fn whoever_is_asked_sees_what_would_change_and_answers_in_short() {
+    let (world, v2) = World::with_a_bad_release();
+    let slack = SlackServer::start();
+    let told = |arguments: &[&str]| {
+        asking(&world)
+            .env("SLACK_WEBHOOK", &slack.webhook_url())
+            .env("MESSAGE_COMMAND", "scripts/in-cluster.sh")
+            .env(
+                "RUNBOOK_URL",
+                "https://wiki.example.com/{namespace}/{service}",
+            )
+            .arguments(arguments)
+            .run()
+            .exits(0)
+    };
+    told(&["run"]);
+    let message = newest(&slack);
+    for part in [
+        "bad-release would be put back to “Set up the platform repository” because 20.00 % of requests fail since ",
+        ", as “bad-release: release v2” was deployed",
+        "by Team bad-release",
+        "1 file, 2 lines in, 2 lines out",
+        "\\n-          image: registry.example/bad-release:v2\\n+          image: registry.example/bad-release:v1",
+        &format!("`scripts/in-cluster.sh approve {}`", &v2[..8]),
+        "https://wiki.example.com/shop/bad-release",
+    ] {
+        assert!(message.contains(part), "{part} is missing in {message}");
+    }
+    // The whole diff is in the status, too.
+    let status = says(&world, &["status"]).exits(0);
+    let diff = status.text("/pending/diff");
+    assert!(
+        diff.contains("+          image: registry.example/bad-release:v1"),
+        "{diff}"
+    );
+
+    // As git does it, a part that is not ambiguous is enough.
+    says(&world, &["approve", "3"])
+        .exits(1)
+        .complains_of(&["no rollback"]);
+    let short = &v2[..6];
+    told(&[
+        "reject",
+        short,
+        "--by",
+        "kim",
+        "--reason",
+        "v2 holds the fix",
+    ]);
+    assert_eq!(world.remembered()[0].phase, Phase::Rejected);
+    let ran = told(&["run"]);
+    ran.decides("hold", "rejected");
+    let message = newest(&slack);
+    assert!(
+        message.contains("kim said no: v2 holds the fix"),
+        "{message}"
+    );
+    // What is over keeps no diff.
+    let words = world.remembered()[0].words.clone().expect("words");
+    assert_eq!((words.diff, words.to.author.as_str()), (None, "Dev"));
 }

@@ -230,7 +230,7 @@ fn one_that_nobody_merges_in_time_is_closed_and_asked_again_after_the_cooldown()
         let repo = host.repo(world);
         assert!(has_branch(repo, &branch));
         let ran = late().run().exits(0).decides("hold", "approval_expired");
-        ran.has_outcome("superseded").complains_of_nothing();
+        ran.has_outcome("expired").complains_of_nothing();
         assert_eq!(world.remembered()[0].phase, Phase::Expired);
         assert!(host.comments(1)[0].contains("APPROVAL_TIMEOUT"));
         assert!(!has_branch(repo, &branch));

@@ -124,7 +124,7 @@ fn one_that_a_person_closes_is_not_opened_again() {
     github.close(1);
     let ran = program(&world, &github).run().exits(0);
     ran.decides("hold", "rejected")
-        .has_outcome("superseded")
+        .has_outcome("rejected")
         .complains_of_nothing();
     assert_eq!(world.remembered()[0].phase, Phase::Rejected);
 
@@ -142,7 +142,7 @@ fn one_that_nobody_merges_in_time_is_closed_and_asked_again_after_the_cooldown()
     awaits(late().run());
     let branch = proposal(&world);
     let ran = late().run().exits(0).decides("hold", "approval_expired");
-    ran.has_outcome("superseded");
+    ran.has_outcome("expired");
     assert_eq!(world.remembered()[0].phase, Phase::Expired);
     assert!(github.comments(1)[0].contains("APPROVAL_TIMEOUT"));
     assert!(!has_branch(&world, &branch));

@@ -59,6 +59,9 @@ fn news(kind: NewsKind) -> News {
         limits: Some(LimitsLeft { hour: 0, day: 2 }),
         rollback: Some(rollback()),
         incident: None,
+        command: String::new(),
+        dashboard_url: None,
+        runbook_url: None,
     }
 }
 
@@ -82,6 +85,8 @@ fn rollback() -> NewsRollback {
         application_url: None,
         expires_at: None,
         worse: false,
+        compare_url: None,
+        words: None,
         steps: vec![Step {
             step: StepKind::GitopsRevert,
             state: StepState::Done,

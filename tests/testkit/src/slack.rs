@@ -2,6 +2,7 @@
 //!
 //! Every message is held against the limits of Slack's reference. One that calls people is a violation too.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -292,7 +293,43 @@ impl World {
                     self.check_markup(element, 2_000);
                 }
             }
+            // Source: Slack's reference of the actions block and of the button element.
+            Some("actions") => {
+                self.front
+                    .fields("actions", block, &["type", "elements"], &["block_id"]);
+                let elements = block["elements"].as_array().cloned().unwrap_or_default();
+                if elements.is_empty() || elements.len() > 25 {
+                    self.front.violation(format!("{} elements", elements.len()));
+                }
+                let names: BTreeSet<String> = elements
+                    .iter()
+                    .map(|element| element["action_id"].to_string())
+                    .collect();
+                if names.len() != elements.len() {
+                    self.front.violation("two buttons of one name");
+                }
+                for element in &elements {
+                    self.check_button(element);
+                }
+            }
             other => self.front.violation(format!("a block of type {other:?}")),
+        }
+    }
+
+    fn check_button(&self, button: &Value) {
+        let fields = ["type", "text", "url", "action_id"];
+        self.front.fields("a button", button, &fields, &["style"]);
+        if button["type"] != "button" || button["text"]["type"] != "plain_text" {
+            self.front.violation("a button that is none");
+        }
+        self.front.text("a button", &button["text"]["text"], 75);
+        self.front
+            .text("a button's name", &button["action_id"], 255);
+        self.front.text("a button's URL", &button["url"], 3_000);
+        let url = button["url"].as_str().unwrap_or_default();
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            self.front
+                .violation(format!("a button that leads to {url}"));
         }
     }
 

@@ -130,6 +130,7 @@ fn rollback(number: usize) -> Rollback {
         outage: false,
         worse: false,
         steps: Vec::new(),
+        words: None,
     };
     for (step, detail) in [
         (
