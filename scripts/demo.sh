@@ -5,7 +5,8 @@
 #
 # `--auto-sync on` puts an Argo CD in between, which deploys every commit by itself; with `--auto-sync off` a person deploys the
 # bad release by hand. The service then runs what Argo CD deployed. `--kill` kills the program in the middle of its rollback, `--race`
-# starts it twice at once. The exit code is 0 only if everything came out as told.
+# starts it twice at once. `--keep` leaves everything running at the end, with the addresses, until Ctrl-C. The exit code is 0 only
+# if everything came out as told.
 set -euo pipefail
 
 scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
@@ -34,8 +35,8 @@ main() {
     ensure_programs prometheus=prometheus promtool=prometheus \
         prometheus-pushgateway=prometheus-pushgateway git=git curl=curl cc=gcc,libc6-dev /etc/ssl/certs/ca-certificates.crt=ca-certificates
     ensure_cargo
-    printf 'Building (the first time takes some minutes) ...\n'
-    (cd -- "$scripts/.." && cargo build --quiet --locked --workspace --bins)
+    printf 'Building; the first time takes some minutes, and cargo names each part that it begins.\n'
+    (cd -- "$scripts/.." && cargo build --locked --workspace --bins)
     built=${CARGO_TARGET_DIR:-$scripts/../target}/debug
 
     world=$(mktemp -d)
@@ -104,11 +105,49 @@ main() {
     show_what_people_read
     prove_who_was_told
     succeeded=yes
+    tell_the_end
+    if [[ $keep ]]; then
+        keep_running
+    fi
+}
+
+# Says what happened, and where to go from here.
+tell_the_end() {
+    say "What happened: v2 of $service failed $(percent "$fail_ratio") of its requests. The program found its commit, put apps/$service"
+    say "back to v1 by one commit on top of the other team's, proved from Prometheus that the errors stopped, and told people once."
+    say "Where to look: README.md takes the program, which is built now ($(realpath "$built")), to your own Prometheus;"
+    say "docs/decisions.md says when it acts and when it refuses.${keep:+ What ran here goes on:}"
+    if [[ ! $keep ]]; then
+        say "With --keep Prometheus, git and what people were told stay there to look at."
+    fi
+}
+
+# Leaves everything as it is, until Ctrl-C.
+keep_running() {
+    show <<EOF
+Prometheus        $prometheus_url
+what was told     $people_url/slack  $people_url/pagerduty  $people_url/ticket  $people_url/webhook
+Pushgateway       $(gateway_url)
+the service       http://$(cat "$world/service-address")/metrics
+the repository    git --git-dir $repository log main
+the program's     $world/state/state.json, $world/program.log
+EOF
+    printf 'Ctrl-C ends it all and removes the files.\n'
+    trap 'exit 0' INT TERM
+    wait
+}
+
+# Prints the address of the Pushgateway.
+gateway_url() {
+    local address
+    address=$(cat "$world/gateway-address")
+    printf 'http://%s' "${address#http://}"
 }
 
 read_arguments() {
     auto_sync=
     trouble=none
+    keep=
     while (($#)); do
         case $1 in
             --auto-sync)
@@ -120,6 +159,7 @@ read_arguments() {
                 [[ $trouble == none ]] || misuse "--kill and --race do not go together"
                 trouble=${1#--}
                 ;;
+            --keep) keep=yes ;;
             *) misuse "unknown argument $1" ;;
         esac
         shift
@@ -127,7 +167,7 @@ read_arguments() {
 }
 
 misuse() {
-    printf '%s\nusage: %s [--auto-sync on|off] [--kill|--race]\n' "$1" "$0" >&2
+    printf '%s\nusage: %s [--auto-sync on|off] [--kill|--race] [--keep]\n' "$1" "$0" >&2
     exit "$misused"
 }
 

@@ -4,5 +4,4 @@ set -euo pipefail
 
 # shellcheck source=scripts/lib/binary.sh
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/binary.sh"
-binary=$(find_binary)
-exec "$binary" doctor "$@"
+run_program doctor "$@"

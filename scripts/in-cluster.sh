@@ -10,6 +10,8 @@
 # where a prefix changes the CronJob's name). Takes the exit code of the command; 75 means that a pass is running just now.
 set -euo pipefail
 
+# shellcheck source=scripts/lib/packages.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
 namespace=${MONITOR_NAMESPACE:-monitoring}
 cron_job=${MONITOR_CRON_JOB:-error-budget-rollback-monitor}
 longest=1200   # seconds that the command may take; `run --watch 10m` with a rollback at its end takes more than a pass

@@ -3,6 +3,8 @@
 # a type, long comment lines, dependencies. What points up or round is found by `cargo test --test it -- purity`.
 set -euo pipefail
 
+# shellcheck source=scripts/lib/packages.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 
 # The files of the product: what stands in a folder or file of tests, or is declared for tests only, is none of it.

@@ -5,5 +5,4 @@ set -euo pipefail
 
 # shellcheck source=scripts/lib/binary.sh
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/binary.sh"
-binary=$(find_binary)
-exec "$binary" rollback argocd "$@"
+run_program rollback argocd "$@"

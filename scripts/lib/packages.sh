@@ -1,5 +1,13 @@
 # Installs missing programs on Debian and Ubuntu. Sourced by the scripts beside this folder; needs `set -euo pipefail`.
+# With --help or -h as the first argument of the script it shows the script's help and ends: nothing is installed or built for it.
 # shellcheck shell=bash
+
+# shellcheck source=scripts/lib/help.sh
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/help.sh"
+if [[ ${1-} == --help || ${1-} == -h ]]; then
+    show_help
+    exit 0
+fi
 
 # Each argument names a program and the packages that bring it: `cc=gcc,libc6-dev`. A program with a slash is a file.
 # Does nothing, and needs no rights, when every program is there.

@@ -1,5 +1,7 @@
 //! Where Argo CD is and how it lets us in.
 
+use std::path::Path;
+
 use url::Url;
 
 use crate::clients::argocd::{ArgoAuth, ArgoSettings};
@@ -108,6 +110,9 @@ fn parse_server(text: &str, plaintext: bool) -> Result<Url, Invalid> {
 }
 
 fn read_auth(reader: &mut Reader) -> Checked<Option<ArgoAuth>> {
+    if let Some(instead) = password_instead(reader) {
+        return Err(reader.report(instead));
+    }
     let token = reader.secret(&ARGOCD_TOKEN, secret::header_token);
     let user = read_user(reader, &ARGOCD_USERNAME, &ARGOCD_PASSWORD);
     let one_way = not_both(reader);
@@ -117,6 +122,22 @@ fn read_auth(reader: &mut Reader) -> Checked<Option<ArgoAuth>> {
         (Some(token), _) => Some(ArgoAuth::Token(token)),
         (None, Some((username, password))) => Some(ArgoAuth::Password { username, password }),
         (None, None) => None,
+    })
+}
+
+/// Says what to do where the secret that is mounted has a password and no token.
+fn password_instead(reader: &Reader) -> Option<String> {
+    let token = Path::new(reader.given_file(&ARGOCD_TOKEN)?);
+    let password = token.with_file_name("password");
+    let has_only_password = !token.exists() && password.is_file();
+    has_only_password.then(|| {
+        let shown = password.display().to_string();
+        format!(
+            "ARGOCD_TOKEN_FILE names a file that is not there, and a file `password` is in its place; set \
+             ARGOCD_USERNAME and ARGOCD_PASSWORD_FILE={} instead, which the component k8s/components/argocd-password \
+             does, or add the token to the secret",
+            shown.escape_debug()
+        )
     })
 }
 

@@ -207,7 +207,8 @@ impl Reader {
         (!value.is_empty()).then_some(value)
     }
 
-    fn given_file(&self, key: &Key) -> Option<&str> {
+    /// Returns the path that the variable's `_FILE` form holds, if anybody set it.
+    pub(super) fn given_file(&self, key: &Key) -> Option<&str> {
         let path = key.file.and_then(|file| file(&self.environment))?;
         (!path.is_empty()).then_some(path)
     }

@@ -15,6 +15,7 @@ mod prometheus_client;
 mod purity;
 mod refusals_in_docs;
 mod scenarios;
+mod scripts;
 mod servers;
 mod signals;
 mod telling;

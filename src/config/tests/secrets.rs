@@ -58,6 +58,23 @@ fn a_bad_secret_file_is_named() {
 }
 
 #[test]
+fn a_password_in_the_place_of_a_token_names_the_component_that_takes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("password"), "canary").expect("the folder is writable");
+    let path = folder.path().join("token");
+    let path = path.to_str().expect("the folder has a plain name");
+    let argocd = [
+        ("ARGOCD_SERVER", "argocd.example.com"),
+        ("ARGOCD_APP_NAME", "checkout"),
+        ("ARGOCD_TOKEN_FILE", path),
+    ];
+    let folder_name = folder.path().to_str().expect("a plain name");
+    insta::assert_snapshot!(problem(&[&GITOPS[..], &argocd].concat()).replace(folder_name, "FOLDER"), @"ARGOCD_TOKEN_FILE names a file that is not there, and a file `password` is in its place; set ARGOCD_USERNAME and ARGOCD_PASSWORD_FILE=FOLDER/password instead, which the component k8s/components/argocd-password does, or add the token to the secret");
+    fs::write(path, "token").expect("the folder is writable");
+    accepted(&[&GITOPS[..], &argocd].concat());
+}
+
+#[test]
 fn a_value_that_looks_like_a_secret_is_not_printed() {
     let token = format!("ghp_{}", "canary1".repeat(5));
     for name in [
