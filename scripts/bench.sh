@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what one pass costs and prints a table; fails when a limit is passed. Needs Rust; installs the rest with apt-get.
-# Arguments go to the benchmark: `--runs N`; `--beside PROGRAM` for another build, which takes turns with this one; `--git` for the git side of a rollback in large repositories, beside git itself;
+# Arguments go to the benchmark: `--runs N`; `--beside PROGRAM` for another build, which takes turns with this one; `--git` for the git side of a rollback in large repositories, beside git itself,
+# and on JGit where scripts/lib/servers.sh fetched it;
 # `--series N` for the times of the single answers when a service has N series.
 # Only a quiet machine gives numbers that can be compared.
 #

@@ -491,7 +491,7 @@ fn the_program_rolls_back_over_ssh() {
     );
     assert_eq!(repo.tip(), tip);
 
-    let done = program(&url(repo.path()), &["--to", &good]);
+    let done = program(&url(repo.path()), &["--yes", "--to", &good]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert_eq!(done.status.code(), Some(0), "{said}");
     assert_eq!(repo.log().len(), 3, "{said}");
