@@ -118,6 +118,8 @@ pub enum Command {
     Release(ApprovalArgs),
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
+    /// Which revisions could be gone back to, with their health while they were live, and what was rolled back
+    History,
     /// Every query of a pass, ready to paste into Prometheus
     Explain,
     /// What would stop a rollback today: each access and setting looked at, nothing changed

@@ -267,6 +267,17 @@ async fn deployments(
     if !needs_branch(assessment, &service.config.policy) {
         return Ok((BranchReading::NotAsked, None, None));
     }
+    deployed_when(service, watch).await
+}
+
+/// Asks what was deployed when, whether the service burns or not.
+pub(crate) async fn deployed_when(
+    service: &Service<'_>,
+    watch: Option<&Watch>,
+) -> Result<(BranchReading, Option<Snapshot>, Option<Application>), Unavailable> {
+    if service.git.is_none() && service.argo.is_none() {
+        return Ok((BranchReading::NotConfigured, None, None));
+    }
     let application = async {
         let argo = service.argo.as_ref()?;
         Some(argo.application().await.map_err(|error| Unavailable {

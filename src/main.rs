@@ -99,6 +99,7 @@ fn written_without_configuration(cli: &Cli) -> Option<Exit> {
         | Command::Release(_)
         | Command::Status
         | Command::Explain
+        | Command::History
         | Command::Doctor(_) => return None,
     };
     let written = text.and_then(|text| match text {
@@ -246,6 +247,7 @@ fn print(cli: &Cli, report: &CommandReport, shown: TextLength, between: &str) ->
             CommandReport::Said(said) => json(said),
             CommandReport::Diagnosis(diagnosis) => json(diagnosis),
             CommandReport::Explained(explained) => json(explained),
+            CommandReport::History(history) => json(history),
         },
         Output::Text => {
             let text = text(report, shown);
@@ -264,6 +266,7 @@ fn text(report: &CommandReport, shown: TextLength) -> String {
         CommandReport::Status(status) => notify::status(status),
         CommandReport::Said(said) => notify::said(said),
         CommandReport::Explained(explained) => notify::explained(explained),
+        CommandReport::History(history) => notify::history(history),
         CommandReport::Diagnosis(diagnosis) => diagnosis_text(diagnosis),
     }
 }
@@ -288,6 +291,7 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
         Command::Check(_)
         | Command::Status
         | Command::Explain
+        | Command::History
         | Command::Doctor(_)
         | Command::Man { .. }
         | Command::Completions { .. } => false,

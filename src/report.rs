@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::journal;
 use crate::record::{
     BudgetPart, BurnRatesPart, RollbackOutcome, RollbackPart, UnknownPart, ViolationPart, rfc3339,
 };
@@ -106,6 +107,48 @@ pub struct PastPart {
     pub why: String,
 }
 
+/// What was rolled back, and what could be gone back to.
+#[derive(Debug, Clone, Serialize)]
+pub struct HistoryReport {
+    /// Version of the layout.
+    pub schema: u32,
+    /// The service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it was asked.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: DateTime<Utc>,
+    /// The revisions of the branch that changed the watched paths, newest first.
+    pub revisions: Vec<RevisionPart>,
+    /// From whom it is known what was live.
+    pub source: String,
+    /// Rollbacks that were begun, newest first.
+    pub rollbacks: Vec<PastPart>,
+}
+
+/// A revision that was or could have been deployed.
+#[derive(Debug, Clone, Serialize)]
+pub struct RevisionPart {
+    /// Full commit id.
+    pub revision: String,
+    /// First line of its message.
+    pub title: String,
+    /// Its author's name; empty where it is not known.
+    pub author: String,
+    /// When it was deployed, as far as that is known.
+    #[serde(serialize_with = "rfc3339")]
+    pub deployed_at: DateTime<Utc>,
+    /// Events in the last 6 hours of its life that failed; nothing where it is not known.
+    pub bad_events: Option<f64>,
+    /// All of them.
+    pub total_events: Option<f64>,
+    /// Why it would be passed over whatever its health was.
+    pub passed_over: Option<String>,
+    /// Whether it is at the tip.
+    pub is_at_tip: bool,
+}
+
 /// Every question of a pass to Prometheus, ready to be asked again by hand.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExplainReport {
@@ -141,6 +184,19 @@ pub struct ExplainedQuery {
     pub step_seconds: Option<u64>,
     /// In which request it travels, counted from 1.
     pub request: usize,
+}
+
+impl From<&journal::Rollback> for PastPart {
+    fn from(past: &journal::Rollback) -> Self {
+        Self {
+            id: past.id.clone(),
+            begun_at: past.begun_at,
+            from: past.from.clone(),
+            to: past.to.clone(),
+            outcome: past.phase.into(),
+            why: past.why.clone(),
+        }
+    }
 }
 
 /// What was written down.

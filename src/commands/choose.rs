@@ -27,6 +27,7 @@ pub(super) fn choose<'a>(
         | Command::Check(_)
         | Command::Status
         | Command::Explain
+        | Command::History
         | Command::Doctor(_) => Ok(configs.iter().collect()),
         _ if configs.len() <= 1 => Ok(configs.iter().collect()),
         Command::Rollback(_) => Err((

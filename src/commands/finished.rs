@@ -4,7 +4,7 @@ use crate::doctor::Diagnosis;
 use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::Record;
-use crate::report::{ApprovalReport, ExplainReport, StatusReport};
+use crate::report::{ApprovalReport, ExplainReport, HistoryReport, StatusReport};
 
 /// What a command prints.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub enum CommandReport {
     Said(Box<ApprovalReport>),
     /// What would stop a rollback.
     Diagnosis(Box<Diagnosis>),
+    /// What was rolled back and could be gone back to.
+    History(Box<HistoryReport>),
     /// What a pass asks.
     Explained(Box<ExplainReport>),
 }
@@ -51,6 +53,7 @@ impl Finished {
                 CommandReport::Status(_)
                 | CommandReport::Said(_)
                 | CommandReport::Diagnosis(_)
+                | CommandReport::History(_)
                 | CommandReport::Explained(_),
             )
             | None => None,

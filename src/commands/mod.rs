@@ -7,6 +7,7 @@ mod ci_outputs;
 mod consent;
 mod explain;
 mod finished;
+mod history;
 mod rollback;
 mod run;
 mod status;
@@ -102,6 +103,7 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         | Command::Release(_)
         | Command::Status
         | Command::Explain
+        | Command::History
         | Command::Doctor(_) => pass().await,
         // They are answered before anything is configured.
         Command::Man { .. } | Command::Completions { .. } => Pass::of(Vec::new()),
@@ -176,6 +178,12 @@ async fn once(
         Command::Status => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, status::status(service, heading)).await
+            };
+            each(&prepared, look).await
+        }
+        Command::History => {
+            let look = async |Prepared { service, heading }: &Prepared<'_>| {
+                unless_told(service, history::history(service, heading)).await
             };
             each(&prepared, look).await
         }
@@ -383,6 +391,7 @@ fn name(command: &Command) -> &'static str {
         Command::Release(_) => "release",
         Command::Status => "status",
         Command::Explain => "explain",
+        Command::History => "history",
         Command::Man { .. } => "man",
         Command::Completions { .. } => "completions",
         Command::Doctor(_) => "doctor",

@@ -115,14 +115,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
             .iter()
             .rev()
             .take(SHOWN)
-            .map(|past| PastPart {
-                id: past.id.clone(),
-                begun_at: past.begun_at,
-                from: past.from.clone(),
-                to: past.to.clone(),
-                outcome: past.phase.into(),
-                why: past.why.clone(),
-            })
+            .map(PastPart::from)
             .collect(),
         source: match (&damage, is_whole) {
             (None, true) => "state".to_owned(),

@@ -32,4 +32,4 @@ pub use pull::{expired, overtaken, pull_request};
 pub use table::{Row, passes, standings};
 pub use test_message::TestMessage;
 pub(crate) use text::printable;
-pub use text::{brief, explained, record, said, status};
+pub use text::{brief, explained, history, record, said, status};

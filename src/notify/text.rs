@@ -14,7 +14,9 @@ use crate::record::{
     AttributionPart, BudgetPart, BurnRatesPart, DecisionPart, GateAnswer, GateAnswerPart, Record,
     RollbackOutcome, RollbackPart, SignalPart, ViolationPart, level_word,
 };
-use crate::report::{ApprovalReport, ExplainReport, ExplainedQuery, Pending, StatusReport};
+use crate::report::{
+    ApprovalReport, ExplainReport, ExplainedQuery, HistoryReport, Pending, StatusReport,
+};
 use crate::slo::{SignalName, SignalState, Slo, ViolationState, told_once};
 
 /// Longest detail of a gate that is written although the decision says the same (bytes).
@@ -225,6 +227,60 @@ fn write_gates(text: &mut String, decision: &DecisionPart) {
 /// Tells whether nothing is done because nothing burns.
 fn is_calm(decision: &DecisionPart) -> bool {
     matches!(decision.reason, Reason::Healthy | Reason::NotBurning)
+}
+
+/// Writes the revisions that could be gone back to, and the rollbacks.
+pub fn history(history: &HistoryReport) -> String {
+    let mut text = String::new();
+    let at = history.at.format("%Y-%m-%d %H:%M:%S UTC");
+    let service = format!("{}/{}  (history, {at})", history.namespace, history.service);
+    line(&mut text, "service", &service);
+    line(&mut text, "known from", &history.source);
+    if !history.revisions.is_empty() {
+        text.push('\n');
+    }
+    for revision in &history.revisions {
+        let age = (history.at - revision.deployed_at).num_seconds().max(0);
+        let by = match revision.author.as_str() {
+            "" => String::new(),
+            author => format!(" by {}", one_line(author)),
+        };
+        let ratio = revision.bad_events.zip(revision.total_events);
+        let health = match ratio.filter(|(_, total)| *total > 0.0) {
+            Some((bad, total)) => format!(
+                "{} of {} events failed while it was live",
+                percent(Some(bad / total)),
+                count(Some(total))
+            ),
+            None => "its health is not known".to_owned(),
+        };
+        let standing = match (&revision.passed_over, revision.is_at_tip) {
+            (_, true) => "; at the tip".to_owned(),
+            (Some(why), false) => format!("; passed over: it {why}"),
+            (None, false) => String::new(),
+        };
+        let said = format!(
+            "{}{by}, deployed {} ago; {health}{standing}",
+            one_line(&revision.title),
+            span(age as f64)
+        );
+        line(&mut text, short(&revision.revision), &said);
+    }
+    if !history.rollbacks.is_empty() {
+        text.push('\n');
+    }
+    for past in &history.rollbacks {
+        let said = format!(
+            "{} {}: {} → {}, {}",
+            past.begun_at.format("%Y-%m-%d %H:%M UTC"),
+            past.id,
+            short(&past.from),
+            short(&past.to),
+            past.outcome
+        );
+        line(&mut text, "rollback", &said);
+    }
+    text
 }
 
 /// Writes what a pass asks, each query ready to be pasted.

@@ -35,8 +35,8 @@ pub use plan::{Action, Attribution, Blame, Decision, Gate, GateName, GateState, 
 pub use reason::{HoldKind, Reason};
 pub use settings::{ByItself, Settings};
 pub use steps::{Order, StepKind, may_roll_back_first, order, steps};
-pub use target::Wanted;
 pub(crate) use target::short;
+pub use target::{Candidate, Wanted, candidates};
 pub use timeline::{
     Beside, BranchReading, Change, End, Lived, Source, Suspicious, Timeline, TipSighting,
     Unsettled, Witness,

@@ -99,16 +99,8 @@ fn search(
     let mut passed_over = Vec::new();
     for (index, candidate) in timeline.changes.iter().enumerate().skip(suspect + 1) {
         let name = short(&candidate.revision);
-        if !candidate.is_live() {
-            passed_over.push(format!("{name} was never seen live"));
-            continue;
-        }
-        if history.holds(timeline, candidate) {
-            passed_over.push(format!("{name} was rolled back before"));
-            continue;
-        }
-        if candidate.state == timeline.tip_state {
-            passed_over.push(format!("{name} equals what is there now"));
+        if let Some(why) = unfit(timeline, history, candidate) {
+            passed_over.push(format!("{name} {why}"));
             continue;
         }
         let back = u32::try_from(timeline.back(index)).unwrap_or(u32::MAX);
@@ -150,6 +142,63 @@ fn search(
             because(&passed_over)
         ),
     }))
+}
+
+/// Says why a revision is passed over whatever its health was; nothing where its health decides.
+fn unfit(timeline: &Timeline, history: &History, candidate: &Change) -> Option<&'static str> {
+    if !candidate.is_live() {
+        Some("was never seen live")
+    } else if history.holds(timeline, candidate) {
+        Some("was rolled back before")
+    } else if candidate.state == timeline.tip_state {
+        Some("equals what is there now")
+    } else {
+        None
+    }
+}
+
+/// A revision of the branch as somebody sees it who looks for one to go back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its place in the timeline.
+    pub index: usize,
+    /// While it was live, at most [`JUDGED`] before it was replaced; nothing where it was never seen live.
+    pub life: Option<Span>,
+    /// Why it would be passed over whatever its health was.
+    pub passed_over: Option<String>,
+}
+
+/// How much of a revision's life says how healthy it was. Source: our rule for targets.
+const JUDGED: chrono::TimeDelta = chrono::TimeDelta::hours(6);
+
+/// Returns every revision that a timeline holds, newest first, with what speaks against going back to it.
+pub fn candidates(
+    timeline: &Timeline,
+    history: &History,
+    max_back: u32,
+    now: DateTime<Utc>,
+) -> Vec<Candidate> {
+    let mut replaced_at = now;
+    let mut all = Vec::new();
+    for (index, change) in timeline.changes.iter().enumerate() {
+        let life = change.is_live().then(|| {
+            let to = replaced_at;
+            replaced_at = change.deployed_at.min(to);
+            let from = change.deployed_at.max(to - JUDGED).min(to);
+            Span { from, to }
+        });
+        let back = u32::try_from(timeline.back(index)).unwrap_or(u32::MAX);
+        let too_far = || format!("is {back} deployments back (MAX_REVISIONS_BACK is {max_back})");
+        let passed_over = unfit(timeline, history, change)
+            .map(str::to_owned)
+            .or_else(|| (back > max_back).then(too_far));
+        all.push(Candidate {
+            index,
+            life,
+            passed_over,
+        });
+    }
+    all
 }
 
 /// Says how healthy a revision was in the last hours of its life, beside the suspect and when the burn began.

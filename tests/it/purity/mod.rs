@@ -102,7 +102,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &["clients", "config", "journal", "policy", "slo"],
     ),
     ("record", &["journal", "observe", "policy", "slo"]),
-    ("report", &["record", "slo"]),
+    ("report", &["journal", "record", "slo"]),
     (
         "notify",
         &[

@@ -242,3 +242,54 @@ fn without_numbers(word: &str) -> String {
     }
     kept
 }
+
+#[test]
+fn the_history_says_what_could_be_gone_back_to_and_what_was_rolled_back() {
+    let (world, v2) = World::with_a_bad_release();
+    let history = world.program().arguments(&["history"]);
+    let ran = world.nothing_changed_by(&history).exits(0);
+    let revision = |ran: &Ran, id: &str| {
+        let revisions = ran.record["revisions"].as_array().expect("a list").clone();
+        let mut found = revisions.into_iter();
+        let found = found.find(|it| it["revision"] == id);
+        found.unwrap_or_else(|| panic!("{id} is missing in {ran}"))
+    };
+    let bad = revision(&ran, &v2);
+    assert_eq!(bad["title"], "bad-release: release v2");
+    assert_eq!(bad["author"], "Team bad-release");
+    assert_eq!(bad["is_at_tip"], true);
+    let share = |it: &serde_json::Value| {
+        let number = |name: &str| it[name].as_f64().expect("a number");
+        number("bad_events") / number("total_events")
+    };
+    assert!(share(&bad) > 0.15, "{bad}");
+    let good = revision(&ran, &world.v1);
+    assert_eq!(good["passed_over"], serde_json::Value::Null);
+    assert!(share(&good) < 0.001, "{good}");
+
+    world.runs(&["run"]).exits(0).has_outcome("verifying");
+    let ran = world.program().arguments(&["history"]).run().exits(0);
+    assert_eq!(revision(&ran, &v2)["passed_over"], "was rolled back before");
+    assert_eq!(ran.record["rollbacks"][0]["from"], *v2);
+    let text = world
+        .program()
+        .arguments(&["history", "--output", "text"])
+        .run();
+    let said = &text.stdout;
+    assert!(
+        said.contains("bad-release: release v2 by Team bad-release, deployed 25 min ago; "),
+        "{said}"
+    );
+    assert!(
+        said.contains("; passed over: it was rolled back before"),
+        "{said}"
+    );
+
+    // Without Prometheus the revisions are shown all the same.
+    let blind = world
+        .program()
+        .env("PROMETHEUS_URL", "http://127.0.0.1:1")
+        .arguments(&["history"]);
+    let ran = blind.run().exits(69);
+    assert_eq!(revision(&ran, &v2)["bad_events"], serde_json::Value::Null);
+}
