@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks the manifests with the tools of Kubernetes, without a cluster: builds every overlay, the example and every component,
 # validates each object strictly against the schemas of three minor versions, gives the alert rules to promtool, lets them fire
-# for an installation under another namespace and other names, and reads the dashboard with Grafana's own library.
+# for an installation under another namespace and other names, reads the dashboard with Grafana's own library, and
+# holds what helm renders of the chart against what kustomize builds.
 # Installs what is missing (apt-get, PyPI, Go's module proxy) into target/tools. A tool that cannot be had is an error.
 set -euo pipefail
 
@@ -15,6 +16,7 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 tools=$target/tools
 rendered=$target/manifests
 validate_version=1.37.0
+plain_rules=k8s/monitoring/prometheus-rules-plain.yaml
 job=k8s/monitoring/error-budget-rollback-job.yaml
 minors=(1.31 1.34 1.37)
 # The newest one that the Go of Debian 12 can build.
@@ -38,6 +40,7 @@ main() {
     check_other_names
     check_links
     check_dashboard
+    check_chart
     printf 'The manifests are valid for Kubernetes %s.\n' "${minors[*]}"
 }
 
@@ -114,12 +117,16 @@ check_rules() {
     ensure_programs promtool=prometheus
     "$python" scripts/lib/check_manifests.py --rules k8s/monitoring/prometheus-rules.yaml >"$rendered/rules.yaml"
     promtool check rules "$rendered/rules.yaml"
+    if ! diff <(grep -v '^#' "$plain_rules") "$rendered/rules.yaml"; then
+        printf '%s differs from the groups of the PrometheusRule; write them into it anew, below its comment.\n' "$plain_rules" >&2
+        return 1
+    fi
     rm "$rendered/rules.yaml"
 }
 
 # An installation under another namespace, prefix and suffix is watched by the same rules.
 check_other_names() {
-    local folder=$rendered/other-names file=$rendered/other-names.yaml namespace name
+    local folder=$rendered/other-names file=$rendered/other-names.yaml
     mkdir "$folder"
     cat >"$folder/kustomization.yaml" <<EOF
 namespace: team-a
@@ -129,11 +136,18 @@ resources: [$(realpath --relative-to="$folder" k8s/overlays/automatic)]
 EOF
     build "$folder" "$file"
     "$python" scripts/lib/check_manifests.py "${minors[*]}" "$file"
+    alerts_fire "$file" team-a/blue-error-budget-rollback-monitor-v2
+}
+
+# Tells whether the CronJob of a file has this namespace and name, and whether the rules of the file watch it.
+alerts_fire() {
+    local file=$1 expected=$2 folder=$rendered/fires namespace name
     read -r namespace name < <("$python" scripts/lib/check_manifests.py --cron-job "$file")
-    if [[ $namespace/$name != team-a/blue-*-v2 ]]; then
-        printf 'kustomize calls the CronJob %s/%s\n' "$namespace" "$name" >&2
+    if [[ $namespace/$name != "$expected" ]]; then
+        printf 'The CronJob of %s is called %s/%s\n' "$file" "$namespace" "$name" >&2
         return 1
     fi
+    mkdir -p "$folder"
     "$python" scripts/lib/check_manifests.py --rules "$file" >"$folder/rules.yaml"
     fires "$namespace" "$name" >"$folder/tests.yaml"
     (cd -- "$folder" && promtool test rules tests.yaml)
@@ -209,6 +223,57 @@ check_dashboard() {
         return 1
     fi
     rm "$rendered/misspelt.json"
+}
+
+# What the chart renders is what kustomize builds, in each mode and for each component.
+check_chart() {
+    local version values
+    scripts/lib/servers.sh helm
+    helm=$(echo "${XDG_CACHE_HOME:-$HOME/.cache}"/error-budget-monitor/servers/helm-*/helm)
+    "$helm" lint --strict --quiet --kube-version "${minors[0]}" k8s/helm 2>/dev/null
+    version=$(sed -n '/^\[workspace.package\]/,/^$/ s/^version = "\(.*\)"$/\1/p' Cargo.toml)
+    if [[ $(grep -c "ersion: $version\$" k8s/helm/Chart.yaml) != 2 ]]; then
+        printf 'The chart has another version than the program.\n' >&2
+        return 1
+    fi
+    is_rendered_as observe-only
+    is_rendered_as approval --set mode=approval
+    is_rendered_as automatic --set mode=automatic
+    is_rendered_as with-argocd-password --set mode=automatic,argocd.auth=password
+    is_rendered_as with-argocd-ca --set mode=automatic,argocd.caConfigMap=argocd-ca
+    is_rendered_as with-without-argocd --set mode=automatic,argocd.enabled=false
+    is_rendered_as with-slack --set mode=automatic,secrets.slack=slack-credentials
+    is_rendered_as with-pagerduty --set mode=automatic,secrets.pagerduty=pagerduty-credentials
+    # What kustomize has no counterpart of, under another name: valid, and its alerts fire.
+    template blue team-a --set mode=automatic,suspend=true,storage.className=fast,imagePullSecrets[0].name=pull \
+        --set 'services.checkout=SERVICE_NAME=checkout' --set secretFiles.PROMETHEUS_TOKEN.secret=prometheus \
+        --set secretFiles.PROMETHEUS_TOKEN.key=token >"$rendered/chart.yaml"
+    "$python" scripts/lib/check_manifests.py "${minors[*]}" "$rendered/chart.yaml"
+    alerts_fire "$rendered/chart.yaml" team-a/blue-error-budget-rollback-monitor
+    for values in mode=automatc setings.SERVICE_NAME=x settings.GITOPS_TOKEN=x argocd.password=x; do
+        if template error-budget-monitor monitoring --set "$values" >/dev/null; then
+            printf 'The chart takes %s.\n' "$values" >&2
+            return 1
+        fi
+    done
+}
+
+# Renders the chart: name of the release, namespace, arguments. What helm says is kept back: it names every link.
+template() {
+    local release=$1 namespace=$2
+    shift 2
+    "$helm" template "$release" k8s/helm --namespace "$namespace" --kube-version "${minors[0]}" "$@" 2>"$rendered/helm.log"
+}
+
+# Tells whether the chart with these arguments renders the same objects as a file that kustomize built.
+is_rendered_as() {
+    local built=$rendered/$1.yaml
+    shift
+    template error-budget-monitor monitoring "$@" >"$rendered/chart.yaml" || {
+        cat "$rendered/helm.log" >&2
+        return 1
+    }
+    "$python" scripts/lib/check_manifests.py --same "$built" "$rendered/chart.yaml"
 }
 
 main "$@"

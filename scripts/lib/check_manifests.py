@@ -4,15 +4,17 @@
     check_manifests.py --rules FILE           prints the groups of the PrometheusRule in a file as a rule file of Prometheus
     check_manifests.py --cron-job FILE        prints namespace and name of the CronJob in a file
     check_manifests.py --runbooks FILE        prints where the alerts of a file link to
+    check_manifests.py --same FILE FILE       that two files hold the same objects, whatever the order of what has a name
 """
 
+import difflib
 import sys
 
 import kubernetes_validate
 import yaml
 
 # Not in the schemas of Kubernetes; promtool reads what matters of it.
-WITHOUT_SCHEMA = {"PrometheusRule"}
+WITHOUT_SCHEMA = {"PrometheusRule", "ExternalSecret", "SealedSecret", "Application"}
 
 
 def objects(path):
@@ -78,10 +80,45 @@ def print_runbooks(path):
     return 0
 
 
+def in_order(thing):
+    """Returns a thing with its lists of named things sorted; their order means nothing to Kubernetes."""
+    if isinstance(thing, dict):
+        return {name: in_order(value) for name, value in thing.items()}
+    if isinstance(thing, list):
+        things = [in_order(one) for one in thing]
+        if all(isinstance(one, dict) and ("name" in one or "mountPath" in one) for one in things):
+            return sorted(things, key=lambda one: (one.get("mountPath", ""), one.get("name", "")))
+        return things
+    return thing
+
+
+def by_name(path):
+    found = {}
+    for thing in objects(path):
+        # Helm's own word that the volume outlives the release.
+        if thing["metadata"].get("annotations") == {"helm.sh/resource-policy": "keep"}:
+            del thing["metadata"]["annotations"]
+        found[thing["kind"], thing["metadata"]["name"]] = in_order(thing)
+    return found
+
+
+def same(one, other):
+    """Returns the exit code, and names the objects that differ."""
+    left, right = by_name(one), by_name(other)
+    differing = [name for name in left.keys() | right.keys() if left.get(name) != right.get(name)]
+    for name in sorted(differing):
+        print(f"{one} and {other} differ in {name}", file=sys.stderr)
+        for lines in difflib.unified_diff(*(yaml.safe_dump(found.get(name)).splitlines() for found in (left, right)), lineterm=""):
+            print(lines, file=sys.stderr)
+    return 1 if differing else 0
+
+
 PRINTERS = {"--rules": print_rules, "--cron-job": print_cron_job, "--runbooks": print_runbooks}
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--same":
+        sys.exit(same(sys.argv[2], sys.argv[3]))
     if sys.argv[1] in PRINTERS:
         sys.exit(PRINTERS[sys.argv[1]](sys.argv[2]))
     sys.exit(check(sys.argv[1].split(), sys.argv[2:]))
