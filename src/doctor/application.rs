@@ -127,7 +127,7 @@ impl Case<'_> {
                 CONDITION,
                 tried,
                 found,
-                "mend it: a sync to an older state may fail on it too",
+                "fix it: a sync to an older state may fail on it too",
             )
         });
         told.collect()

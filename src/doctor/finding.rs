@@ -160,7 +160,7 @@ impl Finding {
             subject,
             tried,
             "not checked",
-            format!("mend {first} first, then look again"),
+            format!("fix {first} first, then look again"),
         )
     }
 }
@@ -212,7 +212,7 @@ mod tests {
     fn the_worst_finding_counts() {
         let ok = Finding::ok("a", "look", "well");
         let warning = Finding::warning("b", "look", "so so", "care");
-        let problem = Finding::problem("c", "look", "bad", "mend");
+        let problem = Finding::problem("c", "look", "bad", "fix");
         for (findings, worst) in [
             (vec![], FindingState::Ok),
             (vec![ok.clone()], FindingState::Ok),

@@ -156,7 +156,7 @@ impl OverlayContents {
                 OUTSIDE,
                 tried,
                 format!("{file} cannot be read"),
-                "mend it: what it names may lie outside GITOPS_PATH",
+                "fix it: what it names may lie outside GITOPS_PATH",
             ));
         }
         if self.outside.is_empty() {

@@ -77,7 +77,7 @@ impl SeriesSeen {
     }
 }
 
-/// What a memory was filled from.
+/// Where a lost state was read back from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecoveredHistory {

@@ -47,7 +47,7 @@ impl Drop for Open {
     /// Closing is not enough: a process that is being started from here holds the open file too until it runs.
     fn drop(&mut self) {
         if let Err(error) = self.lock.unlock() {
-            tracing::debug!(error = %error, "the lock goes with the process");
+            tracing::debug!(error = %error, "the lock of the state file could not be released; it ends with the process");
         }
     }
 }

@@ -106,7 +106,7 @@ pub(crate) fn answer(
         journal
             .put(&service.key, &rollback)
             .map_err(without_state)?;
-        tracing::info!(rollback.id = %rollback.id, word = word.as_str(), by, "a person has spoken");
+        tracing::info!(rollback.id = %rollback.id, word = word.as_str(), by, "a person answered about a rollback");
     }
     let signed = rollback
         .released
@@ -289,7 +289,7 @@ fn unknown(state: &ServiceState, id: &str) -> ApprovalError {
 
 fn what_waits(pending: Option<&str>) -> String {
     match pending {
-        Some(pending) => format!("what waits for a word is {pending}"),
-        None => "nothing waits for a word; `status` lists what is remembered".to_owned(),
+        Some(pending) => format!("what waits for approval is {pending}"),
+        None => "nothing waits for approval; `status` lists what is remembered".to_owned(),
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Execution<'a> {
     }
 
     pub(crate) fn is_in_trouble(&mut self, why: String) {
-        tracing::warn!(target: AUDIT, { rollback.id = %self.rollback.id, error = %why }, "the journal could not be kept");
+        tracing::warn!(target: AUDIT, { rollback.id = %self.rollback.id, error = %why }, "the audit record could not be written");
         self.trouble.get_or_insert(why);
     }
 

@@ -36,7 +36,7 @@ pub(crate) async fn watched(
                     &read
                 }
                 Err(error) => {
-                    tracing::warn!(error = %with_sources(&error), "whether a hold is kept is not known");
+                    tracing::warn!(error = %with_sources(&error), "the branch could not be read, so whether a hold is still kept is not known");
                     return Holds::NotLookedAt;
                 }
             }

@@ -199,7 +199,9 @@ pub(crate) fn first_record(
     if let Some(mut overtaken) = overtaken.cloned() {
         match overtaken.see(Event::MovedOn, rollback.begun_at) {
             Ok(()) => journal.put(key, &overtaken)?,
-            Err(illegal) => tracing::warn!(error = %illegal, "a plan stays as it is"),
+            Err(illegal) => {
+                tracing::warn!(error = %illegal, "the plan of a rollback could not be changed")
+            }
         }
     }
     if let Err(error) = journal.put(key, rollback) {

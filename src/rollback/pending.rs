@@ -107,7 +107,7 @@ pub(crate) fn end(
             illegal.to_string(),
         )));
     }
-    tracing::info!(rollback.id = %pending.id, phase = ?pending.phase, "a plan that waited for a person is over");
+    tracing::info!(rollback.id = %pending.id, phase = ?pending.phase, "a rollback that waited for approval is over");
     journal
         .put(&service.key, pending)
         .map_err(|error| Box::new(Ended::without_state(&error)))
@@ -137,7 +137,7 @@ pub(crate) fn ask(
         let record = record.holding(Reason::UnknownData, why.clone());
         return Ended::with(Exit::PersonNeeded, record).complaining(why);
     }
-    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "a person is asked");
+    tracing::info!(rollback.id = %rollback.id, from = %rollback.from, to = %rollback.to, "a rollback waits for approval");
     Ended::with(Exit::Complete, record.with_rollback(&rollback))
 }
 

@@ -88,7 +88,7 @@ pub(crate) async fn whole(
     tracing::info!(
         rollbacks = found.rollbacks.len(),
         source = %found.history.source,
-        "the memory was filled"
+        "what was remembered elsewhere was read back into the state"
     );
     memory
         .adopt(&service.key, &found.rollbacks, found.history)

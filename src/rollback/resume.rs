@@ -58,7 +58,7 @@ pub(crate) async fn resume(
     journal: &mut Journal,
     unfinished: Rollback,
 ) -> Ended {
-    tracing::info!(target: crate::log_file::AUDIT, { rollback.id = %unfinished.id, phase = ?unfinished.phase }, "an earlier run began a rollback");
+    tracing::info!(target: crate::log_file::AUDIT, { rollback.id = %unfinished.id, phase = ?unfinished.phase }, "resuming the rollback an earlier run began");
     let git = match where_it_was_begun(service, &unfinished) {
         Ok(git) => git,
         Err(error) => {

@@ -65,7 +65,11 @@ async fn tell_in_thread(
             },
             // The message itself says what matters.
             Told::Never { why } => {
-                tracing::warn!(news.id = news.id, why, "Slack took no details");
+                tracing::warn!(
+                    news.id = news.id,
+                    why,
+                    "Slack took the message, not the details in its thread"
+                );
                 Told::Delivered { handle }
             }
             delivered @ Told::Delivered { .. } => delivered,

@@ -180,7 +180,7 @@ pub async fn restore(
                 refused = Some((tip, words));
             }
             Sent::Doubt(why) => {
-                tracing::warn!(commit.sha = %commit, error = %why, "the commit may have landed; reading the branch again");
+                tracing::warn!(commit.sha = %commit, error = %why, "the push gave no clear answer; reading the branch again");
                 doubt = Some(why);
             }
             Sent::Failed(_) | Sent::Unsent(_) if doubt.is_some() => {}
