@@ -5,7 +5,7 @@ mod parts;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::journal;
+use crate::journal::{self, RollbackWords};
 use crate::observe::Offender;
 use crate::policy::{self, Decision, Reason, Source, Timeline, Undone, Witness};
 use crate::slo::{Assessment, Events, Objective, Signal, Verdict};
@@ -305,6 +305,7 @@ impl Record {
         mut self,
         id: &str,
         plan: &policy::Plan,
+        words: Option<RollbackWords>,
         steps: Vec<StepPart>,
         diff: String,
     ) -> Self {
@@ -317,6 +318,8 @@ impl Record {
             worse: false,
             commit: None,
             diff: Some(diff),
+            why: String::new(),
+            words,
         });
         self
     }

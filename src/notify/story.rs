@@ -5,10 +5,10 @@ use super::advice::next_step;
 use super::numbers::{percent, rate, span};
 use super::piece::{Line, TextPiece, clean, clipped, highest, moment, sparkline};
 use crate::journal::{
-    CommitWords, News, NewsGate, NewsKind, NewsRollback, ServiceStanding, short_id,
+    CommitWords, News, NewsGate, NewsKind, NewsRollback, RollbackWords, ServiceStanding, short_id,
 };
 use crate::policy::{GateState, Reason, short};
-use crate::record::level_word;
+use crate::record::{RollbackOutcome, RollbackPart, level_word};
 use crate::redact::is_unseen;
 use chrono::{DateTime, Utc};
 
@@ -69,7 +69,8 @@ pub(super) fn happened(news: &News) -> Line {
     let Some(rollback) = &news.rollback else {
         return Line::new("", [detail()]);
     };
-    let to = named(rollback, Side::To);
+    let tale = Tale::from(rollback);
+    let to = named(&tale, Side::To);
     let mut pieces = match news.kind {
         NewsKind::Started => vec![service, words(" is being put back to "), to],
         NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime => {
@@ -123,9 +124,72 @@ pub(super) fn happened(news: &News) -> Line {
         news.kind,
         NewsKind::Started | NewsKind::ApprovalNeeded | NewsKind::ApprovalHalfTime
     ) {
-        pieces.extend(because(rollback));
+        pieces.extend(because(&tale));
     }
     Line::new("", pieces)
+}
+
+/// Says in one sentence how far the rollback of a record is, as its messages do; the steps below it say the details.
+pub(super) fn standing(service: &str, rollback: &RollbackPart) -> String {
+    let tale = Tale::from(rollback);
+    let (how, rest) = match rollback.outcome {
+        RollbackOutcome::Verifying => (" is being put back to ", because(&tale)),
+        RollbackOutcome::AwaitingApproval | RollbackOutcome::WouldRollBack => {
+            (" would be put back to ", because(&tale))
+        }
+        RollbackOutcome::Recovered => (" is back at ", said(", and the burn stopped")),
+        RollbackOutcome::Ineffective if rollback.worse => {
+            (" was put back to ", said(", and fails more than before"))
+        }
+        RollbackOutcome::Ineffective => (" was put back to ", said(", and it did not help")),
+        RollbackOutcome::Failed => (" could not be put back to ", Vec::new()),
+        RollbackOutcome::Superseded | RollbackOutcome::Rejected | RollbackOutcome::Expired => {
+            (" was not put back to ", Vec::new())
+        }
+    };
+    let beginning = [
+        TextPiece::Said(clean(service)),
+        TextPiece::Words(how.to_owned()),
+        named(&tale, Side::To),
+    ];
+    Line::new("", beginning.into_iter().chain(rest)).plain()
+}
+
+fn said(words: &str) -> Vec<TextPiece> {
+    vec![TextPiece::Words(words.to_owned())]
+}
+
+/// What the sentence about a rollback is made of.
+struct Tale<'a> {
+    words: Option<&'a RollbackWords>,
+    from: &'a str,
+    from_subject: &'a str,
+    to: &'a str,
+    why: &'a str,
+}
+
+impl<'a> From<&'a NewsRollback> for Tale<'a> {
+    fn from(rollback: &'a NewsRollback) -> Self {
+        Self {
+            words: rollback.words.as_ref(),
+            from: &rollback.from,
+            from_subject: &rollback.from_subject,
+            to: &rollback.to,
+            why: &rollback.why,
+        }
+    }
+}
+
+impl<'a> From<&'a RollbackPart> for Tale<'a> {
+    fn from(rollback: &'a RollbackPart) -> Self {
+        Self {
+            words: rollback.words.as_ref(),
+            from: &rollback.from,
+            from_subject: "",
+            to: &rollback.to,
+            why: &rollback.why,
+        }
+    }
 }
 
 /// Which of the two revisions of a rollback.
@@ -136,16 +200,16 @@ enum Side {
 }
 
 /// Names a revision by the title of its commit, or by its id where that is not known.
-fn named(rollback: &NewsRollback, side: Side) -> TextPiece {
+fn named(rollback: &Tale<'_>, side: Side) -> TextPiece {
     let title = match (&rollback.words, side) {
         (Some(known), Side::From) => known.from.title.as_str(),
         (Some(known), Side::To) => known.to.title.as_str(),
-        (None, Side::From) => rollback.from_subject.as_str(),
+        (None, Side::From) => rollback.from_subject,
         (None, Side::To) => "",
     };
     let id = match side {
-        Side::From => &rollback.from,
-        Side::To => &rollback.to,
+        Side::From => rollback.from,
+        Side::To => rollback.to,
     };
     match clean(title).as_str() {
         "" => TextPiece::Code(short(id).to_owned()),
@@ -157,14 +221,17 @@ fn named(rollback: &NewsRollback, side: Side) -> TextPiece {
 const AT_ONCE: i64 = 60;
 
 /// Says why a rollback is wanted: since when how many events fail, and how long after what.
-fn because(rollback: &NewsRollback) -> Vec<TextPiece> {
+fn because(rollback: &Tale<'_>) -> Vec<TextPiece> {
     let words = |text: String| TextPiece::Words(text);
-    let known = rollback.words.as_ref();
+    let known = rollback.words;
     let counted = known.and_then(|known| known.error_ratio.zip(known.since));
     let Some((ratio, since)) = counted else {
+        if rollback.why.is_empty() {
+            return Vec::new();
+        }
         return vec![
             words(" because of this: ".to_owned()),
-            TextPiece::Said(rollback.why.clone()),
+            TextPiece::Said(rollback.why.to_owned()),
         ];
     };
     let mut pieces = vec![words(format!(

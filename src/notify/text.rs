@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::advice::next_step;
 use super::commit::one_line;
 use super::numbers::{count, percent, rate, seconds, span};
-use super::story::offence;
+use super::story::{offence, standing};
 use crate::journal::short_id;
 use crate::policy::{Blame, GateState, Reason, Undone, short};
 use crate::record::{
@@ -27,6 +27,9 @@ pub fn record(record: &Record) -> String {
     let mut text = String::new();
     if let Some(gate) = &record.gate {
         write_answer(&mut text, gate);
+    }
+    if let Some(rollback) = &record.rollback {
+        line(&mut text, "summary", &standing(&record.service, rollback));
     }
     line(
         &mut text,
@@ -525,7 +528,7 @@ fn numbers(
             violation.name.as_str(),
             &format!(
                 "{} ({value}, threshold {threshold}, {} of {} slices{})",
-                standing(violation),
+                how_it_stands(violation),
                 violation.points,
                 violation.points_expected,
                 if violation.for_seconds > 0 {
@@ -540,7 +543,7 @@ fn numbers(
 
 /// Says how an SLO stands. It is broken only where every slice of the violation window is over the threshold, so that
 /// the window as a whole may be beyond it while the SLO is kept.
-fn standing(violation: &ViolationPart) -> &'static str {
+fn how_it_stands(violation: &ViolationPart) -> &'static str {
     let is_beyond = violation.value.is_some_and(|value| match violation.name {
         Slo::Availability => value < violation.threshold,
         Slo::ErrorRate | Slo::LatencyP95 | Slo::LatencyP99 => value > violation.threshold,
@@ -674,6 +677,8 @@ mod tests {
             worse: false,
             commit: None,
             diff: None,
+            why: String::new(),
+            words: None,
         };
         for (outcome, looks_back) in [
             (RollbackOutcome::Recovered, true),

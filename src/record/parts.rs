@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use strum::{Display, IntoStaticStr};
 
-use crate::journal::{self, Phase, StepKind, StepState};
+use crate::journal::{self, Phase, RollbackWords, StepKind, StepState};
 use crate::policy::{
     self, Action, Attribution, Blame, GateName, GateState, Reason, Source, Witness,
 };
@@ -141,6 +141,12 @@ pub struct RollbackPart {
     pub commit: Option<String>,
     /// What the commit changes, in the run that begins the rollback, or would change in a dry run.
     pub diff: Option<String>,
+    /// Why it was begun, for people; empty in a dry run. The record's decision says it for machines.
+    #[serde(skip)]
+    pub why: String,
+    /// What people are told of its commits, where that is known.
+    #[serde(skip)]
+    pub words: Option<RollbackWords>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -276,6 +282,8 @@ impl From<&journal::Rollback> for RollbackPart {
             worse: rollback.worse,
             commit: rollback.commit.clone(),
             diff: None,
+            why: rollback.why.clone(),
+            words: rollback.words.clone(),
         }
     }
 }

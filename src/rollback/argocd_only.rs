@@ -144,7 +144,13 @@ pub(crate) async fn alone(
                     short(&plan.from)
                 ),
             };
-            let record = record.with_plan(&rollback.id, plan, vec![step], String::new());
+            let record = record.with_plan(
+                &rollback.id,
+                plan,
+                rollback.words,
+                vec![step],
+                String::new(),
+            );
             Ended::with(Exit::Complete, record)
         }
         Memory::Writable(journal) if asks => ask(service, journal, rollback, record),

@@ -3,7 +3,7 @@
 use super::argocd_only::alone;
 use super::engine::Reach;
 use super::execution::Execution;
-use super::intent::{Intent, Judged, Request};
+use super::intent::{Intent, Judged, Request, words};
 use super::pending::ask;
 use super::preflight::{Stopped, prepare};
 use crate::clients::git::{Draft, Git, GitError, GitFault, Snapshot};
@@ -175,9 +175,13 @@ async fn show(
     steps: Vec<StepPart>,
 ) -> Ended {
     // The diff may need contents that were not fetched yet.
+    let words = words(&snapshot, plan, &record);
     let diff: Result<String, GitError> = crate::blocking(move || snapshot.diff(draft)).await;
     match diff {
-        Ok(diff) => Ended::with(Exit::Complete, record.with_plan(id, plan, steps, diff)),
+        Ok(diff) => Ended::with(
+            Exit::Complete,
+            record.with_plan(id, plan, Some(words), steps, diff),
+        ),
         Err(error) => Ended::with(
             Exit::Unavailable,
             record.holding(Reason::UnknownData, error.to_string()),

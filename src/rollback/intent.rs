@@ -134,7 +134,7 @@ impl Intent<'_> {
             record,
         });
         let mut rollback = Rollback {
-            words: Some(self.words(snapshot)),
+            words: Some(words(snapshot, self.plan, self.record)),
             subject: subject.chars().take(MAX_SUBJECT).collect(),
             place: place(git),
             to_state: to_state.clone(),
@@ -146,30 +146,30 @@ impl Intent<'_> {
         rollback.walks(entry.map(order));
         rollback
     }
+}
 
-    /// Returns what people are told of it.
-    fn words(&self, snapshot: &Snapshot) -> RollbackWords {
-        let of = |revision: &str| {
-            let mut changes = snapshot.changes.iter();
-            let change = changes.find(|change| change.revision == revision);
-            change.map_or_else(CommitWords::default, |change| CommitWords {
-                title: change.subject.chars().take(MAX_SUBJECT).collect(),
-                author: change.author.chars().take(MAX_AUTHOR).collect(),
-                at: change.authored_at,
-            })
-        };
-        let blame = self.record.attribution.as_ref();
-        let counted = blame.and_then(|blame| blame.bad_after.zip(blame.total_after));
-        RollbackWords {
-            from: of(&self.plan.from),
-            to: of(&self.plan.to),
-            since: blame.and_then(|blame| blame.onset),
-            lag_seconds: blame.and_then(|blame| blame.lag_seconds),
-            error_ratio: counted
-                .filter(|(_, total)| *total > 0.0)
-                .map(|(bad, total)| bad / total),
-            diff: None,
-        }
+/// Returns what people are told of the commits of a rollback, without its diff.
+pub(crate) fn words(snapshot: &Snapshot, plan: &Plan, record: &Record) -> RollbackWords {
+    let of = |revision: &str| {
+        let mut changes = snapshot.changes.iter();
+        let change = changes.find(|change| change.revision == revision);
+        change.map_or_else(CommitWords::default, |change| CommitWords {
+            title: change.subject.chars().take(MAX_SUBJECT).collect(),
+            author: change.author.chars().take(MAX_AUTHOR).collect(),
+            at: change.authored_at,
+        })
+    };
+    let blame = record.attribution.as_ref();
+    let counted = blame.and_then(|blame| blame.bad_after.zip(blame.total_after));
+    RollbackWords {
+        from: of(&plan.from),
+        to: of(&plan.to),
+        since: blame.and_then(|blame| blame.onset),
+        lag_seconds: blame.and_then(|blame| blame.lag_seconds),
+        error_ratio: counted
+            .filter(|(_, total)| *total > 0.0)
+            .map(|(bad, total)| bad / total),
+        diff: None,
     }
 }
 

