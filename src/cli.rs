@@ -32,7 +32,7 @@ Important variables (all of them: error-budget-monitor man | man -l -):
   ERROR_BUDGET, SLO_WINDOW     the share of events that may fail [0.001], and over what time [30d]
   GITOPS_REPO, GITOPS_PATH     what is put back; GITOPS_TOKEN lets the program in
   ROLLBACK_ENABLED             whether anything is rolled back without a person [false]
-  STATE_FILE                   the memory of earlier rollbacks
+  STATE_FILE                   where earlier rollbacks are kept
 
 Exit codes:
   0 complete, or a deploy may go ahead       64 wrong arguments
@@ -108,13 +108,13 @@ pub enum Command {
     Run(RunArgs),
     /// The gate: evaluate, change nothing; the first line and the exit code say whether a deploy may go ahead
     Check(Check),
-    /// A person's rollback: no trigger is needed, limits and journal hold
+    /// Roll back by hand: no trigger is needed; limits and the state still count
     Rollback(RollbackArgs),
-    /// Yes to a plan that waits; the next run takes the evidence again and carries it out
+    /// Approve a pending rollback; the next run measures again and carries it out
     Approve(ApprovalArgs),
-    /// No to a plan that waits; nothing is rolled back
+    /// Reject a pending rollback; nothing is rolled back
     Reject(ApprovalArgs),
-    /// Lift the hold on what a rollback took away, and close a breaker that it opened
+    /// Lift the hold on a revision that was rolled back, and close the breaker that the rollback opened
     Release(ApprovalArgs),
     /// Budget, burn, limits left, what is in flight, holds and the last rollbacks
     Status,
@@ -174,11 +174,11 @@ pub struct RollbackArgs {
     /// The revision to go back to: a commit id or a tag [default: TARGET_COMMIT, else the last good one]
     #[arg(long, value_name = "REV")]
     pub to: Option<String>,
-    /// Why; written into the commit and the journal [default: ROLLBACK_REASON]
+    /// Why; written into the commit and the state [default: ROLLBACK_REASON]
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Do not show the plan and ask first. Without a terminal it is needed, unless TARGET_COMMIT, TARGET_REVISION or
-    /// ROLLBACK_REASON is set in the environment, as scripts do: that says yes too. A dry run never asks
+    /// ROLLBACK_REASON is set in the environment, as scripts do: that is a yes, too. A dry run never asks
     #[arg(long)]
     pub yes: bool,
 }
@@ -186,22 +186,22 @@ pub struct RollbackArgs {
 /// Arguments of the doctor.
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
-    /// Also send a test message to everybody who is told: Slack, PagerDuty (resolved at once), the webhook, the
+    /// Also send a test message to every channel: Slack, PagerDuty (resolved at once), the webhook, the
     /// Pushgateway; tickets are only looked at
     #[arg(long)]
     pub send_test: bool,
 }
 
-/// A person's word.
+/// Arguments of an approval, a rejection and a release.
 #[derive(Debug, Clone, Args)]
 pub struct ApprovalArgs {
     /// The rollback: its id, the beginning of it, or of the part that names the bad revision, as messages show it
     #[arg(value_name = "ID", value_parser = rollback_id)]
     pub id: String,
-    /// Who says it; written into the journal
+    /// Who decides; written into the state
     #[arg(long, value_name = "NAME", default_value = "a person who gave no name", value_parser = name)]
     pub by: String,
-    /// Why; written into the journal and told to the others
+    /// Why; written into the state and into the messages
     #[arg(long, value_name = "TEXT", value_parser = name)]
     pub reason: Option<String>,
 }

@@ -35,13 +35,13 @@ impl Signals {
                     tokio::spawn(async move {
                         if signals.recv().await.is_some() {
                             tracing::warn!(
-                                "told to end: what is under way is finished and written down"
+                                "told to end: the current step is finished and recorded"
                             );
                             tell.send_replace(true);
                         }
                     });
                 }
-                Err(error) => tracing::warn!(error = %error, "signals are not listened for"),
+                Err(error) => tracing::warn!(error = %error, "signals cannot be handled"),
             }
         }
         Self { told }

@@ -328,7 +328,7 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
     if let Some(Memory::Writable(mut journal)) = shared {
         notifications::hand_on(&mut journal, numbers).await;
         if let Err(error) = journal.write_what_is_due() {
-            tracing::warn!(error = %error, "what was seen of the branch is not written down; the next run sees it anew");
+            tracing::warn!(error = %error, "the tip of the branch could not be written to the state; the next run looks again");
         }
     }
     Pass::of(all)

@@ -44,7 +44,7 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
         .timeline()
         .map_or_else(Vec::new, |timeline| timeline.suspicious.clone());
     for Suspicious { revision, why } in &suspicious {
-        tracing::warn!(target: AUDIT, revision, why, "the trailers of a commit are not believed");
+        tracing::warn!(target: AUDIT, revision, why, "the trailers of a commit are not trusted");
     }
     let ended = follow(service, heading, memory, &state, known, tip.as_deref()).await;
     Ended {
@@ -147,7 +147,7 @@ fn remember_sighting(
     }
     let written = journal.tell(&service.key, |state| state.series_seen = Some(seen.clone()));
     if let Err(error) = written {
-        tracing::warn!(%error, "what Prometheus holds of the service is not written down; a later run knows less");
+        tracing::warn!(%error, "what Prometheus holds of the service could not be written to the state; a later run knows less");
     }
 }
 

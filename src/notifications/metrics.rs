@@ -46,7 +46,7 @@ pub(crate) async fn hand_on(journal: &mut Journal, mut services: Vec<(&Service<'
         let (served, numbers): (Vec<_>, Vec<_>) = together.into_iter().unzip();
         let failures = publish(&numbers, url.as_ref(), file.as_deref(), PATIENCE).await;
         for failure in &failures {
-            tracing::warn!(channel = failure.channel(), error = %with_sources(failure), "the numbers were not handed on");
+            tracing::warn!(channel = failure.channel(), error = %with_sources(failure), "the metrics were not published");
         }
         for service in served.into_iter().filter(|_| !failures.is_empty()) {
             super::remember(service, journal, |state| {

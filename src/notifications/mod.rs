@@ -84,7 +84,7 @@ fn settle(
     match delivered {
         Ok(deliveries) => take(service, journal, &deliveries),
         Err(error) => {
-            tracing::warn!(error = %error, "what was told is not known; it is told again")
+            tracing::warn!(error = %error, "it is not known which messages were sent; they are sent again")
         }
     }
 }
@@ -153,7 +153,7 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
             kind = change.kind.as_str(),
             news = %news.id,
             detail = %news.detail,
-            "new for people"
+            "a message to send"
         );
         let to = channels(&news);
         let told = &mut state.notifications.last_told;
@@ -171,7 +171,7 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
             target: AUDIT,
             news = %dropped.news.id,
             channels = dropped.channels.join(", "),
-            "dropped: nobody could be told for too long"
+            "dropped: the message could not be delivered for too long"
         );
     }
     remember(service, journal, |known| *known = state);
@@ -188,6 +188,6 @@ fn remember(
     change: impl FnOnce(&mut crate::journal::ServiceState),
 ) {
     if let Err(error) = journal.tell(&service.key, change) {
-        tracing::warn!(error = %error, "what people were told is not written down; they may be told again");
+        tracing::warn!(error = %error, "the sent messages could not be written to the state; they may be sent again");
     }
 }

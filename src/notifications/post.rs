@@ -127,11 +127,11 @@ pub(super) fn note(state: &mut ServiceState, deliveries: &[Delivery]) {
         match &delivery.told {
             Told::Delivered { .. } => notifications.settle(news, channel),
             Told::Later { why, .. } => {
-                tracing::warn!(target: crate::log_file::AUDIT, channel, news, why, "not told yet");
+                tracing::warn!(target: crate::log_file::AUDIT, channel, news, why, "not delivered yet");
                 count(&mut notifications.counters.failures, channel);
             }
             Told::Never { why } => {
-                tracing::error!(target: crate::log_file::AUDIT, channel, news, why, "cannot be told");
+                tracing::error!(target: crate::log_file::AUDIT, channel, news, why, "cannot be delivered");
                 count(&mut notifications.counters.failures, channel);
                 notifications.settle(news, channel);
             }
