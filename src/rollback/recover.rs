@@ -88,7 +88,7 @@ pub(crate) async fn whole(
     tracing::info!(
         rollbacks = found.rollbacks.len(),
         source = %found.history.source,
-        "what was remembered elsewhere was read back into the state"
+        "the state is new or was lost; rollbacks were looked for elsewhere"
     );
     memory
         .adopt(&service.key, &found.rollbacks, found.history)

@@ -283,3 +283,23 @@ fn the_documents_show_the_message_as_it_is() {
         assert!(document.contains(&sample), "{name} should show:\n{sample}");
     }
 }
+
+#[test]
+fn the_picture_shows_the_message_as_it_is() {
+    let picture = include_str!("../../../docs/pictures/slack.svg");
+    let mut words = String::new();
+    for line in picture.lines().filter(|line| line.contains("<text ")) {
+        for piece in line.split('<').skip(1) {
+            words.push_str(piece.split_once('>').expect("an element ends").1);
+        }
+        words.push('\n');
+    }
+    let message = read(&message(&news(NewsKind::Started)));
+    let lines = message.lines().flat_map(|line| {
+        let buttons = line.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let whole = buttons.unwrap_or(line);
+        whole.split("] [").map(str::to_owned).collect::<Vec<_>>()
+    });
+    let lines: Vec<String> = lines.collect();
+    assert_eq!(words.lines().collect::<Vec<_>>(), lines);
+}
