@@ -9,7 +9,7 @@ use std::path::Path;
 use super::{at, documents};
 
 /// What a piece of code may be marked as.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 9] = [
     "sh",
     "sh cluster",
     "sh build",
@@ -18,6 +18,7 @@ const MARKS: [&str; 8] = [
     "text",
     "csv",
     "groovy",
+    "mermaid",
 ];
 
 /// A piece of code.
