@@ -125,7 +125,7 @@ pub(crate) async fn measure_since(
                 consumed = assessment.budget.consumed,
                 window = "1h",
                 burn_rate = assessment.burn_rates.h1,
-                requests = service.prometheus_requests(),
+                queries = service.prometheus_requests(),
                 "evaluated"
             );
             Ok((observation, assessment))
@@ -349,7 +349,7 @@ async fn gather(service: &Service<'_>, known: &mut Known) -> Result<(), Promethe
             known.evidence.add(answer);
         }
     }
-    tracing::debug!(requests = service.prometheus_requests(), "looked back");
+    tracing::debug!(queries = service.prometheus_requests(), "looked back");
     Ok(())
 }
 

@@ -72,7 +72,7 @@ impl std::fmt::Display for Misspelt {
         let Self { name, nearest, .. } = self;
         write!(
             f,
-            "{name} is no variable of this program; the nearest is {nearest}: correct the name, or unset it"
+            "{name} is no variable of this program and does nothing; the nearest is {nearest}: correct the name, or unset it"
         )
     }
 }

@@ -90,11 +90,14 @@ fn lock(service: &Service<'_>) -> Finding {
     match probe_lock(&service.config.state.state_file) {
         LockState::Free => Finding::ok(LOCK, tried, "nobody holds it"),
         LockState::Missing => Finding::ok(LOCK, tried, "there is none yet; the first run makes it"),
-        LockState::Held => Finding::warning(
+        LockState::Held { holder } => Finding::warning(
             LOCK,
             tried,
-            "a run is under way and holds it",
-            "wait for its end: another run would end with 75",
+            match holder {
+                Some(holder) => format!("a run is under way and holds it: {holder}"),
+                None => "a run is under way and holds it".to_owned(),
+            },
+            "wait for its end, or end its process if it hangs: until then every other run ends with 75",
         ),
         LockState::Unusable { source } => Finding::problem(
             LOCK,

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another run holds the lock.
-    #[error("another run holds {}; nothing was done, the next run tries again", lock.display())]
+    #[error("another run holds {}{}; nothing was done, the next run tries again; if that one hangs, end its process and the lock is free", lock.display(), of(holder.as_deref()))]
     Locked {
         /// The lock file.
         lock: PathBuf,
+        /// Who holds it, as it wrote itself; nothing where it did not.
+        holder: Option<String>,
     },
     /// Something has the name of the lock file that cannot be opened as one.
     #[error("the lock {} cannot be opened ({source}); make it a regular file that can be written, remove it, or point STATE_FILE elsewhere", lock.display())]
@@ -68,4 +70,8 @@ impl JournalError {
             | Self::Write { .. } => false,
         }
     }
+}
+
+fn of(holder: Option<&str>) -> String {
+    holder.map_or_else(String::new, |holder| format!(" ({holder})"))
 }

@@ -7,6 +7,7 @@
 mod approval;
 mod disk;
 mod error;
+mod holder;
 mod load;
 mod memory;
 mod migrations;

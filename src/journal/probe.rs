@@ -4,6 +4,7 @@ use std::fs::{self, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::holder;
 use super::paths::{beside, folder};
 use crate::files;
 
@@ -38,7 +39,10 @@ pub enum LockState {
     /// There is no lock file yet; the first run makes it.
     Missing,
     /// A run holds it.
-    Held,
+    Held {
+        /// Which, as it wrote itself; nothing where it did not.
+        holder: Option<String>,
+    },
     /// It cannot be looked at.
     Unusable {
         /// Why.
@@ -93,7 +97,9 @@ pub fn probe_lock(file: &Path) -> LockState {
             Ok(()) => LockState::Free,
             Err(source) => LockState::Unusable { source },
         },
-        Err(TryLockError::WouldBlock) => LockState::Held,
+        Err(TryLockError::WouldBlock) => LockState::Held {
+            holder: holder::of(&beside(file, "lock")),
+        },
         Err(TryLockError::Error(source)) => LockState::Unusable { source },
     }
 }
@@ -125,7 +131,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         let run = Journal::open(&file).unwrap();
-        assert!(matches!(probe_lock(&file), LockState::Held));
+        let LockState::Held { holder } = probe_lock(&file) else {
+            panic!("a run holds it");
+        };
+        let holder = holder.unwrap();
+        let process = format!("process {} on ", std::process::id());
+        assert!(holder.starts_with(&process), "{holder}");
         drop(run);
         assert!(matches!(probe_lock(&file), LockState::Free));
         drop(Journal::open(&file).unwrap());

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{self, Former, Writer};
 use super::error::JournalError;
+use super::holder;
 use super::load::{Loaded, encode, load};
 use super::paths::{beside, folder};
 use super::record::{RecoveredHistory, Rollback, ServiceState, State};
@@ -79,8 +80,13 @@ impl Journal {
             Err(_) => in_folder(source),
         })?;
         match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Locked { lock: lock_path }),
+            Ok(()) => holder::sign(&lock),
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::Locked {
+                    holder: holder::of(&lock_path),
+                    lock: lock_path,
+                });
+            }
             Err(TryLockError::Error(source)) => return Err(in_folder(source)),
         }
         disk::settle(file).map_err(in_folder)?;

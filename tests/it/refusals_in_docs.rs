@@ -260,6 +260,7 @@ fn samples() -> Vec<GitFault> {
         GitFault::TooLargePush { limit: 1 },
         GitFault::NoBranch { branch: text() },
         GitFault::NoPath {
+            near: None,
             path: text(),
             branch: text(),
         },

@@ -98,10 +98,12 @@ pub enum GitFault {
         branch: String,
     },
     /// The paths are not there.
-    #[error("there is no {path:?} on branch {branch:?}; check GITOPS_PATH")]
+    #[error("there is no {path:?} on branch {branch:?}{}; check GITOPS_PATH", perhaps(near.as_deref()))]
     NoPath {
         /// The configured path.
         path: String,
+        /// What has nearly this name at the tip, if anything.
+        near: Option<String>,
         /// The configured branch.
         branch: String,
     },
@@ -303,4 +305,8 @@ pub(super) fn status_text(status: u16) -> String {
         _ => "the server refused the request",
     };
     format!("{remedy} (HTTP {status})")
+}
+
+fn perhaps(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!(", where {near:?} is"))
 }

@@ -1,5 +1,7 @@
 //! The history of the watched paths: first parents, compared by tree ids.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use git2::{Commit, ErrorCode, Repository};
 
@@ -69,7 +71,7 @@ pub(super) fn walk(
         |commit: &Commit<'_>| contents.of(&settings.paths, state(commit, &settings.paths)?);
     let tip_state = content(&tip)?;
     let Some(complete_tip) = complete(&tip_state) else {
-        return Err(missing_path(&tip_state, settings));
+        return Err(missing_path(repo, &tip, &tip_state, settings));
     };
     let mut seen = HistoryWalk {
         secrets,
@@ -180,16 +182,42 @@ fn tip<'repo>(repo: &'repo Repository, branch: &str) -> Result<Commit<'repo>, Gi
     }
 }
 
-fn missing_path(entries: &[Option<Entry>], settings: &GitSettings) -> GitFault {
+fn missing_path(
+    repo: &Repository,
+    tip: &Commit<'_>,
+    entries: &[Option<Entry>],
+    settings: &GitSettings,
+) -> GitFault {
     let missing = entries
         .iter()
         .zip(&settings.paths)
         .find(|(entry, _)| entry.is_none())
-        .map(|(_, path)| path.clone());
+        .map(|(_, path)| path.clone())
+        .unwrap_or_default();
     GitFault::NoPath {
-        path: missing.unwrap_or_default(),
+        near: near(repo, tip, &missing),
+        path: missing,
         branch: settings.branch.clone(),
     }
+}
+
+/// Most letters that may differ between a path and what was meant.
+const MAX_TYPOS: usize = 2;
+
+/// Returns what lies beside a missing path under nearly its name.
+fn near(repo: &Repository, tip: &Commit<'_>, path: &str) -> Option<String> {
+    let path = Path::new(path);
+    let name = path.file_name()?.to_str()?;
+    let mut folder = tip.tree().ok()?;
+    if let Some(above) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        folder = repo.find_tree(folder.get_path(above).ok()?.id()).ok()?;
+    }
+    let beside = folder.iter().filter_map(|entry| {
+        let found = entry.name().ok()?.to_owned();
+        Some((strsim::osa_distance(name, &found), found))
+    });
+    let (_, nearest) = beside.filter(|(typos, _)| *typos <= MAX_TYPOS).min()?;
+    Some(path.with_file_name(nearest).display().to_string())
 }
 
 /// Returns the committer time. One before the year 1 or after 9999 counts as the nearest that is not: a mistaken commit

@@ -64,7 +64,7 @@ pub enum PrometheusError {
     },
     /// There is no query API at this path.
     #[error(
-        "query Prometheus at {origin}: no query API at {path} (HTTP {status}); check the path in PROMETHEUS_URL"
+        "query Prometheus at {origin}: no query API at {path} (HTTP {status}); check that PROMETHEUS_URL is a Prometheus, with the path under which it serves where it has one"
     )]
     NotFound {
         /// Scheme, host and port.

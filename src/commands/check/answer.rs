@@ -37,7 +37,7 @@ impl Answer {
         Self::blocked(
             Exit::Unavailable,
             format!("how the service stands is not known: {}", why.into()),
-            "it answers; with GATE_ON_UNKNOWN=allow nobody waits for Prometheus",
+            "what is missing can be asked; with GATE_ON_UNKNOWN=allow no deploy waits for Prometheus",
         )
     }
 

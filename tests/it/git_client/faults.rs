@@ -56,6 +56,13 @@ fn what_is_not_there_is_named_with_its_setting() {
         "read the history of platform/gitops: there is no \"apps/none\" on branch \"main\"; check GITOPS_PATH"
     );
     let said = told(&world, |settings| {
+        settings.paths = vec![FILE.replace('.', ",")]
+    });
+    assert!(
+        said.contains(&format!(", where {FILE:?} is; check")),
+        "{said}"
+    );
+    let said = told(&world, |settings| {
         settings.paths = vec![format!("{FILE}/below")]
     });
     assert!(said.ends_with("check GITOPS_PATH"), "{said}");

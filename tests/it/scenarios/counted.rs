@@ -296,7 +296,7 @@ fn a_healthy_pass_asks_no_breakdown(server: &Running) {
         .log()
         .into_iter()
         .find(|line| line["message"] == "evaluated");
-    assert_eq!(line.expect("it says so")["requests"], 7, "{ran}");
+    assert_eq!(line.expect("it says so")["queries"], 7, "{ran}");
 }
 
 fn doctor_says_what_may_be_blind(server: &Running) {

@@ -213,7 +213,7 @@ fn prometheus_requests(ran: &Ran) -> u64 {
     let log = ran.log();
     let evaluated = log.iter().find(|line| line["message"] == "evaluated");
     evaluated
-        .and_then(|line| line["requests"].as_u64())
+        .and_then(|line| line["queries"].as_u64())
         .unwrap_or_else(|| panic!("the log counts no requests\n{ran}"))
 }
 

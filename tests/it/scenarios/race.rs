@@ -81,7 +81,9 @@ fn a_second_run_while_the_first_is_at_work_is_sent_away() {
     world.runs(&["run"]).exits(0).decides("rollback", "trigger");
 
     let second = receiver.try_recv().expect("the push was announced");
-    second.exits(75).complains_of(&["another run holds"]);
+    second
+        .exits(75)
+        .complains_of(&["another run holds", "(process ", "since 20"]);
     world.one_commit_restores(&v2, &world.v1, &tip);
     assert_eq!(world.server.push_attempts(), 1);
 }
