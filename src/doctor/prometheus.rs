@@ -45,7 +45,15 @@ pub(super) async fn look(service: &Service<'_>) -> Vec<Finding> {
             let breakdown = metrics.breakdown(observation).await;
             findings.extend(breakdown.counted.as_ref().map(probes));
             findings.extend(native(service, observation));
-            findings.extend(around(service, observation).await);
+            let around = around(service, observation).await;
+            // What was found near is the first thing to try.
+            let near = around.iter().find(|one| one.subject == NAMES);
+            let lost = findings.iter_mut().find(|one| one.subject == SERIES);
+            if let (Some(lost), Some(near)) = (lost.and_then(|it| it.remedy.as_mut()), near) {
+                let first = near.remedy.as_deref().unwrap_or_default();
+                *lost = format!("{first}; else {lost}");
+            }
+            findings.extend(around);
         }
         Err(error) => {
             findings.push(unreached(service, error));

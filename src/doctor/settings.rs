@@ -34,7 +34,7 @@ fn configuration(config: &Config) -> Finding {
         CONFIGURATION,
         "read every variable of the contract",
         format!(
-            "valid: {} set, {} from files, {} by default, {} unset",
+            "every value can be used: {} set, {} from files, {} by default, {} unset",
             count(SettingOrigin::Set),
             count(SettingOrigin::File),
             count(SettingOrigin::Default),

@@ -162,7 +162,7 @@ fn a_service_that_can_be_rolled_back_in_git_is_well() {
     let world = world();
     world.forgets();
     let ran = world.nothing_changed_by(&program(&world)).exits(0);
-    ran.finds("configuration", "ok", &["valid: "])
+    ran.finds("configuration", "ok", &["every value can be used: "])
         .finds("switches", "ok", &[])
         .finds("ways", "ok", &["git only"])
         .finds("prometheus", "ok", &["it answers, version 2."])

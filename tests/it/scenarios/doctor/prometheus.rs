@@ -96,13 +96,14 @@ fn other_labels_that_name_the_service_are_proposed_and_do_work() {
         let server = labelled_otherwise(&[labels, others]);
         let world = World::at(&server.url(), SERVICE);
         let remedy = format!("SLI_SELECTOR='{proposed}'");
+        let remedy = remedy.replace('"', "\\\"");
         let ran = world.nothing_changed_by(&program(&world)).exits(2);
-        ran.finds("prometheus series", "problem", &["no series matches"])
-            .finds(
-                "prometheus names",
-                "warning",
-                &[&remedy.replace('"', "\\\"")],
-            );
+        ran.finds(
+            "prometheus series",
+            "problem",
+            &["no series matches", &remedy],
+        )
+        .finds("prometheus names", "warning", &[&remedy]);
         let mended = program(&world).env("SLI_SELECTOR", proposed);
         let ran = world.nothing_changed_by(&mended);
         ran.finds("prometheus series", "ok", &[]);
