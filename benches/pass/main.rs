@@ -84,6 +84,7 @@ fn main() -> Result<ExitCode, Failure> {
     }
     script::report(&wanted, &prometheus, &mut table)?;
     rollback::report(&wanted, &prometheus, &mut table)?;
+    rollback::report_with_argo_cd(&wanted, &prometheus, &mut table)?;
     core_costs::report(&mut table, month)?;
     for (program, path) in wanted.programs() {
         let size = fs::metadata(path)?.len();

@@ -72,6 +72,24 @@ fn without_auto_sync_the_application_goes_first_and_the_branch_follows() {
 }
 
 #[test]
+fn an_operation_is_accepted_within_six_requests() {
+    for (scene, operation) in [
+        (Scene::by_hand(), "/rollback"),
+        (Scene::reverting(), "/sync"),
+    ] {
+        scene.program().run().exits(0);
+        let requests = scene.argo.requests();
+        let accepted = requests.iter().position(|request| {
+            let is_operation = request.method == "POST" && request.path.ends_with(operation);
+            is_operation && request.status == Some(200)
+        });
+        // The first look at the application is part of the decision.
+        let since_decided = accepted.expect("it is asked for");
+        assert!(since_decided <= 6, "{:#?}", &requests[..=since_decided]);
+    }
+}
+
+#[test]
 fn what_the_history_does_not_hold_any_more_is_reverted_and_synced() {
     let scene = Scene::reverting();
     let ran = scene
