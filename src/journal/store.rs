@@ -70,7 +70,8 @@ impl Journal {
         let lock = files::open(
             &lock_path,
             OpenOptions::new().create(true).truncate(false).write(true),
-            Links::Followed,
+            // Who holds it is written there: never into what somebody else let the name lead to.
+            Links::Refused,
         )
         .map_err(|source| match lock_path.symlink_metadata() {
             Ok(_) => JournalError::Lock {
@@ -313,6 +314,18 @@ mod tests {
             Err(JournalError::Locked { .. })
         ));
         assert_eq!(read(&file).unwrap(), StateView::default());
+    }
+
+    #[test]
+    fn a_lock_that_leads_elsewhere_is_refused_and_nothing_is_written_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "of somebody else").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, beside(&file, "lock")).unwrap();
+        let refused = Journal::open(&file).unwrap_err();
+        assert!(matches!(refused, JournalError::Lock { .. }), "{refused}");
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "of somebody else");
     }
 
     #[test]
