@@ -156,8 +156,8 @@ pub struct Check {
     /// The commit that is about to be deployed; refused while it is on hold
     #[arg(long, value_name = "SHA", value_parser = commit_id)]
     pub commit: Option<String>,
-    /// What --commit fixes: the revision that is broken now, or was rolled back. The fix goes ahead although the budget,
-    /// an SLO or the proof of a rollback blocks other deploys
+    /// What --commit fixes: the revision that is broken now, or was rolled back. The fix goes ahead although the
+    /// budget, an SLO or the proof of a rollback blocks other deploys
     #[arg(long, value_name = "REVISION", value_parser = commit_id, requires = "commit")]
     pub fixes: Option<String>,
     /// Also write the result as NAME=VALUE lines into this file, for GitLab's dotenv reports

@@ -301,8 +301,8 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
     may_act.state.log_file.as_ref().map(LogFile::new)
 }
 
-/// Logs to stderr, text on a terminal, else one JSON object a line; what is marked for it also to the log file. A person
-/// at a terminal sees what went on worse than planned and asks for more; elsewhere each stage is logged.
+/// Logs to stderr, text on a terminal, else one JSON object a line; what is marked for it also to the log file. A
+/// person at a terminal sees what went on worse than planned and asks for more; elsewhere each stage is logged.
 fn log_to_stderr_and(cli: &Cli, log_file: Option<LogFile>) {
     let is_terminal = io::stderr().is_terminal();
     let level = match (cli.common.quiet, cli.common.verbose, is_terminal) {

@@ -392,8 +392,8 @@ fn check_forge(
     checked
 }
 
-/// Reports what belongs to the other way of signing in: a key over SSH, a token elsewhere. A forge's API takes the token
-/// either way.
+/// Reports what belongs to the other way of signing in: a key over SSH, a token elsewhere. A forge's API takes the
+/// token either way.
 fn check_ssh(reader: &mut Reader, repo: &GitopsRepo, has_api: bool) -> Checked<()> {
     let mut checked = Ok(());
     if repo.is_over_ssh() {

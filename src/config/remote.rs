@@ -92,8 +92,8 @@ pub(super) fn web_url(api_url: &Url) -> Url {
     url
 }
 
-/// Parses `GITOPS_REPO`. A URL on the GitHub of the API is the same as `owner/name`, and so is one on another forge whose
-/// API is named.
+/// Parses `GITOPS_REPO`. A URL on the GitHub of the API is the same as `owner/name`, and so is one on another forge
+/// whose API is named.
 pub(super) fn parse_repo(
     text: &str,
     api_url: &Url,

@@ -1,8 +1,8 @@
 //! What the gate says to a pipeline: outputs of a step, a summary for its page, annotations, and a dotenv file.
 //!
-//! Outputs and the dotenv file hold codes and numbers, apart from `why`, `until` and `record`. What others wrote is escaped
-//! wherever it could be read as a command or as markup. Where there are several services, the one that blocks hardest
-//! speaks.
+//! Outputs and the dotenv file hold codes and numbers, apart from `why`, `until` and `record`. What others wrote is
+//! escaped wherever it could be read as a command or as markup. Where there are several services, the one that blocks
+//! hardest speaks.
 
 use std::fmt::Write;
 

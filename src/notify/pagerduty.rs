@@ -80,8 +80,8 @@ pub(super) fn change(news: &News) -> ChangeEvent {
     }
 }
 
-/// Returns the key of the alert: that of the burn, from the first alert about it to its end, or else the rollback's id or
-/// the condition of the service. What begins and what ends a condition have one key.
+/// Returns the key of the alert: that of the burn, from the first alert about it to its end, or else the rollback's id
+/// or the condition of the service. What begins and what ends a condition have one key.
 fn key(news: &News) -> String {
     if let Some(incident) = &news.incident {
         return clipped(incident, MAX_KEY);

@@ -15,7 +15,8 @@ pub enum Followed<'a> {
     Elsewhere(&'a ApplicationSource),
     /// A hydrator makes what it deploys of the branch, and Argo CD deploys that by itself.
     Dry(&'a Hydration),
-    /// A hydrator writes what it deploys, and not of the branch, or somebody else brings it to where it is deployed from.
+    /// A hydrator writes what it deploys, and not of the branch, or somebody else brings it to where it is deployed
+    /// from.
     Hydrated(&'a Hydration),
     /// It deploys charts alone, so its deployments are versions of charts, and no commit is one.
     Charts(&'a ApplicationSource),

@@ -17,8 +17,8 @@ pub struct GateAnswerPart {
     pub answer: GateAnswer,
     /// Why, in a fragment for people.
     pub why: String,
-    /// What ends it, as a fragment that follows "until", with the time where that is known; nothing where the deploy may
-    /// go ahead.
+    /// What ends it, as a fragment that follows "until", with the time where that is known; nothing where the deploy
+    /// may go ahead.
     pub until: Option<String>,
 }
 

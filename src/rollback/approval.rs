@@ -261,8 +261,8 @@ fn found<'a>(state: &'a ServiceState, id: &str) -> Option<&'a Rollback> {
     state.rollbacks.iter().find(|past| past.id == id)
 }
 
-/// Returns the whole id of the rollback that a person means: the beginning of an id, or of the part of it that names the
-/// bad revision, is enough where it is that of one rollback alone.
+/// Returns the whole id of the rollback that a person means: the beginning of an id, or of the part of it that names
+/// the bad revision, is enough where it is that of one rollback alone.
 ///
 /// # Errors
 /// Names them all where it is that of several.

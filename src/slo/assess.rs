@@ -156,8 +156,8 @@ fn budget_report(measurement: &Measurement, objective: &Objective) -> BudgetRepo
 /// Bad events that tell a burn rate: the default of `MIN_BAD_EVENTS`.
 const TELLING_BAD_EVENTS: f64 = 5.0;
 
-/// Bad events that the budget allows in a window which tells a burn rate even where hardly any is seen: where none is, a
-/// burn rate of 1 is ruled out with 95 % certainty. Source: the rule of three.
+/// Bad events that the budget allows in a window which tells a burn rate even where hardly any is seen: where none is,
+/// a burn rate of 1 is ruled out with 95 % certainty. Source: the rule of three.
 const TELLING_ALLOWANCE: f64 = 3.0;
 
 /// Returns the burn rate of the shortest window whose events are enough to tell it, else of the longest that is known;

@@ -111,8 +111,8 @@ pub struct BudgetReport {
     pub remaining: Option<f64>,
     /// Share of the SLO window that holds data (0..1).
     pub coverage: Option<f64>,
-    /// Time until the budget is gone at the burn rate of the shortest window with enough events to tell it; nothing when
-    /// it is never.
+    /// Time until the budget is gone at the burn rate of the shortest window with enough events to tell it; nothing
+    /// when it is never.
     pub to_exhaustion: Option<Duration>,
     /// The highest level reached, as measured.
     pub level: Option<Level>,

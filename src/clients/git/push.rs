@@ -171,8 +171,8 @@ impl Snapshot {
 }
 
 impl Git {
-    /// Removes a branch of our own while it points to a commit; the server looks again when it takes that. A branch that
-    /// is not there counts as removed.
+    /// Removes a branch of our own while it points to a commit; the server looks again when it takes that. A branch
+    /// that is not there counts as removed.
     ///
     /// # Errors
     /// After an error the branch may be gone, or may go later: doing it again is safe.

@@ -441,8 +441,8 @@ fn own_prune(app: &Application) -> Prune {
     }
 }
 
-/// Says that our sync deployed something else than the branch held when it was read. Only of the bad revision it is sure
-/// that it does not hold what was put back: somebody may have committed on top since, which the next run sees.
+/// Says that our sync deployed something else than the branch held when it was read. Only of the bad revision it is
+/// sure that it does not hold what was put back: somebody may have committed on top since, which the next run sees.
 fn elsewhere(revisions: &[String], argo_operation: &ArgoOperation) -> NextMove {
     let bad = &argo_operation.bad_revisions;
     let is_bad = revisions.iter().any(|revision| bad.contains(revision));
