@@ -46,6 +46,7 @@ pub(crate) struct Traces {
 #[derive(Debug, PartialEq)]
 enum Trace {
     Folder,
+    Lock,
     File {
         content: Vec<u8>,
         written: SystemTime,
@@ -301,9 +302,14 @@ fn collect(path: &Path, traces: &mut BTreeMap<PathBuf, Trace>) {
             collect(&entry.expect("our own folder").path(), traces);
         }
     } else {
-        let trace = Trace::File {
-            content: fs::read(path).expect("our own file"),
-            written: found.modified().expect("files have times"),
+        // Whoever takes the lock writes its name there.
+        let is_lock = path.extension().is_some_and(|ending| ending == "lock");
+        let trace = match is_lock {
+            true => Trace::Lock,
+            false => Trace::File {
+                content: fs::read(path).expect("our own file"),
+                written: found.modified().expect("files have times"),
+            },
         };
         traces.insert(path.to_owned(), trace);
     }
