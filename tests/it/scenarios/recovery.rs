@@ -135,7 +135,10 @@ fn tells_the_proof(slack: &SlackServer, receiver: &Receiver) {
     let [recovered] = &blocks[..] else {
         panic!("one message is expected: {blocks:?}");
     };
-    assert!(recovered.contains("*Proof* 0 bad of"), "{recovered}");
+    assert!(
+        recovered.contains("the burn stopped: 0 bad of"),
+        "{recovered}"
+    );
     for of_the_burn in ["*Violated*", "*Burn rate*", "*Fails most*", "gone in"] {
         assert!(
             !recovered.contains(of_the_burn),
