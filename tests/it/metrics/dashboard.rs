@@ -265,3 +265,23 @@ fn panels_stand_side_by_side_and_say_what_they_show() {
     let annotations: Vec<&str> = annotations.iter().map(|one| text(one, "name")).collect();
     assert_eq!(annotations, ["Rollback", "Recovered", "Failed"]);
 }
+
+#[test]
+fn the_picture_shows_the_panels_of_the_first_screen() {
+    let picture = fs::read_to_string(file("docs/pictures/dashboard.svg")).expect("a picture");
+    let dashboard = dashboard();
+    let mut shown = 0;
+    for panel in panels(&dashboard) {
+        let place = &panel["gridPos"];
+        if place["y"].as_u64().expect("a place") >= FIRST_SCREEN {
+            continue;
+        }
+        let title = panel["title"].as_str().expect("a title");
+        assert!(picture.contains(&format!(">{title}</text>")), "{title}");
+        shown += 1;
+    }
+    assert!(shown > 5, "{shown} panels");
+}
+
+/// Where the first screen ends (rows of the grid).
+const FIRST_SCREEN: u64 = 26;
