@@ -14,7 +14,7 @@ program=${CARGO_TARGET_DIR:-target}/debug/error-budget-monitor
 mkdir -p "$folder/man1" "$folder/completions"
 "$program" man >"$folder/man1/error-budget-monitor.1"
 # The commands stand in their own list, two blanks to the right.
-"$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | while read -r command; do
+"$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' | while read -r command; do
     [[ $command == help ]] || "$program" man "$command" >"$folder/man1/error-budget-monitor-$command.1"
 done
 "$program" completions bash >"$folder/completions/error-budget-monitor.bash"
