@@ -486,7 +486,7 @@ pub(super) fn combine<N: AsRef<str>>(parts: impl IntoIterator<Item = (N, String)
     marked.join(" or ")
 }
 
-/// Takes apart what [`combine`] joined: the name and the query of each part. Any other query is one part without a
+/// Takes apart what `combine` joined: the name and the query of each part. Any other query is one part without a
 /// name.
 pub fn parts_of(query: &str) -> Vec<(String, String)> {
     let marker = format!(", \"{PART}\", \"");

@@ -162,7 +162,7 @@ fn unfit(timeline: &Timeline, history: &History, candidate: &Change) -> Option<&
 pub struct Candidate {
     /// Its place in the timeline.
     pub index: usize,
-    /// While it was live, at most [`JUDGED`] before it was replaced; nothing where it was never seen live.
+    /// While it was live, at most `JUDGED` before it was replaced; nothing where it was never seen live.
     pub life: Option<Span>,
     /// Why it would be passed over whatever its health was.
     pub passed_over: Option<String>,
