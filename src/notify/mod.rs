@@ -1,7 +1,7 @@
 //! All human text in one place, and the way from a change to the people who are told.
 //!
 //! Pure: what the program prints (`text`, `ci` for pipelines), writes into commits and pull requests (`commit`,
-//! `pull`), and says to each channel (`slack`, `pagerduty`, `ticket`, `event`, from the sentences of `story`).
+//! `pull`), and says to each channel (`slack`, `pagerduty`, `ticket`, `event`, from `sentence` and `story`).
 //! [`channels`] says who is told what; [`Tellers`] delivers it.
 
 mod advice;
@@ -17,6 +17,7 @@ mod numbers;
 mod pagerduty;
 mod piece;
 mod pull;
+mod sentence;
 mod slack;
 mod story;
 mod table;

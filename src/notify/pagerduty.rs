@@ -4,7 +4,8 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::piece::{clean, clipped};
-use super::story::{happened, headline, next, pages};
+use super::sentence::happened;
+use super::story::{headline, next, pages};
 use crate::clients::pagerduty::{
     Alert, AlertAction, AlertPayload, ChangeEvent, ChangePayload, Link, MAX_EVENT, Severity,
 };

@@ -64,6 +64,9 @@ impl TextPiece {
     }
 }
 
+/// Longest value of a label in a message (characters).
+pub(super) const MAX_VALUE: usize = 60;
+
 /// Longest URL of a page (characters). Source: Slack's limit of 3,000 for URLs, halved.
 const MAX_URL: usize = 1_500;
 

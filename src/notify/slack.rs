@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::piece::{Line, TextPiece, escaped, moment};
-use super::story::{
-    besides, facts, gates, happened, headline, limits, next, pages, shown_diff, steps, why,
-};
+use super::sentence::happened;
+use super::story::{besides, facts, gates, headline, limits, next, pages, shown_diff, steps, why};
 use crate::clients::slack::SlackMessage;
 use crate::journal::News;
 

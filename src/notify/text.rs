@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use super::advice::next_step;
 use super::commit::one_line;
 use super::numbers::{count, percent, rate, seconds, span};
-use super::story::{offence, standing};
+use super::sentence::standing;
+use super::story::offence;
 use crate::journal::short_id;
 use crate::policy::{Blame, GateState, Reason, Undone, short};
 use crate::record::{

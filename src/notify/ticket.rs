@@ -10,9 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::numbers::span;
 use super::piece::{Line, TextPiece, escaped, moment};
-use super::story::{
-    gates, happened, headline, impact, limits, next, numbers, pages, revisions, steps, why,
-};
+use super::sentence::happened;
+use super::story::{gates, headline, impact, limits, next, numbers, pages, revisions, steps, why};
 use crate::journal::{News, NewsKind, NewsRollback, Origin};
 
 /// The labels of a ticket; the second is the one by which tickets are listed.
