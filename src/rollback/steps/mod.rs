@@ -4,6 +4,7 @@ mod argocd;
 mod argocd_operation;
 mod gitops_revert;
 mod live;
+mod next_move;
 mod proposal;
 mod pull_request;
 mod restore;
