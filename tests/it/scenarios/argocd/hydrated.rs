@@ -2,6 +2,7 @@
 
 use testkit::argocd::{Hydrator, PostSync, World as Argocd};
 
+use super::super::program::Ran;
 use super::half_way::released_on;
 use super::unfinished::killed_at_any_request;
 use super::*;
@@ -17,6 +18,13 @@ struct Dry {
 }
 
 impl Dry {
+    /// The next run, which goes on with what an earlier one began.
+    #[track_caller]
+    fn resumes(&self) -> Ran {
+        let ran = self.scene.program().run().exits(0);
+        ran.decides("resume", "resumed")
+    }
+
     fn new(is_auto: bool) -> Self {
         Self::with(is_auto, |_| {})
     }
@@ -196,12 +204,7 @@ fn a_revert_that_cannot_be_hydrated_is_waited_for_and_nothing_is_synced() {
     assert_eq!(dry.scene.live(), "v2");
     // The next run asks for a look, which makes the hydrator try again.
     dry.hydrator(|hydrator| hydrator.is_failing = false);
-    let ran = dry
-        .scene
-        .program()
-        .run()
-        .exits(0)
-        .decides("resume", "resumed");
+    let ran = dry.resumes();
     assert_eq!(steps(&ran)[1], "argocd_sync done", "{ran}");
     dry.is_put_back();
 }
@@ -309,21 +312,11 @@ fn a_lost_memory_finds_the_revert_and_waits_for_the_hydrator() {
     let ran = dry.scene.program().run().exits(0);
     assert_eq!(steps(&ran)[0], "gitops_revert done", "{ran}");
     dry.scene.world.forgets();
-    let ran = dry
-        .scene
-        .program()
-        .run()
-        .exits(0)
-        .decides("resume", "resumed");
+    let ran = dry.resumes();
     assert_eq!(steps(&ran)[1], "argocd_sync pending", "{ran}");
     assert_eq!(dry.scene.operations(), []);
     dry.hydrator(|hydrator| hydrator.is_failing = false);
-    let ran = dry
-        .scene
-        .program()
-        .run()
-        .exits(0)
-        .decides("resume", "resumed");
+    let ran = dry.resumes();
     assert_eq!(steps(&ran)[1], "argocd_sync done", "{ran}");
     dry.is_put_back();
     assert_eq!(dry.scene.world.rollback_commits(), 1);
@@ -337,8 +330,7 @@ fn an_application_that_a_person_rolls_back_alone_is_followed_and_asked_once() {
     assert_eq!(steps(&ran)[0], "argocd_rollback done", "{ran}");
     assert_eq!(dry.scene.live(), "v1");
     for _ in 0..2 {
-        let ran = dry.scene.program().run().exits(0);
-        ran.decides("resume", "resumed");
+        dry.resumes();
     }
     assert_eq!(dry.scene.operations().len(), 1);
     assert_eq!(dry.scene.world.rollback_commits(), 0);
