@@ -20,6 +20,10 @@ build() {
         fetch_jars "$1" "$2" "$4"
         return
     fi
+    if [[ $3 == here ]]; then
+        build_here "$1" "$2" "$4"
+        return
+    fi
     local name=$1 version=$2 module=$3@$4 sum=$5 tags=${6#-} go about folder
     shift 6
     go=$(compiler) || return
@@ -38,6 +42,20 @@ build() {
         nice "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -tags "$tags" -o "$folder/" "$@" || exit
         # What it reads while it runs, where it comes with such files.
         [[ ! -d templates ]] || cp -r --no-preserve=mode -- templates options public "$folder/"
+    ) || return
+    mv -T -- "$folder" "$cache/$name-$version"
+}
+
+# Builds a program whose source is here: its name, version and folder.
+build_here() {
+    local name=$1 version=$2 go folder
+    go=$(compiler) || return
+    folder=$(mktemp -d "$cache/.$name-XXXXXX") || return
+    chmod 755 "$folder"
+    (
+        cd -- "tests/testkit/$3" || exit
+        nice "$go" vet -mod=readonly . || exit
+        nice "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$folder/$name" .
     ) || return
     mv -T -- "$folder" "$cache/$name-$version"
 }

@@ -4,7 +4,7 @@
 //! its queries ([`back_end`], [`victoria_metrics`], [`thanos`]), a real Pushgateway ([`pushgateway`]) and real git
 //! repositories served by `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD
 //! ([`argocd`]), Slack ([`slack`]), PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live
-//! service to scrape where needed ([`service`]). Every server listens on a loopback port that the operating system
+//! service to scrape where needed ([`service`]), and many services at once ([`fleet`]). Every server listens on a loopback port that the operating system
 //! chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when the test
 //! process dies.
 //!
@@ -15,6 +15,7 @@ pub mod argocd;
 pub mod back_end;
 mod contract;
 pub mod demo;
+pub mod fleet;
 pub mod git;
 pub mod gitea;
 pub mod github;

@@ -30,6 +30,11 @@ pub(crate) fn built(server: &str, program: &str) -> Option<PathBuf> {
 
 /// Returns where the script puts a server of the list.
 fn folder(server: &str) -> PathBuf {
+    cache().join("servers").join(name(server))
+}
+
+/// Returns the name of a server of the list with its version.
+pub(crate) fn name(server: &str) -> String {
     let version = LIST
         .lines()
         .map(str::split_whitespace)
@@ -38,12 +43,16 @@ fn folder(server: &str) -> PathBuf {
             ours.then(|| words.next()).flatten()
         })
         .expect("servers.txt lists it with its version");
+    format!("{server}-{version}")
+}
+
+/// Returns the folder in which this user keeps what takes long to make.
+pub(crate) fn cache() -> PathBuf {
     let cache = match env::var_os("XDG_CACHE_HOME") {
         Some(cache) if !cache.is_empty() => PathBuf::from(cache),
         _ => PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cache"),
     };
-    let name = format!("{server}-{version}");
-    cache.join("error-budget-monitor/servers").join(name)
+    cache.join("error-budget-monitor")
 }
 
 /// Not by a macro, whose words the test runner hides where a test passes.

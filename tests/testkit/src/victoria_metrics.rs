@@ -1,14 +1,16 @@
 //! A real VictoriaMetrics, single-node.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
@@ -30,7 +32,7 @@ pub struct VictoriaMetrics {
     // Fields are dropped in this order: the process must end before its folder goes.
     _process: Guarded,
     address: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl VictoriaMetrics {
@@ -80,19 +82,28 @@ impl VictoriaMetrics {
         Some(server)
     }
 
+    /// Starts a VictoriaMetrics on the data folder that `fill` filled; nothing where it was not built.
+    pub(crate) fn start_on(fill: impl FnOnce(&Path)) -> Option<Self> {
+        Self::launch_on(fill, &[])
+    }
+
     fn launch(flags: &[&str]) -> Option<Self> {
+        Self::launch_on(|_| {}, flags)
+    }
+
+    fn launch_on(fill: impl FnOnce(&Path), flags: &[&str]) -> Option<Self> {
         let program = servers::built("victoria-metrics", "victoria-metrics")?;
         let folder = tempfile::Builder::new()
             .prefix("testkit-victoria-metrics-")
             .tempdir()
             .expect("a temporary folder");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("our own folder");
+        fill(&data);
         let mut process = Guarded::spawn(
             Command::new(program)
                 .arg("-httpListenAddr=127.0.0.1:0")
-                .arg(format!(
-                    "-storageDataPath={}",
-                    folder.path().join("data").display()
-                ))
+                .arg(format!("-storageDataPath={}", data.display()))
                 .arg("-retentionPeriod=400d")
                 // It would take most of the machine's memory, and tests run side by side.
                 .arg("-memory.allowedBytes=512MB")
@@ -108,7 +119,7 @@ impl VictoriaMetrics {
         Some(Self {
             _process: process,
             address,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -130,8 +141,18 @@ impl VictoriaMetrics {
         self.flush();
     }
 
+    /// Brings all data to disk and returns a folder in which they stay as they are while the server runs.
+    pub(crate) fn snapshot(&self) -> PathBuf {
+        let (status, body) =
+            http::get(self.address, "/snapshot/create").expect("VictoriaMetrics answers");
+        assert_eq!(status, 200, "snapshot");
+        let answer: Value = serde_json::from_slice(&body).expect("it answers with JSON");
+        let name = answer["snapshot"].as_str().expect("it names the snapshot");
+        self.folder.path().join("data/snapshots").join(name)
+    }
+
     /// Lets queries see what was taken in.
-    fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let (status, _) =
             http::get(self.address, "/internal/force_flush").expect("VictoriaMetrics answers");
         assert_eq!(status, 200, "flush");

@@ -128,6 +128,13 @@ impl Prometheus {
         Some(server)
     }
 
+    /// Starts a Prometheus on the data folder that `fill` filled with blocks; it joins none of them while it runs.
+    pub(crate) fn start_on(fill: impl FnOnce(&Path)) -> Self {
+        let flags = ["min", "max"].map(|end| format!("--storage.tsdb.{end}-block-duration=31d"));
+        let flags = flags.each_ref().map(String::as_str);
+        Self::launch_program(DEBIAN.as_ref(), fill, NO_SCRAPES, &flags)
+    }
+
     /// Starts a Prometheus that knows no series.
     ///
     /// # Panics
