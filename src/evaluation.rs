@@ -1,5 +1,7 @@
 //! How a service stands: ask, assess, and ask again what the decision wants to know. Nothing is changed.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use tokio::join;
 
@@ -7,8 +9,8 @@ use crate::clients::argocd::Application;
 use crate::clients::git::{Git, Snapshot};
 use crate::clients::prometheus::PrometheusError;
 use crate::exit::Exit;
-use crate::journal::{SeriesSeen, ServiceState, Watch};
-use crate::observe::{self, Observation, Offender, Trust};
+use crate::journal::{ServiceState, Watch};
+use crate::observe::{self, Observation, Offender, Remembered, Trust};
 use crate::outcome::{Ended, Unavailable};
 use crate::policy::{
     BranchReading, Evidence, History, Inputs, Reason, Timeline, needs_branch, questions,
@@ -106,19 +108,26 @@ pub(crate) async fn measure(
     service: &Service<'_>,
     heading: &Heading,
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
-    measure_since(service, heading, None).await
+    measure_since(service, heading, Remembered::default()).await
 }
 
-/// Asks Prometheus, and looks whether it still holds what an earlier run saw.
+/// Asks Prometheus with what earlier runs remember, unless the service was asked about together with others just now.
 pub(crate) async fn measure_since(
     service: &Service<'_>,
     heading: &Heading,
-    seen: Option<&SeriesSeen>,
+    remembered: Remembered<'_>,
 ) -> Result<(Observation, Assessment), Box<NotEvaluated>> {
     let metrics = service.metrics();
-    let observed = metrics.observe_since(&service.config.objective, seen);
-    match observed.await {
+    let observed = match service.observed_together() {
+        Some(observed) => observed,
+        None => metrics
+            .observe_since(&service.config.objective, remembered)
+            .await
+            .map_err(Arc::new),
+    };
+    match observed {
         Ok(observation) => {
+            service.note_form(&observation);
             let assessment = judge(service, &observation).await;
             tracing::info!(
                 verdict = ?assessment.verdict,
@@ -131,6 +140,14 @@ pub(crate) async fn measure_since(
             Ok((observation, assessment))
         }
         Err(error) => Err(unreachable_prometheus(service, heading, &error)),
+    }
+}
+
+/// Returns what helps to ask Prometheus.
+pub(crate) fn remembered(state: &ServiceState) -> Remembered<'_> {
+    Remembered {
+        series: state.series_seen.as_ref(),
+        days: state.days.as_ref(),
     }
 }
 
@@ -174,8 +191,7 @@ pub(crate) async fn evaluate(
     heading: &Heading,
     state: &ServiceState,
 ) -> Result<Known, Box<NotEvaluated>> {
-    let (observation, mut assessment) =
-        measure_since(service, heading, state.series_seen.as_ref()).await?;
+    let (observation, mut assessment) = measure_since(service, heading, remembered(state)).await?;
     // None of the three needs an answer of the others, so none waits for them.
     let (offenders, deployed, signals) = join!(
         fails_most(service, &observation, &assessment),

@@ -1,19 +1,21 @@
 //! One watched service: its settings, its clients, its memory's key.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use url::Url;
 
 use crate::clients::argocd::{Application, Argo};
 use crate::clients::forge::{Forge, ForgeError};
 use crate::clients::git::{Git, GitError, Snapshot};
 use crate::clients::github::Github;
-use crate::clients::http::HttpSettingsError;
+use crate::clients::http::{HttpSettings, HttpSettingsError};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
-use crate::config::{Config, GitopsConfig, ServiceConfig};
-use crate::journal::{ApprovalAnswer, ServiceState, Watch};
+use crate::config::{Config, GitopsConfig, PrometheusConfig, ServiceConfig};
+use crate::journal::{ApprovalAnswer, JournalError, Memory, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
-use crate::observe::{self, Metrics, Observation, Queries, Trust, Workload};
+use crate::observe::{self, Metrics, Observation, Observed, Queries, SeenForm, Trust, Workload};
 use crate::policy::{History, PastRollback, TipSighting};
 use crate::slo::Reading;
 use crate::stop::{Signals, Stop};
@@ -54,14 +56,67 @@ pub(crate) struct Service<'a> {
     pub(crate) tellers: Arc<Tellers>,
     prometheus: Prometheus,
     queries: Queries,
+    /// The state, as all services of this run see it that only look.
+    looked: Arc<OnceLock<Result<Memory, Arc<JournalError>>>>,
+    /// What was read of it together with others, and when.
+    observed: Mutex<Option<(Instant, Observed)>>,
+    /// In which form its events were counted in this run, where they were.
+    counted: Mutex<Option<SeenForm>>,
 }
+
+/// What the services of one run share: the connections to the servers that several of them ask.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Whether there is one service, which then has all of it.
+    is_alone: bool,
+    looked: Arc<OnceLock<Result<Memory, Arc<JournalError>>>>,
+    servers: Vec<(Url, HttpSettings, Prometheus)>,
+}
+
+impl Shared {
+    /// Returns what so many services share.
+    pub(crate) fn by(services: usize) -> Self {
+        Self {
+            is_alone: services == 1,
+            looked: Arc::default(),
+            servers: Vec::new(),
+        }
+    }
+
+    /// Returns the server of a service, over the connections that others have to it already.
+    fn prometheus(&mut self, config: &PrometheusConfig) -> Result<Prometheus, PrometheusError> {
+        let known = self
+            .servers
+            .iter()
+            .find(|(url, http, _)| *url == config.url && http.is_like(&config.http));
+        if let Some((_, _, server)) = known {
+            return Ok(server.shared());
+        }
+        let server =
+            Prometheus::new(config.url.clone(), &config.http)?.with_connections(config.connections);
+        let own = match self.is_alone {
+            true => server.whole(),
+            false => server.shared(),
+        };
+        self.servers
+            .push((config.url.clone(), config.http.clone(), server));
+        Ok(own)
+    }
+}
+
+/// For how long what was read of a service together with others may be used: it is judged as of now.
+const FRESH_FOR: Duration = Duration::from_secs(30);
 
 impl<'a> Service<'a> {
     /// Prepares the clients of a service; sends nothing. Its run begins now.
     ///
     /// # Errors
     /// Fails when a certificate file or a key cannot be used.
-    pub(crate) fn new(config: &'a Config, signals: &Signals) -> Result<Self, SetupError> {
+    pub(crate) fn new(
+        config: &'a Config,
+        signals: &Signals,
+        shared: &mut Shared,
+    ) -> Result<Self, SetupError> {
         let forge = config.gitops.as_ref().and_then(|it| it.forge.clone());
         let forge = forge.map(Forge::new).transpose()?;
         let github = forge.as_ref().and_then(Forge::github);
@@ -81,7 +136,10 @@ impl<'a> Service<'a> {
             forge,
             tellers: Arc::new(Tellers::new(&config.notify)?),
             stop: Stop::of_a_run(signals, config.verify.timeout),
-            prometheus: Prometheus::new(config.prometheus.url.clone(), &config.prometheus.http)?,
+            prometheus: shared.prometheus(&config.prometheus)?,
+            looked: shared.looked.clone(),
+            observed: Mutex::default(),
+            counted: Mutex::default(),
             queries: Queries::new(
                 Workload::new(namespace.as_str(), name.as_str()),
                 &config.sli,
@@ -109,6 +167,42 @@ impl<'a> Service<'a> {
             prometheus: &self.prometheus,
             queries: &self.queries,
         }
+    }
+
+    /// Returns what is remembered, for a command that only looks.
+    ///
+    /// # Errors
+    /// Fails when the state cannot be read, or is of a newer version.
+    pub(crate) fn looks(&self) -> Result<Memory, Arc<JournalError>> {
+        let file = &self.config.state.state_file;
+        let looked = self
+            .looked
+            .get_or_init(|| Memory::looking(file).map_err(Arc::new));
+        looked.clone()
+    }
+
+    /// Notes in which form its events are counted.
+    pub(crate) fn note_form(&self, observation: &Observation) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted = observation.counted_form();
+    }
+
+    /// Returns in which form its events were counted in this run; nothing where they were not.
+    pub(crate) fn counted_form(&self) -> Option<SeenForm> {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what was just read of it together with others.
+    pub(crate) fn observe(&self, observed: Observed) {
+        let mut kept = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some((Instant::now(), observed));
+    }
+
+    /// Returns what was read of it together with others, once, and while it is fresh.
+    pub(crate) fn observed_together(&self) -> Option<Observed> {
+        let mut kept = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, observed) = kept.take()?;
+        (at.elapsed() <= FRESH_FOR).then_some(observed)
     }
 
     /// Returns the series that count its events, as they were asked for, where an observation found none of them. Own

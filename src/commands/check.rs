@@ -22,7 +22,7 @@ use crate::cli;
 use crate::config::OnUnknown;
 use crate::evaluation::{Known, NotEvaluated, evaluate, measure, refused_instead_of, seen};
 use crate::exit::Exit;
-use crate::journal::{Memory, ServiceState};
+use crate::journal::ServiceState;
 use crate::observe;
 use crate::outcome::{Ended, Unavailable};
 use crate::policy::{BranchReading, Reason, decide};
@@ -34,7 +34,7 @@ use crate::with_sources;
 
 /// Says whether a deploy may go ahead. The state is read without its lock and nothing is written.
 pub(super) async fn check(service: &Service<'_>, heading: &Heading, asked: &cli::Check) -> Ended {
-    let mut memory = match Memory::looking(&service.config.state.state_file) {
+    let mut memory = match service.looks() {
         Ok(memory) => memory,
         Err(error) => return Ended::without_state(&error),
     };

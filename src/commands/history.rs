@@ -6,7 +6,7 @@ use chrono::Utc;
 use super::finished::{CommandReport, Finished};
 use crate::evaluation::{deployed_when, measure};
 use crate::exit::Exit;
-use crate::journal::{Memory, ServiceState};
+use crate::journal::ServiceState;
 use crate::observe::Observation;
 use crate::outcome::{Ended, Unavailable};
 use crate::policy::{Answer, Candidate, Question, Span, Timeline, candidates};
@@ -25,7 +25,7 @@ const MOST: usize = 20;
 /// Shows the history of a service. The state is read without its lock and nothing is written. Without Prometheus the
 /// revisions are shown without their health.
 pub(super) async fn history(service: &Service<'_>, heading: &Heading) -> Finished {
-    let memory = match Memory::looking(&service.config.state.state_file) {
+    let memory = match service.looks() {
         Ok(memory) => memory,
         Err(error) => return Ended::without_state(&error).into(),
     };

@@ -11,6 +11,7 @@ mod history;
 mod rollback;
 mod run;
 mod status;
+mod together;
 mod watch;
 
 pub use ci_outputs::hand_over;
@@ -34,7 +35,7 @@ use crate::notifications;
 use crate::outcome::Ended;
 use crate::record::Heading;
 use crate::rollback::{ApprovalCommand, answer};
-use crate::service::{self, Service, SetupError};
+use crate::service::{self, Service, SetupError, Shared};
 use crate::stop::Signals;
 use crate::terminal::Colour;
 
@@ -165,6 +166,7 @@ async fn once(
             remembering(&prepared, command).await
         }
         Command::Check(check) => {
+            together::look(&prepared).await;
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, check::check(service, heading, check))
                     .await
@@ -176,6 +178,7 @@ async fn once(
         Command::Reject(word) => say(&prepared, ApprovalCommand::Reject, word).await,
         Command::Release(word) => say(&prepared, ApprovalCommand::Release, word).await,
         Command::Status => {
+            together::look(&prepared).await;
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, status::status(service, heading)).await
             };
@@ -248,8 +251,9 @@ fn prepare<'a>(
     let run_id = run_id(Utc::now());
     let mut prepared = Vec::new();
     let mut problems = Vec::new();
+    let mut shared = Shared::by(configs.len());
     for &config in configs {
-        match Service::new(config, signals) {
+        match Service::new(config, signals, &mut shared) {
             Ok(service) => prepared.push(Prepared {
                 service: match matches!(command, Command::Explain) {
                     true => service.noting(),
@@ -293,12 +297,16 @@ fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
 async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) -> Pass {
     let mut memories = Vec::new();
     let mut shared: Option<Memory> = None;
+    let mut read: Option<Memory> = None;
     for Prepared { service, .. } in prepared {
-        let memory = match &shared {
-            Some(memory) if !service.config.run.dry_run => Ok(memory.clone()),
-            Some(_) | None => {
-                Memory::open(&service.config.state.state_file, service.config.run.dry_run)
-            }
+        let is_dry_run = service.config.run.dry_run;
+        let known = match is_dry_run {
+            true => &mut read,
+            false => &mut shared,
+        };
+        let memory = match known {
+            Some(memory) => Ok(memory.clone()),
+            None => Memory::open(&service.config.state.state_file, is_dry_run),
         };
         let memory = match memory {
             Ok(memory) => memory,
@@ -309,12 +317,15 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
                 return Pass::refused(exit, complaint.unwrap_or_default());
             }
         };
-        if let Memory::Writable(_) = &memory {
-            shared = Some(memory.clone());
-        }
+        *known = Some(memory.clone());
         // Noted before any service writes, which mends the file.
         let damage = memory.damage();
         memories.push((memory, damage));
+    }
+    if matches!(command, ChangingCommand::Pass) {
+        let known = prepared.iter().zip(&memories);
+        let known = known.map(|(it, (memory, _))| (&it.service, memory));
+        together::observe(known).await;
     }
     let runs = prepared.iter().zip(memories);
     let runs =
@@ -326,6 +337,9 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
         numbers.extend(told.map(|told| (&it.service, told)));
     }
     if let Some(Memory::Writable(mut journal)) = shared {
+        if matches!(command, ChangingCommand::Pass) {
+            together::keep_days(prepared, &mut journal).await;
+        }
         notifications::hand_on(&mut journal, numbers).await;
         if let Err(error) = journal.write_what_is_due() {
             tracing::warn!(error = %error, "the tip of the branch could not be written to the state; the next run looks again");

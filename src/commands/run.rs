@@ -145,10 +145,7 @@ fn remember_sighting(
     {
         return;
     }
-    let written = journal.tell(&service.key, |state| state.series_seen = Some(seen.clone()));
-    if let Err(error) = written {
-        tracing::warn!(%error, "what Prometheus holds of the service could not be written to the state; a later run knows less");
-    }
+    journal.note(&service.key, |state| state.series_seen = Some(seen.clone()));
 }
 
 /// Longest wait for the tip of the branch in a pass that needs nothing else of it. Protects the pass from a

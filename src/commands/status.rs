@@ -3,9 +3,9 @@
 use chrono::{Duration, Utc};
 
 use super::finished::{CommandReport, Finished};
-use crate::evaluation::measure_since;
+use crate::evaluation::{measure_since, remembered};
 use crate::exit::Exit;
-use crate::journal::{self, Memory};
+use crate::journal;
 use crate::outcome::Ended;
 use crate::outcome::Unavailable;
 use crate::policy::{GateState, limits};
@@ -19,7 +19,7 @@ const SHOWN: usize = 10;
 
 /// Shows how a service stands. The state is read without its lock and nothing is written.
 pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished {
-    let mut memory = match Memory::looking(&service.config.state.state_file) {
+    let mut memory = match service.looks() {
         Ok(memory) => memory,
         Err(error) => return Ended::without_state(&error).into(),
     };
@@ -31,7 +31,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         Err(NotWhole::Unavailable(outage)) => (memory.of(&service.key), Some(outage)),
     };
     let (record, level, exit, complaint) =
-        match measure_since(service, heading, state.series_seen.as_ref()).await {
+        match measure_since(service, heading, remembered(&state)).await {
             Ok((observation, assessment)) => {
                 let refused = observation.measurement.refusal();
                 let refused = refused.filter(|why| assessment.is_blocked_by(why));
@@ -63,8 +63,8 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         ),
     };
     let at = Utc::now();
-    let remembered = history(&state);
-    let gate = limits(&remembered, &service.config.policy, level, at);
+    let past = history(&state);
+    let gate = limits(&past, &service.config.policy, level, at);
     let in_flight = state.in_flight();
     let waits = |rollback: &&journal::Rollback| rollback.phase.waits_for_a_person();
     let status = StatusReport {
@@ -77,9 +77,9 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         burn_rates: record.burn_rates,
         violations: record.violations,
         limits: Limits {
-            hour_used: remembered.attempted_within(Duration::hours(1), at).len(),
+            hour_used: past.attempted_within(Duration::hours(1), at).len(),
             hour_max: service.config.policy.max_per_hour,
-            day_used: remembered.attempted_within(Duration::hours(24), at).len(),
+            day_used: past.attempted_within(Duration::hours(24), at).len(),
             day_max: service.config.policy.max_per_day,
             open: gate.state == GateState::Pass,
             detail: gate.detail,
@@ -104,7 +104,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         holds: state
             .rollbacks
             .iter()
-            .filter(|past| remembered.held_by(&past.from, None, None).is_some())
+            .filter(|one| past.held_by(&one.from, None, None).is_some())
             .map(|past| Hold {
                 revision: past.from.clone(),
                 rollback: past.id.clone(),

@@ -10,13 +10,13 @@ use crate::clients::http::{HttpAuth, HttpSettings};
 use super::{
     address::{PlainHttp, base_url},
     duration::MINUTE,
-    problems::{Checked, Invalid},
+    problems::{Checked, Invalid, quoted},
     reader::Reader,
     secret,
     variables::{
         Key, PROMETHEUS_CA_FILE, PROMETHEUS_CLIENT_CERT_FILE, PROMETHEUS_CLIENT_KEY_FILE,
-        PROMETHEUS_HEADERS, PROMETHEUS_PASSWORD, PROMETHEUS_TIMEOUT, PROMETHEUS_TOKEN,
-        PROMETHEUS_URL, PROMETHEUS_USERNAME,
+        PROMETHEUS_HEADERS, PROMETHEUS_MAX_CONNECTIONS, PROMETHEUS_PASSWORD, PROMETHEUS_TIMEOUT,
+        PROMETHEUS_TOKEN, PROMETHEUS_URL, PROMETHEUS_USERNAME,
     },
 };
 
@@ -29,6 +29,9 @@ pub struct PrometheusConfig {
     /// none by default, valid in HTTP; `PROMETHEUS_CA_FILE`, `PROMETHEUS_CLIENT_CERT_FILE` and
     /// `PROMETHEUS_CLIENT_KEY_FILE`; `PROMETHEUS_TIMEOUT` (10s), up to 10m.
     pub http: HttpSettings,
+    /// `PROMETHEUS_MAX_CONNECTIONS` (8): how many connections all services that ask this server with this access have to
+    /// it at once, 1 to 512.
+    pub connections: usize,
 }
 
 pub(super) fn read(reader: &mut Reader) -> Checked<PrometheusConfig> {
@@ -41,7 +44,15 @@ pub(super) fn read(reader: &mut Reader) -> Checked<PrometheusConfig> {
     let ca_file = reader.file(&PROMETHEUS_CA_FILE);
     let client_identity = read_client_identity(reader);
     let timeout = reader.duration(&PROMETHEUS_TIMEOUT, Duration::from_millis(1)..=10 * MINUTE);
+    let connections = reader.required(&PROMETHEUS_MAX_CONNECTIONS, |text| match text.parse() {
+        Ok(most @ 1..=512) => Ok(most),
+        Ok(_) | Err(_) => Err(Invalid::because(format!(
+            "is {}; write a whole number from 1 to 512",
+            quoted(text)
+        ))),
+    });
     Ok(PrometheusConfig {
+        connections: connections?,
         url: url?,
         http: HttpSettings {
             auth: auth?,

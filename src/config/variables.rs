@@ -81,6 +81,7 @@ variables! {
         PROMETHEUS_CA_FILE prometheus_ca_file, "PEM file with more certificate authorities.";
         PROMETHEUS_CLIENT_CERT_FILE prometheus_client_cert_file, "PEM file with the client certificate.";
         PROMETHEUS_CLIENT_KEY_FILE prometheus_client_key_file, "PEM file with the client key.";
+        PROMETHEUS_MAX_CONNECTIONS prometheus_max_connections = "8", "Most connections to it at once, for all services together.";
         PROMETHEUS_TIMEOUT prometheus_timeout = "10s", "Total deadline of one query.";
     }
     "SLI" {

@@ -1,18 +1,19 @@
 //! The state as one run may use it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::JournalError;
 use super::record::{RecoveredHistory, Rollback, ServiceState};
 use super::store::{Journal, StateView, read};
 
 /// What the run remembers of earlier ones, and whether it may add to it. Copies of what is writable share one file.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Memory {
     /// Locked for this run.
     Writable(Journal),
-    /// Read for a run that writes nothing.
-    ReadOnly(StateView),
+    /// Read for a run that writes nothing; shared until something is added to it.
+    ReadOnly(Arc<StateView>),
 }
 
 impl Memory {
@@ -33,7 +34,7 @@ impl Memory {
     /// # Errors
     /// Fails when the file cannot be read, or is of a newer version.
     pub fn looking(file: &Path) -> Result<Self, JournalError> {
-        read(file).map(Self::ReadOnly)
+        read(file).map(|view| Self::ReadOnly(Arc::new(view)))
     }
 
     /// Returns what is remembered of a service.
@@ -65,7 +66,7 @@ impl Memory {
         match self {
             Self::Writable(journal) => journal.adopt(key, found, history),
             Self::ReadOnly(glimpse) => {
-                let services = &mut glimpse.state.services;
+                let services = &mut Arc::make_mut(glimpse).state.services;
                 let state = services.entry(key.to_owned()).or_default();
                 state.adopt(found, history);
                 Ok(())

@@ -5,6 +5,7 @@
 //! and for moments temporary files beside them, whose names begin with a dot and hold `.new-` and a number.
 
 mod approval;
+mod days;
 mod disk;
 mod error;
 mod holder;
@@ -24,6 +25,7 @@ mod words;
 
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Approval, ApprovalAnswer, Signature};
+pub use days::{KeptDay, KeptDays};
 pub use error::JournalError;
 pub use memory::Memory;
 pub use named::{is_meant, short_id};

@@ -156,6 +156,11 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let mut open = self.open_file();
         open.of(service).adopt(found, history);
+        if found.is_empty() {
+            // That there is nothing can be found out again.
+            open.is_due = true;
+            return Ok(());
+        }
         open.save()
     }
 
@@ -169,12 +174,24 @@ impl Journal {
         change: impl FnOnce(&mut ServiceState),
     ) -> Result<(), JournalError> {
         let mut open = self.open_file();
-        let before = open.state.clone();
-        change(open.of(service));
-        if open.state == before {
+        let known = open.of(service);
+        let before = known.clone();
+        change(known);
+        if *known == before {
             return Ok(());
         }
         open.save()
+    }
+
+    /// Remembers what a later run could find out again. It goes to disk with the next record, else with
+    /// [`Self::write_what_is_due`]: one write for all services.
+    pub fn note(&mut self, service: &str, change: impl FnOnce(&mut ServiceState)) {
+        let mut open = self.open_file();
+        let known = open.of(service);
+        let before = known.clone();
+        change(known);
+        let is_new = *known != before;
+        open.is_due |= is_new;
     }
 
     /// Remembers what this pass saw of a service's branch. It goes to disk with the next record, else with

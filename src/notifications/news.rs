@@ -67,7 +67,7 @@ pub(super) async fn measured_after(service: &Service<'_>, record: &Record) -> Re
     let objective = &service.config.objective;
     let unknown = Record::unknown(&heading, objective, Utc::now());
     let metrics = service.metrics();
-    let asked = metrics.observe_since(objective, None);
+    let asked = metrics.observe(objective);
     match tokio::time::timeout(PATIENCE_FOR_NUMBERS, asked).await {
         Ok(Ok(seen)) => {
             let assessment = assess_slices(&seen.measurement, objective, seen.slice_window);

@@ -12,9 +12,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
 use tokio::try_join;
 
+use super::days::{self, DaysPlan};
 use super::metrics::Metrics;
 use super::parts::{Parts, Quantity, count, events};
+use super::queries::Queries;
 use crate::clients::prometheus::{PrometheusError, QueryFault};
+use crate::journal::KeptDays;
 use crate::slo::{self, Events, Reading};
 
 /// Length of the first chunk that is tried. A day of a window of 30 days is 3 % of its samples.
@@ -26,7 +29,7 @@ const SHORTEST_CHUNK: Duration = Duration::from_secs(3600);
 /// How far a chunk reaches back into the one before it, where that one has samples until its end. Long against the
 /// distance of two samples, so that what `increase()` extrapolates to the ends of its range is little of what it
 /// counted there.
-const OVERLAP: Duration = Duration::from_secs(3600);
+pub(super) const OVERLAP: Duration = Duration::from_secs(3600);
 
 /// How long all chunks together may take. Protects the rest of the pass: beyond it the SLO window stays unknown.
 const CHUNKS_LIMIT: Duration = Duration::from_secs(60);
@@ -41,11 +44,46 @@ pub(super) struct SloWindow {
 }
 
 impl Metrics<'_> {
-    /// Reads the SLO window that ends at `now`.
+    /// Reads the SLO window that ends at `now`, from the days that are kept of it where they are of use.
     ///
     /// # Errors
     /// Fails when Prometheus cannot be asked or refuses us.
     pub(super) async fn slo_window(
+        &self,
+        window: Duration,
+        now: DateTime<Utc>,
+        days: Option<&KeptDays>,
+    ) -> Result<SloWindow, PrometheusError> {
+        let Some(plan) = self.days_plan(window, now, days) else {
+            return self.whole_window(window, now).await;
+        };
+        let head = async {
+            let Some(head) = plan.head else {
+                return Ok(None);
+            };
+            let parts = head.counts(self.queries, window);
+            self.parts(parts, head.end).await.map(Some)
+        };
+        let tail = self.parts(plan.tail.counts(self.queries, window), now);
+        let (head, tail) = try_join!(head, tail)?;
+        if head.as_ref().is_some_and(|head| head.refusal().is_some()) || tail.refusal().is_some() {
+            return self.whole_window(window, now).await;
+        }
+        Ok(plan.window(head.as_ref(), &tail, self.queries.coverage(window).1))
+    }
+
+    /// Plans how the window is read from kept days; nothing where it has to be read as a whole.
+    pub(super) fn days_plan(
+        &self,
+        window: Duration,
+        now: DateTime<Utc>,
+        days: Option<&KeptDays>,
+    ) -> Option<DaysPlan> {
+        let question = || days::question(&self.prometheus.origin(), self.queries, window);
+        days::plan(days, question, window, now)
+    }
+
+    async fn whole_window(
         &self,
         window: Duration,
         now: DateTime<Utc>,
@@ -56,10 +94,7 @@ impl Metrics<'_> {
             self.parts([("bad", self.queries.bad(window))], now),
             self.parts([("slots", slots_query)], now),
         )?;
-        let at_once = SloWindow {
-            events: events(&bad, "bad", &total, "total"),
-            coverage: covered(found.number("slots"), slots),
-        };
+        let at_once = SloWindow::at_once(&total, &bad, &found, slots);
         let mut refusals = [&total, &bad, &found]
             .into_iter()
             .filter_map(Parts::refusal);
@@ -107,22 +142,20 @@ impl Metrics<'_> {
     }
 
     async fn chunk(&self, chunk: Chunk, window: Duration) -> Result<Parts, PrometheusError> {
-        let queries = self.queries;
-        self.parts(
-            [
-                ("total", queries.total(chunk.reach)),
-                ("bad", queries.bad(chunk.reach)),
-                ("end_total", queries.total(OVERLAP)),
-                ("end_bad", queries.bad(OVERLAP)),
-                ("slots", queries.covered_slots(chunk.length, window)),
-            ],
-            chunk.end,
-        )
-        .await
+        self.parts(chunk.parts(self.queries, window), chunk.end)
+            .await
     }
 }
 
 impl SloWindow {
+    /// Reads a window that was asked for at once.
+    pub(super) fn at_once(total: &Parts, bad: &Parts, found: &Parts, slots: u32) -> Self {
+        Self {
+            events: events(bad, "bad", total, "total"),
+            coverage: covered(found.number("slots"), slots),
+        }
+    }
+
     /// Fills in what was refused. Of two coverages the smaller one holds.
     fn or(self, chunked: Self) -> Self {
         let events = match self.events.refusal() {
@@ -140,7 +173,7 @@ impl SloWindow {
     }
 
     /// A window of which one chunk is not known.
-    fn unknown(chunk: Reading<f64>) -> Self {
+    pub(super) fn unknown(chunk: Reading<f64>) -> Self {
         Self {
             events: chunk.clone().and_then(|_| Reading::NoSeries),
             coverage: chunk,
@@ -150,20 +183,50 @@ impl SloWindow {
 
 /// One chunk of the SLO window.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Chunk {
+pub(super) struct Chunk {
     /// Where it ends.
-    end: DateTime<Utc>,
+    pub(super) end: DateTime<Utc>,
     /// How long it is.
-    length: Duration,
+    pub(super) length: Duration,
     /// How long the range is that is asked for: the chunk, and what it reaches back into the one before.
-    reach: Duration,
+    pub(super) reach: Duration,
+}
+
+impl Chunk {
+    /// What is asked about it where nothing follows: its counts, and its slots with data.
+    pub(super) fn counts(
+        &self,
+        queries: &Queries,
+        window: Duration,
+    ) -> Vec<(&'static str, String)> {
+        vec![
+            ("total", queries.total(self.reach)),
+            ("bad", queries.bad(self.reach)),
+            ("slots", queries.covered_slots(self.length, window)),
+        ]
+    }
+
+    /// What is asked about the last hour of it, into which the next one reaches back.
+    pub(super) fn end_parts(queries: &Queries) -> [(&'static str, String); 2] {
+        [
+            ("end_total", queries.total(OVERLAP)),
+            ("end_bad", queries.bad(OVERLAP)),
+        ]
+    }
+
+    /// What is asked about it where another one follows.
+    pub(super) fn parts(&self, queries: &Queries, window: Duration) -> Vec<(&'static str, String)> {
+        let mut parts = self.counts(queries, window);
+        parts.extend(Self::end_parts(queries));
+        parts
+    }
 }
 
 /// Counts of a range; nothing where no series answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Counts {
-    total: Option<f64>,
-    bad: Option<f64>,
+pub(super) struct Counts {
+    pub(super) total: Option<f64>,
+    pub(super) bad: Option<f64>,
 }
 
 /// The SLO window as it is read chunk by chunk, the oldest first.
@@ -233,32 +296,9 @@ impl Chunks {
     /// # Errors
     /// Returns what makes the whole window unknown.
     fn take(&mut self, chunk: Chunk, parts: &Parts) -> Result<(), Reading<f64>> {
-        let found = |name| match parts.number(name) {
-            Reading::Measured(value) => Ok(Some(value)),
-            Reading::NoSeries => Ok(None),
-            unknown @ (Reading::NoTraffic
-            | Reading::Gone { .. }
-            | Reading::Stale { .. }
-            | Reading::Partial { .. }
-            | Reading::Invalid { .. }
-            | Reading::Refused { .. }) => Err(unknown),
-        };
-        let counts = Counts {
-            total: found("total")?,
-            bad: found("bad")?,
-        };
-        let at_end = Counts {
-            total: found("end_total")?,
-            bad: found("end_bad")?,
-        };
-        self.slots += found("slots")?.unwrap_or_default();
-        if counts.total.is_none() && counts.bad.is_some_and(|bad| bad > 0.0) {
-            return Err(Reading::Invalid {
-                why: "bad events were counted in a part of the SLO window that has no total; see whether both queries speak \
-                      of the same series"
-                    .to_owned(),
-            });
-        }
+        let (counts, slots) = read(parts)?;
+        let at_end = Counts::at_end(parts)?;
+        self.slots += slots;
         self.sum.total = gained(self.sum.total, counts.total, self.before.total);
         self.sum.bad = gained(self.sum.bad, counts.bad, self.before.bad);
         (self.overlap, self.before) = if at_end.total.is_some() {
@@ -274,21 +314,75 @@ impl Chunks {
 
     /// Returns what all chunks say together, rounded once.
     fn window(&self, slots: u32) -> SloWindow {
-        // What is taken off may have been extrapolated a little more than what it is taken from.
-        let quantity =
-            |sum: Option<f64>| sum.map_or(Quantity::Absent, |sum| Quantity::Number(sum.max(0.0)));
-        let coverage = match self.sum.total {
-            Some(_) => covered(Reading::Measured(self.slots), slots),
-            None => Reading::NoSeries,
-        };
-        SloWindow {
-            events: count(quantity(self.sum.bad), quantity(self.sum.total)),
-            coverage,
-        }
+        window_of(self.sum, self.slots, slots)
     }
 }
 
-fn gained(sum: Option<f64>, counted: Option<f64>, before: Option<f64>) -> Option<f64> {
+impl Counts {
+    /// Reads what was counted in the last hour of a piece.
+    ///
+    /// # Errors
+    /// Returns why it is not known.
+    pub(super) fn at_end(parts: &Parts) -> Result<Self, Reading<f64>> {
+        Ok(Self {
+            total: there(parts, "end_total")?,
+            bad: there(parts, "end_bad")?,
+        })
+    }
+}
+
+/// Reads the counts of a piece of the window, and its slots with data. A piece without a total holds no data: it counts
+/// against the coverage, and is not a piece without events.
+///
+/// # Errors
+/// Returns what makes the whole window unknown.
+pub(super) fn read(parts: &Parts) -> Result<(Counts, f64), Reading<f64>> {
+    let counts = Counts {
+        total: there(parts, "total")?,
+        bad: there(parts, "bad")?,
+    };
+    if counts.total.is_none() && counts.bad.is_some_and(|bad| bad > 0.0) {
+        return Err(Reading::Invalid {
+            why: "bad events were counted in a part of the SLO window that has no total; see whether both queries speak of the \
+                  same series"
+                .to_owned(),
+        });
+    }
+    Ok((counts, there(parts, "slots")?.unwrap_or_default()))
+}
+
+/// Returns a number of an answer; nothing where no series answered.
+///
+/// # Errors
+/// Returns why it is not known.
+fn there(parts: &Parts, name: &str) -> Result<Option<f64>, Reading<f64>> {
+    match parts.number(name) {
+        Reading::Measured(value) => Ok(Some(value)),
+        Reading::NoSeries => Ok(None),
+        unknown @ (Reading::NoTraffic
+        | Reading::Gone { .. }
+        | Reading::Stale { .. }
+        | Reading::Partial { .. }
+        | Reading::Invalid { .. }
+        | Reading::Refused { .. }) => Err(unknown),
+    }
+}
+
+/// Makes a window of what its pieces add up to, rounded once.
+pub(super) fn window_of(sum: Counts, found: f64, slots: u32) -> SloWindow {
+    // What is taken off may have been extrapolated a little more than what it is taken from.
+    let quantity =
+        |sum: Option<f64>| sum.map_or(Quantity::Absent, |sum| Quantity::Number(sum.max(0.0)));
+    SloWindow {
+        events: count(quantity(sum.bad), quantity(sum.total)),
+        coverage: match sum.total {
+            Some(_) => covered(Reading::Measured(found), slots),
+            None => Reading::NoSeries,
+        },
+    }
+}
+
+pub(super) fn gained(sum: Option<f64>, counted: Option<f64>, before: Option<f64>) -> Option<f64> {
     match counted {
         Some(counted) => Some(sum.unwrap_or_default() + counted - before.unwrap_or_default()),
         None => sum,

@@ -13,7 +13,7 @@ use crate::slo::{Events, Histogram, Reading};
 const ROUNDING_MILLIS: i64 = 1;
 
 /// The times at which slices were asked for, oldest first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Grid {
     /// Time of the first slice.
     pub(super) start: DateTime<Utc>,

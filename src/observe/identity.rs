@@ -103,15 +103,16 @@ impl<'a> Identity<'a> {
     pub(super) fn queries(&self) -> [(&'static str, String); 4] {
         let told_apart: Vec<&str> = self.places().chain(REPLICAS).collect();
         let replicas = REPLICAS.join(", ");
-        let copies = |of: &str| format!("max(count without ({replicas}) ({of}))");
+        let by = self.series.by();
+        let copies = |of: &str| format!("max{by}(count without ({replicas}) ({of}))");
         let now = self.series.events(&[]);
         let addressed = self.series.events(&[r#"instance!="""#]);
         [
             (
                 "kinds",
                 format!(
-                    "topk({MOST_KINDS}, sum by ({}) ({}) > 0)",
-                    told_apart.join(", "),
+                    "topk{by}({MOST_KINDS}, sum{} ({}) > 0)",
+                    self.series.by_also(&told_apart),
                     self.series.all(LOOKED_AT)
                 ),
             ),
@@ -130,7 +131,7 @@ impl<'a> Identity<'a> {
             (
                 "scrapes",
                 format!(
-                    "max(count without ({replicas}, {}) ({addressed}))",
+                    "max{by}(count without ({replicas}, {}) ({addressed}))",
                     SCRAPES.join(", ")
                 ),
             ),
@@ -420,10 +421,10 @@ mod tests {
             free.contains(" cluster,") || free.contains("(cluster,"),
             "{free}"
         );
-        assert!(free.contains("namespace, replica"), "{free}");
+        assert!(free.contains("namespace,replica"), "{free}");
         let named = asked(r#"service="cluster=",cluster=~"a|b",namespace!="x""#);
         assert!(!named.contains("(cluster,"), "{named}");
-        assert!(!named.contains(" namespace,"), "{named}");
+        assert!(!named.contains(",namespace,"), "{named}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::series::SeenForm;
 use super::sighting::Recall;
 use super::unjudged::{self, unjudged};
 use crate::clients::prometheus::{Prometheus, PrometheusError, QueryAnswer, RangeSeries};
-use crate::journal::SeriesSeen;
+use crate::journal::{KeptDays, SeriesSeen};
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
 };
@@ -50,19 +50,28 @@ const WIDE_SLICE: Duration = Duration::from_secs(240);
 const NEWEST_RANGE: Duration = Duration::from_secs(150);
 
 /// Slices, oldest first; nothing where one is missing or idle.
-type Slices = Reading<Vec<Option<Events>>>;
+pub(super) type Slices = Reading<Vec<Option<Events>>>;
 
 /// Most native histograms in one answer. Each may have 160 buckets (the usual limit of a scrape), some 40 bytes each:
 /// 500 of them stay well below the client's cap on an answer.
 const NATIVE_POINTS: usize = 500;
 
 /// Where the metrics of a service come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Metrics<'a> {
     /// The server.
     pub prometheus: &'a Prometheus,
     /// The queries of the service.
     pub queries: &'a Queries,
+}
+
+/// What earlier passes remember of a service; nothing by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Remembered<'a> {
+    /// What the back end held.
+    pub series: Option<&'a SeriesSeen>,
+    /// What was counted on days that are over.
+    pub days: Option<&'a KeptDays>,
 }
 
 /// One service as it was at one moment.
@@ -80,6 +89,14 @@ pub struct Observation {
     pub sighting: Option<SeriesSeen>,
 }
 
+impl Observation {
+    /// Returns in which form its events are counted, where that is known without a doubt: then days may be kept.
+    pub fn counted_form(&self) -> Option<SeenForm> {
+        let is_whole = !matches!(self.measurement.freshness, Reading::Partial { .. });
+        (is_whole && self.measurement.budget.value().is_some()).then_some(self.seen)
+    }
+}
+
 impl Metrics<'_> {
     /// Reads the whole state of a service: one request for the time, then all others together.
     ///
@@ -87,33 +104,85 @@ impl Metrics<'_> {
     /// Fails when Prometheus cannot be asked or refuses us. Whatever it answers is a reading, not an error, and so is
     /// its refusal of one question.
     pub async fn observe(&self, objective: &Objective) -> Result<Observation, PrometheusError> {
-        self.observe_since(objective, None).await
+        self.observe_since(objective, Remembered::default()).await
     }
 
-    /// Reads the whole state of a service like [`observe`](Self::observe), and looks whether the back end still holds
-    /// what it held at an earlier sighting: what it lost makes the newest samples a partial reading.
+    /// Reads the whole state of a service like [`observe`](Self::observe), with what earlier passes remember of it:
+    /// the days that they counted are not read again, and what the back end held then and lost since makes the newest
+    /// samples a partial reading.
     ///
     /// # Errors
     /// As for [`observe`](Self::observe).
     pub async fn observe_since(
         &self,
         objective: &Objective,
-        seen: Option<&SeriesSeen>,
+        remembered: Remembered<'_>,
     ) -> Result<Observation, PrometheusError> {
         let clock = self.clock().await?;
-        let queries = self.queries.seen(clock.seen);
-        let counted = Metrics {
-            queries: &queries,
-            ..*self
+        self.observe_at(clock, objective, remembered).await
+    }
+
+    /// Reads the state of a service for the moment of another observation, in the form in which it was seen then.
+    ///
+    /// # Errors
+    /// As for [`observe`](Self::observe).
+    pub async fn observe_again(
+        &self,
+        objective: &Objective,
+        remembered: Remembered<'_>,
+        before: &Observation,
+    ) -> Result<Observation, PrometheusError> {
+        let clock = Clock {
+            now: before.evaluated_at,
+            ..self.clock().await?
         };
-        counted.observe_at(clock, objective, seen).await
+        self.observe_at(clock, objective, remembered).await
     }
 
     async fn observe_at(
         &self,
         clock: Clock,
         objective: &Objective,
-        seen: Option<&SeriesSeen>,
+        remembered: Remembered<'_>,
+    ) -> Result<Observation, PrometheusError> {
+        let queries = self.queries.seen(clock.seen);
+        let counted = Metrics {
+            queries: &queries,
+            ..*self
+        };
+        counted.observe_in_form(clock, objective, remembered).await
+    }
+
+    async fn observe_in_form(
+        &self,
+        clock: Clock,
+        objective: &Objective,
+        remembered: Remembered<'_>,
+    ) -> Result<Observation, PrometheusError> {
+        let recall = self.recall(remembered.series, clock.now);
+        let plan = Plan::of(&clock, objective);
+        let (recent, budget, slices, latency) = try_join!(
+            self.recent(clock.now, &recall),
+            self.slo_window(objective.window, clock.now, remembered.days),
+            self.slices(plan.slice, plan.grid),
+            self.latency(plan.slice, plan.grid),
+        )?;
+        let answers = Answers {
+            recent,
+            budget,
+            slices,
+            latency,
+        };
+        self.conclude(clock, plan, answers, &recall).await
+    }
+
+    /// Makes an observation of the answers of one moment.
+    pub(super) async fn conclude(
+        &self,
+        clock: Clock,
+        Plan { slice, grid }: Plan,
+        answers: Answers,
+        recall: &Recall<'_>,
     ) -> Result<Observation, PrometheusError> {
         let now = clock.now;
         if clock.skew > NOTED_CLOCK_SKEW {
@@ -122,19 +191,12 @@ impl Metrics<'_> {
                 "the clocks of Prometheus and of this machine differ; synchronise them"
             );
         }
-        let slice = slice_window(objective, clock.scrape_interval);
-        let grid = Grid::ending_at(
-            now,
-            objective.slice_step(),
-            objective.slices_in(objective.violation_for),
-        );
-        let recall = self.recall(seen, now);
-        let (recent, SloWindow { events, coverage }, slices, latency) = try_join!(
-            self.recent(now, &recall),
-            self.slo_window(objective.window, now),
-            self.slices(slice, grid),
-            self.latency(slice, grid),
-        )?;
+        let Answers {
+            recent,
+            budget: SloWindow { events, coverage },
+            slices,
+            latency,
+        } = answers;
         let has_events =
             || matches!(recent.quantity("m5_total"), Quantity::Number(total) if total > 0.0);
         let (slices, slice) = if has_events() {
@@ -308,7 +370,7 @@ impl Metrics<'_> {
         self.slices(slice_window, grid).await
     }
 
-    async fn clock(&self) -> Result<Clock, PrometheusError> {
+    pub(super) async fn clock(&self) -> Result<Clock, PrometheusError> {
         let asked_at = Utc::now();
         let mut parts = vec![("there".to_owned(), "vector(1)".to_owned())];
         parts.extend(self.queries.sought());
@@ -319,16 +381,20 @@ impl Metrics<'_> {
             Some(sample) => sample.at,
             None => self.prometheus.server_time().await?,
         };
-        let parts = Parts::of(answer);
-        let (seen, samples) = self.queries.sighting(&parts);
-        let scrape_interval = (samples >= 1.0).then(|| SCRAPE_RANGE.div_f64(samples));
-        Ok(Clock {
+        let skew = (now - here).abs().to_std().unwrap_or(Duration::MAX);
+        Ok(self.clock_of(now, skew, &Parts::of(answer)))
+    }
+
+    /// Reads what the first answer of a pass says of the service.
+    pub(super) fn clock_of(&self, now: DateTime<Utc>, skew: Duration, parts: &Parts) -> Clock {
+        let (seen, samples) = self.queries.sighting(parts);
+        Clock {
             now,
             partial: parts.partial().map(str::to_owned),
-            skew: (now - here).abs().to_std().unwrap_or(Duration::MAX),
-            scrape_interval,
+            skew,
+            scrape_interval: (samples >= 1.0).then(|| SCRAPE_RANGE.div_f64(samples)),
             seen,
-        })
+        }
     }
 
     async fn recent(
@@ -336,6 +402,11 @@ impl Metrics<'_> {
         now: DateTime<Utc>,
         recall: &Recall<'_>,
     ) -> Result<Parts, PrometheusError> {
+        self.parts(self.recent_parts(recall), now).await
+    }
+
+    /// What is asked of the last hours.
+    pub(super) fn recent_parts(&self, recall: &Recall<'_>) -> Vec<(&'static str, String)> {
         let mut parts = Vec::new();
         for (bad, total, window) in RECENT {
             parts.push((bad, self.queries.bad(window)));
@@ -359,7 +430,7 @@ impl Metrics<'_> {
             parts.push(("newest", self.queries.total(NEWEST_RANGE)));
         }
         parts.extend(self.recalled(recall));
-        self.parts(parts, now).await
+        parts
     }
 
     /// Asks for several quantities at one time.
@@ -377,10 +448,7 @@ impl Metrics<'_> {
         slice: Duration,
         grid: Grid,
     ) -> Result<Reading<Vec<Option<Events>>>, PrometheusError> {
-        let query = combine([
-            ("bad", self.queries.bad(slice)),
-            ("total", self.queries.total(slice)),
-        ]);
+        let query = self.queries.slices(slice);
         self.over(&query, grid, |answer| slices(answer, grid)).await
     }
 
@@ -597,13 +665,45 @@ pub struct RecentSlices {
     pub latency: Reading<Vec<Option<Histogram>>>,
 }
 
-struct Clock {
-    now: DateTime<Utc>,
-    skew: Duration,
-    scrape_interval: Option<Duration>,
+/// What the first answer of a pass says.
+#[derive(Debug, Clone)]
+pub(super) struct Clock {
+    pub(super) now: DateTime<Utc>,
+    pub(super) skew: Duration,
+    pub(super) scrape_interval: Option<Duration>,
     /// Why the scrape interval may be wrong.
-    partial: Option<String>,
-    seen: SeenForm,
+    pub(super) partial: Option<String>,
+    pub(super) seen: SeenForm,
+}
+
+/// For which slices a pass asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Plan {
+    /// What each covers.
+    pub(super) slice: Duration,
+    /// Where they lie.
+    pub(super) grid: Grid,
+}
+
+impl Plan {
+    pub(super) fn of(clock: &Clock, objective: &Objective) -> Self {
+        Self {
+            slice: slice_window(objective, clock.scrape_interval),
+            grid: Grid::ending_at(
+                clock.now,
+                objective.slice_step(),
+                objective.slices_in(objective.violation_for),
+            ),
+        }
+    }
+}
+
+/// What was answered about one moment.
+pub(super) struct Answers {
+    pub(super) recent: Parts,
+    pub(super) budget: SloWindow,
+    pub(super) slices: Slices,
+    pub(super) latency: Reading<Vec<Option<Histogram>>>,
 }
 
 fn slice_window(objective: &Objective, scrape_interval: Option<Duration>) -> Duration {

@@ -2,6 +2,7 @@
 
 mod branch;
 mod budget;
+mod days;
 mod deployments;
 mod evidence;
 mod families;
@@ -9,6 +10,7 @@ mod followed;
 mod grid;
 mod hydrated;
 mod identity;
+mod keeping;
 mod metrics;
 mod near;
 mod offenders;
@@ -18,14 +20,17 @@ mod queries;
 mod series;
 mod sighting;
 mod signals;
+mod together;
 mod unjudged;
 
 pub use branch::{BRANCHES, Trust, branch, branch_back_to, commit_of, doings, timeline, tip};
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use followed::{Followed, followed, not_followed, revision_of, shown as shown_address};
 pub use hydrated::hydrations;
-pub use metrics::{Metrics, Observation, RecentSlices};
+pub use keeping::{Keeping, keep_days};
+pub use metrics::{Metrics, Observation, RecentSlices, Remembered};
 pub use near::{KubeState, Near, OtherLabels, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload, parts_of};
 pub use series::SeenForm;
+pub use together::{Asking, Observed, observe_together};

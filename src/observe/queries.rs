@@ -3,13 +3,14 @@
 //! Bad and total are asked as counts, never as a ratio: an empty answer, no traffic and zero errors are then three
 //! different things. Several quantities travel in one request, told apart by the label [`PART`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::identity::Identity;
 use super::parts::{Parts, Quantity};
 use super::pods::images;
-use super::series::{SeenForm, Series};
-use crate::clients::prometheus::promql::{range_seconds, string_literal};
+use super::series::{Apart, SeenForm, Series};
+use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 use crate::config::{Buckets, MetricsFamily, SliSource};
 
 /// Label that tells which quantity of a combined answer a series is.
@@ -99,6 +100,83 @@ impl Queries {
         Self::sighted(workload, family, selector, buckets, SeenForm::default())
     }
 
+    /// Returns the queries of several services at once, in the form in which all of them were seen; nothing where they
+    /// do not count alike, or their series cannot be told apart by two labels.
+    pub(super) fn of_several(all: &[&Self], seen: SeenForm) -> Option<Self> {
+        let first = all.first()?;
+        if !all.iter().all(|queries| queries.counts_like(first)) {
+            return None;
+        }
+        let EventQueries::Family {
+            family, buckets, ..
+        } = &first.events
+        else {
+            return None;
+        };
+        let workloads: Vec<&Workload> = all.iter().map(|queries| &queries.workload).collect();
+        let series = Series::of_several(*family, &workloads, buckets.clone(), seen)?;
+        Some(Self {
+            workload: first.workload.clone(),
+            events: EventQueries::Family {
+                series,
+                family: *family,
+                selector: None,
+                buckets: buckets.clone(),
+            },
+        })
+    }
+
+    /// Tells whether two services count in the same family with the same buckets, and nobody wrote a selector for
+    /// either.
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        let (
+            EventQueries::Family {
+                family,
+                selector: None,
+                buckets,
+                ..
+            },
+            EventQueries::Family {
+                family: other,
+                selector: None,
+                buckets: theirs,
+                ..
+            },
+        ) = (&self.events, &other.events)
+        else {
+            return false;
+        };
+        family == other && buckets == theirs
+    }
+
+    /// What the first request of a pass asks to learn in which form each of several services is counted, by part, with
+    /// the labels that tell the services apart in it; nothing where a form of the family has no such labels.
+    pub(super) fn sought_of_several(all: &[&Self]) -> Option<Vec<(String, String, Apart)>> {
+        let first = Self::of_several(all, SeenForm::default())?;
+        let mut sought = Vec::new();
+        for form in 0..first.series()?.forms() {
+            let seen = SeenForm {
+                form,
+                ..SeenForm::default()
+            };
+            let queries = Self::of_several(all, seen)?;
+            let apart = queries.series()?.apart()?;
+            let parts = queries.sought_in(seen);
+            sought.extend(parts.into_iter().map(|(name, query)| (name, query, apart)));
+        }
+        Some(sought)
+    }
+
+    /// Which of the services Flagger serves: `flagger_canary_status` by the labels that may name them.
+    pub(super) fn flagger_of_several(all: &[&Self]) -> String {
+        let names: BTreeSet<&str> = all.iter().map(|it| it.workload.service.as_str()).collect();
+        let names: Vec<String> = names.into_iter().map(regex_escape).collect();
+        format!(
+            "count by (name,namespace,exported_namespace) (flagger_canary_status{{name=~{}}})",
+            string_literal(&names.join("|"))
+        )
+    }
+
     fn sighted(
         workload: Workload,
         family: MetricsFamily,
@@ -150,7 +228,6 @@ impl Queries {
         else {
             return Vec::new();
         };
-        let forms = series.forms();
         let mut sought = Vec::new();
         // A selector names the service as it is.
         let names: &[bool] = if selector.is_some() {
@@ -159,47 +236,64 @@ impl Queries {
             &[true, false]
         };
         for has_primary in names.iter().copied() {
-            for form in 0..forms {
+            for form in 0..series.forms() {
                 let seen = SeenForm {
                     form,
                     has_primary,
                     ..SeenForm::default()
                 };
-                let queries = self.seen(seen);
-                let EventQueries::Family { series, .. } = &queries.events else {
-                    continue;
-                };
-                let ways: &[bool] = if series.may_be_native() {
-                    &[false, true]
-                } else {
-                    &[false]
-                };
-                for is_classic in ways.iter().copied() {
-                    let seen = SeenForm { is_classic, ..seen };
-                    let queries = self.seen(seen);
-                    let EventQueries::Family { series, .. } = &queries.events else {
-                        continue;
-                    };
-                    if (forms > 1 || ways.len() > 1) && has_primary == names[0] {
-                        sought.push((presence_of(seen), series.presence()));
-                    }
-                    // One request would be too long with every combination; without this one scrapes count as usual
-                    // ones.
-                    let is_rare = is_classic && has_primary;
-                    if !series.has_quotes() && !is_rare {
-                        let samples = queries.samples().into_iter().flatten();
-                        sought.extend(samples.map(|(name, query)| (of_form(name, seen), query)));
-                    }
-                }
-                if has_primary == names[0] && form == 0 {
-                    let labels = series.labels().into_iter().enumerate();
-                    sought.extend(labels.map(|(label, query)| (format!("label_{label}"), query)));
-                    sought.extend(series.proof().map(|proof| ("proof".to_owned(), proof)));
-                }
+                sought.extend(
+                    self.seen(seen)
+                        .sought_in(seen)
+                        .into_iter()
+                        .filter(|(name, _)| {
+                            // One name is enough to tell what the service is like.
+                            has_primary == names[0] || name.starts_with("samples")
+                        }),
+                );
             }
         }
         if selector.is_none() {
             sought.push(("flagger".to_owned(), flagger(&self.workload)));
+        }
+        sought
+    }
+
+    /// The part of it that asks about one form, with the queries in that form.
+    fn sought_in(&self, seen: SeenForm) -> Vec<(String, String)> {
+        let EventQueries::Family { series, .. } = &self.events else {
+            return Vec::new();
+        };
+        let forms = series.forms();
+        let ways: &[bool] = if series.may_be_native() {
+            &[false, true]
+        } else {
+            &[false]
+        };
+        let mut sought = Vec::new();
+        for is_classic in ways.iter().copied() {
+            let seen = SeenForm { is_classic, ..seen };
+            let queries = match is_classic {
+                true => &self.seen(seen),
+                false => self,
+            };
+            let Some(series) = queries.series() else {
+                continue;
+            };
+            if forms > 1 || ways.len() > 1 {
+                sought.push((presence_of(seen), series.presence()));
+            }
+            // One request would be too long with every combination; without this one scrapes count as usual ones.
+            let is_rare = is_classic && seen.has_primary;
+            if !series.has_quotes() && !is_rare {
+                let samples = queries.samples().into_iter().flatten();
+                sought.extend(samples.map(|(name, query)| (of_form(name, seen), query)));
+            }
+        }
+        if seen.form == 0 {
+            let labels = series.labels().into_iter().enumerate();
+            sought.extend(labels.map(|(label, query)| (format!("label_{label}"), query)));
+            sought.extend(series.proof().map(|proof| ("proof".to_owned(), proof)));
         }
         sought
     }
@@ -266,7 +360,9 @@ impl Queries {
     /// All events of a window that ends now.
     pub(super) fn total(&self, window: Duration) -> String {
         match &self.events {
-            EventQueries::Family { series, .. } => format!("sum({})", series.all(window)),
+            EventQueries::Family { series, .. } => {
+                format!("sum{}({})", series.by(), series.all(window))
+            }
             EventQueries::Own { total, .. } => own(total, window),
         }
     }
@@ -274,7 +370,9 @@ impl Queries {
     /// The bad events of a window that ends now; nothing where no bad event was ever counted.
     pub(super) fn bad(&self, window: Duration) -> String {
         match &self.events {
-            EventQueries::Family { series, .. } => format!("sum({})", series.bad(window)),
+            EventQueries::Family { series, .. } => {
+                format!("sum{}({})", series.by(), series.bad(window))
+            }
             EventQueries::Own { bad, .. } => own(bad, window),
         }
     }
@@ -294,6 +392,11 @@ impl Queries {
         combine(parts)
     }
 
+    /// The bad and all events of the slice that ends now, by [`PART`].
+    pub(super) fn slices(&self, slice: Duration) -> String {
+        combine([("bad", self.bad(slice)), ("total", self.total(slice))])
+    }
+
     /// What shows that all series are of one service, and each event in one of them. Own queries are taken at their
     /// word.
     pub(super) fn identity(&self) -> Option<Identity<'_>> {
@@ -304,7 +407,9 @@ impl Queries {
     /// it, and many of them mean that nobody knows how the service fares.
     pub(super) fn strange(&self, window: Duration) -> Option<String> {
         match &self.events {
-            EventQueries::Family { series, .. } => Some(format!("sum({})", series.strange(window))),
+            EventQueries::Family { series, .. } => {
+                Some(format!("sum{}({})", series.by(), series.strange(window)))
+            }
             EventQueries::Own { .. } => None,
         }
     }
@@ -330,9 +435,9 @@ impl Queries {
     pub(super) fn age(&self) -> Option<String> {
         match &self.events {
             EventQueries::Family { series, .. } => {
-                let events = series.events(&[]);
+                let (events, by) = (series.events(&[]), series.by());
                 Some(format!(
-                    "time() - (max(timestamp({events})) or max(max_over_time(timestamp({events})[{}:{}])))",
+                    "time() - (max{by}(timestamp({events})) or max{by}(max_over_time(timestamp({events})[{}:{}])))",
                     range_seconds(FRESHNESS_RANGE),
                     range_seconds(LOOK_BACK)
                 ))
@@ -343,10 +448,11 @@ impl Queries {
 
     /// Samples of the best scraped series in [`SCRAPE_RANGE`], and in the same range before it, with what is left out.
     pub(super) fn samples(&self) -> Option<[(&'static str, String); 2]> {
-        let events = self.series()?.whole();
+        let series = self.series()?;
+        let (events, by) = (series.whole(), series.by());
         let range = range_seconds(SCRAPE_RANGE);
-        let newest = format!("max(count_over_time({events}[{range}]))");
-        let before = format!("max(count_over_time({events}[{range}] offset {range}))");
+        let newest = format!("max{by}(count_over_time({events}[{range}]))");
+        let before = format!("max{by}(count_over_time({events}[{range}] offset {range}))");
         Some([("samples", newest), ("samples_before", before)])
     }
 
@@ -381,8 +487,9 @@ impl Queries {
         let range = format!("[{}:{}]", range_seconds(part), range_seconds(slot));
         match &self.events {
             EventQueries::Family { series, .. } => {
-                let after = format!("count({})", series.seen(LOOK_BACK, None));
-                let before = format!("count({})", series.seen(LOOK_BACK, Some(LOOK_BACK)));
+                let by = series.by();
+                let after = format!("count{by}({})", series.seen(LOOK_BACK, None));
+                let before = format!("count{by}({})", series.seen(LOOK_BACK, Some(LOOK_BACK)));
                 // A slot without a look before it counts 0, so that no answer is told from no data.
                 let is_there = format!("clamp_max({after} and {before}, 1) or 0 * {after}");
                 format!("sum_over_time(({is_there}){range})")
@@ -398,9 +505,11 @@ impl Queries {
     /// so fewer than were seen then are a sign that it lost a part of its memory. Own queries name no series.
     pub(super) fn series_seen(&self, ago: Option<Duration>) -> Option<String> {
         match &self.events {
-            EventQueries::Family { series, .. } => {
-                Some(format!("count({})", series.seen(LOOK_BACK, ago)))
-            }
+            EventQueries::Family { series, .. } => Some(format!(
+                "count{}({})",
+                series.by(),
+                series.seen(LOOK_BACK, ago)
+            )),
             EventQueries::Own { .. } => None,
         }
     }

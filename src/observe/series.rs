@@ -3,6 +3,7 @@
 //! Names from outside get into a query only through the functions of
 //! [`promql`](crate::clients::prometheus::promql).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::families::{
@@ -52,7 +53,12 @@ pub(super) struct Series {
     buckets: Buckets,
     /// Whether the events are counted by native histograms.
     is_native: bool,
+    /// The labels by which the series of several services are told apart; nothing where there is one service.
+    apart: Option<Apart>,
 }
+
+/// The two labels that name a service: that of its namespace and that of its own name.
+pub(super) type Apart = (&'static str, &'static str);
 
 /// One naming with one way of naming the service and one side. A selector takes the place of the way.
 #[derive(Clone, Copy)]
@@ -159,6 +165,70 @@ impl Series {
             is_proven: seen.is_proven,
             is_native: is_native_counter(form.naming, &buckets) && !seen.is_classic,
             buckets,
+            apart: None,
+        }
+    }
+
+    /// The series of several services at once, where two labels tell them apart. Names are compared one by one, so
+    /// series of a service that nobody asked for may be among them.
+    pub(super) fn of_several(
+        family: MetricsFamily,
+        workloads: &[&Workload],
+        buckets: Buckets,
+        seen: SeenForm,
+    ) -> Option<Self> {
+        let first = workloads.first()?;
+        let one = Self::new(family, first, None, buckets, seen);
+        let Labels::Apart { namespace, service } = one.form.way?.labels else {
+            return None;
+        };
+        // What Flagger serves has several names, labels with dots need quotes, and native histograms are read one by one.
+        if seen.has_primary || one.has_quotes() || one.has_native_latency() {
+            return None;
+        }
+        let one_of = |label: &str, name: fn(&Workload) -> &str| {
+            let names: BTreeSet<&str> = workloads.iter().map(|workload| name(workload)).collect();
+            let names: Vec<String> = names.into_iter().map(regex_escape).collect();
+            format!("{label}=~{}", string_literal(&names.join("|")))
+        };
+        let several = format!(
+            "{},{}",
+            one_of(namespace, |workload| &workload.namespace),
+            one_of(service, |workload| &workload.service)
+        );
+        // The matchers of the service come first in both.
+        let renamed = |text: &str| match text.strip_prefix(one.service.as_str()) {
+            Some(rest) => format!("{several}{rest}"),
+            None => text.to_owned(),
+        };
+        Some(Self {
+            named: renamed(&one.named),
+            matchers: renamed(&one.matchers),
+            service: several,
+            apart: Some((namespace, service)),
+            ..one
+        })
+    }
+
+    /// The labels by which several services are told apart.
+    pub(super) fn apart(&self) -> Option<Apart> {
+        self.apart
+    }
+
+    /// What an aggregation keeps: nothing more, or the labels by which several services are told apart.
+    pub(super) fn by(&self) -> String {
+        self.by_also(&[])
+    }
+
+    /// The same, and further labels.
+    pub(super) fn by_also(&self, more: &[&str]) -> String {
+        let mut labels = more.to_vec();
+        if let Some((namespace, service)) = self.apart {
+            labels.extend([namespace, service]);
+        }
+        match labels.is_empty() {
+            true => String::new(),
+            false => format!(" by ({})", labels.join(",")),
         }
     }
 
@@ -241,8 +311,9 @@ impl Series {
     pub(super) fn strangest(&self, window: Duration) -> Option<String> {
         (!self.has_dots()).then(|| {
             format!(
-                "topk({NAMED_FORMS}, sum by ({}) ({}) > 0)",
-                self.outcomes().join(","),
+                "topk{}({NAMED_FORMS}, sum{} ({}) > 0)",
+                self.by(),
+                self.by_also(&self.outcomes()),
                 self.strange(window)
             )
         })
@@ -287,7 +358,7 @@ impl Series {
         let series = self.whole();
         let ever: Vec<String> = [("", 4), (" offset 1h", 3), (" offset 1d", 2)]
             .iter()
-            .map(|(offset, rank)| format!("count({series}{offset}) * 0 + {rank}"))
+            .map(|(offset, rank)| format!("count{}({series}{offset}) * 0 + {rank}", self.by()))
             .collect();
         ever.join(" or ")
     }
@@ -312,7 +383,10 @@ impl Series {
         let doubt = self.family.doubt?;
         let proof = selector(&self.metric(), &joined([self.named.as_str(), doubt.proof]));
         let range = range_seconds(PROOF_RANGE);
-        Some(format!("count(max_over_time({proof}[{range}]) > 0)"))
+        Some(format!(
+            "count{}(max_over_time({proof}[{range}]) > 0)",
+            self.by()
+        ))
     }
 
     /// Whether a series has each of the labels of outcomes and routes, where a family knows so many that only those are
@@ -328,7 +402,8 @@ impl Series {
             .map(|label| {
                 let present = format!("{label}!=\"\"");
                 let series = selector(&self.metric(), &joined([self.named.as_str(), &present]));
-                format!("count({series} or {series} offset 1h or {series} offset 1d)")
+                let by = self.by();
+                format!("count{by}({series} or {series} offset 1h or {series} offset 1d)")
             })
             .collect()
     }
@@ -394,7 +469,7 @@ impl Series {
             format!("increase({buckets}[{range}])")
         };
         match &self.buckets {
-            Buckets::All => format!("sum by (le) ({})", increase("_bucket", "")),
+            Buckets::All => format!("sum{} ({})", self.by_also(&["le"]), increase("_bucket", "")),
             Buckets::Named(bounds) => {
                 let mut texts: Vec<String> = bounds
                     .iter()
@@ -402,7 +477,11 @@ impl Series {
                     .collect();
                 texts.push(regex_escape("+Inf"));
                 let wanted = format!("le=~{}", string_literal(&texts.join("|")));
-                format!("sum by (le) ({})", increase("_bucket", &wanted))
+                format!(
+                    "sum{} ({})",
+                    self.by_also(&["le"]),
+                    increase("_bucket", &wanted)
+                )
             }
             // The buckets themselves, because a share at a threshold is interpolated: narrow ones bear that, but
             // converted classic ones may be as wide as those were.

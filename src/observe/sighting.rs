@@ -63,6 +63,11 @@ impl Metrics<'_> {
 }
 
 impl Recall<'_> {
+    /// How long ago the earlier sighting was.
+    pub(super) fn ago(&self) -> Option<Duration> {
+        self.before.as_ref().map(|(_, ago)| *ago)
+    }
+
     /// Says what the back end lost since the earlier sighting. One that lost everything began anew, and what it holds
     /// since is all of it: then the coverage tells.
     pub(super) fn lost(&self, found: &Parts) -> Option<String> {

@@ -67,6 +67,40 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
+    /// Tells whether both lead to the same access with the same limits, so that one client serves both.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
+        let auth = match (&self.auth, &other.auth) {
+            (HttpAuth::None, HttpAuth::None) => true,
+            (HttpAuth::Bearer(a), HttpAuth::Bearer(b)) => same(a, b),
+            (
+                HttpAuth::Basic { username, password },
+                HttpAuth::Basic {
+                    username: other,
+                    password: theirs,
+                },
+            ) => username == other && same(password, theirs),
+            (HttpAuth::None | HttpAuth::Bearer(_) | HttpAuth::Basic { .. }, _) => false,
+        };
+        let headers = || {
+            let pairs = self.headers.iter().zip(&other.headers);
+            self.headers.len() == other.headers.len()
+                && pairs
+                    .into_iter()
+                    .all(|((name, value), (other, theirs))| name == other && same(value, theirs))
+        };
+        let hidden = || {
+            let mut pairs = self.hidden.iter().zip(&other.hidden);
+            self.hidden.len() == other.hidden.len() && pairs.all(|(a, b)| same(a, b))
+        };
+        auth && self.timeout == other.timeout
+            && self.max_body == other.max_body
+            && self.ca_file == other.ca_file
+            && self.client_identity == other.client_identity
+            && headers()
+            && hidden()
+    }
+
     /// Adds the trusted certificates and the client's own to `builder`.
     pub(super) fn trust(
         &self,

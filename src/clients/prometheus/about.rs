@@ -75,7 +75,7 @@ impl Prometheus {
         );
         let text = |answer: &Option<Value>, pointer: &str| {
             let text = answer.as_ref()?.pointer(pointer)?.as_str()?;
-            (!text.is_empty()).then(|| self.http.quote(text.as_bytes()))
+            (!text.is_empty()).then(|| self.server.http.quote(text.as_bytes()))
         };
         let stores = match stores.as_ref().and_then(|answer| self.stores(answer)) {
             Some(known) => Some(Stores {
@@ -115,7 +115,7 @@ impl Prometheus {
 
     /// Reads the stores, by kind; nothing where the answer is none of Thanos.
     fn stores(&self, answer: &Value) -> Option<Vec<Store>> {
-        let quoted = |text: &str| self.http.quote(text.as_bytes());
+        let quoted = |text: &str| self.server.http.quote(text.as_bytes());
         let kinds = answer.pointer("/data")?.as_object()?.values();
         let stores = kinds.flat_map(|kind| kind.as_array().into_iter().flatten());
         let stores = stores.filter_map(|store| {
@@ -126,7 +126,7 @@ impl Prometheus {
                     let text = error
                         .as_str()
                         .map_or_else(|| error.to_string(), str::to_owned);
-                    self.http.quote_ends(text.as_bytes())
+                    self.server.http.quote_ends(text.as_bytes())
                 }),
             })
         });
@@ -139,8 +139,8 @@ impl Prometheus {
 
     async fn asked(&self, path: &[&str], query: &[(&str, &str)]) -> Option<Value> {
         let segments = ["api", "v1"].iter().chain(path).copied();
-        let request = self.http.request(Method::GET, segments).query(query);
-        let answer = self.http.send(accept_json(request)).await.ok()?;
+        let request = self.server.http.request(Method::GET, segments).query(query);
+        let answer = self.server.http.send(accept_json(request)).await.ok()?;
         let is_json = answer.media_type() == "application/json";
         (answer.status.is_success() && is_json)
             .then(|| serde_json::from_slice(&answer.body).ok())

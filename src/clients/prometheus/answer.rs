@@ -10,7 +10,7 @@ use crate::clients::http::quote;
 
 /// Most series accepted in one answer. Protects memory from a query that groups by far too many labels; an SLO needs
 /// a handful.
-const MAX_SERIES: usize = 5_000;
+pub(super) const MAX_SERIES: usize = 5_000;
 
 /// How a server that has no field `infos` yet marks what it notes about an expression that it evaluated in full
 /// (Prometheus 2.x). Whatever else stands among the warnings says that data may be missing, also what begins with
@@ -162,10 +162,10 @@ impl QueryBody {
         }
     }
 
-    /// Reads a vector, or a scalar as one sample without labels.
-    pub(super) fn samples(self) -> Result<QueryAnswer<Vec<InstantSample>>, Unusable> {
+    /// Reads a vector of at most so many series, or a scalar as one sample without labels.
+    pub(super) fn samples(self, most: usize) -> Result<QueryAnswer<Vec<InstantSample>>, Unusable> {
         self.answer(|data| match data {
-            Data::Vector(samples) => within_cap(samples)?
+            Data::Vector(samples) => within(samples, most)?
                 .into_iter()
                 .map(RawSample::sample)
                 .collect(),
@@ -178,10 +178,10 @@ impl QueryBody {
         })
     }
 
-    /// Reads a matrix.
-    pub(super) fn series(self) -> Result<QueryAnswer<Vec<RangeSeries>>, Unusable> {
+    /// Reads a matrix of at most so many series.
+    pub(super) fn series(self, most: usize) -> Result<QueryAnswer<Vec<RangeSeries>>, Unusable> {
         self.answer(|data| match data {
-            Data::Matrix(series) => within_cap(series)?
+            Data::Matrix(series) => within(series, most)?
                 .into_iter()
                 .map(RawSeries::series)
                 .collect(),
@@ -337,11 +337,11 @@ pub(super) fn time_from_seconds(seconds: f64) -> Result<DateTime<Utc>, Unusable>
         .ok_or_else(|| malformed(format!("{seconds} is not a time")))
 }
 
-fn within_cap<T>(series: Vec<T>) -> Result<Vec<T>, Unusable> {
-    if series.len() > MAX_SERIES {
+fn within<T>(series: Vec<T>, most: usize) -> Result<Vec<T>, Unusable> {
+    if series.len() > most {
         return Err(Unusable::TooMany {
             found: series.len(),
-            limit: MAX_SERIES,
+            limit: most,
         });
     }
     Ok(series)
@@ -370,7 +370,7 @@ mod tests {
     use super::*;
 
     fn samples(json: &str) -> Result<QueryAnswer<Vec<InstantSample>>, Unusable> {
-        QueryBody::read(json.as_bytes())?.samples()
+        QueryBody::read(json.as_bytes())?.samples(MAX_SERIES)
     }
 
     fn success(result_type: &str, result: &str) -> String {
@@ -437,7 +437,7 @@ mod tests {
             r#"[{"metric":{},"values":[[1,"1"]],"histograms":[[2,{"count":"1","sum":"1"}]]}]"#,
         );
         let body = QueryBody::read(many.as_bytes()).expect("readable");
-        assert!(reason(body.series()).contains("native histogram"));
+        assert!(reason(body.series(MAX_SERIES)).contains("native histogram"));
     }
 
     #[test]
@@ -485,7 +485,10 @@ mod tests {
             "a string instead of a vector or scalar"
         );
         let body = QueryBody::read(success("vector", "[]").as_bytes()).expect("readable");
-        assert_eq!(reason(body.series()), "a vector instead of a matrix");
+        assert_eq!(
+            reason(body.series(MAX_SERIES)),
+            "a vector instead of a matrix"
+        );
         assert!(reason(samples(&success("streams", "[]"))).contains("streams"));
     }
 
@@ -502,7 +505,7 @@ mod tests {
     fn refuses_points_out_of_order() {
         let json = success("matrix", r#"[{"metric":{},"values":[[2,"1"],[2,"1"]]}]"#);
         let body = QueryBody::read(json.as_bytes()).expect("readable");
-        assert_eq!(reason(body.series()), "points out of order");
+        assert_eq!(reason(body.series(MAX_SERIES)), "points out of order");
     }
 
     #[test]

@@ -13,18 +13,19 @@ pub use about::{About, Retention, Store, Stores};
 pub use answer::{InstantSample, NativeHistogram, QueryAnswer, RangeSeries};
 pub use error::{PrometheusError, QueryFault};
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::http::{
     Deadline, Failure, HttpAuth, HttpClient, HttpError, HttpSettings, Method, Purpose, Repeat,
     Response, RetryPolicy, StatusCode, accept_json,
 };
-use answer::{QueryBody, Unusable, Words};
+use answer::{MAX_SERIES, QueryBody, Unusable, Words};
 use error::QueryRefusal;
 
 /// Share of the time left for a question that the server may use to evaluate it. The rest is for the network and for
@@ -48,15 +49,30 @@ const ROUNDING: TimeDelta = TimeDelta::milliseconds(1);
 
 type Parameters<'a> = Vec<(&'a str, String)>;
 
-/// One Prometheus server.
+/// One Prometheus server, as one service asks it. Several services may share the connections to it.
 #[derive(Debug)]
 pub struct Prometheus {
-    http: HttpClient,
-    remedy: &'static str,
-    by_get: AtomicBool,
+    server: Arc<Server>,
+    /// How many questions of this service may be on their way at once, where others ask too.
+    share: Option<Semaphore>,
+    /// How many requests were sent for it.
+    sent: AtomicU64,
     /// What was asked, where somebody wants to know.
     noted: Option<Mutex<Vec<Question>>>,
 }
+
+/// What all who ask one server have in common.
+#[derive(Debug)]
+struct Server {
+    http: HttpClient,
+    remedy: &'static str,
+    by_get: AtomicBool,
+    /// The questions that may be on their way at once: each needs a connection. Who came first is served first.
+    turns: Semaphore,
+}
+
+/// Most connections to one server. A Prometheus takes 512 from everybody together, unless told otherwise.
+pub const CONNECTIONS: usize = 8;
 
 /// A question as it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +114,51 @@ impl Prometheus {
             HttpAuth::Bearer(_) => "check PROMETHEUS_TOKEN",
             HttpAuth::Basic { .. } => "check PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
         };
-        Ok(Self {
+        let server = Server {
             http: HttpClient::new(base, settings).map_err(PrometheusError::Settings)?,
             remedy,
             by_get: AtomicBool::new(false),
+            turns: Semaphore::new(CONNECTIONS),
+        };
+        Ok(Self::at(Arc::new(server), None))
+    }
+
+    fn at(server: Arc<Server>, share: Option<usize>) -> Self {
+        Self {
+            server,
+            share: share.map(Semaphore::new),
+            sent: AtomicU64::new(0),
             noted: None,
-        })
+        }
+    }
+
+    /// Sets how many connections there may be at once; [`CONNECTIONS`] unless told otherwise. For a server that nobody
+    /// shares yet.
+    #[must_use]
+    pub fn with_connections(mut self, most: usize) -> Self {
+        if let Some(server) = Arc::get_mut(&mut self.server) {
+            server.turns = Semaphore::new(most.max(1));
+        }
+        self
+    }
+
+    /// Returns the same server for another service: over the same connections, of which none of them takes more than a
+    /// quarter, so that one whose answers are slow holds up no other.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        let all = self.server.turns.available_permits();
+        Self::at(self.server.clone(), Some((all / 4).max(1)))
+    }
+
+    /// Returns the same server for questions about several services together.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self::at(self.server.clone(), None)
+    }
+
+    /// Tells whether both ask over the same connections.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.server, &other.server)
     }
 
     /// Keeps every question from now on, for [`questions`](Self::questions).
@@ -160,11 +215,24 @@ impl Prometheus {
         query: &str,
         at: DateTime<Utc>,
     ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
+        self.instant_of(1, query, at).await
+    }
+
+    /// Returns what `query` yields at `at` for so many services, each of which may have as many series as one.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant`].
+    pub async fn instant_of(
+        &self,
+        services: usize,
+        query: &str,
+        at: DateTime<Utc>,
+    ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
         self.note(query, QuestionTimes::At(at));
         let parameters = vec![("query", query.to_owned()), ("time", seconds(at))];
-        let mut answer = self
-            .ask(Endpoint::Query, parameters, QueryBody::samples)
-            .await?;
+        let read = |body: QueryBody| body.samples(most_series(services));
+        let mut answer = self.ask(Endpoint::Query, parameters, read).await?;
         let is_other = |found: &DateTime<Utc>| (*found - at).abs() > ROUNDING;
         let other = answer.value.iter().map(|sample| sample.at).find(is_other);
         doubt(&mut answer.partial, other, at);
@@ -180,10 +248,23 @@ impl Prometheus {
         &self,
         query: &str,
     ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
+        self.instant_now_of(1, query).await
+    }
+
+    /// Returns what `query` yields at the server's own present for so many services.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::instant`].
+    pub async fn instant_now_of(
+        &self,
+        services: usize,
+        query: &str,
+    ) -> Result<QueryAnswer<Vec<InstantSample>>, PrometheusError> {
         self.note(query, QuestionTimes::Now);
         let parameters = vec![("query", query.to_owned())];
-        self.ask(Endpoint::Query, parameters, QueryBody::samples)
-            .await
+        let read = |body: QueryBody| body.samples(most_series(services));
+        self.ask(Endpoint::Query, parameters, read).await
     }
 
     /// Returns the native histogram that `query` yields at `at`: none or one, because a query for one sums them all.
@@ -244,11 +325,26 @@ impl Prometheus {
         end: DateTime<Utc>,
         step: Duration,
     ) -> Result<QueryAnswer<Vec<RangeSeries>>, PrometheusError> {
+        self.range_for(1, query, start, end, step).await
+    }
+
+    /// Returns what `query` yields from `start` to `end`, every `step`, for so many services.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Prometheus::range`].
+    pub async fn range_for(
+        &self,
+        services: usize,
+        query: &str,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+        step: Duration,
+    ) -> Result<QueryAnswer<Vec<RangeSeries>>, PrometheusError> {
         self.note(query, QuestionTimes::Range(start, end, step));
         let parameters = range_of(query, start, end, step);
-        let mut answer = self
-            .ask(Endpoint::QueryRange, parameters, QueryBody::series)
-            .await?;
+        let read = |body: QueryBody| body.series(most_series(services));
+        let mut answer = self.ask(Endpoint::QueryRange, parameters, read).await?;
         let points = answer.value.iter().flat_map(|series| &series.points);
         let is_other = |found: &DateTime<Utc>| !is_on_grid(*found, start, end, step);
         let other = points.map(|(found, _)| *found).find(is_other);
@@ -258,21 +354,27 @@ impl Prometheus {
 
     /// Returns scheme, host and port of the server.
     pub fn origin(&self) -> String {
-        self.http.origin()
+        self.server.http.origin()
     }
 
     /// Returns how many HTTP requests were sent so far, repeated ones included.
     pub fn requests(&self) -> u64 {
-        self.http.requests()
+        self.sent.load(Ordering::Relaxed)
     }
 
     async fn ask<T>(
         &self,
         endpoint: Endpoint,
         parameters: Parameters<'_>,
-        read: fn(QueryBody) -> Result<QueryAnswer<T>, Unusable>,
+        read: impl FnOnce(QueryBody) -> Result<QueryAnswer<T>, Unusable>,
     ) -> Result<QueryAnswer<T>, PrometheusError> {
-        let deadline = Deadline::within(self.http.timeout());
+        // Waiting for a turn is no fault of the server's, so the time for an answer begins after it.
+        let _share = match &self.share {
+            Some(share) => share.acquire().await.ok(),
+            None => None,
+        };
+        let _turn = self.server.turns.acquire().await;
+        let deadline = Deadline::within(self.server.http.timeout());
         let parameters = &parameters;
         let body = RetryPolicy::jittered()
             .run(deadline, || self.try_once(endpoint, parameters, deadline))
@@ -286,13 +388,14 @@ impl Prometheus {
         parameters: &Parameters<'_>,
         deadline: Deadline,
     ) -> Result<QueryBody, Failure<PrometheusError>> {
-        let by_get = self.by_get.load(Ordering::Relaxed);
+        let by_get = self.server.by_get.load(Ordering::Relaxed);
         let mut response = self
             .exchange(endpoint, by_get, parameters, deadline)
             .await?;
         if !by_get && refuses_post(response.status) {
             response = self.exchange(endpoint, true, parameters, deadline).await?;
-            self.by_get
+            self.server
+                .by_get
                 .store(!refuses_post(response.status), Ordering::Relaxed);
         }
         self.judge(endpoint, &response).map_err(|mut failure| {
@@ -317,15 +420,19 @@ impl Prometheus {
         ));
         parameters.extend(WHOLE_AND_RAW.map(|(name, value)| (name, value.to_owned())));
         let request = if by_get {
-            self.http
+            self.server
+                .http
                 .request(Method::GET, endpoint.segments())
                 .query(&parameters)
         } else {
-            self.http
+            self.server
+                .http
                 .request(Method::POST, endpoint.segments())
                 .form(&parameters)
         };
-        self.http
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.server
+            .http
             .send_within(deadline, Purpose::Ask, accept_json(request))
             .await
             .map_err(|fault| self.fault(fault))
@@ -333,7 +440,11 @@ impl Prometheus {
 
     fn fault(&self, fault: HttpError) -> Failure<PrometheusError> {
         let repeat = Repeat::when(fault.is_transient());
-        let error = PrometheusError::from_fault(self.http.origin(), self.http.timeout(), fault);
+        let error = PrometheusError::from_fault(
+            self.server.http.origin(),
+            self.server.http.timeout(),
+            fault,
+        );
         Failure {
             error,
             repeat,
@@ -362,18 +473,23 @@ impl Prometheus {
             _ => None,
         };
         let refusal = QueryRefusal {
-            origin: self.http.origin(),
-            path: self.http.endpoint(endpoint.segments()).path().to_owned(),
-            remedy: self.remedy,
+            origin: self.server.http.origin(),
+            path: self
+                .server
+                .http
+                .endpoint(endpoint.segments())
+                .path()
+                .to_owned(),
+            remedy: self.server.remedy,
             response,
             words,
         };
-        Err(refusal.classify(|text| self.http.quote_ends(text.as_bytes())))
+        Err(refusal.classify(|text| self.server.http.quote_ends(text.as_bytes())))
     }
 
     fn unusable(&self, unusable: Unusable) -> PrometheusError {
-        PrometheusError::from_unusable(self.http.origin(), unusable, |text| {
-            self.http.quote(text.as_bytes())
+        PrometheusError::from_unusable(self.server.http.origin(), unusable, |text| {
+            self.server.http.quote(text.as_bytes())
         })
     }
 }
@@ -385,6 +501,13 @@ impl Endpoint {
             Self::QueryRange => ["api", "v1", "query_range"],
         }
     }
+}
+
+/// Returns how many series an answer about so many services may have. The size of an answer is bounded beside it.
+fn most_series(services: usize) -> usize {
+    /// How many each service adds: the buckets of its latency, twice over.
+    const EACH: usize = 64;
+    MAX_SERIES.max(services.saturating_mul(EACH))
 }
 
 /// Says whether a question may have an answer in the time left. One that the server gave up after most of the time will

@@ -1,0 +1,215 @@
+//! Counts the days of the SLO window that are over, a few in each pass, and looks now and then whether they still hold.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use tokio::try_join;
+
+use super::budget::Chunk;
+use super::days::{self, NextDay};
+use super::metrics::Metrics;
+use super::queries::Queries;
+use super::series::SeenForm;
+use super::together::{MOST, Voice, at_one_time, divided};
+use crate::journal::KeptDays;
+
+/// How many days of a service are counted in one pass.
+const DAYS_PER_PASS: usize = 8;
+
+/// How long that may take in one pass: what is left is counted by the next ones.
+const TIME_PER_PASS: Duration = Duration::from_secs(20);
+
+/// A service whose days may be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeping<'a> {
+    /// Where its metrics come from.
+    pub metrics: Metrics<'a>,
+    /// In which form it was seen.
+    pub seen: SeenForm,
+    /// Its SLO window.
+    pub window: Duration,
+    /// The days that are kept already.
+    pub days: Option<&'a KeptDays>,
+}
+
+/// One service with the days that are kept of it so far.
+struct Keeper<'a> {
+    voice: Voice<'a>,
+    window: Duration,
+    days: KeptDays,
+    /// Whether a day could not be counted in this pass.
+    is_stuck: bool,
+}
+
+/// Counts what is over and not kept, and returns what is to be kept from now on, for each service in their order;
+/// nothing where that is what is kept already. What cannot be asked is left to later passes.
+pub async fn keep_days(keeping: &[Keeping<'_>], now: DateTime<Utc>) -> Vec<Option<KeptDays>> {
+    let until = Instant::now() + TIME_PER_PASS;
+    let mut keepers: Vec<Keeper<'_>> = keeping.iter().map(|it| Keeper::of(it, now)).collect();
+    check(&mut keepers, now).await;
+    for _ in 0..DAYS_PER_PASS {
+        if Instant::now() >= until || !count_one_more(&mut keepers, now).await {
+            break;
+        }
+    }
+    let kept = keepers.into_iter().zip(keeping);
+    kept.map(|(keeper, before)| {
+        let is_new = match before.days {
+            Some(days) => *days != keeper.days,
+            None => !keeper.days.days.is_empty(),
+        };
+        is_new.then_some(keeper.days)
+    })
+    .collect()
+}
+
+impl<'a> Keeper<'a> {
+    fn of(keeping: &Keeping<'a>, now: DateTime<Utc>) -> Self {
+        let queries = keeping.metrics.queries.seen(keeping.seen);
+        let prometheus = keeping.metrics.prometheus;
+        let question = days::question(&prometheus.origin(), &queries, keeping.window);
+        Self {
+            days: days::useful(keeping.days, question, keeping.window, now),
+            voice: Voice {
+                prometheus,
+                queries,
+                seen: keeping.seen,
+            },
+            window: keeping.window,
+            is_stuck: false,
+        }
+    }
+
+    /// Tells whether both may be asked about in one question.
+    fn asks_like(&self, other: &Self) -> bool {
+        let (one, two) = (&self.voice, &other.voice);
+        self.window == other.window
+            && one.seen == two.seen
+            && one.prometheus.is_same(two.prometheus)
+            && one.queries.counts_like(&two.queries)
+            && Queries::of_several(&[&one.queries], one.seen).is_some()
+    }
+}
+
+/// Counts the next day of each service that has one; says whether there was any.
+async fn count_one_more(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) -> bool {
+    let mut wanted: Vec<(NextDay, Vec<usize>)> = Vec::new();
+    for (place, keeper) in keepers.iter().enumerate() {
+        let next = days::next_day(&keeper.days, keeper.window, now);
+        let Some(next) = next.filter(|_| !keeper.is_stuck) else {
+            continue;
+        };
+        let is_like = |(other, places): &&mut (NextDay, Vec<usize>)| {
+            *other == next && keepers[places[0]].asks_like(keeper)
+        };
+        match wanted.iter_mut().find(is_like) {
+            Some((_, places)) => places.push(place),
+            None => wanted.push((next, vec![place])),
+        }
+    }
+    let is_any = !wanted.is_empty();
+    for (next, places) in wanted {
+        let all = &*keepers;
+        let counted = divided(&places, MOST, async |some| {
+            let voices = voices(all, some);
+            let window = all[some[0]].window;
+            let found = at_one_time(
+                &voices,
+                |queries| next.chunk.parts(queries, window),
+                next.chunk.end,
+            );
+            let begin = async {
+                match next.is_first {
+                    true => {
+                        let text = |queries: &Queries| Chunk::end_parts(queries).into();
+                        at_one_time(&voices, text, next.chunk.end - next.chunk.length)
+                            .await
+                            .map(Some)
+                    }
+                    false => Ok(None),
+                }
+            };
+            let (found, begin) = try_join!(found, begin)?;
+            let begins = begin
+                .into_iter()
+                .flatten()
+                .map(Some)
+                .chain(std::iter::repeat(None));
+            Ok(some
+                .iter()
+                .copied()
+                .zip(found.into_iter().zip(begins))
+                .collect())
+        })
+        .await;
+        for place in &places {
+            keepers[*place].is_stuck = true;
+        }
+        for (place, counted) in counted {
+            if let Ok((found, begin)) = counted {
+                let keeper = &mut keepers[place];
+                keeper.is_stuck = !days::keep(&mut keeper.days, &next, begin.as_ref(), &found);
+            }
+        }
+    }
+    is_any
+}
+
+/// Reads a kept day again where chance has it. One that changed is told, and all are counted anew.
+async fn check(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) {
+    let mut wanted: Vec<((usize, Chunk), Vec<usize>)> = Vec::new();
+    for (place, keeper) in keepers.iter().enumerate() {
+        let Some(checked) = days::checked(&keeper.days, now) else {
+            continue;
+        };
+        let is_like = |(other, places): &&mut ((usize, Chunk), Vec<usize>)| {
+            *other == checked && keepers[places[0]].asks_like(keeper)
+        };
+        match wanted.iter_mut().find(is_like) {
+            Some((_, places)) => places.push(place),
+            None => wanted.push((checked, vec![place])),
+        }
+    }
+    for ((day, chunk), places) in wanted {
+        let all = &*keepers;
+        let read = divided(&places, MOST, async |some| {
+            let voices = voices(all, some);
+            let window = all[some[0]].window;
+            let found = at_one_time(&voices, |queries| chunk.counts(queries, window), chunk.end);
+            let text = |queries: &Queries| Chunk::end_parts(queries).into();
+            let begin = at_one_time(&voices, text, chunk.end - chunk.length);
+            let (found, begin) = try_join!(found, begin)?;
+            Ok(some
+                .iter()
+                .copied()
+                .zip(begin.into_iter().zip(found))
+                .collect())
+        })
+        .await;
+        for (place, read) in read {
+            let keeper = &mut keepers[place];
+            let Ok((begin, found)) = read else { continue };
+            let difference = days::difference(&keeper.days.days[day], &begin, &found);
+            let Some(difference) = difference else {
+                continue;
+            };
+            let workload = keeper.voice.queries.workload();
+            tracing::warn!(
+                namespace = workload.namespace,
+                service = workload.service,
+                day = %(chunk.end - chunk.length).format("%Y-%m-%d"),
+                difference,
+                "what was counted on a day that is over has changed; the days of the SLO window are read again"
+            );
+            keeper.days = KeptDays {
+                question: keeper.days.question.clone(),
+                ..KeptDays::default()
+            };
+        }
+    }
+}
+
+fn voices<'k, 'a>(keepers: &'k [Keeper<'a>], some: &[usize]) -> Vec<&'k Voice<'a>> {
+    some.iter().map(|place| &keepers[*place].voice).collect()
+}
