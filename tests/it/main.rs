@@ -19,5 +19,6 @@ mod scripts;
 mod servers;
 mod signals;
 mod telling;
+mod together;
 mod vectors;
 mod year;

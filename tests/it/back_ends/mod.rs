@@ -15,6 +15,7 @@ use testkit::back_end::{BackEnd, Running};
 use testkit::prometheus::{Backfill, Recording};
 
 use crate::scenarios::program::{Program, Ran};
+use crate::together::Crowd;
 use normal::{NAMESPACE, Normal, fourteen};
 
 /// The share of a count by which an answer may be wrong: 1 %, what a scrape more or less makes in five minutes.
@@ -154,7 +155,49 @@ fn agrees_with_the_truth(back_end: BackEnd) {
         }
     }
     keep(&format!("{back_end:?}"), &table);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(are_known_together(&server, &made.normals));
     assert!(wrong.is_empty(), "{back_end}:\n{}", wrong.join("\n"));
+}
+
+/// Asks about all of them together and alone, without and with the days that are over: the same is known.
+async fn are_known_together(server: &Running, normals: &[Normal]) {
+    let names = normals
+        .iter()
+        .map(|normal| (NAMESPACE.to_owned(), normal.service.to_owned()));
+    let mut crowd = Crowd::of(server, names);
+    let at_once = crowd.is_known_alike().await;
+    crowd.keeps_days(&at_once).await;
+    let kept = crowd.kept();
+    assert!(kept.iter().any(|days| *days >= 28), "{kept:?}");
+    let by_days = crowd.is_known_alike().await;
+    for (normal, (at_once, by_days)) in normals.iter().zip(at_once.iter().zip(&by_days)) {
+        let events = [at_once, by_days].map(|it| it.measurement.budget.value().copied());
+        let [Some(at_once), Some(by_days)] = events else {
+            assert_eq!(
+                events[0].is_some(),
+                events[1].is_some(),
+                "{}",
+                normal.service
+            );
+            continue;
+        };
+        // What is extrapolated at midnight, and the moments between the two.
+        for (one, other) in [
+            (at_once.bad(), by_days.bad()),
+            (at_once.total(), by_days.total()),
+        ] {
+            let close = (one - other).abs() <= 0.001 * one + ROUNDING + normal.blur;
+            assert!(
+                close,
+                "{}: {at_once:?} at once, {by_days:?} by days",
+                normal.service
+            );
+        }
+    }
 }
 
 /// Writes what was compared into `target/back-ends/`, which `scripts/test.sh` prints.
