@@ -5,7 +5,8 @@
 #
 # `--auto-sync on` puts an Argo CD in between, which deploys every commit by itself; with `--auto-sync off` a person deploys the
 # bad release by hand. The service then runs what Argo CD deployed. `--kill` kills the program in the middle of its rollback, `--race`
-# starts it twice at once. `--keep` leaves everything running at the end, with the addresses, until Ctrl-C. The exit code is 0 only
+# starts it twice at once. `--fleet` has one pass watch fifty services in one repository: several are released, one of them is bad, and
+# only that one goes back. `--keep` leaves everything running at the end, with the addresses, until Ctrl-C. The exit code is 0 only
 # if everything came out as told.
 set -euo pipefail
 
@@ -18,6 +19,8 @@ scripts=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 . "$scripts/lib/demo-people.sh"
 # shellcheck source=scripts/lib/demo-trouble.sh
 . "$scripts/lib/demo-trouble.sh"
+# shellcheck source=scripts/lib/demo-fleet.sh
+. "$scripts/lib/demo-fleet.sh"
 
 service=checkout
 namespace=shop
@@ -46,6 +49,14 @@ main() {
     trap finish EXIT
     trap 'exit "$interrupted"' INT TERM
     start=$EPOCHSECONDS
+    watched=(SERVICE_NAME="$service" GITOPS_PATH="apps/$service")
+    seeded=checkout,payments,search
+    counted=$service
+    history_minutes=120
+    if [[ $fleet ]]; then
+        show_fleet
+        return
+    fi
 
     say "Starting a git server, the service and Prometheus with two hours of healthy history."
     start_world
@@ -147,6 +158,7 @@ gateway_url() {
 read_arguments() {
     auto_sync=
     trouble=none
+    fleet=
     keep=
     while (($#)); do
         case $1 in
@@ -159,15 +171,19 @@ read_arguments() {
                 [[ $trouble == none ]] || misuse "--kill and --race do not go together"
                 trouble=${1#--}
                 ;;
+            --fleet) fleet=yes ;;
             --keep) keep=yes ;;
             *) misuse "unknown argument $1" ;;
         esac
         shift
     done
+    if [[ $fleet && ($auto_sync || $trouble != none) ]]; then
+        misuse "--fleet goes with --keep alone"
+    fi
 }
 
 misuse() {
-    printf '%s\nusage: %s [--auto-sync on|off] [--kill|--race] [--keep]\n' "$1" "$0" >&2
+    printf '%s\nusage: %s [--auto-sync on|off] [--kill|--race] [--keep]\n       %s --fleet [--keep]\n' "$1" "$0" "$0" >&2
     exit "$misused"
 }
 
@@ -176,7 +192,7 @@ start_world() {
     head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$world/token"
     repository=$world/repos/platform/gitops.git
     background git-server demo-git-server --root "$world/repos" --token-file "$world/token" --seed platform/gitops \
-        --services checkout,payments,search --seed-age-minutes 115 --address-file "$world/git-address"
+        --services "$seeded" --seed-age-minutes 115 --address-file "$world/git-address"
     start_people
     released=$(tip)
     good_tree=$(git_in_world rev-parse "main:apps/$service")
@@ -187,11 +203,14 @@ start_world() {
         obeyed=(--deployed-manifest "$world/live/$manifest")
     fi
     remember_operations
-    background service demo-service "${obeyed[@]}" --namespace "$namespace" --service "$service" \
+    if [[ $fleet ]]; then
+        obeyed=(--git-dir "$repository")
+    fi
+    background service demo-service "${obeyed[@]}" --namespace "$namespace" --service "$counted" \
         --address-file "$world/service-address"
     background prometheus demo-prometheus --target-file "$world/service-address" \
         --gateway-file "$world/gateway-address" --namespace "$namespace" \
-        --service "$service" --history-minutes 120 --address-file "$world/prometheus-address"
+        --service "$counted" --history-minutes "$history_minutes" --address-file "$world/prometheus-address"
     prometheus_url=$(cat "$world/prometheus-address")
 }
 
@@ -217,9 +236,9 @@ pass() {
 # Makes this shell the program, with nothing of the caller's environment: the demo touches nobody's repository and tells nobody real.
 become_program() {
     exec env -i PATH="$PATH" HOME="$world" TMPDIR="$TMPDIR" NO_COLOR=1 \
-        SERVICE_NAME="$service" NAMESPACE="$namespace" SLO_WINDOW=1h ERROR_BUDGET=0.001 \
+        "${watched[@]}" NAMESPACE="$namespace" SLO_WINDOW=1h ERROR_BUDGET=0.001 \
         PROMETHEUS_URL="$prometheus_url" \
-        GITOPS_PATH="apps/$service" "${people_settings[@]}" \
+        "${people_settings[@]}" \
         ROLLBACK_ENABLED=true VIOLATION_FOR=20s ATTRIBUTION_WINDOW=30m COOLDOWN=10m BLACKOUT_WINDOWS=none \
         STABILIZATION=10s VERIFY_TIMEOUT=60s VERIFY_DEADLINE=5m \
         STATE_FILE="$world/state/state.json" "${argocd_settings[@]}" \

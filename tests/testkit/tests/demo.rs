@@ -78,6 +78,49 @@ fn with_auto_sync_a_release_burns_and_its_revert_ends_it() {
     assert_eq!(stage.deployed_versions(), ["v1", "v2", "v1"]);
 }
 
+#[test]
+fn of_several_services_each_runs_what_git_says_of_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let read = |name: &str| fs::read_to_string(at(name)).expect("a file of the demo");
+    let names = [SERVICE, "payments", "search"];
+    let repo = GitRepo::create(Path::new(&at("gitops.git")));
+    let shop = MonoRepo::seed(repo, &names, Utc::now() - TimeDelta::hours(2));
+    let services = Program::start(
+        env!("CARGO_BIN_EXE_demo-service"),
+        &[
+            ("git-dir", &at("gitops.git")),
+            ("namespace", "shop"),
+            ("service", &names.join(",")),
+            ("requests-per-second", "100000"),
+            ("address-file", &at("services")),
+        ],
+    );
+    services.expect("search is now running v1");
+    shop.release("payments", "v2", 0.5, Utc::now());
+    services.expect("payments is now running v2, which fails 50 % of its requests");
+    let addresses = read("services");
+    let ratios: Vec<f64> = addresses.lines().map(error_ratio).collect();
+    assert!(matches!(ratios[..], [a, b, c] if a < 0.01 && b > 0.4 && c < 0.01));
+
+    let prometheus = Program::start(
+        env!("CARGO_BIN_EXE_demo-prometheus"),
+        &[
+            ("target-file", &at("services")),
+            ("namespace", "shop"),
+            ("service", &names.join(",")),
+            ("history-minutes", "5"),
+            ("address-file", &at("prometheus")),
+        ],
+    );
+    prometheus.expect("open at ");
+    let url = read("prometheus");
+    let counted = "count(sum by (service) (http_requests_total offset 2m))";
+    let target = format!("GET /api/v1/query?query={}", counted.replace(' ', "+"));
+    let answer = ask(&url.replace("http://", ""), &target, &[], "").json();
+    assert_eq!(answer["data"]["result"][0]["value"][1], "3", "{answer}");
+}
+
 const REPOSITORY: &str = "platform/gitops";
 const GIT_TOKEN: &str = "canary-git-token";
 const ROLLBACK: &str = "checkout-1";
@@ -316,32 +359,36 @@ impl Stage {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    /// Returns the share of requests that failed between two scrapes with enough requests in between.
+    /// Returns the share of requests that fail.
     fn error_ratio(&self) -> f64 {
-        let address = self.read("service");
-        let scrape = || {
-            let text = ask(&address, "GET /metrics", &[], "").text();
-            let count = |status: &str| -> f64 {
-                let samples = text
-                    .lines()
-                    .filter(|line| line.starts_with("http_requests_total{"))
-                    .filter(|line| line.contains(&format!("status=\"{status}\"")));
-                samples
-                    .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-                    .sum()
-            };
-            (count("200"), count("500"))
+        error_ratio(&self.read("service"))
+    }
+}
+
+/// Returns the share of requests that failed between two scrapes with enough requests in between.
+fn error_ratio(address: &str) -> f64 {
+    let scrape = || {
+        let text = ask(address, "GET /metrics", &[], "").text();
+        let count = |status: &str| -> f64 {
+            let samples = text
+                .lines()
+                .filter(|line| line.starts_with("http_requests_total{"))
+                .filter(|line| line.contains(&format!("status=\"{status}\"")));
+            samples
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+                .sum()
         };
-        let deadline = Instant::now() + PATIENCE;
-        let (good, bad) = scrape();
-        loop {
-            let (good_now, bad_now) = scrape();
-            let (good, bad) = (good_now - good, bad_now - bad);
-            if good + bad >= 1000.0 {
-                return bad / (good + bad);
-            }
-            assert!(Instant::now() < deadline, "the service counts no requests");
+        (count("200"), count("500"))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let (good, bad) = scrape();
+    loop {
+        let (good_now, bad_now) = scrape();
+        let (good, bad) = (good_now - good, bad_now - bad);
+        if good + bad >= 1000.0 {
+            return bad / (good + bad);
         }
+        assert!(Instant::now() < deadline, "the service counts no requests");
     }
 }
 

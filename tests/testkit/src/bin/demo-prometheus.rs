@@ -1,5 +1,9 @@
-//! The demo's Prometheus: begins with some hours of healthy history of one service, then scrapes it until killed, and a
-//! Pushgateway beside it if there is one.
+//! The demo's Prometheus: begins with some hours of healthy history of one service or several, then scrapes them until
+//! killed, and a Pushgateway beside them if there is one.
+#![expect(
+    clippy::print_stdout,
+    reason = "the demo keeps what this program prints as its log"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -25,32 +29,31 @@ fn main() {
         "history-minutes",
         "address-file",
     ]);
-    let target = read(arguments.required("target-file"));
-    let gateways: Vec<String> = arguments
-        .optional("gateway-file")
-        .map(read)
-        .into_iter()
-        .collect();
+    let targets = read(arguments.required("target-file"));
+    let targets: Vec<&str> = targets.lines().collect();
+    let gateways = arguments.optional("gateway-file").map(read);
+    let gateways: Vec<&str> = gateways.as_deref().into_iter().collect();
     let now = Utc::now();
     let minutes = TimeDelta::minutes(arguments.number("history-minutes", 120.0) as i64);
     let traffic = Traffic::healthy(arguments.number("requests-per-second", 40.0));
-    let labels = ServiceLabels::new(
-        arguments.required("namespace"),
-        arguments.required("service"),
-    );
-    let history = History::new(labels).segment(now - minutes, now, traffic);
+    let namespace = arguments.required("namespace");
+    let services = arguments.required("service").split(',');
     let spacing = Spacing {
         recent_secs: HISTORY_EVERY_SECS,
         ..Spacing::default()
     };
-    let backfill = Backfill::new(now).spacing(spacing).service(history);
+    let backfill = services.fold(Backfill::new(now).spacing(spacing), |backfill, service| {
+        let history = History::new(ServiceLabels::new(namespace, service));
+        backfill.service(history.segment(now - minutes, now, traffic))
+    });
 
     let prometheus =
-        Prometheus::start_scraping_with_gateways(&backfill, &[target], &gateways, SCRAPE_EVERY);
+        Prometheus::start_scraping_with_gateways(&backfill, &targets, &gateways, SCRAPE_EVERY);
     publish(
         Path::new(arguments.required("address-file")),
         &prometheus.url(),
     );
+    println!("open at {}", prometheus.url());
     loop {
         std::thread::park();
     }

@@ -1,5 +1,5 @@
-//! The demo's service: runs the version that git says, or the one that was deployed, and counts its requests for
-//! Prometheus.
+//! The demo's service, or several: runs the version that git says, or the one that was deployed, and counts its requests
+//! for Prometheus.
 #![expect(
     clippy::print_stdout,
     reason = "the demo script shows what this program prints"
@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use testkit::demo::{Arguments, publish};
-use testkit::git::Release;
+use testkit::git::{MonoRepo, Release};
 use testkit::prometheus::{ServiceLabels, Traffic};
 use testkit::service::LiveService;
 
@@ -20,10 +20,24 @@ const DEPLOY_EVERY: Duration = Duration::from_millis(500);
 
 /// Where the manifest is that the service obeys.
 enum Manifest {
-    /// A file on a branch, `<branch>:<path>`: what is committed runs.
-    Committed { git_dir: String, source: String },
+    /// A file on a branch: what is committed runs.
+    Committed {
+        git_dir: String,
+        path: String,
+        /// The branch's tip when the file was last read.
+        read_at: Option<String>,
+        release: Option<Release>,
+    },
     /// A file of its own: what was deployed runs.
     Deployed(PathBuf),
+}
+
+/// One service and what it runs.
+struct Runner {
+    name: String,
+    manifest: Manifest,
+    service: LiveService,
+    running: Option<Release>,
 }
 
 fn main() {
@@ -38,61 +52,109 @@ fn main() {
         "address-file",
     ]);
     let requests_per_second = arguments.number("requests-per-second", 40.0);
-    let labels = ServiceLabels::new(
-        arguments.required("namespace"),
-        arguments.required("service"),
-    );
-    let manifest = Manifest::from_arguments(&arguments);
-
-    let service = LiveService::start(labels, Traffic::idle());
+    let names: Vec<&str> = arguments.required("service").split(',').collect();
+    let mut runners: Vec<Runner> = names
+        .iter()
+        .map(|name| {
+            let labels = ServiceLabels::new(arguments.required("namespace"), name);
+            Runner {
+                name: (*name).to_owned(),
+                manifest: Manifest::from_arguments(&arguments, name),
+                service: LiveService::start(labels, Traffic::idle()),
+                running: None,
+            }
+        })
+        .collect();
+    let addresses = runners.iter().map(|it| it.service.address().to_string());
     publish(
         Path::new(arguments.required("address-file")),
-        &service.address().to_string(),
+        &addresses.collect::<Vec<_>>().join("\n"),
     );
-    let mut running = None;
     loop {
-        let wanted = manifest.release();
-        if let Some(Release {
-            version,
-            fail_ratio,
-        }) = &wanted
-            && wanted != running
-        {
-            let healthy = Traffic::healthy(requests_per_second);
-            service.set_traffic(healthy.errors(healthy.error_ratio.max(*fail_ratio)));
-            println!(
-                "now running {version}, which fails {:.0} % of its requests",
-                fail_ratio * 100.0
-            );
-            running = wanted;
+        let tip = tip_of(&arguments);
+        for runner in &mut runners {
+            let who = if names.len() > 1 {
+                runner.name.clone() + " is "
+            } else {
+                String::new()
+            };
+            runner.obey(tip.as_deref(), requests_per_second, &who);
         }
         std::thread::sleep(DEPLOY_EVERY);
     }
 }
 
+impl Runner {
+    /// Runs what the manifest says now; the branch is at `tip`.
+    fn obey(&mut self, tip: Option<&str>, requests_per_second: f64, who: &str) {
+        let wanted = self.manifest.release(tip);
+        if let Some(Release {
+            version,
+            fail_ratio,
+        }) = &wanted
+            && wanted != self.running
+        {
+            let healthy = Traffic::healthy(requests_per_second);
+            self.service
+                .set_traffic(healthy.errors(healthy.error_ratio.max(*fail_ratio)));
+            println!(
+                "{who}now running {version}, which fails {:.0} % of its requests",
+                fail_ratio * 100.0
+            );
+            self.running = wanted;
+        }
+    }
+}
+
 impl Manifest {
-    fn from_arguments(arguments: &Arguments) -> Self {
+    fn from_arguments(arguments: &Arguments, service: &str) -> Self {
         if let Some(file) = arguments.optional("deployed-manifest") {
             return Self::Deployed(PathBuf::from(file));
         }
-        let branch = arguments.optional("branch").unwrap_or("main");
+        let path = arguments.optional("manifest").map(str::to_owned);
         Self::Committed {
             git_dir: arguments.required("git-dir").to_owned(),
-            source: format!("{branch}:{}", arguments.required("manifest")),
+            path: path.unwrap_or_else(|| MonoRepo::manifest_path(service)),
+            read_at: None,
+            release: None,
         }
     }
 
     /// Returns what should run; nothing while the manifest cannot be read, and the old version stays.
-    fn release(&self) -> Option<Release> {
+    fn release(&mut self, tip: Option<&str>) -> Option<Release> {
         match self {
-            Self::Committed { git_dir, source } => {
-                let output = Command::new("git")
-                    .args(["--git-dir", git_dir, "show", source])
-                    .output()
-                    .ok()?;
-                Release::read(&String::from_utf8(output.stdout).ok()?)
+            Self::Committed {
+                git_dir,
+                path,
+                read_at,
+                release,
+            } => {
+                let tip = tip?;
+                if read_at.as_deref() != Some(tip) {
+                    *release = Release::read(&git(git_dir, &["show", &format!("{tip}:{path}")])?);
+                    *read_at = Some(tip.to_owned());
+                }
+                release.clone()
             }
             Self::Deployed(file) => Release::read(&fs::read_to_string(file).ok()?),
         }
     }
+}
+
+/// Returns where the branch is, where there is one.
+fn tip_of(arguments: &Arguments) -> Option<String> {
+    let branch = arguments.optional("branch").unwrap_or("main");
+    let tip = git(arguments.optional("git-dir")?, &["rev-parse", branch])?;
+    Some(tip.trim().to_owned())
+}
+
+/// Returns what git prints; nothing where it fails.
+fn git(git_dir: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    let output = command
+        .args(["--git-dir", git_dir])
+        .args(arguments)
+        .output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
 }
