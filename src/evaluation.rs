@@ -51,6 +51,7 @@ impl Known {
         history: &'a History,
     ) -> Inputs<'a> {
         Inputs {
+            fleet: None,
             now: self.observation.evaluated_at,
             objective: &service.config.objective,
             assessment: &self.assessment,

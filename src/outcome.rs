@@ -19,6 +19,8 @@ pub(crate) struct Ended {
     pub(crate) holds: Holds,
     /// Commits on the branch that carry our trailers and are not believed.
     pub(crate) suspicious: Vec<Suspicious>,
+    /// Whether people hear of what holds it back from another service.
+    pub(crate) is_told_of_another: bool,
 }
 
 /// Whether what was rolled back stays away.
@@ -67,6 +69,7 @@ impl Ended {
             complaint: None,
             holds: Holds::NotLookedAt,
             suspicious: Vec::new(),
+            is_told_of_another: false,
         }
     }
 
@@ -78,6 +81,7 @@ impl Ended {
             complaint: Some(complaint.into()),
             holds: Holds::NotLookedAt,
             suspicious: Vec::new(),
+            is_told_of_another: false,
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn report(table: &mut Table, month: &Month) -> Result<(), Failure> {
             observation.slice_window,
         );
         decide(&Inputs {
+            fleet: None,
             now: observation.evaluated_at,
             objective: &objective,
             assessment: &assessment,
@@ -104,6 +105,7 @@ fn observe(
         let mut evidence = Evidence::default();
         loop {
             let asked = questions(&Inputs {
+                fleet: None,
                 now: observation.evaluated_at,
                 objective,
                 assessment: &assessment,

@@ -7,6 +7,7 @@ mod ci_outputs;
 mod consent;
 mod explain;
 mod finished;
+mod fleet;
 mod history;
 mod rollback;
 mod run;
@@ -25,6 +26,7 @@ use tracing::Instrument;
 use self::buffered::buffered;
 use self::choose::choose;
 use self::consent::{Consent, consent};
+use self::fleet::FleetView;
 use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
@@ -327,9 +329,29 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
         let known = known.map(|(it, (memory, _))| (&it.service, memory));
         together::observe(known).await;
     }
-    let runs = prepared.iter().zip(memories);
-    let runs =
-        runs.map(|(it, (memory, damage))| act(command, it, memory, damage).instrument(span(it)));
+    let mut looked: Vec<Option<run::Looked>> = Vec::new();
+    if matches!(command, ChangingCommand::Pass) {
+        let looks = prepared.iter().zip(&mut memories);
+        let looks = looks.map(|(it, (memory, _))| {
+            async {
+                match it.service.stop.is_over() {
+                    true => None,
+                    false => Some(run::look(&it.service, &it.heading, memory).await),
+                }
+            }
+            .instrument(span(it))
+        });
+        looked = buffered(looks).await;
+    }
+    let fleet = {
+        let known = prepared.iter().zip(&looked);
+        FleetView::of(known.filter_map(|(it, looked)| Some((&it.service, looked.as_ref()?))))
+    };
+    let looked = looked.into_iter().chain(std::iter::repeat_with(|| None));
+    let runs = prepared.iter().zip(memories).zip(looked);
+    let runs = runs.map(|((it, (memory, damage)), looked)| {
+        act(command, it, memory, damage, looked, fleet.as_ref()).instrument(span(it))
+    });
     let mut all = Vec::new();
     let mut numbers = Vec::new();
     for (it, (ended, told)) in prepared.iter().zip(buffered(runs).await) {
@@ -353,12 +375,17 @@ async fn act(
     Prepared { service, heading }: &Prepared<'_>,
     mut memory: Memory,
     damage: Option<String>,
+    looked: Option<run::Looked>,
+    fleet: Option<&FleetView>,
 ) -> (Ended, Option<Numbers>) {
     if service.stop.is_over() {
         return (run::out_of_time(), None);
     }
     let ended = match command {
-        ChangingCommand::Pass => run::run(service, heading, &mut memory).await,
+        ChangingCommand::Pass => match looked {
+            Some(looked) => run::act(service, heading, &mut memory, looked, fleet).await,
+            None => run::out_of_time(),
+        },
         ChangingCommand::Rollback(RollbackWay::Gitops, consent) => {
             rollback::gitops(service, heading, &mut memory, consent).await
         }

@@ -1,16 +1,17 @@
 //! One pass: read, decide, act, prove, write down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
+use super::fleet::FleetView;
 use crate::evaluation::{Known, evaluate, refused_instead_of};
 use crate::exit::Exit;
-use crate::journal::{Memory, Origin, ServiceState, Watch};
+use crate::journal::{Memory, Origin, Rollback, ServiceState, Watch};
 use crate::log_file::AUDIT;
 use crate::observe::{self, Observation};
-use crate::outcome::Ended;
-use crate::policy::{Action, GateName, Reason, Suspicious, decide};
+use crate::outcome::{Ended, Holds};
+use crate::policy::{Action, Blame, GateName, Inputs, Reason, Suspicious, decide};
 use crate::record::{Heading, Record};
 use crate::rollback::{
     Fate, Judged, Request, carry_out, end, fate, not_remembering, resume, waits, watched, whole,
@@ -19,22 +20,67 @@ use crate::service::{Service, history, watched_place};
 use crate::slo::{Assessment, Cause};
 use crate::with_sources;
 
-/// One pass over one service: finishes what an earlier run began, else evaluates, decides and carries out.
-pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Ended {
+/// How a service stands in a pass, before anything is done about it.
+pub(super) enum Looked {
+    /// There is nothing more to do.
+    Over(Ended),
+    /// An earlier run left a rollback that is finished first.
+    Unfinished(Box<Rollback>),
+    /// It was looked at, and what is to be done is decided next.
+    Seen(Box<Seen>),
+}
+
+/// What a pass saw of a service.
+pub(super) struct Seen {
+    state: ServiceState,
+    known: Known,
+    tip: Option<String>,
+    holds: Holds,
+    suspicious: Vec<Suspicious>,
+    /// When.
+    at: Instant,
+}
+
+/// How long what was seen may wait until it is acted on; past it the service is looked at again.
+const STALE_AFTER: Duration = Duration::from_secs(60);
+
+impl Seen {
+    /// Tells whether the service burns.
+    pub(super) fn burns(&self) -> bool {
+        self.known.assessment.burning == Some(true)
+    }
+
+    /// Returns the deployment that is to blame, as far as one is.
+    pub(super) fn suspect(&self, service: &Service<'_>) -> Option<String> {
+        let history = history(&self.state);
+        let attribution = decide(&self.known.inputs(service, &history)).attribution?;
+        (attribution.verdict == Blame::Deployment).then_some(attribution.suspect)
+    }
+
+    /// Tells whether people were told of a trouble of all services.
+    pub(super) fn knows_of_a_fleet_wide_burn(&self) -> bool {
+        let held = &self.state.notifications.last_told.held;
+        held.iter()
+            .any(|reason| reason == Reason::FleetWide.as_str())
+    }
+}
+
+/// Looks how a service stands.
+pub(super) async fn look(service: &Service<'_>, heading: &Heading, memory: &mut Memory) -> Looked {
     let state = match whole(service, memory).await {
         Ok(state) => state,
-        Err(not_whole) => return not_remembering(service, heading, not_whole).await,
+        Err(not_whole) => return Looked::Over(not_remembering(service, heading, not_whole).await),
     };
-    if let (Memory::Writable(journal), Some(unfinished)) = (&mut *memory, state.unfinished()) {
-        return resume(service, heading, journal, unfinished.clone()).await;
+    if let (Memory::Writable(_), Some(unfinished)) = (&*memory, state.unfinished()) {
+        return Looked::Unfinished(Box::new(unfinished.clone()));
     }
     let evaluated = tokio::select! {
         evaluated = evaluate(service, heading, &state) => evaluated,
-        () = service.stop.told() => return told_to_end(),
+        () = service.stop.told() => return Looked::Over(told_to_end()),
     };
     let known = match evaluated {
         Ok(known) => known,
-        Err(not_evaluated) => return not_evaluated.ended(),
+        Err(not_evaluated) => return Looked::Over(not_evaluated.ended()),
     };
     remember_sighting(service, memory, &state, &known.observation);
     let tip = watch(service, memory, &known).await;
@@ -46,11 +92,63 @@ pub(super) async fn run(service: &Service<'_>, heading: &Heading, memory: &mut M
     for Suspicious { revision, why } in &suspicious {
         tracing::warn!(target: AUDIT, revision, why, "the trailers of a commit are not trusted");
     }
-    let ended = follow(service, heading, memory, &state, known, tip.as_deref()).await;
-    Ended {
+    Looked::Seen(Box::new(Seen {
+        state,
+        known,
+        tip,
         holds,
         suspicious,
-        ..ended
+        at: Instant::now(),
+    }))
+}
+
+/// Does what is to be done about a service: finishes what an earlier run began, else decides and carries out.
+pub(super) async fn act(
+    service: &Service<'_>,
+    heading: &Heading,
+    memory: &mut Memory,
+    looked: Looked,
+    fleet: Option<&FleetView>,
+) -> Ended {
+    let looked = match looked {
+        // Others took their time; what is acted on must be so now.
+        Looked::Seen(seen) if seen.burns() && seen.at.elapsed() > STALE_AFTER => {
+            look(service, heading, memory).await
+        }
+        looked => looked,
+    };
+    match (looked, &mut *memory) {
+        (Looked::Over(ended), _) => ended,
+        (Looked::Unfinished(unfinished), Memory::Writable(journal)) => {
+            resume(service, heading, journal, *unfinished).await
+        }
+        // A run that writes nothing finishes nothing.
+        (Looked::Unfinished(_), Memory::ReadOnly(_)) => told_to_end(),
+        (Looked::Seen(seen), _) => {
+            let Seen {
+                state,
+                known,
+                tip,
+                holds,
+                suspicious,
+                ..
+            } = *seen;
+            let ended = follow(
+                service,
+                heading,
+                memory,
+                &state,
+                known,
+                tip.as_deref(),
+                fleet,
+            )
+            .await;
+            Ended {
+                holds,
+                suspicious,
+                ..ended
+            }
+        }
     }
 }
 
@@ -62,10 +160,18 @@ async fn follow(
     state: &ServiceState,
     mut known: Known,
     tip: Option<&str>,
+    fleet: Option<&FleetView>,
 ) -> Ended {
     let history = history(state);
     known.looks_what_was_done(service, &history).await;
-    let decision = decide(&known.inputs(service, &history));
+    let of_all = fleet.map(|fleet| fleet.now(memory));
+    let decision = decide(&Inputs {
+        fleet: of_all.as_ref(),
+        ..known.inputs(service, &history)
+    });
+    if let (Some(fleet), Action::RollBack(plan)) = (fleet, &decision.action) {
+        fleet.reserve(&plan.from);
+    }
     let record = Record::unknown(
         heading,
         &service.config.objective,
@@ -124,8 +230,14 @@ async fn follow(
         snapshot: known.snapshot.take(),
         app: known.app.take(),
     };
+    let is_wide = decision.reason == Reason::FleetWide;
     let ended = carry_out(service, memory, seen, &decision, record, &request).await;
-    refused_instead_of(Exit::Complete, ended, &known)
+    let ended = refused_instead_of(Exit::Complete, ended, &known);
+    let is_told_of_another = is_wide && fleet.is_some_and(|fleet| !fleet.tells(&service.key));
+    Ended {
+        is_told_of_another,
+        ..ended
+    }
 }
 
 /// Remembers what Prometheus holds of a service, where that teaches a later run something.

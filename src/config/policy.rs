@@ -10,15 +10,15 @@ use crate::slo::Objective;
 use super::{
     duration::{DAY, HOUR, SECOND, display},
     gitops::{GitopsConfig, GitopsMode},
-    problems::{Checked, Invalid},
+    problems::{Checked, Invalid, quoted},
     reader::Reader,
     variables::{
         APPROVAL_TIMEOUT, ATTRIBUTION_WINDOW, AUTO_ROLLBACK_CRITICAL, AUTO_ROLLBACK_EMERGENCY,
         BLACKOUT_WINDOWS, COOLDOWN, DRY_RUN, EMERGENCY_OVERRIDES_BLACKOUT, MAX_REVISIONS_BACK,
-        MAX_ROLLBACKS_PER_DAY, MAX_ROLLBACKS_PER_HOUR, MIN_BAD_EVENTS, MIN_EVENTS,
-        OUTAGE_DETECTION, REQUIRE_ACTIVE_BURN, REQUIRE_APPROVAL, REQUIRE_ATTRIBUTION,
-        REQUIRE_SEEN_LIVE, RESUME_MAX_AGE, ROLLBACK_ENABLED, STABILIZATION, VERIFY_DEADLINE,
-        VERIFY_TIMEOUT,
+        MAX_ROLLBACKS_PER_DAY, MAX_ROLLBACKS_PER_HOUR, MAX_ROLLBACKS_PER_HOUR_FLEET,
+        MIN_BAD_EVENTS, MIN_EVENTS, OUTAGE_DETECTION, REQUIRE_ACTIVE_BURN, REQUIRE_APPROVAL,
+        REQUIRE_ATTRIBUTION, REQUIRE_SEEN_LIVE, RESUME_MAX_AGE, ROLLBACK_ENABLED, STABILIZATION,
+        VERIFY_DEADLINE, VERIFY_TIMEOUT,
     },
 };
 
@@ -33,6 +33,9 @@ pub struct RunConfig {
     pub approval_timeout: Duration,
     /// `OUTAGE_DETECTION` (true): whether a service counts as gone where its traffic ended and no pod is ready.
     pub outage_detection: bool,
+    /// `MAX_ROLLBACKS_PER_HOUR_FLEET` (a tenth of the services, at least 1), up to 10,000: how many releases all services
+    /// of a run together may take back within an hour. It counts only where a run serves several.
+    pub max_per_hour_fleet: Option<usize>,
     /// `RESUME_MAX_AGE` (30m), up to 7d: how old an interrupted rollback may be to be resumed.
     pub resume_max_age: Duration,
 }
@@ -78,6 +81,14 @@ pub(super) fn read(
     let cooldown = reader.duration(&COOLDOWN, Duration::ZERO..=30 * DAY);
     let max_per_hour = reader.count(&MAX_ROLLBACKS_PER_HOUR, 0..=1000);
     let max_per_day = reader.count(&MAX_ROLLBACKS_PER_DAY, 0..=1000);
+    let max_per_hour_fleet =
+        reader.optional(&MAX_ROLLBACKS_PER_HOUR_FLEET, |text| match text.parse() {
+            Ok(most @ 0..=10_000) => Ok(most),
+            Ok(_) | Err(_) => Err(Invalid::because(format!(
+                "is {}; write a whole number from 0 to 10000",
+                quoted(text)
+            ))),
+        });
     let blackout = reader.required(&BLACKOUT_WINDOWS, parse_blackout);
     let emergency_overrides_blackout = reader.flag(&EMERGENCY_OVERRIDES_BLACKOUT);
     let verify = read_verify(reader)?;
@@ -111,6 +122,7 @@ pub(super) fn read(
             dry_run,
             approval_timeout: approval_timeout?,
             outage_detection: outage_detection?,
+            max_per_hour_fleet: max_per_hour_fleet?,
             resume_max_age: resume_max_age?,
         },
         verify,

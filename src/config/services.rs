@@ -17,13 +17,13 @@ use super::{
 use crate::files;
 
 /// Most files in the folder. Bounds what one pass does; more services are for more than one job.
-const MOST: usize = 200;
+const MOST: usize = 10_000;
 
 /// Largest file (bytes). It keeps a wrong file from filling the memory; all variables together are a tenth of it.
 const LARGEST: u64 = 64 * 1024;
 
-/// What one pass has only one of: the memory and its log.
-const SHARED: [&str; 2] = ["STATE_FILE", "LOG_FILE"];
+/// What one pass has only one of: the memory and its log, and the limit of all services together.
+const SHARED: [&str; 3] = ["STATE_FILE", "LOG_FILE", "MAX_ROLLBACKS_PER_HOUR_FLEET"];
 
 /// The variables of one service, by name.
 type Variables = BTreeMap<String, String>;

@@ -159,6 +159,7 @@ variables! {
         COOLDOWN cooldown = "60m", "Shortest time between two rollbacks.";
         MAX_ROLLBACKS_PER_HOUR max_rollbacks_per_hour = "1", "Most rollbacks within one hour.";
         MAX_ROLLBACKS_PER_DAY max_rollbacks_per_day = "3", "Most rollbacks within one day.";
+        MAX_ROLLBACKS_PER_HOUR_FLEET max_rollbacks_per_hour_fleet, "Most releases that all services of a run together take back within one hour; a tenth of the services and at least 1 where it is not set.";
         BLACKOUT_WINDOWS blackout_windows = "Sat,Sun 00:00-06:00 UTC", "Times without automatic rollbacks, separated by a semicolon; none switches them off.";
         EMERGENCY_OVERRIDES_BLACKOUT emergency_overrides_blackout = "false", "Whether the emergency level rolls back even in a blackout.";
     }

@@ -17,8 +17,8 @@ use crate::policy::Phase;
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
 const SCHEMA: u32 = 3;
 
-/// Largest state file that is read. 200 rollbacks take some 400 KB.
-pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest state file that is read. 200 rollbacks take some 400 KB, a month of days of 1,000 services 2 MB.
+pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What was found on disk.
 #[derive(Debug, PartialEq)]

@@ -1,7 +1,10 @@
 //! The state as one run may use it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::error::JournalError;
 use super::record::{RecoveredHistory, Rollback, ServiceState};
@@ -42,6 +45,14 @@ impl Memory {
         match self {
             Self::Writable(journal) => journal.service(key),
             Self::ReadOnly(glimpse) => glimpse.state.service(key),
+        }
+    }
+
+    /// Returns the bad revisions of all rollbacks since a moment, of all services, that were attempted.
+    pub fn rolled_back_since(&self, since: DateTime<Utc>) -> BTreeSet<String> {
+        match self {
+            Self::Writable(journal) => journal.rolled_back_since(since),
+            Self::ReadOnly(glimpse) => glimpse.state.rolled_back_since(since),
         }
     }
 

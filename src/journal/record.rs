@@ -1,6 +1,6 @@
 //! What is remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,12 +17,18 @@ use crate::policy::{Event, IllegalEvent, Order, Phase, Plan, StepKind, Undone, n
 /// How many ended rollbacks of a service are kept.
 const MAX_KEPT: usize = 200;
 
-/// How many are kept whatever their age.
+/// How many are kept whatever their age, unless there are more than a thousand services.
 const MIN_KEPT: usize = 20;
 
 /// How many all services together keep, as far as each keeps [`MIN_KEPT`]: some 8 MB, half of the largest file that
 /// is read.
 const MAX_TOTAL: usize = 4_000;
+
+/// How many all services together keep at most, as far as each keeps [`LEAST_KEPT`]: some 40 MB.
+const MOST_TOTAL: usize = 20_000;
+
+/// How many of a service are kept however many services there are: as many as a day may have.
+const LEAST_KEPT: usize = 3;
 
 /// How much older than the newest one an ended rollback may be. What counts is the distance between the two, not the
 /// time of the day: a clock that jumps ahead would make everything old at once.
@@ -383,12 +389,24 @@ impl State {
         self.services.get(key).cloned().unwrap_or_default()
     }
 
+    /// Returns the bad revisions of all rollbacks since a moment that were attempted.
+    pub(super) fn rolled_back_since(&self, since: DateTime<Utc>) -> BTreeSet<String> {
+        let all = self
+            .services
+            .values()
+            .flat_map(|service| &service.rollbacks);
+        let attempted = all.filter(|past| past.attempted);
+        let recent = attempted.filter(|past| past.effective_at.unwrap_or(past.begun_at) >= since);
+        recent.map(|past| past.from.clone()).collect()
+    }
+
     /// Forgets the oldest rollbacks beyond [`MAX_KEPT`], and those beyond [`MAX_AGE`] and [`MIN_KEPT`]; what is in
     /// flight stays. Many services keep fewer each, so that the file stays readable: [`MAX_TOTAL`].
     pub(super) fn forget(&mut self) {
         let share = MAX_TOTAL / self.services.len().max(1);
-        let most = share.clamp(MIN_KEPT, MAX_KEPT);
         let services = self.services.len();
+        let least = (MOST_TOTAL / services.max(1)).clamp(LEAST_KEPT, MIN_KEPT);
+        let most = share.clamp(least, MAX_KEPT);
         for service in self.services.values_mut() {
             if let Some(watch) = &mut service.watch {
                 watch.thin_out(services);
@@ -399,7 +417,7 @@ impl State {
             let mut dropped = 0;
             service.rollbacks.retain(|past| {
                 let left = count - dropped;
-                let is_too_much = left > most || (left > MIN_KEPT && is_old(past));
+                let is_too_much = left > most || (left > least && is_old(past));
                 let drop = is_too_much && !past.phase.is_in_flight();
                 dropped += usize::from(drop);
                 !drop
@@ -500,7 +518,15 @@ mod tests {
             rollbacks: (0..MAX_KEPT).map(ended).collect(),
             ..ServiceState::default()
         };
-        for (services, kept) in [(1, 200), (20, 200), (40, 100), (200, 20), (1_000, 20)] {
+        for (services, kept) in [
+            (1, 200),
+            (20, 200),
+            (40, 100),
+            (200, 20),
+            (1_000, 20),
+            (4_000, 5),
+            (10_000, 3),
+        ] {
             let named = (0..services).map(|number| (number.to_string(), service.clone()));
             let mut state = State {
                 services: named.collect(),

@@ -1,9 +1,12 @@
 //! The state file: locked, written so that a crash leaves the old or the new one.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
 
 use super::disk::{self, Former, Writer};
 use super::error::JournalError;
@@ -118,6 +121,11 @@ impl Journal {
     /// Returns what is remembered of one service.
     pub fn service(&self, service: &str) -> ServiceState {
         self.open_file().state.service(service)
+    }
+
+    /// Returns the bad revisions of all rollbacks since a moment that were attempted.
+    pub fn rolled_back_since(&self, since: DateTime<Utc>) -> BTreeSet<String> {
+        self.open_file().state.rolled_back_since(since)
     }
 
     /// Says what was found wrong with the file, where the generation before it had to do. The file is set aside with

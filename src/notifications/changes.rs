@@ -39,6 +39,8 @@ pub(super) struct RunView<'a> {
     pub(super) suspicious: &'a [Suspicious],
     /// Whether the run ended with a person being needed.
     pub(super) is_person_needed: bool,
+    /// Whether people hear of what holds it back from another service.
+    pub(super) is_told_of_another: bool,
 }
 
 /// One change that is told.
@@ -229,6 +231,9 @@ fn held(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notic
         return None;
     }
     told.held.push(reason.to_string());
+    if seen.is_told_of_another {
+        return None;
+    }
     Some(Notice {
         needs_a_person: is_lasting || seen.is_person_needed,
         ..Notice::of(NewsKind::Held)
@@ -382,6 +387,7 @@ mod tests {
             holds: &Holds::NotLookedAt,
             suspicious: &[],
             is_person_needed: false,
+            is_told_of_another: false,
         };
         let changes = changes(state, &seen);
         changes.into_iter().map(|change| change.kind).collect()

@@ -46,6 +46,7 @@ pub(crate) async fn at_once(
         holds: &Holds::NotLookedAt,
         suspicious: &[],
         is_person_needed: false,
+        is_told_of_another: false,
     };
     post_what_is_new(service, journal, &seen).await;
     let state = journal.service(&service.key);
@@ -107,6 +108,7 @@ pub(crate) async fn at_the_end(
         holds: &ended.holds,
         suspicious: &ended.suspicious,
         is_person_needed: ended.exit == Exit::PersonNeeded,
+        is_told_of_another: ended.is_told_of_another,
     };
     // A run that was told to end before it saw anything has nothing to tell.
     if ended.exit != Exit::TryAgain {

@@ -15,6 +15,9 @@ pub(super) fn next_step(reason: Reason) -> Option<&'static str> {
         Reason::NotAttributable => {
             "look at dependencies and the platform, and freeze deployments until it is over"
         }
+        Reason::FleetWide => {
+            "look at what the services share: the network, a database, the cluster, the metrics themselves"
+        }
         Reason::NoTarget | Reason::TooManyRevisions => {
             "choose a revision yourself: `rollback gitops --to REV`"
         }

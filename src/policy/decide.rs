@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::evidence::{Evidence, Question};
+use super::fleet::Fleet;
 use super::gates;
 use super::history::History;
 use super::plan::{Action, Decision, Gate, GateName, GateState, Plan};
@@ -31,6 +32,8 @@ pub struct Inputs<'a> {
     pub history: &'a History,
     /// The guards.
     pub settings: &'a Settings,
+    /// What it has in common with the other services of the run, where there are any.
+    pub fleet: Option<&'a Fleet>,
 }
 
 /// Tells whether a decision needs the branch: something burns, and the data are good enough to act on it. A healthy
@@ -92,18 +95,25 @@ pub fn decide(inputs: &Inputs<'_>) -> Decision {
     let target = chosen.as_ref().and_then(|chosen| chosen.as_ref().ok());
     let plan = target.map(|target| &target.plan);
     let (attribution_gate, attribution) = gates::attribution(inputs, suspicion.as_ref());
-    let gates = vec![
+    let mut gates = vec![
         gates::data(assessment, inputs.evidence),
         gates::burning(assessment, settings),
+    ];
+    gates.extend(inputs.fleet.map(gates::fleet_wide));
+    gates.extend([
         gates::severity(assessment, settings),
         gates::significance(assessment, settings),
         attribution_gate,
         gates::target(timeline, blamed, &history, chosen.as_ref()),
         gates::not_a_loop(inputs, blamed, plan, &history),
-        gates::limits(&history, settings, assessment.budget.acting_level, now),
+        gates::fleet_limit(
+            gates::limits(&history, settings, assessment.budget.acting_level, now),
+            inputs.fleet,
+            plan,
+        ),
         gates::approval(settings, &history, plan, now),
         gates::enabled(settings),
-    ];
+    ]);
     let mut decision = conclude(gates, plan, Reason::Trigger);
     decision.attribution = attribution;
     let shown = looked_back.zip(suspicion.as_ref());

@@ -165,6 +165,7 @@ impl Case {
         let mut answers = 0;
         loop {
             let inputs = Inputs {
+                fleet: None,
                 now: now(),
                 objective: &self.world.objective,
                 assessment: &assessment,

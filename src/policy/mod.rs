@@ -10,6 +10,7 @@ mod decide;
 mod evidence;
 #[cfg(test)]
 mod fixture;
+mod fleet;
 mod gates;
 mod history;
 mod lifecycle;
@@ -28,6 +29,7 @@ mod undo;
 pub use blackout::{ActiveBlackout, BlackoutError, BlackoutWindows};
 pub use decide::{Inputs, decide, decide_manual, needs_branch, questions, wants_doings};
 pub use evidence::{Answer, Evidence, PodEvents, Question, Span};
+pub use fleet::Fleet;
 pub use gates::limits;
 pub use history::{History, PastRollback};
 pub use lifecycle::{Event, IllegalEvent, Phase, next};

@@ -126,6 +126,8 @@ pub enum GateName {
     Data,
     /// The budget is being burnt now.
     Burning,
+    /// Not so many services burn at once that it is no release; only where a run serves several.
+    Fleet,
     /// It is bad enough.
     Severity,
     /// It is not chance.

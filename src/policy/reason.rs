@@ -22,6 +22,8 @@ pub enum Reason {
     NotBurning,
     /// Too few events to tell a bad release from chance.
     InsufficientTraffic,
+    /// So many services burn at once that it is not a release.
+    FleetWide,
     /// It burns over the windows, and not steadily in the newest minutes: it just began, is over, or comes and goes.
     NotSustained,
     /// No deployment can be blamed.
@@ -101,6 +103,7 @@ impl Reason {
             | Self::AlreadyRolledBack
             | Self::IsARollback
             | Self::BranchNotFollowed
+            | Self::FleetWide
             | Self::BreakerOpen => Some(HoldKind::Lasting),
             // What burns in bursts, each shorter than a slice, may stay here for long.
             Self::WarningLevel

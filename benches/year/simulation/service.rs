@@ -473,6 +473,7 @@ impl Service {
         let history = History::new(self.history.clone());
         let nothing = Evidence::default();
         let inputs = Inputs {
+            fleet: None,
             now: moment(now),
             objective,
             assessment: &assessment,

@@ -3,12 +3,14 @@
 mod approval;
 mod attribution;
 mod evidence;
+mod fleet;
 mod limits;
 mod loops;
 
 pub(super) use approval::approval;
 pub(super) use attribution::{attribution, dispersion, has_burned, is_worse};
 pub(super) use evidence::{burning, data, severity, significance};
+pub(super) use fleet::{fleet_limit, fleet_wide};
 pub(super) use limits::enabled;
 pub use limits::limits;
 pub(super) use loops::{not_a_loop, not_a_loop_manual, target};

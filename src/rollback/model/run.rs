@@ -232,6 +232,7 @@ impl Driver {
         };
         let (unasked, nothing) = (Evidence::default(), History::default());
         let inputs = Inputs {
+            fleet: None,
             now: self.world.clock(),
             objective,
             assessment: seen,
