@@ -321,7 +321,7 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
         };
         *known = Some(memory.clone());
         // Noted before any service writes, which mends the file.
-        let damage = memory.damage();
+        let damage = memory.damage(&service.key);
         memories.push((memory, damage));
     }
     if matches!(command, ChangingCommand::Pass) {

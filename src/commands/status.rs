@@ -23,7 +23,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
         Ok(memory) => memory,
         Err(error) => return Ended::without_state(&error).into(),
     };
-    let damage = memory.damage();
+    let damage = memory.damage(&service.key);
     let is_whole = memory.of(&service.key).recovered_from.is_some();
     let (state, outage) = match whole(service, &mut memory).await {
         Ok(state) => (state, None),

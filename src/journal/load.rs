@@ -1,5 +1,6 @@
 //! From the bytes of a state file to the state, and back.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -10,12 +11,12 @@ use sha2::{Digest, Sha256};
 use super::error::JournalError;
 use super::migrations::migrated;
 use super::paths::beside;
-use super::record::State;
+use super::record::{ServiceState, State};
 use crate::files;
 use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
-const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 3;
 
 /// Largest state file that is read. 200 rollbacks take some 400 KB, a month of days of 1,000 services 2 MB.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -54,9 +55,12 @@ struct EnvelopeToWrite<'a> {
     body: &'a RawValue,
 }
 
+/// Why a text is no state.
 #[derive(Debug, PartialEq, Eq)]
-enum Unreadable {
+pub enum Unreadable {
+    /// It is not what was written.
     Damaged(String),
+    /// It has this schema, which is newer than the program.
     Newer(u32),
 }
 
@@ -148,13 +152,48 @@ fn read(file: &Path) -> Result<StateFile, JournalError> {
 }
 
 pub(super) fn encode(state: &State, generation: u64) -> Result<String, serde_json::Error> {
-    let body = serde_json::value::to_raw_value(state)?;
+    envelope(state, generation)
+}
+
+fn envelope(body: &impl Serialize, generation: u64) -> Result<String, serde_json::Error> {
+    let body = serde_json::value::to_raw_value(body)?;
     serde_json::to_string(&EnvelopeToWrite {
         schema: SCHEMA,
         generation,
         sha256: checksum(SCHEMA, generation, body.get()),
         body: &body,
     })
+}
+
+/// One service as the whole memory.
+#[derive(Serialize)]
+struct OneService<'a> {
+    services: BTreeMap<&'a str, &'a ServiceState>,
+}
+
+/// Writes the memory of one service, as a file that holds it alone.
+///
+/// # Errors
+/// Fails where it cannot be written as JSON.
+pub fn encode_service(
+    key: &str,
+    service: &ServiceState,
+    generation: u64,
+) -> Result<String, serde_json::Error> {
+    let services = BTreeMap::from([(key, service)]);
+    envelope(&OneService { services }, generation)
+}
+
+/// Reads the memory of one service and its generation.
+///
+/// # Errors
+/// Says what is wrong with the text; also where it is the memory of another service.
+pub fn decode_service(key: &str, text: &str) -> Result<(u64, ServiceState), Unreadable> {
+    let (generation, mut state) = decode(text)?;
+    match state.services.remove(key) {
+        Some(service) if state.services.is_empty() => Ok((generation, service)),
+        Some(_) | None => Err(Unreadable::Damaged("it is of another service".to_owned())),
+    }
 }
 
 fn decode(text: &str) -> Result<(u64, State), Unreadable> {

@@ -56,11 +56,22 @@ impl Memory {
         }
     }
 
-    /// Says what is wrong with the file, where something is.
-    pub fn damage(&self) -> Option<String> {
+    /// Says what is wrong with what was found of a service, where something is.
+    pub fn damage(&self, key: &str) -> Option<String> {
         match self {
-            Self::Writable(journal) => journal.damage(),
+            Self::Writable(journal) => journal.damage(key),
             Self::ReadOnly(glimpse) => glimpse.damage.clone(),
+        }
+    }
+
+    /// Tells whether this run may act on a service; one that writes nothing may look at all of them.
+    ///
+    /// # Errors
+    /// Says why it may not.
+    pub fn admits(&self, key: &str) -> Result<(), JournalError> {
+        match self {
+            Self::Writable(journal) => journal.admits(key),
+            Self::ReadOnly(_) => Ok(()),
         }
     }
 

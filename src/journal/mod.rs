@@ -1,13 +1,15 @@
-//! What the program remembers between runs, in one file.
+//! What the program remembers between runs. A [`Store`] keeps it: a file, or objects in Kubernetes (`crate::state`).
 //!
 //! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation
 //! before), `STATE_FILE.lock` (held for a run), `STATE_FILE.corrupt.<time>` (what was damaged and had to be rebuilt),
 //! and for moments temporary files beside them, whose names begin with a dot and hold `.new-` and a number.
 
 mod approval;
+mod backing;
 mod days;
 mod disk;
 mod error;
+mod file_store;
 mod holder;
 mod load;
 mod memory;
@@ -25,8 +27,10 @@ mod words;
 
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Approval, ApprovalAnswer, Signature};
+pub use backing::Store;
 pub use days::{KeptDay, KeptDays};
 pub use error::JournalError;
+pub use load::{SCHEMA, Unreadable, decode_service, encode_service};
 pub use memory::Memory;
 pub use named::{is_meant, short_id};
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, ServiceStanding};

@@ -408,20 +408,7 @@ impl State {
         let least = (MOST_TOTAL / services.max(1)).clamp(LEAST_KEPT, MIN_KEPT);
         let most = share.clamp(least, MAX_KEPT);
         for service in self.services.values_mut() {
-            if let Some(watch) = &mut service.watch {
-                watch.thin_out(services);
-            }
-            let count = service.rollbacks.len();
-            let newest = service.rollbacks.iter().map(|past| past.begun_at).max();
-            let is_old = |past: &Rollback| newest.is_some_and(|at| at - past.begun_at > MAX_AGE);
-            let mut dropped = 0;
-            service.rollbacks.retain(|past| {
-                let left = count - dropped;
-                let is_too_much = left > most || (left > least && is_old(past));
-                let drop = is_too_much && !past.phase.is_in_flight();
-                dropped += usize::from(drop);
-                !drop
-            });
+            service.forget(most, least, services);
         }
     }
 }
@@ -460,6 +447,41 @@ impl ServiceState {
         }
         self.rollbacks.sort_by_key(|past| past.begun_at);
         self.recovered_from = Some(history);
+    }
+
+    /// Forgets what the memory of a service that lies alone need not hold: as [`State::forget`] does for one service.
+    pub fn forget_alone(&mut self) {
+        self.forget(MAX_KEPT, MIN_KEPT, 1);
+    }
+
+    /// Forgets the oldest rollback that has ended. Tells whether there was one.
+    pub fn forget_oldest(&mut self) -> bool {
+        let ended = |past: &Rollback| !past.phase.is_in_flight();
+        match self.rollbacks.iter().position(ended) {
+            Some(at) => {
+                self.rollbacks.remove(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Keeps so many ended rollbacks at most, and so many whatever their age. The watch is as long as so many services together may have it.
+    fn forget(&mut self, most: usize, least: usize, services: usize) {
+        if let Some(watch) = &mut self.watch {
+            watch.thin_out(services);
+        }
+        let count = self.rollbacks.len();
+        let newest = self.rollbacks.iter().map(|past| past.begun_at).max();
+        let is_old = |past: &Rollback| newest.is_some_and(|at| at - past.begun_at > MAX_AGE);
+        let mut dropped = 0;
+        self.rollbacks.retain(|past| {
+            let left = count - dropped;
+            let is_too_much = left > most || (left > least && is_old(past));
+            let drop = is_too_much && !past.phase.is_in_flight();
+            dropped += usize::from(drop);
+            !drop
+        });
     }
 
     /// Writes a rollback in the place of what was known of it before.

@@ -1,21 +1,17 @@
-//! The state file: locked, written so that a crash leaves the old or the new one.
+//! What a run remembers, and where it writes that down.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::disk::{self, Former, Writer};
+use super::backing::Store;
 use super::error::JournalError;
-use super::holder;
-use super::load::{Loaded, encode, load};
-use super::paths::{beside, folder};
+use super::file_store::FileStore;
+use super::load::{Loaded, load};
 use super::record::{RecoveredHistory, Rollback, ServiceState, State};
 use super::watch::Watch;
-use crate::files::{self, Links};
 
 /// The state of this run: locked for as long as it lives. Copies share it, so that one run can serve several services.
 #[derive(Debug, Clone)]
@@ -23,19 +19,13 @@ pub struct Journal {
     shared: Arc<Mutex<Open>>,
 }
 
-/// The open state file.
+/// What is remembered, with the store that it came from.
 #[derive(Debug)]
 struct Open {
-    file: PathBuf,
-    writer: Writer,
-    generation: u64,
+    store: Box<dyn Store>,
     state: State,
-    /// What is wrong with the file on disk, until another has taken its place.
-    damage: Option<String>,
-    /// Whether something is remembered that is not on disk and should be.
-    is_due: bool,
-    /// Held, never read. The kernel frees it when the process ends, however it ends.
-    lock: File,
+    /// The services of which something is remembered that is not written and should be.
+    due: BTreeSet<String>,
 }
 
 /// The state as somebody finds it who only looks.
@@ -47,15 +37,6 @@ pub struct StateView {
     pub damage: Option<String>,
 }
 
-impl Drop for Open {
-    /// Closing is not enough: a process that is being started from here holds the open file too until it runs.
-    fn drop(&mut self) {
-        if let Err(error) = self.lock.unlock() {
-            tracing::debug!(error = %error, "the lock of the state file could not be released; it ends with the process");
-        }
-    }
-}
-
 impl Journal {
     /// Takes the lock without waiting, makes sure that the folder can be written, and reads the state.
     ///
@@ -63,91 +44,72 @@ impl Journal {
     /// Fails when another run holds the lock, the folder cannot be written, or the file cannot be read or is newer. A
     /// damaged file is no error: see [`Journal::damage`].
     pub fn open(file: &Path) -> Result<Self, JournalError> {
-        let folder = folder(file);
-        let in_folder = |source| JournalError::Folder {
-            folder: folder.to_owned(),
-            source,
-        };
-        disk::prepare_folder(folder).map_err(in_folder)?;
-        let lock_path = beside(file, "lock");
-        let lock = files::open(
-            &lock_path,
-            OpenOptions::new().create(true).truncate(false).write(true),
-            // Who holds it is written there: never into what somebody else let the name lead to.
-            Links::Refused,
-        )
-        .map_err(|source| match lock_path.symlink_metadata() {
-            Ok(_) => JournalError::Lock {
-                lock: lock_path.clone(),
-                source,
-            },
-            Err(_) => in_folder(source),
-        })?;
-        match lock.try_lock() {
-            Ok(()) => holder::sign(&lock),
-            Err(TryLockError::WouldBlock) => {
-                return Err(JournalError::Locked {
-                    holder: holder::of(&lock_path),
-                    lock: lock_path,
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(in_folder(source)),
+        let (store, state) = FileStore::open(file)?;
+        Ok(Self::on(Box::new(store), state))
+    }
+
+    /// Begins with what a store holds.
+    pub fn on(store: Box<dyn Store>, state: State) -> Self {
+        Self {
+            shared: Arc::new(Mutex::new(Open {
+                store,
+                state,
+                due: BTreeSet::new(),
+            })),
         }
-        disk::settle(file).map_err(in_folder)?;
-        let Loaded {
-            generation,
-            state,
-            damage,
-        } = load(file)?;
-        let open = Open {
-            file: file.to_owned(),
-            writer: Writer::new(file),
-            generation,
-            state,
-            damage,
-            is_due: false,
-            lock,
-        };
-        Ok(Self {
-            shared: Arc::new(Mutex::new(open)),
-        })
     }
 
     /// Returns all that is remembered.
     pub fn state(&self) -> State {
-        self.open_file().state.clone()
+        self.open_store().state.clone()
     }
 
     /// Returns what is remembered of one service.
     pub fn service(&self, service: &str) -> ServiceState {
-        self.open_file().state.service(service)
+        self.open_store().state.service(service)
     }
 
     /// Returns the bad revisions of all rollbacks since a moment that were attempted.
     pub fn rolled_back_since(&self, since: DateTime<Utc>) -> BTreeSet<String> {
-        self.open_file().state.rolled_back_since(since)
+        self.open_store().state.rolled_back_since(since)
     }
 
-    /// Says what was found wrong with the file, where the generation before it had to do. The file is set aside with
-    /// the next record that is written.
-    pub fn damage(&self) -> Option<String> {
-        self.open_file().damage.clone()
+    /// Says what was found wrong with the memory of a service, where what is left had to do. It is set aside with the
+    /// next record that is written.
+    pub fn damage(&self, service: &str) -> Option<String> {
+        self.open_store().store.damage(service)
+    }
+
+    /// Tells whether this run may act on a service.
+    ///
+    /// # Errors
+    /// Says why it may not; the others are not concerned.
+    pub fn admits(&self, service: &str) -> Result<(), JournalError> {
+        self.open_store().store.admits(service)
+    }
+
+    /// Makes sure, right before something is done outside, that this run still may.
+    ///
+    /// # Errors
+    /// Another run has taken over, or that cannot be learnt: then it must not be done.
+    pub fn still_holds(&self, service: &str) -> Result<(), JournalError> {
+        self.open_store().store.still_holds(service)
     }
 
     /// Writes down a rollback, durably, in the place of what was known of it before.
     ///
     /// # Errors
     /// After an error it is not known which of the two generations is on disk: the run must begin nothing new, and
-    /// every further write of it fails too. [`Self::state`] keeps what was to be written , so that limits count it.
+    /// every further write of it fails too. [`Self::state`] keeps what was to be written, so that limits count it.
     pub fn put(&mut self, service: &str, rollback: &Rollback) -> Result<(), JournalError> {
-        let mut open = self.open_file();
+        let mut open = self.open_store();
         open.of(service).put(rollback);
-        open.save()
+        open.save(service)
     }
 
     /// Takes a rollback out of what this run remembers, whose first record could not be written: it was not begun.
     pub fn was_not_begun(&mut self, service: &str, id: &str) {
-        let mut open = self.open_file();
+        let mut open = self.open_store();
         open.of(service).rollbacks.retain(|known| known.id != id);
     }
 
@@ -162,14 +124,14 @@ impl Journal {
         found: &[Rollback],
         history: RecoveredHistory,
     ) -> Result<(), JournalError> {
-        let mut open = self.open_file();
+        let mut open = self.open_store();
         open.of(service).adopt(found, history);
         if found.is_empty() {
             // That there is nothing can be found out again.
-            open.is_due = true;
+            open.due.insert(service.to_owned());
             return Ok(());
         }
-        open.save()
+        open.save(service)
     }
 
     /// Writes down what people are told of a service.
@@ -181,38 +143,39 @@ impl Journal {
         service: &str,
         change: impl FnOnce(&mut ServiceState),
     ) -> Result<(), JournalError> {
-        let mut open = self.open_file();
+        let mut open = self.open_store();
         let known = open.of(service);
         let before = known.clone();
         change(known);
         if *known == before {
             return Ok(());
         }
-        open.save()
+        open.save(service)
     }
 
     /// Remembers what a later run could find out again. It goes to disk with the next record, else with
     /// [`Self::write_what_is_due`]: one write for all services.
     pub fn note(&mut self, service: &str, change: impl FnOnce(&mut ServiceState)) {
-        let mut open = self.open_file();
+        let mut open = self.open_store();
         let known = open.of(service);
         let before = known.clone();
         change(known);
-        let is_new = *known != before;
-        open.is_due |= is_new;
+        if *known != before {
+            open.due.insert(service.to_owned());
+        }
     }
 
     /// Remembers what this pass saw of a service's branch. It goes to disk with the next record, else with
     /// [`Self::write_what_is_due`]: one write for all services.
     pub fn watched(&mut self, service: &str, watch: Watch) {
-        let mut open = self.open_file();
+        let mut open = self.open_store();
         let written = &mut open.of(service).watch;
         let is_due = written
             .as_ref()
             .is_none_or(|written| written.is_outdated_by(&watch));
         if is_due {
             *written = Some(watch);
-            open.is_due = true;
+            open.due.insert(service.to_owned());
         }
     }
 
@@ -221,14 +184,14 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::put`].
     pub fn write_what_is_due(&mut self) -> Result<(), JournalError> {
-        let mut open = self.open_file();
-        match open.is_due {
-            true => open.save(),
-            false => Ok(()),
+        let mut open = self.open_store();
+        match open.due.is_empty() {
+            true => Ok(()),
+            false => open.write_due(),
         }
     }
 
-    fn open_file(&self) -> MutexGuard<'_, Open> {
+    fn open_store(&self) -> MutexGuard<'_, Open> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -238,23 +201,21 @@ impl Open {
         self.state.services.entry(service.to_owned()).or_default()
     }
 
-    fn save(&mut self) -> Result<(), JournalError> {
-        self.state.forget();
-        let failed = |source| JournalError::Write {
-            file: self.file.clone(),
-            source,
-        };
-        let generation = self.generation + 1;
-        let text =
-            encode(&self.state, generation).map_err(|error| failed(io::Error::other(error)))?;
-        let was = match &self.damage {
-            Some(_) => Former::Damaged,
-            None => Former::Sound,
-        };
-        self.writer.replace(text.as_bytes(), was).map_err(failed)?;
-        self.generation = generation;
-        self.damage = None;
-        self.is_due = false;
+    /// Writes a service. What is due of others goes with it only where it costs nothing more: with the next write of
+    /// all of them.
+    fn save(&mut self, service: &str) -> Result<(), JournalError> {
+        let changed = BTreeSet::from([service.to_owned()]);
+        self.store.save(&mut self.state, &changed)?;
+        match self.store.keeps_all_in_one_place() {
+            true => self.due.clear(),
+            false => drop(self.due.remove(service)),
+        }
+        Ok(())
+    }
+
+    fn write_due(&mut self) -> Result<(), JournalError> {
+        self.store.save(&mut self.state, &self.due)?;
+        self.due.clear();
         Ok(())
     }
 }
@@ -305,6 +266,7 @@ mod tests {
     use std::fs;
     use std::process::Command;
 
+    use super::super::paths::beside;
     use super::fixture::rollback;
     use super::*;
 
@@ -365,11 +327,11 @@ mod tests {
         let before = fs::read(beside(&file, "prev")).unwrap();
         fs::write(&file, "torn").unwrap();
         let mut journal = Journal::open(&file).unwrap();
-        assert!(journal.damage().unwrap().contains("JSON"));
+        assert!(journal.damage("shop/checkout").unwrap().contains("JSON"));
         assert_eq!(ids(&journal.state()), ["one"]);
         assert_eq!(fs::read_to_string(&file).unwrap(), "torn");
         journal.put("shop/checkout", &rollback("three")).unwrap();
-        assert_eq!(journal.damage(), None);
+        assert_eq!(journal.damage("shop/checkout"), None);
         drop(journal);
         assert_eq!(fs::read(beside(&file, "prev")).unwrap(), before);
         assert_eq!(ids(&read(&file).unwrap().state), ["one", "three"]);

@@ -52,17 +52,18 @@ impl<'a> Execution<'a> {
         Ok(Self::new(service, journal, rollback))
     }
 
-    /// Writes down what a step is about to do, before it does it.
+    /// Writes down what a step is about to do, right before it does it, and makes sure that this run still may.
     ///
     /// # Errors
-    /// Fails where that cannot be written: then it must not be done.
+    /// Fails where that cannot be written, or another run has taken over: then it must not be done.
     pub(crate) fn intends(
         &mut self,
         step: StepKind,
         what: impl Into<String>,
     ) -> Result<(), JournalError> {
         self.rollback.note(step, StepState::Intended, now(), what);
-        self.journal.put(&self.service.key, &self.rollback)
+        self.journal.put(&self.service.key, &self.rollback)?;
+        self.journal.still_holds(&self.service.key)
     }
 
     /// Writes down what a step waits for: a later run takes it again.

@@ -77,7 +77,7 @@ pub(crate) async fn whole(
     if state.recovered_from.is_some() {
         return Ok(state);
     }
-    if let Some(damage) = memory.damage() {
+    if let Some(damage) = memory.damage(&service.key) {
         let file = service.config.state.state_file.display();
         tracing::warn!(
             damage,
