@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/packages.sh"
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 
-ensure_programs prometheus=prometheus promtool=prometheus prometheus-pushgateway=prometheus-pushgateway git=git cc=gcc,libc6-dev
+ensure_programs prometheus=prometheus promtool=prometheus etcd=etcd-server prometheus-pushgateway=prometheus-pushgateway git=git cc=gcc,libc6-dev
 # Where it cannot be had, the tests over SSH say that they are left out, and fail under CI=true.
 ensure_programs ssh=openssh-client /usr/sbin/sshd=openssh-server || true
 ensure_cargo

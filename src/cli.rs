@@ -190,6 +190,10 @@ pub struct Doctor {
     /// Pushgateway; tickets are only looked at
     #[arg(long)]
     pub send_test: bool,
+
+    /// Print the least Role that STATE=kubernetes needs, as YAML for kubectl, and look at nothing
+    #[arg(long, conflicts_with = "send_test")]
+    pub print_rbac: bool,
 }
 
 /// Arguments of an approval, a rejection and a release.

@@ -29,6 +29,7 @@ pub mod report;
 pub mod rollback;
 mod service;
 pub mod slo;
+pub mod state;
 mod stop;
 pub mod terminal;
 

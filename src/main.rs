@@ -248,8 +248,13 @@ fn print(cli: &Cli, report: &CommandReport, shown: TextLength, between: &str) ->
             CommandReport::Diagnosis(diagnosis) => json(diagnosis),
             CommandReport::Explained(explained) => json(explained),
             CommandReport::History(history) => json(history),
+            CommandReport::Role(role) => io::stdout().write_all(role.as_bytes()),
         },
         Output::Text => {
+            // It is for a program, also on a terminal.
+            if let CommandReport::Role(role) = report {
+                return io::stdout().write_all(role.as_bytes());
+            }
             let text = text(report, shown);
             terminal::show(&format!("{between}{text}"), cli.common.color)
         }
@@ -268,6 +273,7 @@ fn text(report: &CommandReport, shown: TextLength) -> String {
         CommandReport::Explained(explained) => notify::explained(explained),
         CommandReport::History(history) => notify::history(history),
         CommandReport::Diagnosis(diagnosis) => diagnosis_text(diagnosis),
+        CommandReport::Role(role) => role.clone(),
     }
 }
 
@@ -313,6 +319,8 @@ fn log_to_stderr_and(cli: &Cli, log_file: Option<LogFile>) {
     };
     let wanted = LogConfig::from_env().filter;
     let wanted = wanted.unwrap_or_else(|| Targets::new().with_default(level));
+    // It logs each answer that is no success as an error, and whole; what matters of it is said by us.
+    let wanted = wanted.with_target("kube_client", LevelFilter::OFF);
     let to_stderr = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)

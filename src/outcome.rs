@@ -88,7 +88,16 @@ impl Ended {
     /// Ends a run whose state cannot be used.
     pub(crate) fn without_state(error: &JournalError) -> Self {
         let exit = match error {
-            JournalError::Locked { .. } => Exit::TryAgain,
+            JournalError::Locked { .. }
+            | JournalError::Held { .. }
+            | JournalError::TakenOver { .. } => Exit::TryAgain,
+            JournalError::Object {
+                is_transient: true, ..
+            } => Exit::Unavailable,
+            JournalError::Object {
+                is_transient: false,
+                ..
+            } => Exit::Configuration,
             JournalError::Lock { .. }
             | JournalError::Folder { .. }
             | JournalError::Read { .. }

@@ -18,6 +18,7 @@ use crate::notify::{Tellers, TellersError};
 use crate::observe::{self, Metrics, Observation, Observed, Queries, SeenForm, Trust, Workload};
 use crate::policy::{History, PastRollback, TipSighting};
 use crate::slo::Reading;
+use crate::state;
 use crate::stop::{Signals, Stop};
 use crate::with_sources;
 
@@ -174,11 +175,13 @@ impl<'a> Service<'a> {
     /// # Errors
     /// Fails when the state cannot be read, or is of a newer version.
     pub(crate) fn looks(&self) -> Result<Memory, Arc<JournalError>> {
-        let file = &self.config.state.state_file;
-        let looked = self
-            .looked
-            .get_or_init(|| Memory::looking(file).map_err(Arc::new));
-        looked.clone()
+        let config = &self.config.state;
+        let look = || state::look(config, std::slice::from_ref(&self.key)).map_err(Arc::new);
+        // One file has all of them; a shard has a file of its own, and in Kubernetes each service has its object.
+        match config.objects.is_none() && config.sharding.shards == 1 {
+            true => self.looked.get_or_init(look).clone(),
+            false => look(),
+        }
     }
 
     /// Notes in which form its events are counted.

@@ -5,6 +5,7 @@ pub mod forge;
 pub mod git;
 pub mod github;
 pub mod http;
+pub mod kubernetes;
 pub mod pagerduty;
 pub mod post;
 pub mod prometheus;

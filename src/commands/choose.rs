@@ -1,10 +1,13 @@
 //! Which of the services a command serves.
 
+use std::collections::BTreeMap;
+
 use crate::cli::Command;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::journal::{self, is_meant};
+use crate::journal::{State, is_meant};
 use crate::service::key;
+use crate::state;
 
 /// How many services a complaint lists.
 const LISTED: usize = 20;
@@ -23,8 +26,8 @@ pub(super) fn choose<'a>(
         return named(name, configs);
     }
     match command {
-        Command::Run(_)
-        | Command::Check(_)
+        Command::Run(_) => all_of_a_shard(configs),
+        Command::Check(_)
         | Command::Status
         | Command::Explain
         | Command::History
@@ -44,6 +47,22 @@ pub(super) fn choose<'a>(
     }
 }
 
+/// Returns all services, where they are those of one shard: each has a lock and a memory of its own.
+fn all_of_a_shard(configs: &[Config]) -> Result<Vec<&Config>, (Exit, String)> {
+    let unknown = configs.iter().map(|config| config.state.sharding);
+    let mut unknown = unknown.filter(|sharding| sharding.shards > 1 && sharding.shard.is_none());
+    match unknown.next() {
+        Some(sharding) => Err((
+            Exit::Configuration,
+            format!(
+                "SHARDS is {} but neither SHARD nor JOB_COMPLETION_INDEX says which of them this run serves; set SHARD, or run it in an Indexed Job",
+                sharding.shards
+            ),
+        )),
+        None => Ok(configs.iter().collect()),
+    }
+}
+
 fn named<'a>(name: &str, configs: &'a [Config]) -> Result<Vec<&'a Config>, (Exit, String)> {
     let is_meant = |config: &&Config| config.service.name.as_str() == name || key(config) == name;
     let found: Vec<&Config> = configs.iter().filter(is_meant).collect();
@@ -57,12 +76,13 @@ fn named<'a>(name: &str, configs: &'a [Config]) -> Result<Vec<&'a Config>, (Exit
 
 /// Finds the service by the rollback's id, which is in the one memory of all of them.
 fn of_the_rollback<'a>(id: &str, configs: &'a [Config]) -> Result<Vec<&'a Config>, (Exit, String)> {
-    let file = configs.first().map(|config| &config.state.state_file);
-    let state = match file.map(|file| journal::read(file)) {
-        Some(Ok(glimpse)) => glimpse.state,
-        Some(Err(error)) => return Err((Exit::Configuration, error.to_string())),
-        None => journal::State::default(),
-    };
+    let mut state = State::default();
+    for (config, keys) in shards(configs) {
+        match state::view(&config.state, &keys) {
+            Ok(view) => state.services.extend(view.state.services),
+            Err(error) => return Err((Exit::Configuration, error.to_string())),
+        }
+    }
     let has_it = |config: &&Config| {
         let state = state.service(&key(config));
         state.rollbacks.iter().any(|past| is_meant(&past.id, id))
@@ -83,6 +103,18 @@ fn of_the_rollback<'a>(id: &str, configs: &'a [Config]) -> Result<Vec<&'a Config
             ),
         )),
     }
+}
+
+/// Returns the services of each shard, with one of them for what they share.
+fn shards(configs: &[Config]) -> Vec<(&Config, Vec<String>)> {
+    let mut shards: BTreeMap<u32, (&Config, Vec<String>)> = BTreeMap::new();
+    for config in configs {
+        let (_, keys) = shards
+            .entry(config.state.shard)
+            .or_insert((config, Vec::new()));
+        keys.push(key(config));
+    }
+    shards.into_values().collect()
 }
 
 fn list(configs: &[Config]) -> String {

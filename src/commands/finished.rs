@@ -21,6 +21,8 @@ pub enum CommandReport {
     History(Box<HistoryReport>),
     /// What a pass asks.
     Explained(Box<ExplainReport>),
+    /// A Role for the API server, as YAML.
+    Role(String),
 }
 
 /// How a command ended.
@@ -54,7 +56,8 @@ impl Finished {
                 | CommandReport::Said(_)
                 | CommandReport::Diagnosis(_)
                 | CommandReport::History(_)
-                | CommandReport::Explained(_),
+                | CommandReport::Explained(_)
+                | CommandReport::Role(_),
             )
             | None => None,
         }

@@ -9,6 +9,7 @@ mod explain;
 mod finished;
 mod fleet;
 mod history;
+mod memories;
 mod rollback;
 mod run;
 mod status;
@@ -38,6 +39,7 @@ use crate::outcome::Ended;
 use crate::record::Heading;
 use crate::rollback::{ApprovalCommand, answer};
 use crate::service::{self, Service, SetupError, Shared};
+use crate::state;
 use crate::stop::Signals;
 use crate::terminal::Colour;
 
@@ -199,6 +201,7 @@ async fn once(
             each(&prepared, look).await
         }
         Command::Man { .. } | Command::Completions { .. } => Pass::of(Vec::new()),
+        Command::Doctor(wanted) if wanted.print_rbac => role(&prepared),
         Command::Doctor(wanted) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 let looking = doctor::doctor(service, heading, wanted.send_test);
@@ -294,49 +297,30 @@ fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
     }
 }
 
-/// Runs a command that may change something, with the memory open, and tells people what came of it. All services
-/// share one memory and its lock; a dry run only reads it.
+/// Runs a command that may change something, with the memory open, and tells people what came of it.
 async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) -> Pass {
-    let mut memories = Vec::new();
-    let mut shared: Option<Memory> = None;
-    let mut read: Option<Memory> = None;
-    for Prepared { service, .. } in prepared {
-        let is_dry_run = service.config.run.dry_run;
-        let known = match is_dry_run {
-            true => &mut read,
-            false => &mut shared,
-        };
-        let memory = match known {
-            Some(memory) => Ok(memory.clone()),
-            None => Memory::open(&service.config.state.state_file, is_dry_run),
-        };
-        let memory = match memory {
-            Ok(memory) => memory,
-            Err(error) => {
-                let Ended {
-                    exit, complaint, ..
-                } = Ended::without_state(&error);
-                return Pass::refused(exit, complaint.unwrap_or_default());
-            }
-        };
-        *known = Some(memory.clone());
-        // Noted before any service writes, which mends the file.
-        let damage = memory.damage(&service.key);
-        memories.push((memory, damage));
-    }
+    let (mut memories, shared) = match memories::opened(prepared).await {
+        Ok(opened) => opened,
+        Err(ended) => return Pass::refused(ended.exit, ended.complaint.unwrap_or_default()),
+    };
     if matches!(command, ChangingCommand::Pass) {
         let known = prepared.iter().zip(&memories);
-        let known = known.map(|(it, (memory, _))| (&it.service, memory));
+        let known = known.filter_map(|(it, remembers)| {
+            let (memory, _) = remembers.as_ref().ok()?;
+            Some((&it.service, memory))
+        });
         together::observe(known).await;
     }
     let mut looked: Vec<Option<run::Looked>> = Vec::new();
     if matches!(command, ChangingCommand::Pass) {
         let looks = prepared.iter().zip(&mut memories);
-        let looks = looks.map(|(it, (memory, _))| {
+        let looks = looks.map(|(it, remembers)| {
             async {
-                match it.service.stop.is_over() {
-                    true => None,
-                    false => Some(run::look(&it.service, &it.heading, memory).await),
+                match remembers {
+                    Ok((memory, _)) if !it.service.stop.is_over() => {
+                        Some(run::look(&it.service, &it.heading, memory).await)
+                    }
+                    Ok(_) | Err(_) => None,
                 }
             }
             .instrument(span(it))
@@ -349,8 +333,15 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
     };
     let looked = looked.into_iter().chain(std::iter::repeat_with(|| None));
     let runs = prepared.iter().zip(memories).zip(looked);
-    let runs = runs.map(|((it, (memory, damage)), looked)| {
-        act(command, it, memory, damage, looked, fleet.as_ref()).instrument(span(it))
+    let runs = runs.map(|((it, remembers), looked)| {
+        let fleet = fleet.as_ref();
+        async move {
+            match remembers {
+                Ok((memory, damage)) => act(command, it, memory, damage, looked, fleet).await,
+                Err(ended) => (*ended, None),
+            }
+        }
+        .instrument(span(it))
     });
     let mut all = Vec::new();
     let mut numbers = Vec::new();
@@ -400,6 +391,28 @@ async fn act(
         Memory::ReadOnly(_) => None,
     };
     (ended, numbers)
+}
+
+/// Prints the rights that the settings need; nothing is asked for that.
+fn role(prepared: &[Prepared<'_>]) -> Pass {
+    let Some(first) = prepared.first() else {
+        return Pass::of(Vec::new());
+    };
+    let keys: Vec<String> = prepared.iter().map(|it| it.service.key.clone()).collect();
+    match state::role(&first.service.config.state, &keys) {
+        Some(role) => Pass::of(vec![served(
+            first,
+            Finished {
+                exit: Exit::Complete,
+                report: Some(CommandReport::Role(role)),
+                complaint: None,
+            },
+        )]),
+        None => Pass::refused(
+            Exit::Configuration,
+            "STATE is file, which needs no rights in Kubernetes; set STATE=kubernetes for the Role that it would need".to_owned(),
+        ),
+    }
 }
 
 /// Ends what only looks as soon as it is told to.

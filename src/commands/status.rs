@@ -124,7 +124,7 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
                 let history = history.map_or("nothing that could be read", |it| &it.source);
                 match damage {
                     Some(damage) => {
-                        format!("{history}, because the state file is damaged ({damage})")
+                        format!("{history}, because the state is damaged ({damage})")
                     }
                     None => format!("{history}, because there is no state yet"),
                 }

@@ -23,7 +23,21 @@ const MOST: usize = 10_000;
 const LARGEST: u64 = 64 * 1024;
 
 /// What one pass has only one of: the memory and its log, and the limit of all services together.
-const SHARED: [&str; 3] = ["STATE_FILE", "LOG_FILE", "MAX_ROLLBACKS_PER_HOUR_FLEET"];
+const SHARED: [&str; 13] = [
+    "STATE",
+    "STATE_FILE",
+    "STATE_NAMESPACE",
+    "STATE_NAME",
+    "STATE_TIMEOUT",
+    "STATE_LEASE",
+    "KUBECONFIG",
+    "KUBERNETES_CONTEXT",
+    "SHARDS",
+    "SHARD",
+    "JOB_COMPLETION_INDEX",
+    "LOG_FILE",
+    "MAX_ROLLBACKS_PER_HOUR_FLEET",
+];
 
 /// The variables of one service, by name.
 type Variables = BTreeMap<String, String>;
@@ -52,7 +66,9 @@ pub(super) fn read(
     let Some(folder) = folder else {
         let mut variables = environment;
         put(&mut variables, overrides);
-        return Ok(vec![Config::read(variables, problems)?]);
+        let config = Config::read(variables, problems)?;
+        let is_served = config.state.sharding.serves(config.state.shard);
+        return Ok(is_served.then_some(config).into_iter().collect());
     };
     let files = files(Path::new(folder)).map_err(|problem| {
         let mut all = problems.clone();
@@ -78,7 +94,10 @@ pub(super) fn read(
     }
     found.extend(twice(&configs));
     if found.is_empty() {
-        Ok(configs.into_iter().map(|(_, config)| config).collect())
+        let configs = configs.into_iter().map(|(_, config)| config);
+        Ok(configs
+            .filter(|config| config.state.sharding.serves(config.state.shard))
+            .collect())
     } else {
         Err(ConfigError::new(told(found, count)))
     }

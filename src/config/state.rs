@@ -1,15 +1,21 @@
 //! Where the program remembers, and the switches of single commands.
 
-use std::path::PathBuf;
+use std::env::split_paths;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::clients::kubernetes::KubernetesSettings;
 use crate::slo::Level;
 
 use super::{
     git_names::check_ref,
     problems::{Checked, Invalid, quoted},
     reader::{Reader, file_path},
+    service::{Namespace, ServiceConfig, rfc1123_label},
+    shard::{self, Sharding, shard_of},
     variables::{
-        GATE_BLOCK_AT, GATE_ON_UNKNOWN, LOG_FILE, ROLLBACK_REASON, STATE_FILE, TARGET_COMMIT,
+        GATE_BLOCK_AT, GATE_ON_UNKNOWN, KUBECONFIG, KUBERNETES_CONTEXT, LOG_FILE, ROLLBACK_REASON,
+        STATE, STATE_FILE, STATE_LEASE, STATE_NAME, STATE_NAMESPACE, STATE_TIMEOUT, TARGET_COMMIT,
         TARGET_REVISION,
     },
 };
@@ -17,10 +23,28 @@ use super::{
 /// Where the program remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateConfig {
-    /// `STATE_FILE` (`/var/lib/error-budget-monitor/state.json`): what is remembered between runs.
+    /// `STATE_FILE` (`/var/lib/error-budget-monitor/state.json`): what is remembered between runs. Where there are
+    /// several shards the name has that of the service: `state.shard-0-of-3.json`.
     pub state_file: PathBuf,
+    /// `STATE` (file): objects in Kubernetes instead, where that is wanted.
+    pub objects: Option<StateObjects>,
+    /// The shards, and which of them this run serves.
+    pub sharding: Sharding,
+    /// The shard that the service falls to.
+    pub shard: u32,
     /// `LOG_FILE`, off by default: a copy of the log.
     pub log_file: Option<PathBuf>,
+}
+
+/// How the memory is kept in Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateObjects {
+    /// `KUBECONFIG`, `KUBERNETES_CONTEXT`, `STATE_NAMESPACE` and `STATE_TIMEOUT` (10s).
+    pub cluster: KubernetesSettings,
+    /// `STATE_NAME` (`error-budget-monitor`), at most 40 characters: how all names begin.
+    pub name: String,
+    /// `STATE_LEASE` (30s), 1s to 60s: how long a Lease holds after its last renewal.
+    pub lease: Duration,
 }
 
 /// When `check` blocks a deploy.
@@ -52,7 +76,20 @@ pub struct ManualConfig {
     pub reason: Option<String>,
 }
 
-pub(super) fn read_state(reader: &mut Reader) -> Checked<StateConfig> {
+pub(super) fn read_state(
+    reader: &mut Reader,
+    service: &Checked<ServiceConfig>,
+) -> Checked<StateConfig> {
+    let is_in_kubernetes = reader.required(&STATE, |text| match text {
+        "file" => Ok(false),
+        "kubernetes" => Ok(true),
+        _ => Err(Invalid::because(format!(
+            "is {}; write file or kubernetes",
+            quoted(text)
+        ))),
+    });
+    let objects = read_objects(reader);
+    let sharding = shard::read(reader);
     let state_file = reader.required(&STATE_FILE, file_path);
     let log_file = reader.file(&LOG_FILE);
     let (state_file, log_file) = (state_file?, log_file?);
@@ -61,10 +98,62 @@ pub(super) fn read_state(reader: &mut Reader) -> Checked<StateConfig> {
             reader.report("LOG_FILE and STATE_FILE are the same file; give the log its own")
         );
     }
+    let (objects, sharding) = (is_in_kubernetes?.then_some(objects?), sharding?);
+    let ServiceConfig { name, namespace } = service.as_ref().map_err(|reported| *reported)?;
+    let shard = shard_of(&format!("{namespace}/{name}"), sharding.shards);
     Ok(StateConfig {
-        state_file,
+        state_file: of_shard(&state_file, shard, sharding.shards),
+        objects,
+        sharding,
+        shard,
         log_file,
     })
+}
+
+fn read_objects(reader: &mut Reader) -> Checked<StateObjects> {
+    let kubeconfig = reader.optional(&KUBECONFIG, |text| {
+        Ok(split_paths(text)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect::<Vec<PathBuf>>())
+    });
+    let context = reader.optional(&KUBERNETES_CONTEXT, |text| Ok(text.to_owned()));
+    let namespace = reader.optional(&STATE_NAMESPACE, str::parse::<Namespace>);
+    let name = reader.required(&STATE_NAME, |text| {
+        rfc1123_label(text).and_then(|name| match name.len() {
+            0..=40 => Ok(name),
+            _ => Err(Invalid::because(
+                "is longer than 40 characters; names of services are added to it",
+            )),
+        })
+    });
+    let second = Duration::from_secs(1);
+    let timeout = reader.duration(&STATE_TIMEOUT, second..=60 * second);
+    let lease = reader.duration(&STATE_LEASE, second..=60 * second);
+    Ok(StateObjects {
+        cluster: KubernetesSettings {
+            kubeconfig: kubeconfig?.unwrap_or_default(),
+            context: context?,
+            namespace: namespace?.map(|namespace| namespace.to_string()),
+            timeout: timeout?,
+        },
+        name: name?,
+        lease: lease?,
+    })
+}
+
+/// Returns the file of a shard, beside that of a run that serves all.
+fn of_shard(file: &Path, shard: u32, shards: u32) -> PathBuf {
+    if shards == 1 {
+        return file.to_owned();
+    }
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let stem = part(file.file_stem());
+    let ending = match file.extension() {
+        Some(ending) => format!(".{}", part(Some(ending))),
+        None => String::new(),
+    };
+    file.with_file_name(format!("{stem}.shard-{shard}-of-{shards}{ending}"))
 }
 
 pub(super) fn read_gate(reader: &mut Reader) -> Checked<GateConfig> {

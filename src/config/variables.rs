@@ -169,7 +169,17 @@ variables! {
         STABILIZATION stabilization = "2m", "How long the error ratio must stay low to count as recovered.";
     }
     "state" {
+        STATE state = "file", "Where rollbacks are remembered between runs: file, or kubernetes for ConfigMaps and a Lease, without a volume.";
         STATE_FILE state_file = "/var/lib/error-budget-monitor/state.json", "File that remembers rollbacks between runs.";
+        STATE_NAMESPACE state_namespace, "With STATE=kubernetes: namespace of its ConfigMaps and Leases, that of the pod or the context by default.";
+        STATE_NAME state_name = "error-budget-monitor", "With STATE=kubernetes: how the names of its ConfigMaps and Leases begin.";
+        STATE_TIMEOUT state_timeout = "10s", "With STATE=kubernetes: longest wait for one answer of the API server.";
+        STATE_LEASE state_lease = "30s", "With STATE=kubernetes: how long the Lease of a run that died keeps others away.";
+        KUBECONFIG kubeconfig, "With STATE=kubernetes: files that say how the API server is reached; without it the pod's service account is used.";
+        KUBERNETES_CONTEXT kubernetes_context, "With STATE=kubernetes: context of KUBECONFIG, its current one by default.";
+        SHARDS shards = "1", "Over how many runs at a time the services are spread.";
+        SHARD shard, "Which of the SHARDS this run serves, from 0; JOB_COMPLETION_INDEX by default.";
+        JOB_COMPLETION_INDEX job_completion_index, "Index of the pod in an Indexed Job; Kubernetes sets it.";
         LOG_FILE log_file, "File that gets a copy of the log.";
     }
     "telling" {

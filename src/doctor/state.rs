@@ -3,15 +3,19 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::finding::Finding;
+use crate::config::StateObjects;
 use crate::journal::{
-    self, FolderState, LockState, ServiceState, probe_folder, probe_lock, state_folder,
+    FolderState, LockState, ServiceState, probe_folder, probe_lock, state_folder,
 };
 use crate::policy::{GateState, Reason, Timeline, limits};
 use crate::service::{Service, history};
+use crate::state;
 
 const FOLDER: &str = "state folder";
 const FILE: &str = "state file";
 const LOCK: &str = "state lock";
+const RIGHTS: &str = "state rights";
+const SHARD: &str = "shard";
 const UNFINISHED: &str = "last rollback";
 const LIMITS: &str = "limits";
 const BLACKOUT: &str = "blackout";
@@ -26,10 +30,17 @@ pub(super) fn look(
     timeline: Option<&Timeline>,
     now: DateTime<Utc>,
 ) -> Vec<Finding> {
-    let mut findings = vec![folder(service), lock(service)];
-    let file = &service.config.state.state_file;
-    let tried = format!("read {}", file.display());
-    match journal::read(file) {
+    let config = &service.config.state;
+    let mut findings = match &config.objects {
+        Some(objects) => vec![rights(service, objects), lease(service, objects)],
+        None => vec![folder(service), lock(service)],
+    };
+    if config.sharding.shards > 1 {
+        findings.push(shard(service));
+    }
+    let is_there = config.objects.is_some() || config.state_file.exists();
+    let tried = format!("read {}", state::place(config, &service.key));
+    match state::view(config, std::slice::from_ref(&service.key)) {
         Ok(glimpse) => {
             let state = glimpse.state.service(&service.key);
             let count = state.rollbacks.len();
@@ -40,7 +51,7 @@ pub(super) fn look(
                     format!("it is damaged ({damage})"),
                     "let the next run rebuild it from git and Argo CD; it keeps the damaged file beside it",
                 ),
-                None if file.exists() => Finding::ok(
+                None if is_there => Finding::ok(
                     FILE,
                     tried,
                     format!("usable, {count} rollbacks of this service are remembered"),
@@ -61,6 +72,61 @@ pub(super) fn look(
     }
     findings.push(blackout(service, now));
     findings
+}
+
+fn shard(service: &Service<'_>) -> Finding {
+    let config = &service.config.state;
+    let (shard, sharding) = (config.shard, config.sharding);
+    let tried = "look which shard serves it";
+    match (sharding.shards, sharding.shard) {
+        (shards, Some(_)) => {
+            Finding::ok(SHARD, tried, format!("shard {shard} of {shards}, this one"))
+        }
+        (shards, None) => Finding::ok(
+            SHARD,
+            tried,
+            format!("shard {shard} of {shards}; SHARD is not set, so this is no run of a shard"),
+        ),
+    }
+}
+
+fn rights(service: &Service<'_>, objects: &StateObjects) -> Finding {
+    let tried = "ask the API server for the rights to ConfigMaps and Leases";
+    let remedy = "grant the Role that `doctor --print-rbac` prints";
+    match state::missing_rights(&service.config.state, objects, &service.key) {
+        Ok(missing) if missing.is_empty() => Finding::ok(RIGHTS, tried, "all are there"),
+        Ok(missing) => Finding::problem(
+            RIGHTS,
+            tried,
+            format!("missing: {}", missing.join(", ")),
+            remedy,
+        ),
+        Err(error) => Finding::failed(RIGHTS, tried, &error.to_string(), remedy),
+    }
+}
+
+fn lease(service: &Service<'_>, objects: &StateObjects) -> Finding {
+    let tried = "look whether a run holds the Lease";
+    match state::look_at_lease(&service.config.state, objects) {
+        Ok((name, seen)) => match seen.holder {
+            None => Finding::ok(LOCK, tried, format!("nobody holds {name}")),
+            Some(holder) => Finding::warning(
+                LOCK,
+                tried,
+                format!(
+                    "{holder} holds {name}, renewed at {}",
+                    seen.renewed_at.as_deref().unwrap_or("an unknown time")
+                ),
+                "wait for its end: until then every other run ends with 75; what a run that died left is free after STATE_LEASE",
+            ),
+        },
+        Err(error) => Finding::failed(
+            LOCK,
+            tried,
+            &error.to_string(),
+            "check KUBECONFIG, the network policy and the rights",
+        ),
+    }
 }
 
 fn folder(service: &Service<'_>) -> Finding {

@@ -48,6 +48,38 @@ pub enum JournalError {
         /// The newest schema that this version knows.
         known: u32,
     },
+    /// Another run holds the lock that lies in Kubernetes.
+    #[error(
+        "another run holds {lock} ({holder}); nothing was done, the next run tries again; if that one is gone, the lock is free once it was not renewed for its duration"
+    )]
+    Held {
+        /// The lock.
+        lock: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// Another run has taken over what this one worked on.
+    #[error(
+        "{what} was taken over by {by}: this run does nothing more there, and the next one goes on"
+    )]
+    TakenOver {
+        /// What it worked on.
+        what: String,
+        /// Who has it now.
+        by: String,
+    },
+    /// An object of the API server cannot be read, written or used.
+    #[error("{tried}: {why}; {remedy}")]
+    Object {
+        /// What was tried, on what.
+        tried: String,
+        /// What came of it.
+        why: String,
+        /// What a person can do.
+        remedy: String,
+        /// Whether waiting may help.
+        is_transient: bool,
+    },
     /// The file could not be written durably.
     #[error("the state file {} could not be written ({source}); free space or repair the volume", file.display())]
     Write {
@@ -62,7 +94,8 @@ impl JournalError {
     /// Tells whether waiting helps.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Locked { .. } => true,
+            Self::Locked { .. } | Self::Held { .. } | Self::TakenOver { .. } => true,
+            Self::Object { is_transient, .. } => *is_transient,
             Self::Lock { .. }
             | Self::Folder { .. }
             | Self::Read { .. }

@@ -21,12 +21,15 @@ pub(super) fn sign(lock: &File) {
     }
 }
 
-fn try_to_sign(mut lock: &File) -> io::Result<()> {
+/// Returns what the host, or the pod, is called; nothing where it does not say.
+pub fn host_name() -> Option<String> {
     let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
-    let host = match host.trim() {
-        "" => "an unknown host",
-        host => host,
-    };
+    let host = host.trim();
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+fn try_to_sign(mut lock: &File) -> io::Result<()> {
+    let host = host_name().unwrap_or_else(|| "an unknown host".to_owned());
     let since = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
     lock.set_len(0)?;
     lock.write_all(format!("process {} on {host} since {since}\n", std::process::id()).as_bytes())

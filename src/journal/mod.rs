@@ -30,6 +30,7 @@ pub use approval::{Approval, ApprovalAnswer, Signature};
 pub use backing::Store;
 pub use days::{KeptDay, KeptDays};
 pub use error::JournalError;
+pub use holder::host_name;
 pub use load::{SCHEMA, Unreadable, decode_service, encode_service};
 pub use memory::Memory;
 pub use named::{is_meant, short_id};

@@ -1,6 +1,6 @@
 //! What a run remembers, and where it writes that down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,8 @@ struct Open {
     state: State,
     /// The services of which something is remembered that is not written and should be.
     due: BTreeSet<String>,
+    /// The services that another run may still be working on: its lock, and who it is.
+    left_alone: BTreeMap<String, (String, String)>,
 }
 
 /// The state as somebody finds it who only looks.
@@ -55,6 +57,7 @@ impl Journal {
                 store,
                 state,
                 due: BTreeSet::new(),
+                left_alone: BTreeMap::new(),
             })),
         }
     }
@@ -85,7 +88,33 @@ impl Journal {
     /// # Errors
     /// Says why it may not; the others are not concerned.
     pub fn admits(&self, service: &str) -> Result<(), JournalError> {
-        self.open_store().store.admits(service)
+        let open = self.open_store();
+        match open.left_alone.get(service) {
+            Some((lock, holder)) => Err(JournalError::Held {
+                lock: lock.clone(),
+                holder: holder.clone(),
+            }),
+            None => open.store.admits(service),
+        }
+    }
+
+    /// Tells whether anything is remembered of a service.
+    pub fn knows(&self, service: &str) -> bool {
+        self.open_store().state.services.contains_key(service)
+    }
+
+    /// Takes over what another place remembers of a service. It is written with the next record.
+    pub fn begins_with(&mut self, service: &str, state: ServiceState) {
+        let mut open = self.open_store();
+        open.state.services.insert(service.to_owned(), state);
+        open.due.insert(service.to_owned());
+    }
+
+    /// Does nothing for a service on which the holder of another lock may be working.
+    pub fn leaves_alone(&mut self, service: &str, lock: String, holder: String) {
+        let mut open = self.open_store();
+        let left_alone = &mut open.left_alone;
+        left_alone.insert(service.to_owned(), (lock, holder));
     }
 
     /// Makes sure, right before something is done outside, that this run still may.

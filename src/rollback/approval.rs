@@ -10,6 +10,7 @@ use crate::outcome::Ended;
 use crate::policy::IllegalEvent;
 use crate::report::ApprovalReport;
 use crate::service::Service;
+use crate::state;
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
@@ -76,11 +77,13 @@ pub(crate) fn answer(
     by: &str,
     reason: Option<&str>,
 ) -> Result<ApprovalReport, Box<Ended>> {
-    let state = &service.config.state;
+    let config = &service.config.state;
     let is_dry_run = service.config.run.dry_run;
     let by = &*service.config.secrets.redact(by);
     let without_state = |error| Box::new(Ended::without_state(&error));
-    let mut memory = Memory::open(&state.state_file, is_dry_run).map_err(without_state)?;
+    let keys = [service.key.clone()];
+    let mut memory = state::open(config, &keys, is_dry_run).map_err(without_state)?;
+    memory.admits(&service.key).map_err(without_state)?;
     let signature = Signature {
         by: by.to_owned(),
         at: now(),

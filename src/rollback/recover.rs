@@ -20,6 +20,7 @@ use crate::outcome::Unavailable;
 use crate::policy::Timeline;
 use crate::record::{Heading, Record};
 use crate::service::Service;
+use crate::state;
 use crate::with_sources;
 
 /// How many changes of the watched paths are read. More than this many in 24 hours would hide a rollback that still
@@ -78,10 +79,10 @@ pub(crate) async fn whole(
         return Ok(state);
     }
     if let Some(damage) = memory.damage(&service.key) {
-        let file = service.config.state.state_file.display();
+        let place = state::place(&service.config.state, &service.key);
         tracing::warn!(
             damage,
-            "the state file {file} is rebuilt from what is remembered elsewhere"
+            "{place} is rebuilt from what is remembered elsewhere"
         );
     }
     let found = read(service).await.map_err(NotWhole::Unavailable)?;

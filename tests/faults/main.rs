@@ -7,6 +7,7 @@ mod crowd;
 mod deeds;
 mod kills;
 mod lies;
+mod objects;
 mod older_schema;
 mod races;
 mod relay;
@@ -24,6 +25,7 @@ mod scenarios {
     pub(crate) mod argocd {
         pub(crate) mod scene;
     }
+    pub(crate) mod cluster;
     pub(crate) mod memory;
     pub(crate) mod program;
     pub(crate) mod world;

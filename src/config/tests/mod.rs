@@ -197,7 +197,17 @@ fn names_and_defaults_are_those_of_the_contract() {
     VERIFY_TIMEOUT = 4m
     VERIFY_DEADLINE = 15m
     STABILIZATION = 2m
+    STATE = file
     STATE_FILE = /var/lib/error-budget-monitor/state.json
+    STATE_NAMESPACE
+    STATE_NAME = error-budget-monitor
+    STATE_TIMEOUT = 10s
+    STATE_LEASE = 30s
+    KUBECONFIG
+    KUBERNETES_CONTEXT
+    SHARDS = 1
+    SHARD
+    JOB_COMPLETION_INDEX
     LOG_FILE
     SLACK_WEBHOOK (secret)
     SLACK_BOT_TOKEN (secret)
@@ -309,7 +319,7 @@ fn defaults_reach_the_fields_they_belong_to() {
         }
         RunConfig { rollback_enabled: false, dry_run: false, approval_timeout: 1800s, outage_detection: true, resume_max_age: 1800s }
         VerifyConfig { timeout: 240s, deadline: 900s, stabilization: 120s }
-        StateConfig { state_file: "/var/lib/error-budget-monitor/state.json", log_file: None }
+        StateConfig { state_file: "/var/lib/error-budget-monitor/state.json", objects: None, sharding: Sharding { shards: 1, shard: None }, shard: 0, log_file: None }
         GateConfig { block_at: Warning, on_unknown: Block }
         "#
     );

@@ -1,6 +1,7 @@
 //! The manifests in `k8s/`: what can be said of them without kubectl. `scripts/check-manifests.sh` does the rest.
 
 mod cron_job;
+mod fleet;
 mod helm;
 mod image;
 mod in_cluster;

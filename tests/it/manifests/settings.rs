@@ -213,7 +213,7 @@ fn environment(token: &str) -> Vec<(String, String)> {
 #[test]
 fn each_service_of_the_example_is_one_that_the_program_accepts() {
     let services = service_files();
-    assert_eq!(services.len(), 2);
+    assert_eq!(services.len(), 4, "two of the example, two of the fleet");
     for (path, service) in services {
         let common = [
             ("PROMETHEUS_URL", "http://prometheus.monitoring:9090"),

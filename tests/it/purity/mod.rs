@@ -97,6 +97,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("cli", &["config", "terminal"]),
     ("manual", &["cli", "config"]),
     ("journal", &["fail_point", "files", "policy", "slo"]),
+    ("state", &["clients", "config", "fail_point", "journal"]),
     (
         "observe",
         &["clients", "config", "journal", "policy", "slo"],
@@ -118,7 +119,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "service",
         &[
-            "clients", "config", "journal", "notify", "observe", "policy", "slo", "stop",
+            "clients", "config", "journal", "notify", "observe", "policy", "slo", "state", "stop",
         ],
     ),
     (
@@ -152,6 +153,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "report",
             "service",
             "slo",
+            "state",
             "stop",
         ],
     ),
@@ -159,7 +161,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "doctor",
         &[
             "clients", "config", "files", "journal", "notify", "observe", "policy", "record",
-            "service", "slo",
+            "service", "slo", "state",
         ],
     ),
     (
@@ -185,6 +187,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "rollback",
             "service",
             "slo",
+            "state",
             "stop",
             "terminal",
         ],

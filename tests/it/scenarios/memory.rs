@@ -41,6 +41,11 @@ impl World {
             read_at: Utc::now(),
             source: "an earlier run".to_owned(),
         };
+        if let Some(namespace) = &self.namespace {
+            let mut service = self.kept(namespace);
+            service.adopt(&[], history);
+            return self.keeps(namespace, &service);
+        }
         let mut journal = Journal::open(&self.state_file()).expect("a usable state");
         let adopted = journal.adopt(&self.key(), &[], history);
         adopted.expect("a writable state");
@@ -48,11 +53,25 @@ impl World {
 
     /// Takes the memory away, as a lost volume does.
     pub(crate) fn forgets(&self) {
-        fs::remove_dir_all(self.state_folder()).expect("our own folder");
+        let Some(namespace) = &self.namespace else {
+            return fs::remove_dir_all(self.state_folder()).expect("our own folder");
+        };
+        for map in namespace.config_maps() {
+            let name = map["metadata"]["name"].as_str().expect("a name");
+            namespace.delete("configmaps", name);
+        }
     }
 
     /// Lets earlier runs have done something.
     pub(crate) fn remembers(&self, rollbacks: &[Rollback]) {
+        if let Some(namespace) = &self.namespace {
+            let mut service = self.kept(namespace);
+            for rollback in rollbacks {
+                service.rollbacks.retain(|known| known.id != rollback.id);
+                service.rollbacks.push(rollback.clone());
+            }
+            return self.keeps(namespace, &service);
+        }
         let mut journal = Journal::open(&self.state_file()).expect("a usable state");
         for rollback in rollbacks {
             journal
@@ -80,6 +99,9 @@ impl World {
 
     /// Returns all rollbacks that are remembered, oldest first.
     pub(crate) fn remembered(&self) -> Vec<Rollback> {
+        if let Some(namespace) = &self.namespace {
+            return self.kept(namespace).rollbacks;
+        }
         let state = journal::read(&self.state_file())
             .expect("a usable state")
             .state;

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use error_budget_monitor::journal::{self, Rollback};
 use tempfile::TempDir;
 use testkit::git::{GitRepo, GitServer, LogEntry, MonoRepo};
+use testkit::kubernetes::Namespace;
 use testkit::prometheus::{Month, shared_month};
 
 use super::program::{Program, Ran};
@@ -33,6 +34,8 @@ pub(crate) struct World {
     service: String,
     prometheus_url: String,
     folder: TempDir,
+    /// Where the memory lies; in the state file where there is none.
+    pub(crate) namespace: Option<Namespace>,
 }
 
 /// All that a run may change outside itself.
@@ -72,6 +75,7 @@ impl World {
             service: service.to_owned(),
             prometheus_url: prometheus_url.to_owned(),
             folder: tempfile::tempdir().expect("a temporary folder"),
+            namespace: None,
         };
         world.is_known();
         world

@@ -112,7 +112,7 @@ pub(crate) fn post_json(address: SocketAddr, target: &str, body: &str) -> io::Re
     Ok(answer(stream)?.status)
 }
 
-fn answer(stream: TcpStream) -> io::Result<Answer> {
+pub(crate) fn answer(stream: impl Read) -> io::Result<Answer> {
     let mut reader = BufReader::new(stream);
     let status_line = read_line(&mut reader)?;
     let status = status_line

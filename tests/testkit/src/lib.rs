@@ -3,8 +3,9 @@
 //! The tests and the demo run the program against a real Prometheus ([`prometheus`]) and other servers that answer
 //! its queries ([`back_end`], [`victoria_metrics`], [`thanos`]), a real Pushgateway ([`pushgateway`]) and real git
 //! repositories served by `git http-backend` ([`git`]); against strict stand-ins for GitHub ([`github`]), Argo CD
-//! ([`argocd`]), Slack ([`slack`]), PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); with a live
-//! service to scrape where needed ([`service`]), and many services at once ([`fleet`]). Every server listens on a loopback port that the operating system
+//! ([`argocd`]), Slack ([`slack`]), PagerDuty ([`pagerduty`]) and a webhook's receiver ([`receiver`]); an API server of
+//! Kubernetes ([`kubernetes`]); with a live service to scrape where needed ([`service`]), and many services at once
+//! ([`fleet`]). Every server listens on a loopback port that the operating system
 //! chose, keeps its files in a temporary folder of its own and goes away when its value is dropped, or when the test
 //! process dies.
 //!
@@ -21,6 +22,7 @@ pub mod gitea;
 pub mod github;
 pub mod gitlab;
 pub mod http;
+pub mod kubernetes;
 pub mod pagerduty;
 mod passage;
 mod process;

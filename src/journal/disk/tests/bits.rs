@@ -42,7 +42,7 @@ impl Written {
         fs::write(&place.file, &flipped).unwrap();
         let by_a_reader = read(&place.file).map(|found| (found.state, found.damage));
         let by_a_run = place.open().map(|journal| {
-            let damage = journal.damage();
+            let damage = journal.damage("shop/checkout");
             (journal.state(), damage)
         });
         for (state, damage) in [by_a_reader, by_a_run].into_iter().flatten() {

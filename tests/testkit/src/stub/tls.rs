@@ -66,6 +66,12 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// Returns the certificate and the private key of a server on `127.0.0.1` in PEM.
+    pub fn server_pem(&self) -> (String, String) {
+        let (certificate, key) = self.issue("127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
+        (certificate.pem(), key.serialize_pem())
+    }
+
     fn server_for(
         &self,
         host: &str,
