@@ -8,6 +8,10 @@
 # `--year [N]` instead simulates N service-years of passes (72 unless told otherwise) with the core alone and prints what was
 # rolled back rightly and wrongly; further arguments go to that benchmark, such as `--seed S`. The same ones always print the
 # same table.
+#
+# `--fleet` instead measures a pass over 200 and over 1,000 services with a month of history, beside the build of an older commit in
+# which each service asks for itself. Both are built where they are not yet; the older one and the month stay in the user's cache
+# folder. `--slow` adds the older build without a proxy, which takes minutes; `--beside PROGRAM` takes another one in its place.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/packages.sh
@@ -34,6 +38,28 @@ if [ "${1-}" = --git ]; then
   exit
 fi
 
+# The commit that a fleet is compared with.
+older=a0e0a67
+
+# Builds the program of a commit in the user's cache folder, once, and prints where it is.
+build_older() (
+  cache=${XDG_CACHE_HOME:-$HOME/.cache}/error-budget-monitor/builds
+  mkdir -p "$cache"
+  exec 9>"$cache/.lock"
+  flock 9
+  if [ ! -x "$cache/$older" ]; then
+    source=$(mktemp -d "$cache/.source-XXXXXX")
+    trap 'rm -rf "$source"' EXIT
+    git archive "$older" | tar -x -C "$source"
+    target=${CARGO_TARGET_DIR:-$PWD/target}
+    # In the same folder as this one: what both builds have in common is compiled once.
+    cargo build --manifest-path "$source/Cargo.toml" --target-dir "$target" --release --locked --bin error-budget-monitor >&2
+    cp "$target/release/error-budget-monitor" "$source/program"
+    mv "$source/program" "$cache/$older"
+  fi
+  printf '%s\n' "$cache/$older"
+)
+
 ensure_programs prometheus=prometheus promtool=prometheus git=git cc=gcc,libc6-dev curl=curl jq=jq
 ensure_cargo
 
@@ -42,5 +68,15 @@ cargo build --release --locked --bin error-budget-monitor
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cp "${CARGO_TARGET_DIR:-target}/release/error-budget-monitor" "$folder"
+
+if [ "${1-}" = --fleet ]; then
+  scripts/lib/servers.sh fleet
+  beside=()
+  if [[ " $* " != *' --beside '* ]]; then
+    beside=(--beside "$(build_older)")
+  fi
+  cargo bench --locked --bench pass -- "$folder/error-budget-monitor" "$@" "${beside[@]}"
+  exit
+fi
 
 cargo bench --locked --bench pass -- "$folder/error-budget-monitor" "$@"

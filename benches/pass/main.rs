@@ -3,11 +3,13 @@
 //!
 //! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this),
 //! `--beside PROGRAM` for another one that takes turns with it, and `--runs N`. `--git` instead measures the git side
-//! of a rollback; `--series N` asks how long each answer takes when the service has N series whose old samples are
+//! of a rollback; `--fleet` a pass over many services (`--slow` with what takes minutes); `--series N` asks how long each answer takes when the service has N series whose old samples are
 //! `--spacing S` seconds apart.
 
 mod core_costs;
+mod fleet;
 mod git;
+mod meter;
 mod process;
 mod proxy;
 mod rollback;
@@ -55,6 +57,9 @@ fn main() -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = Wanted::parse(arguments)?;
+    if wanted.is_fleet {
+        return fleet::report(&wanted);
+    }
     if wanted.is_git {
         let mut table = Table::default();
         git::report(wanted.runs, &mut table)?;
@@ -103,6 +108,8 @@ struct Wanted {
     beside: Option<PathBuf>,
     runs: usize,
     is_git: bool,
+    is_fleet: bool,
+    is_slow: bool,
     series: Option<usize>,
     spacing: Duration,
 }
@@ -114,6 +121,8 @@ impl Wanted {
             beside: None,
             runs: RUNS,
             is_git: false,
+            is_fleet: false,
+            is_slow: false,
             series: None,
             spacing: Duration::from_secs(300),
         };
@@ -126,6 +135,8 @@ impl Wanted {
                 // cargo bench adds it.
                 Some("--bench") => {}
                 Some("--git") => wanted.is_git = true,
+                Some("--fleet") => wanted.is_fleet = true,
+                Some("--slow") => wanted.is_slow = true,
                 Some("--beside") => wanted.beside = arguments.next().map(PathBuf::from),
                 Some("--runs") => wanted.runs = number(arguments.next())?.max(1),
                 Some("--series") => wanted.series = Some(number(arguments.next())?),
