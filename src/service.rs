@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::clients::argocd::{Application, Argo};
 use crate::clients::forge::{Forge, ForgeError};
-use crate::clients::git::{Git, GitError, Snapshot};
+use crate::clients::git::{Git, GitError, GitSettings, Snapshot};
 use crate::clients::github::Github;
 use crate::clients::http::{HttpSettings, HttpSettingsError};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
@@ -57,6 +58,8 @@ pub(crate) struct Service<'a> {
     pub(crate) tellers: Arc<Tellers>,
     prometheus: Prometheus,
     queries: Queries,
+    /// Where its branch is, as far as a run that needs nothing else of it looked.
+    tip: Tip,
     /// The state, as all services of this run see it that only look.
     looked: Arc<OnceLock<Result<Memory, Arc<JournalError>>>>,
     /// What was read of it together with others, and when.
@@ -72,7 +75,11 @@ pub(crate) struct Shared {
     is_alone: bool,
     looked: Arc<OnceLock<Result<Memory, Arc<JournalError>>>>,
     servers: Vec<(Url, HttpSettings, Prometheus)>,
+    tips: Vec<(GitSettings, Tip)>,
 }
+
+/// Where a branch is, once somebody looked.
+type Tip = Arc<OnceCell<Result<String, String>>>;
 
 impl Shared {
     /// Returns what so many services share.
@@ -81,7 +88,27 @@ impl Shared {
             is_alone: services == 1,
             looked: Arc::default(),
             servers: Vec::new(),
+            tips: Vec::new(),
         }
+    }
+
+    /// Returns where a service looks for the tip of its branch: one look serves all that have the same one. Access by
+    /// a key or an app is each service's own.
+    fn tip(&mut self, config: &Config, is_app: bool) -> Tip {
+        let shared = config
+            .gitops
+            .as_ref()
+            .filter(|gitops| gitops.ssh.is_none() && !is_app);
+        let Some(gitops) = shared else {
+            return Tip::default();
+        };
+        let mut known = self.tips.iter();
+        if let Some((_, tip)) = known.find(|(git, _)| git.is_same_branch(&gitops.git)) {
+            return tip.clone();
+        }
+        let tip = Tip::default();
+        self.tips.push((gitops.git.clone(), tip.clone()));
+        tip
     }
 
     /// Returns the server of a service, over the connections that others have to it already.
@@ -105,6 +132,10 @@ impl Shared {
     }
 }
 
+/// Longest wait for the tip of the branch in a pass that needs nothing else of it. Protects the pass from a
+/// repository that hangs; past it the tip counts as not seen by this pass.
+const TIP_WITHIN: Duration = Duration::from_secs(5);
+
 /// For how long what was read of a service together with others may be used: it is judged as of now.
 const FRESH_FOR: Duration = Duration::from_secs(30);
 
@@ -126,6 +157,7 @@ impl<'a> Service<'a> {
             None => None,
         };
         let ServiceConfig { namespace, name } = &config.service;
+        let is_app = github.is_some_and(Github::is_app);
         Ok(Self {
             config,
             key: key(config),
@@ -139,6 +171,7 @@ impl<'a> Service<'a> {
             stop: Stop::of_a_run(signals, config.verify.timeout),
             prometheus: shared.prometheus(&config.prometheus)?,
             looked: shared.looked.clone(),
+            tip: shared.tip(config, is_app),
             observed: Mutex::default(),
             counted: Mutex::default(),
             queries: Queries::new(
@@ -182,6 +215,18 @@ impl<'a> Service<'a> {
             true => self.looked.get_or_init(look).clone(),
             false => look(),
         }
+    }
+
+    /// Looks where its branch is, once in a run for all services that have the same one.
+    ///
+    /// # Errors
+    /// Says why the repository does not answer.
+    pub(crate) async fn tip(&self, git: &Git) -> Result<String, String> {
+        let look = || async {
+            let tip = observe::tip(git, TIP_WITHIN).await;
+            tip.map_err(|error| with_sources(&error))
+        };
+        self.tip.get_or_init(look).await.clone()
     }
 
     /// Notes in which form its events are counted.

@@ -9,7 +9,7 @@ use crate::evaluation::{Known, evaluate, refused_instead_of};
 use crate::exit::Exit;
 use crate::journal::{Memory, Origin, Rollback, ServiceState, Watch};
 use crate::log_file::AUDIT;
-use crate::observe::{self, Observation};
+use crate::observe::Observation;
 use crate::outcome::{Ended, Holds};
 use crate::policy::{Action, Blame, GateName, Inputs, Reason, Suspicious, decide};
 use crate::record::{Heading, Record};
@@ -18,7 +18,6 @@ use crate::rollback::{
 };
 use crate::service::{Service, history, watched_place};
 use crate::slo::{Assessment, Cause};
-use crate::with_sources;
 
 /// How a service stands in a pass, before anything is done about it.
 pub(super) enum Looked {
@@ -247,7 +246,13 @@ fn remember_sighting(
     state: &ServiceState,
     observation: &Observation,
 ) {
-    let (Memory::Writable(journal), Some(seen)) = (memory, &observation.sighting) else {
+    let Memory::Writable(journal) = memory else {
+        return;
+    };
+    if let Some(days) = &observation.counted_days {
+        journal.note(&service.key, |state| state.days = Some(days.clone()));
+    }
+    let Some(seen) = &observation.sighting else {
         return;
     };
     let known = &state.series_seen;
@@ -260,10 +265,6 @@ fn remember_sighting(
     journal.note(&service.key, |state| state.series_seen = Some(seen.clone()));
 }
 
-/// Longest wait for the tip of the branch in a pass that needs nothing else of it. Protects the pass from a
-/// repository that hangs; past it the tip counts as not seen by this pass.
-const TIP_WITHIN: Duration = Duration::from_secs(5);
-
 /// Looks where the branch is now, and remembers it: what was seen live decides later. A repository that cannot be
 /// asked fails no pass. Returns the tip.
 async fn watch(service: &Service<'_>, memory: &mut Memory, known: &Known) -> Option<String> {
@@ -272,10 +273,13 @@ async fn watch(service: &Service<'_>, memory: &mut Memory, known: &Known) -> Opt
     };
     let tip = match &known.snapshot {
         Some(snapshot) => snapshot.tip.clone(),
-        None => match observe::tip(git, TIP_WITHIN).await {
+        None => match service.tip(git).await {
             Ok(tip) => tip,
             Err(error) => {
-                tracing::warn!(error = %with_sources(&error), "what is at the tip of the branch is not seen by this pass");
+                tracing::warn!(
+                    error,
+                    "what is at the tip of the branch is not seen by this pass"
+                );
                 return None;
             }
         },

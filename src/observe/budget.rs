@@ -389,7 +389,7 @@ pub(super) fn gained(sum: Option<f64>, counted: Option<f64>, before: Option<f64>
     }
 }
 
-fn covered(found: Reading<f64>, slots: u32) -> Reading<f64> {
+pub(super) fn covered(found: Reading<f64>, slots: u32) -> Reading<f64> {
     found.and_then(|found| match slo::coverage(found, slots) {
         Some(coverage) => Reading::Measured(coverage),
         None => Reading::Invalid {

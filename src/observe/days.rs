@@ -10,10 +10,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::budget::{Chunk, Counts, OVERLAP, SloWindow, gained, read, window_of};
+use super::budget::{Chunk, Counts, OVERLAP, SloWindow, covered, gained, read, window_of};
 use super::parts::Parts;
 use super::queries::Queries;
 use crate::journal::{KeptDay, KeptDays};
+use crate::slo::Reading;
 
 /// The length of a day.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -168,9 +169,34 @@ impl DaysPlan {
     }
 }
 
+/// Tells whether the days of a window are kept at all.
+pub(super) fn are_kept(window: Duration) -> bool {
+    window >= SHORTEST_WINDOW
+}
+
+/// Returns what is known of a window of which not all days are counted yet: how much of it is.
+pub(super) fn unfinished(
+    days: &KeptDays,
+    window: Duration,
+    now: DateTime<Utc>,
+    slots: u32,
+) -> SloWindow {
+    let (counted, all) = (days.days.len(), (now - first_day(window, now)).num_days());
+    let found: f64 = days.days.iter().map(|day| day.slots).sum();
+    SloWindow {
+        events: Reading::Partial {
+            why: format!(
+                "{counted} of {all} days of the SLO window are counted so far, because many services are new at once; the \
+                 next runs count the rest"
+            ),
+        },
+        coverage: covered(Reading::Measured(found), slots),
+    }
+}
+
 /// Returns which day of a service is to be kept next; nothing where all that are over are kept, or none is to be.
 pub(super) fn next_day(days: &KeptDays, window: Duration, now: DateTime<Utc>) -> Option<NextDay> {
-    if window < SHORTEST_WINDOW {
+    if !are_kept(window) {
         return None;
     }
     let is_first = days.days.is_empty();

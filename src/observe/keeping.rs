@@ -64,6 +64,19 @@ pub async fn keep_days(keeping: &[Keeping<'_>], now: DateTime<Utc>) -> Vec<Optio
     .collect()
 }
 
+/// Counts all days that are over and not kept, as far as that is done within a time, and returns what is kept then of
+/// each service.
+pub(super) async fn count_days(
+    keeping: &[Keeping<'_>],
+    now: DateTime<Utc>,
+    within: Duration,
+) -> Vec<KeptDays> {
+    let until = Instant::now() + within;
+    let mut keepers: Vec<Keeper<'_>> = keeping.iter().map(|it| Keeper::of(it, now)).collect();
+    while Instant::now() < until && count_one_more(&mut keepers, now).await {}
+    keepers.into_iter().map(|keeper| keeper.days).collect()
+}
+
 impl<'a> Keeper<'a> {
     fn of(keeping: &Keeping<'a>, now: DateTime<Utc>) -> Self {
         let queries = keeping.metrics.queries.seen(keeping.seen);

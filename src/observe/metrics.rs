@@ -87,6 +87,8 @@ pub struct Observation {
     pub(super) seen: SeenForm,
     /// What the back end holds of the service, for later passes; nothing where something is known to be missing.
     pub sighting: Option<SeriesSeen>,
+    /// The days of the SLO window that were counted for this, for later passes; nothing where none were.
+    pub counted_days: Option<KeptDays>,
 }
 
 impl Observation {
@@ -233,6 +235,7 @@ impl Metrics<'_> {
             slice_window: slice,
             seen: clock.seen,
             sighting: recall.sighting(&recent, now),
+            counted_days: None,
         })
     }
 

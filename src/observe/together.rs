@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use tokio::try_join;
 
 use super::budget::{Chunk, SloWindow};
-use super::days::DaysPlan;
+use super::days::{self, DaysPlan};
 use super::grid::{Grid, histograms, slices};
+use super::keeping::{Keeping, count_days};
 use super::metrics::{Answers, Clock, Metrics, Observation, Plan, Remembered};
 use super::parts::{Parts, asked};
 use super::queries::{PART, Queries, combine};
@@ -25,6 +26,7 @@ use super::sighting::Recall;
 use crate::clients::prometheus::{
     InstantSample, Prometheus, PrometheusError, QueryAnswer, RangeSeries,
 };
+use crate::journal::KeptDays;
 use crate::slo::{Objective, Reading};
 
 /// Most services in one question. The latency of so many has some 5 MB; an answer may have 8 MiB.
@@ -33,6 +35,9 @@ pub(super) const MOST: usize = 500;
 /// Most services in one question about a whole SLO window. Source: a month of two counters of 64 services takes a
 /// Prometheus of two cores about a second.
 const MOST_WHOLE_WINDOWS: usize = 64;
+
+/// How long counting days that many services lack may take. What is left is counted by the next passes.
+const COUNTING_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long dividing what is too much may go on. Past it the services that are left ask alone, in their turn.
 const DIVIDING_LIMIT: Duration = Duration::from_secs(60);
@@ -107,6 +112,8 @@ struct Member<'a> {
     clock: Clock,
     plan: Plan,
     days: Option<DaysPlan>,
+    /// The days that were counted just now.
+    counted: Option<&'a KeptDays>,
     recall: Recall<'a>,
 }
 
@@ -124,7 +131,8 @@ impl Member<'_> {
             let days = member.days.as_ref();
             days.map(|days| (days.head, days.tail))
         };
-        self.clock.now == other.clock.now
+        self.counted.is_some() == other.counted.is_some()
+            && self.clock.now == other.clock.now
             && self.clock.seen == other.clock.seen
             && self.plan == other.plan
             && self.recall.ago() == other.recall.ago()
@@ -134,9 +142,16 @@ impl Member<'_> {
 }
 
 async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Observed)> {
+    let mut clocks_read = clocks(asking, &batch).await;
+    let counted = days_first(asking, &clocks_read).await;
+    if !counted.is_empty() {
+        // That took its time.
+        clocks_read = clocks(asking, &batch).await;
+    }
+    let counted = by_place(counted);
     let mut observed = Vec::new();
     let mut shapes: Vec<Vec<Member<'_>>> = Vec::new();
-    for (place, clock) in clocks(asking, &batch).await {
+    for (place, clock) in clocks_read {
         let clock = match clock {
             Ok(clock) => clock,
             Err(error) => {
@@ -151,7 +166,9 @@ async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Obser
             ..one.metrics
         };
         let recall = metrics.recall(one.remembered.series, clock.now);
-        let days = metrics.days_plan(one.objective.window, clock.now, one.remembered.days);
+        let counted = counted.get(&place);
+        let known = counted.or(one.remembered.days);
+        let days = metrics.days_plan(one.objective.window, clock.now, known);
         let voice = Voice {
             prometheus: one.metrics.prometheus,
             queries: queries.clone(),
@@ -164,6 +181,7 @@ async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Obser
             plan: Plan::of(&clock, one.objective),
             clock,
             days,
+            counted,
             recall,
         };
         match shapes.iter_mut().find(|shape| shape[0].asks_like(&member)) {
@@ -174,6 +192,46 @@ async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Obser
     let answers = join_all(shapes.into_iter().map(of_shape)).await;
     observed.extend(answers.into_iter().flatten());
     observed
+}
+
+/// Counts the days of the SLO window first where many services have none that are of use: reading each day once is
+/// less than reading all windows at once. Returns the days of these services, of which a part may be missing where
+/// that takes long.
+async fn days_first(
+    asking: &[Asking<'_>],
+    clocks: &[(usize, Result<Clock, Arc<PrometheusError>>)],
+) -> Vec<(usize, KeptDays)> {
+    let lacking = clocks.iter().filter_map(|(place, clock)| {
+        let (one, clock) = (asking[*place], clock.as_ref().ok()?);
+        let queries = one.metrics.queries.seen(clock.seen);
+        let metrics = Metrics {
+            queries: &queries,
+            ..one.metrics
+        };
+        let (window, days) = (one.objective.window, one.remembered.days);
+        let plan = metrics.days_plan(window, clock.now, days);
+        let keeping = Keeping {
+            metrics: one.metrics,
+            seen: clock.seen,
+            window,
+            days,
+        };
+        (plan.is_none() && days::are_kept(window)).then_some((*place, clock.now, keeping))
+    });
+    let lacking: Vec<(usize, DateTime<Utc>, Keeping<'_>)> = lacking.collect();
+    let Some((_, now, _)) = lacking
+        .first()
+        .filter(|_| lacking.len() > MOST_WHOLE_WINDOWS)
+    else {
+        return Vec::new();
+    };
+    let keeping: Vec<Keeping<'_>> = lacking.iter().map(|(_, _, keeping)| *keeping).collect();
+    let counted = count_days(&keeping, *now, COUNTING_LIMIT).await;
+    lacking
+        .iter()
+        .map(|(place, ..)| *place)
+        .zip(counted)
+        .collect()
 }
 
 /// The part of a joined answer that says which services Flagger serves.
@@ -286,6 +344,10 @@ async fn of_shape(members: Vec<Member<'_>>) -> Vec<(usize, Observed)> {
                 .map_err(Arc::new),
             Err(error) => Err(error),
         };
+        let concluded = concluded.map(|observation| Observation {
+            counted_days: member.counted.cloned(),
+            ..observation
+        });
         observed.push((member.place, concluded));
     }
     observed
@@ -323,10 +385,19 @@ async fn budgets(
         Some(_) => MOST,
         None => MOST_WHOLE_WINDOWS,
     };
+    if let (Some(_), None) = (members[0].counted, &members[0].days) {
+        let unfinished = members.iter().enumerate().filter_map(|(index, member)| {
+            Some((
+                index,
+                Ok(days::unfinished(member.counted?, window, now, slots)),
+            ))
+        });
+        return unfinished.collect();
+    }
     divided(all, most, async |some| {
         if let [index] = some {
             let member = &members[*index];
-            let days = member.asking.remembered.days;
+            let days = member.counted.or(member.asking.remembered.days);
             let read = member.metrics().slo_window(window, now, days).await?;
             return Ok(vec![(*index, read)]);
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::ignore::Ignore;
@@ -35,6 +35,21 @@ pub struct GitSettings {
     pub author_name: String,
     /// Address of author and committer.
     pub author_email: String,
+}
+
+impl GitSettings {
+    /// Tells whether both lead to the same branch with the same access, so that one look at its tip serves both.
+    pub fn is_same_branch(&self, other: &Self) -> bool {
+        let secret = |settings: &Self| {
+            let token = settings.token.as_ref();
+            token.map(|token| token.expose_secret().to_owned())
+        };
+        self.url == other.url
+            && self.branch == other.branch
+            && self.username == other.username
+            && self.ca_file == other.ca_file
+            && secret(self) == secret(other)
+    }
 }
 
 /// What to look for on the branch.
