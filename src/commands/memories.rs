@@ -1,6 +1,6 @@
 //! The memories of the services that a command serves.
 
-use super::Prepared;
+use super::prepared::Prepared;
 use crate::blocking;
 use crate::config::StateConfig;
 use crate::journal::{JournalError, Memory};

@@ -10,6 +10,7 @@ mod finished;
 mod fleet;
 mod history;
 mod memories;
+mod prepared;
 mod rollback;
 mod run;
 mod status;
@@ -28,6 +29,7 @@ use self::buffered::buffered;
 use self::choose::choose;
 use self::consent::{Consent, consent};
 use self::fleet::FleetView;
+use self::prepared::Prepared;
 use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
@@ -50,12 +52,6 @@ enum ChangingCommand<'a> {
     Pass,
     /// A person's rollback, and to what they agreed.
     Rollback(RollbackWay, &'a Consent),
-}
-
-/// A service with what every record of its run has in common.
-struct Prepared<'a> {
-    service: Service<'a>,
-    heading: Heading,
 }
 
 /// Everything that keeps clients from being prepared.

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::Prepared;
+use super::prepared::Prepared;
 use crate::evaluation::remembered;
 use crate::journal::{Journal, Memory, ServiceState};
 use crate::observe::{Asking, Keeping, keep_days as keep, observe_together};

@@ -9,7 +9,7 @@ use super::record::State;
 /// Where the memory lies, held for one run: nobody else writes there meanwhile, or both get to know of it.
 ///
 /// After an error it is not known whether the write was done: the store makes no further one for what it was about.
-pub trait Store: fmt::Debug + Send {
+pub trait StateStore: fmt::Debug + Send {
     /// Forgets what is too old or too much, and writes what is remembered of the services that changed, durably. A
     /// store that keeps all of them in one place writes all.
     ///

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::backing::Store;
+use super::backing::StateStore;
 use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::holder;
@@ -88,7 +88,7 @@ impl FileStore {
     }
 }
 
-impl Store for FileStore {
+impl StateStore for FileStore {
     fn save(&mut self, state: &mut State, _: &BTreeSet<String>) -> Result<(), JournalError> {
         state.forget();
         let failed = |source| JournalError::Write {

@@ -1,4 +1,4 @@
-//! What the program remembers between runs. A [`Store`] keeps it: a file, or objects in Kubernetes (`crate::state`).
+//! What the program remembers between runs. A [`StateStore`] keeps it: a file, or objects in Kubernetes (`crate::state`).
 //!
 //! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation
 //! before), `STATE_FILE.lock` (held for a run), `STATE_FILE.corrupt.<time>` (what was damaged and had to be rebuilt),
@@ -27,7 +27,7 @@ mod words;
 
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Approval, ApprovalAnswer, Signature};
-pub use backing::Store;
+pub use backing::StateStore;
 pub use days::{KeptDay, KeptDays};
 pub use error::JournalError;
 pub use holder::host_name;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::backing::Store;
+use super::backing::StateStore;
 use super::error::JournalError;
 use super::file_store::FileStore;
 use super::load::{Loaded, load};
@@ -22,7 +22,7 @@ pub struct Journal {
 /// What is remembered, with the store that it came from.
 #[derive(Debug)]
 struct Open {
-    store: Box<dyn Store>,
+    store: Box<dyn StateStore>,
     state: State,
     /// The services of which something is remembered that is not written and should be.
     due: BTreeSet<String>,
@@ -51,7 +51,7 @@ impl Journal {
     }
 
     /// Begins with what a store holds.
-    pub fn on(store: Box<dyn Store>, state: State) -> Self {
+    pub fn on(store: Box<dyn StateStore>, state: State) -> Self {
         Self {
             shared: Arc::new(Mutex::new(Open {
                 store,

@@ -1,8 +1,8 @@
 //! The memory where `STATE` says that it lies: a file, or objects in Kubernetes.
 //!
-//! In Kubernetes each service has a ConfigMap of its own, which is written only over the version that was read, and each
-//! shard has a Lease, which is its lock. No write spans both: so a ConfigMap names the Lease and the tenure under which
-//! it was written, and before something is done outside both are looked at again.
+//! In Kubernetes each service has a ConfigMap of its own, which is written only over the version that was read, and
+//! each shard has a Lease, which is its lock. No write spans both: so a ConfigMap names the Lease and the tenure under
+//! which it was written, and before something is done outside both are looked at again.
 
 mod moved;
 mod names;
@@ -12,11 +12,11 @@ mod told;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::clients::kubernetes::{Access, Cluster, KubernetesSettings, LeaseSeen, Verb};
+use crate::clients::kubernetes::{Cluster, KubernetesSettings, LeaseSeen, ResourceAccess, Verb};
 use crate::config::{StateConfig, StateObjects};
 use crate::journal::{Journal, JournalError, Memory, StateView};
 
-use self::moved::Moved;
+use self::moved::MovedService;
 use self::names::lease_name;
 use self::objects::ObjectStore;
 use self::told::told;
@@ -27,8 +27,8 @@ pub(crate) use role::role;
 /// The connection of this process. All services share what it depends on.
 static CONNECTED: Mutex<Option<(KubernetesSettings, Cluster)>> = Mutex::new(None);
 
-/// Opens the memory of some services of one shard and locks it; a dry run only reads it. It blocks: a lock of a run that
-/// died is waited for, at most a minute.
+/// Opens the memory of some services of one shard and locks it; a dry run only reads it. It blocks: a lock of a run
+/// that died is waited for, at most a minute.
 ///
 /// # Errors
 /// Fails when another run holds the lock, or the memory cannot be read or written. What is wrong with one service alone
@@ -54,8 +54,8 @@ pub(crate) fn open(
     }
 }
 
-/// Takes over what the files of another number of shards remember of services that fell to them, and leaves alone what a
-/// run of before may still be working on.
+/// Takes over what the files of another number of shards remember of services that fell to them, and leaves alone what
+/// a run of before may still be working on.
 fn fetch_what_moved(state: &StateConfig, journal: &mut Journal, keys: &[String]) {
     let own = moved::written(&state.state_file);
     let siblings = moved::siblings(&state.state_file);
@@ -65,9 +65,9 @@ fn fetch_what_moved(state: &StateConfig, journal: &mut Journal, keys: &[String])
     for key in keys {
         let own = own.filter(|_| journal.knows(key));
         match moved::look(&siblings, key, own) {
-            Moved::Unknown => {}
-            Moved::Remembered(service) => journal.begins_with(key, *service),
-            Moved::Held { lock, holder } => journal.leaves_alone(key, lock, holder),
+            MovedService::Unknown => {}
+            MovedService::Remembered(service) => journal.begins_with(key, *service),
+            MovedService::Held { lock, holder } => journal.leaves_alone(key, lock, holder),
         }
     }
 }
@@ -132,7 +132,7 @@ pub(crate) fn missing_rights(
     let mut missing = Vec::new();
     for (group, resource, name) in kinds {
         for verb in [Verb::Get, Verb::Create, Verb::Update] {
-            let access = Access {
+            let access = ResourceAccess {
                 verb,
                 group,
                 resource,

@@ -22,7 +22,7 @@ pub(super) struct Sibling {
 }
 
 /// What was found of a service that moved.
-pub(super) enum Moved {
+pub(super) enum MovedService {
     /// Nothing that is newer than what is known here.
     Unknown,
     /// What the file that was written last remembers.
@@ -53,7 +53,7 @@ pub(super) fn siblings(file: &Path) -> Vec<Sibling> {
 }
 
 /// Looks for a service in those that it fell to. `own` is when our own file was written that knows it.
-pub(super) fn look(siblings: &[Sibling], key: &str, own: Option<SystemTime>) -> Moved {
+pub(super) fn look(siblings: &[Sibling], key: &str, own: Option<SystemTime>) -> MovedService {
     let mut newest = None;
     let its = siblings.iter().filter(|sibling| {
         let (shard, shards) = sibling.shard;
@@ -61,7 +61,7 @@ pub(super) fn look(siblings: &[Sibling], key: &str, own: Option<SystemTime>) -> 
     });
     for sibling in its {
         if let Some(holder) = &sibling.holder {
-            return Moved::Held {
+            return MovedService::Held {
                 lock: format!("the lock of {}", sibling.file.display()),
                 holder: holder.clone(),
             };
@@ -72,8 +72,8 @@ pub(super) fn look(siblings: &[Sibling], key: &str, own: Option<SystemTime>) -> 
         }
     }
     match newest {
-        Some(service) => Moved::Remembered(Box::new(service.clone())),
-        None => Moved::Unknown,
+        Some(service) => MovedService::Remembered(Box::new(service.clone())),
+        None => MovedService::Unknown,
     }
 }
 

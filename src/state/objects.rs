@@ -12,7 +12,7 @@ use crate::clients::kubernetes::{
 use crate::config::{StateConfig, StateObjects};
 use crate::fail_point::reached;
 use crate::journal::{
-    JournalError, SCHEMA, ServiceState, State, StateView, Store, Unreadable, decode_service,
+    JournalError, SCHEMA, ServiceState, State, StateStore, StateView, Unreadable, decode_service,
     encode_service, host_name,
 };
 
@@ -32,12 +32,12 @@ pub(super) struct ObjectStore {
     lease: HeldLease,
     /// How all names begin.
     beginning: String,
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, KnownObject>,
 }
 
 /// What is known of one service's ConfigMap.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownObject {
     stored: Option<StoredText>,
     generation: u64,
     damage: Option<String>,
@@ -133,7 +133,7 @@ impl ObjectStore {
         let names = keys.iter().map(|key| object_name(&self.beginning, key));
         let found = self.cluster.read_texts(names.collect());
         for (key, found) in keys.iter().zip(found) {
-            let mut known = Known::default();
+            let mut known = KnownObject::default();
             match found {
                 Err(error) => known.refused = Some(Refused::from(&error)),
                 Ok(None) => {}
@@ -325,7 +325,7 @@ impl ObjectStore {
     }
 }
 
-impl Store for ObjectStore {
+impl StateStore for ObjectStore {
     fn save(&mut self, state: &mut State, changed: &BTreeSet<String>) -> Result<(), JournalError> {
         let mut first = None;
         let mut texts = Vec::new();
@@ -432,7 +432,7 @@ impl ObjectStore {
     }
 }
 
-impl Known {
+impl KnownObject {
     /// Takes over what was found, and returns what it says of the service.
     fn takes(&mut self, key: &str, what: &str, stored: StoredText) -> Option<ServiceState> {
         if stored.is_immutable() {

@@ -1,5 +1,5 @@
-//! The same over the memory in Kubernetes, on a real API server: killed at every boundary, every step done twice, raced,
-//! and with an API server that fails in every way. The stories are those in which most is done outside.
+//! The same over the memory in Kubernetes, on a real API server: killed at every boundary, every step done twice,
+//! raced, and with an API server that fails in every way. The stories are those in which most is done outside.
 
 use std::sync::{Arc, Mutex};
 

@@ -23,7 +23,7 @@ pub enum Verb {
 
 /// A right that is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
+pub struct ResourceAccess {
     /// What is to be done.
     pub verb: Verb,
     /// The API group; empty for the core.
@@ -50,7 +50,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Fails where that cannot be asked.
-    pub fn may(&self, access: &Access) -> Result<bool, KubernetesError> {
+    pub fn may(&self, access: &ResourceAccess) -> Result<bool, KubernetesError> {
         let tried = format!(
             "ask whether {} of {} is allowed in {}",
             access.verb.as_str(),

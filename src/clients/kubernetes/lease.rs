@@ -135,10 +135,10 @@ impl Cluster {
             let mut watched = Watched::default();
             loop {
                 let found = call(&read, Again::Read, timeout, || api.get_opt(&name)).await?;
-                match found.map_or(Watch::Free, |lease| watched.look(&lease)) {
-                    Watch::Free | Watch::Silent => return Ok(None),
-                    Watch::Alive(holder) => return Ok(Some(holder)),
-                    Watch::Wait => tokio::time::sleep(LOOK).await,
+                match found.map_or(LeaseWatch::Free, |lease| watched.look(&lease)) {
+                    LeaseWatch::Free | LeaseWatch::Silent => return Ok(None),
+                    LeaseWatch::Alive(holder) => return Ok(Some(holder)),
+                    LeaseWatch::Wait => tokio::time::sleep(LOOK).await,
                 }
             }
         })
@@ -277,7 +277,7 @@ impl Drop for HeldLease {
 }
 
 /// What a look at a Lease of others says.
-enum Watch {
+enum LeaseWatch {
     /// Nobody holds it.
     Free,
     /// Its holder renewed it while it was watched, or wants it for longer than is waited.
@@ -295,22 +295,22 @@ struct Watched {
 }
 
 impl Watched {
-    fn look(&mut self, lease: &Lease) -> Watch {
+    fn look(&mut self, lease: &Lease) -> LeaseWatch {
         let spec = lease.spec.clone().unwrap_or_default();
         let Some(holder) = holder(&spec) else {
-            return Watch::Free;
+            return LeaseWatch::Free;
         };
         let duration = spec.lease_duration_seconds.unwrap_or(1).max(1);
         let duration = Duration::from_secs(u64::from(duration.unsigned_abs()));
         let version = version(lease);
         match &self.seen {
-            _ if duration > LONGEST => Watch::Alive(holder),
-            Some((seen, _)) if *seen != version => Watch::Alive(holder),
-            Some((_, since)) if since.elapsed() > duration => Watch::Silent,
-            Some(_) => Watch::Wait,
+            _ if duration > LONGEST => LeaseWatch::Alive(holder),
+            Some((seen, _)) if *seen != version => LeaseWatch::Alive(holder),
+            Some((_, since)) if since.elapsed() > duration => LeaseWatch::Silent,
+            Some(_) => LeaseWatch::Wait,
             None => {
                 self.seen = Some((version, Instant::now()));
-                Watch::Wait
+                LeaseWatch::Wait
             }
         }
     }
@@ -335,13 +335,13 @@ async fn acquire(
         let is_free = match &found {
             None => true,
             Some(lease) => match watched.look(lease) {
-                Watch::Free | Watch::Silent => true,
+                LeaseWatch::Free | LeaseWatch::Silent => true,
                 // A write of ours whose answer was lost.
-                Watch::Alive(holder) if holder == wanted.holder => {
+                LeaseWatch::Alive(holder) if holder == wanted.holder => {
                     return Ok((lease.clone(), Instant::now()));
                 }
-                Watch::Alive(holder) => return Err(NotHeld::By(holder)),
-                Watch::Wait => false,
+                LeaseWatch::Alive(holder) => return Err(NotHeld::By(holder)),
+                LeaseWatch::Wait => false,
             },
         };
         if !is_free {

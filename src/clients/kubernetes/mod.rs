@@ -3,8 +3,8 @@
 //! The client runs on a thread of its own with its own event loop, so that a Lease is renewed while the caller is
 //! busy or blocked. Callers wait for their answer, and never longer than they said.
 //!
-//! Nothing is repeated but reads, and writes that the API server says it did not take up. What kube-rs does by itself is
-//! switched off: it repeats every request that fails with 429, 503 or 504, and a write that ended with 504 may be
+//! Nothing is repeated but reads, and writes that the API server says it did not take up. What kube-rs does by itself
+//! is switched off: it repeats every request that fails with 429, 503 or 504, and a write that ended with 504 may be
 //! done.
 
 mod access;
@@ -16,7 +16,7 @@ mod job;
 mod lease;
 mod texts;
 
-pub use access::{Access, Verb};
+pub use access::{ResourceAccess, Verb};
 pub use cluster::{Cluster, KubernetesSettings};
 pub use error::{KubernetesError, KubernetesFault};
 pub use lease::{HeldLease, LeaseSeen, NotHeld, WantedLease};

@@ -1,7 +1,7 @@
 //! A real API server of Kubernetes with its etcd, and what may stand between it and the program.
 //!
-//! `scripts/lib/servers.sh` builds the API server and the controller manager as one program; etcd is Debian's. Rights are
-//! checked as in a cluster: the program signs in as [`MONITOR`], who may do nothing but what a test grants.
+//! `scripts/lib/servers.sh` builds the API server and the controller manager as one program; etcd is Debian's. Rights
+//! are checked as in a cluster: the program signs in as [`MONITOR`], who may do nothing but what a test grants.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
