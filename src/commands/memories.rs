@@ -1,6 +1,7 @@
 //! The memories of the services that a command serves.
 
 use super::prepared::Prepared;
+use super::run::told_to_end;
 use crate::blocking;
 use crate::config::StateConfig;
 use crate::journal::{JournalError, Memory};
@@ -38,7 +39,7 @@ pub(super) async fn opened(
                 let opening = open(&service.config.state, keys(is_dry_run), is_dry_run);
                 let opened = tokio::select! {
                     opened = opening => opened,
-                    () = service.stop.told() => return Err(Box::new(super::run::told_to_end())),
+                    () = service.stop.told() => return Err(Box::new(told_to_end())),
                 };
                 opened.map_err(|error| Box::new(Ended::without_state(&error)))?
             }
