@@ -54,9 +54,7 @@ pub(crate) fn report(wanted: &Wanted) -> Result<ExitCode, Failure> {
     let prometheus = month::prometheus(&[]).ok_or("the month was not made: see above")?;
     let bench = Bench {
         direct: prometheus.url(),
-        plain: Meter::start(prometheus.address(), Manner::default())?,
-        closing: Meter::start(prometheus.address(), CLOSING)?,
-        counting: Meter::start(prometheus.address(), COUNTING)?,
+        meter: Meter::start(prometheus.address(), PLAIN)?,
     };
     let older = match &wanted.beside {
         Some(program) => Some(bench.older(program, wanted.is_slow)?),
@@ -84,11 +82,17 @@ pub(crate) fn report(wanted: &Wanted) -> Result<ExitCode, Failure> {
     table.judge()
 }
 
-const CLOSING: Manner = Manner {
-    closes: true,
+/// Keeps connections.
+const PLAIN: Manner = Manner {
+    closes: false,
     counts_samples: false,
     long_for: None,
 };
+const CLOSING: Manner = Manner {
+    closes: true,
+    ..PLAIN
+};
+/// Counts samples; its times count for nothing.
 const COUNTING: Manner = Manner {
     counts_samples: true,
     ..CLOSING
@@ -97,11 +101,7 @@ const COUNTING: Manner = Manner {
 /// A Prometheus with the month, and the ways to it.
 struct Bench {
     direct: String,
-    /// Keeps connections.
-    plain: Meter,
-    closing: Meter,
-    /// Counts samples; its times count for nothing.
-    counting: Meter,
+    meter: Meter,
 }
 
 /// What the older build needs for [`FEW`] services.
@@ -141,18 +141,14 @@ impl Bench {
     fn older(&self, program: &Path, is_slow: bool) -> Result<Old, Failure> {
         say("the older build, 200 services")?;
         let mut few = Watched::of(program, FEW)?;
-        self.closing.take();
-        let first = few.pass(&self.closing.url())?;
-        let requests = self.closing.take().requests;
+        let (first, seen) = self.pass(&mut few, CLOSING)?;
         let mut walls = vec![first.cost.wall];
         for _ in 1..RUNS_BESIDE {
-            walls.push(few.pass(&self.closing.url())?.cost.wall);
+            walls.push(self.pass(&mut few, CLOSING)?.0.cost.wall);
         }
-        few.pass(&self.counting.url())?;
-        let samples = self.counting.take().samples;
-        self.plain.take();
-        Watched::of(program, SOME)?.pass(&self.plain.url())?;
-        let connections = self.plain.take().most_connections;
+        let samples = self.pass(&mut few, COUNTING)?.1.samples;
+        let mut some = Watched::of(program, SOME)?;
+        let connections = self.pass(&mut some, PLAIN)?.1.most_connections;
         let directly = if is_slow {
             say("the older build without a proxy: some minutes")?;
             Some(few.pass(&self.direct)?)
@@ -162,7 +158,7 @@ impl Bench {
         Ok(Old {
             wall: median(walls),
             unknown: first.unknown,
-            requests,
+            requests: seen.requests,
             connections,
             samples,
             directly,
@@ -171,23 +167,21 @@ impl Bench {
 
     fn few(&self, program: &Path) -> Result<Few, Failure> {
         say("200 services")?;
+        // What Prometheus answers to many connections shows only without a server in between.
+        let direct = Watched::of(program, FEW)?.pass(&self.direct)?;
         let mut watched = Watched::of(program, FEW)?;
-        let filling = watched.fill(&self.direct)?;
-        let passes = watched.passes(&self.direct)?;
-        self.plain.take();
-        watched.pass(&self.plain.url())?;
-        let seen = self.plain.take();
+        let filling = self.fill(&mut watched)?;
+        let (passes, seen) = self.passes(&mut watched)?;
         // Now and then a pass reads a kept day again.
         let mut counted = Vec::new();
         for _ in 0..RUNS {
-            watched.pass(&self.counting.url())?;
-            counted.push(self.counting.take().samples);
+            counted.push(self.pass(&mut watched, COUNTING)?.1.samples);
         }
         counted.sort_unstable();
         Ok(Few {
             filling,
             wall: median(passes.iter().map(|pass| pass.cost.wall)),
-            unknown: most_unknown(&passes),
+            unknown: direct.unknown.max(most_unknown(&passes)),
             seen,
             samples: counted[counted.len() / 2],
         })
@@ -196,26 +190,58 @@ impl Bench {
     fn many(&self, program: &Path) -> Result<Many, Failure> {
         say("1,000 services")?;
         let mut watched = Watched::of(program, MANY)?;
-        let filling = watched.fill(&self.direct)?;
-        let passes = watched.passes(&self.direct)?;
-        let mut own = Vec::new();
-        let mut seen = Seen::default();
-        for _ in 0..RUNS {
-            self.plain.take();
-            let pass = watched.pass(&self.plain.url())?;
-            seen = self.plain.take();
-            own.push(pass.cost.wall.saturating_sub(seen.busy()));
-        }
+        let filling = self.fill(&mut watched)?;
+        let (passes, seen) = self.passes(&mut watched)?;
         let memory = passes.iter().map(|pass| pass.cost.peak_memory).max();
         Ok(Many {
             filling,
             wall: median(passes.iter().map(|pass| pass.cost.wall)),
-            own: median(own),
+            own: median(passes.iter().map(|pass| pass.own)),
             cpu: median(passes.iter().map(|pass| pass.cost.cpu)),
             memory: memory.unwrap_or_default() as f64 / MIB,
             unknown: most_unknown(&passes),
             seen,
         })
+    }
+
+    /// Runs a pass through the meter.
+    fn pass(&self, watched: &mut Watched, manner: Manner) -> Result<(Pass, Seen), Failure> {
+        self.meter.behave(manner);
+        self.meter.take();
+        let mut pass = watched.pass(&self.meter.url())?;
+        let seen = self.meter.take();
+        pass.own = pass.cost.wall.saturating_sub(seen.busy());
+        Ok((pass, seen))
+    }
+
+    /// Runs several, and returns what the one with the most requests asked.
+    fn passes(&self, watched: &mut Watched) -> Result<(Vec<Pass>, Seen), Failure> {
+        let mut passes = Vec::new();
+        let mut most = Seen::default();
+        for _ in 0..RUNS {
+            let (pass, seen) = self.pass(watched, PLAIN)?;
+            passes.push(pass);
+            if seen.requests >= most.requests {
+                most = seen;
+            }
+        }
+        Ok((passes, most))
+    }
+
+    /// Runs the program until its memory no longer grows: all finished days are known then.
+    fn fill(&self, watched: &mut Watched) -> Result<Filling, Failure> {
+        let mut first = None;
+        let mut before = 0;
+        for passes in 0..MOST_FILLING {
+            let pass = self.pass(watched, PLAIN)?.0;
+            let first = *first.get_or_insert(pass.cost.wall);
+            let size = watched.memory()?;
+            if size as f64 <= before as f64 * GROWTH {
+                return Ok(Filling { passes, first });
+            }
+            before = size;
+        }
+        Err(format!("{MOST_FILLING} passes do not suffice to learn the finished days").into())
     }
 }
 
@@ -359,6 +385,8 @@ struct Watched {
 /// One pass.
 struct Pass {
     cost: Cost,
+    /// Wall time in which Prometheus had nothing to do, as far as that was seen.
+    own: Duration,
     /// Services of which it does not know how they fare.
     unknown: usize,
 }
@@ -416,30 +444,14 @@ impl Watched {
         let unknown = records.iter().filter(|it| it["verdict"] != "healthy");
         Ok(Pass {
             cost,
+            own: cost.wall,
             unknown: unknown.count(),
         })
     }
 
-    /// Runs the program several times.
-    fn passes(&mut self, prometheus: &str) -> Result<Vec<Pass>, Failure> {
-        (0..RUNS).map(|_| self.pass(prometheus)).collect()
-    }
-
-    /// Runs the program until its memory no longer grows: all finished days are known then.
-    fn fill(&mut self, prometheus: &str) -> Result<Filling, Failure> {
-        let state = self.folder.path().join("state/state.json");
-        let mut first = None;
-        let mut before = 0;
-        for passes in 0..MOST_FILLING {
-            let pass = self.pass(prometheus)?;
-            let first = *first.get_or_insert(pass.cost.wall);
-            let size = fs::metadata(&state)?.len();
-            if size as f64 <= before as f64 * GROWTH {
-                return Ok(Filling { passes, first });
-            }
-            before = size;
-        }
-        Err(format!("{MOST_FILLING} passes do not suffice to learn the finished days").into())
+    /// Returns how large its state is, in bytes.
+    fn memory(&self) -> io::Result<u64> {
+        Ok(fs::metadata(self.folder.path().join("state/state.json"))?.len())
     }
 }
 

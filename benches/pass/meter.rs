@@ -24,6 +24,7 @@ pub(crate) struct Manner {
 #[derive(Debug)]
 pub(crate) struct Meter {
     address: SocketAddr,
+    manner: Arc<Mutex<Manner>>,
     shared: Arc<Mutex<Seen>>,
 }
 
@@ -64,9 +65,12 @@ impl Meter {
         let address = listener.local_addr()?;
         let shared: Arc<Mutex<Seen>> = Arc::default();
         let seen = Arc::clone(&shared);
+        let manner = Arc::new(Mutex::new(manner));
+        let manner_now = Arc::clone(&manner);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let seen = Arc::clone(&seen);
+                let manner = *lock(&manner_now);
                 {
                     let mut seen = lock(&seen);
                     seen.connections += 1;
@@ -79,7 +83,16 @@ impl Meter {
                 });
             }
         });
-        Ok(Self { address, shared })
+        Ok(Self {
+            address,
+            manner,
+            shared,
+        })
+    }
+
+    /// Treats connections from now on in another manner. The address stays: the program's memory goes with it.
+    pub(crate) fn behave(&self, manner: Manner) {
+        *lock(&self.manner) = manner;
     }
 
     /// Returns the base URL.
@@ -100,8 +113,9 @@ impl Meter {
     }
 }
 
-fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock()
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared
+        .lock()
         .expect("nothing panics while it holds this lock")
 }
 
