@@ -192,6 +192,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     COOLDOWN = 60m
     MAX_ROLLBACKS_PER_HOUR = 1
     MAX_ROLLBACKS_PER_DAY = 3
+    MAX_ROLLBACKS_PER_HOUR_FLEET
     BLACKOUT_WINDOWS = Sat,Sun 00:00-06:00 UTC
     EMERGENCY_OVERRIDES_BLACKOUT = false
     VERIFY_TIMEOUT = 4m
@@ -317,7 +318,7 @@ fn defaults_reach_the_fields_they_belong_to() {
                 nanos: 0,
             },
         }
-        RunConfig { rollback_enabled: false, dry_run: false, approval_timeout: 1800s, outage_detection: true, resume_max_age: 1800s }
+        RunConfig { rollback_enabled: false, dry_run: false, approval_timeout: 1800s, outage_detection: true, max_per_hour_fleet: None, resume_max_age: 1800s }
         VerifyConfig { timeout: 240s, deadline: 900s, stabilization: 120s }
         StateConfig { state_file: "/var/lib/error-budget-monitor/state.json", objects: None, sharding: Sharding { shards: 1, shard: None }, shard: 0, log_file: None }
         GateConfig { block_at: Warning, on_unknown: Block }
