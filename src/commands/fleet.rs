@@ -5,14 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{TimeDelta, Utc};
 
-use super::run::{Looked, Seen};
 use crate::journal::Memory;
 use crate::policy::Fleet;
-use crate::service::Service;
 
-/// All services of one pass, once each was looked at.
+/// All services of one pass, as Prometheus knows them.
 pub(super) struct FleetView {
     known: Fleet,
+    /// Those that burn.
+    burning: BTreeSet<String>,
     /// The one of those that burn whose message speaks for all; nothing where people were told already.
     speaker: Option<String>,
     /// The bad revisions that this pass is about to take back.
@@ -20,40 +20,44 @@ pub(super) struct FleetView {
 }
 
 impl FleetView {
-    /// Puts together what was seen. Nothing where there is one service.
-    pub(super) fn of<'a>(
-        looked: impl IntoIterator<Item = (&'a Service<'a>, &'a Looked)>,
-    ) -> Option<Self> {
-        let looked: Vec<_> = looked.into_iter().collect();
-        let services = looked.len();
-        let (first, _) = looked.first().filter(|_| services > 1)?;
-        let max_per_hour = first.config.run.max_per_hour_fleet;
-        let burning: Vec<(&Service<'_>, &Seen)> = looked
-            .iter()
-            .filter_map(|(service, looked)| match looked {
-                Looked::Seen(seen) if seen.burns() => Some((*service, &**seen)),
-                Looked::Seen(_) | Looked::Unfinished(_) | Looked::Over(_) => None,
-            })
-            .collect();
-        let are_told = burning
-            .iter()
-            .any(|(_, seen)| seen.knows_of_a_fleet_wide_burn());
-        let speaker = burning.first().filter(|_| !are_told);
-        let mut known = Fleet {
-            services,
-            burning: burning.len(),
-            max_per_hour: max_per_hour.unwrap_or_else(|| Fleet::usual_limit(services)),
-            ..Fleet::default()
-        };
-        let speaker = speaker.map(|(service, _)| service.key.clone());
-        if known.is_wide() {
-            known.one_release = one_of_all(&burning);
-        }
-        Some(Self {
-            known,
-            speaker,
+    /// Puts together what was seen of services of which `burning` burn; each with whether people were told of a trouble
+    /// of all before.
+    pub(super) fn of(
+        services: usize,
+        max_per_hour: Option<usize>,
+        burning: Vec<(String, bool)>,
+    ) -> Self {
+        let are_told = burning.iter().any(|(_, is_told)| *is_told);
+        let keys: BTreeSet<String> = burning.into_iter().map(|(key, _)| key).collect();
+        Self {
+            known: Fleet {
+                services,
+                burning: keys.len(),
+                max_per_hour: max_per_hour.unwrap_or_else(|| Fleet::usual_limit(services)),
+                ..Fleet::default()
+            },
+            speaker: keys.first().filter(|_| !are_told).cloned(),
+            burning: keys,
             reserved: Mutex::default(),
-        })
+        }
+    }
+
+    /// Tells whether so many burn that it is no release, as far as is known.
+    pub(super) fn is_wide(&self) -> bool {
+        self.known.is_wide()
+    }
+
+    /// Tells whether a service burns.
+    pub(super) fn burns(&self, key: &str) -> bool {
+        self.burning.contains(key)
+    }
+
+    /// Takes note of who is suspected in each of those that burn, once all of them were looked at.
+    pub(super) fn suspects(&mut self, suspects: &[Option<String>]) {
+        let first = suspects.first().cloned().flatten();
+        let is_one = suspects.len() == self.burning.len()
+            && suspects.iter().all(|suspect| *suspect == first);
+        self.known.one_release = first.filter(|_| is_one);
     }
 
     /// Returns what holds for a decision that is made now: others may have been rolled back since.
@@ -78,13 +82,4 @@ impl FleetView {
     pub(super) fn tells(&self, key: &str) -> bool {
         self.speaker.as_deref() == Some(key)
     }
-}
-
-/// Returns the revision that is suspected in each of them, where it is one and the same.
-fn one_of_all(burning: &[(&Service<'_>, &Seen)]) -> Option<String> {
-    let mut suspects = burning.iter().map(|(service, seen)| seen.suspect(service));
-    let first = suspects.next()??;
-    suspects
-        .all(|suspect| suspect.as_ref() == Some(&first))
-        .then_some(first)
 }

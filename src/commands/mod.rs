@@ -20,6 +20,7 @@ mod watch;
 pub use ci_outputs::hand_over;
 pub use finished::{CommandReport, Finished, Pass, Served};
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -299,38 +300,42 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
         Ok(opened) => opened,
         Err(ended) => return Pass::refused(ended.exit, ended.complaint.unwrap_or_default()),
     };
+    let mut fleet = None;
+    let mut looked: BTreeMap<&str, run::Looked> = BTreeMap::new();
     if matches!(command, ChangingCommand::Pass) {
         let known = prepared.iter().zip(&memories);
         let known = known.filter_map(|(it, remembers)| {
             let (memory, _) = remembers.as_ref().ok()?;
             Some((&it.service, memory))
         });
-        together::observe(known).await;
+        fleet = together::observe(known).await;
     }
-    let mut looked: Vec<Option<run::Looked>> = Vec::new();
-    if matches!(command, ChangingCommand::Pass) {
-        let looks = prepared.iter().zip(&mut memories);
-        let looks = looks.map(|(it, remembers)| {
-            async {
-                match remembers {
-                    Ok((memory, _)) if !it.service.stop.is_over() => {
-                        Some(run::look(&it.service, &it.heading, memory).await)
-                    }
-                    Ok(_) | Err(_) => None,
-                }
+    if let Some(fleet) = fleet.as_mut().filter(|fleet| fleet.is_wide()) {
+        // Whether it is one release is known once each that burns was looked at.
+        let burning = prepared.iter().zip(&mut memories);
+        let burning = burning.filter(|(it, _)| fleet.burns(&it.service.key));
+        let looks = burning.map(|(it, remembers)| {
+            let key = it.service.key.as_str();
+            async move {
+                let looked = match remembers {
+                    Ok((memory, _)) => run::look(&it.service, &it.heading, memory).await,
+                    Err(_) => return None,
+                };
+                Some((key, looked))
             }
             .instrument(span(it))
         });
-        looked = buffered(looks).await;
+        looked.extend(buffered(looks).await.into_iter().flatten());
+        let suspects: Vec<Option<String>> = prepared
+            .iter()
+            .filter_map(|it| Some((it, looked.get(it.service.key.as_str())?)))
+            .map(|(it, looked)| looked.suspect(&it.service))
+            .collect();
+        fleet.suspects(&suspects);
     }
-    let fleet = {
-        let known = prepared.iter().zip(&looked);
-        FleetView::of(known.filter_map(|(it, looked)| Some((&it.service, looked.as_ref()?))))
-    };
-    let looked = looked.into_iter().chain(std::iter::repeat_with(|| None));
-    let runs = prepared.iter().zip(memories).zip(looked);
-    let runs = runs.map(|((it, remembers), looked)| {
+    let runs = prepared.iter().zip(memories).map(|(it, remembers)| {
         let fleet = fleet.as_ref();
+        let looked = looked.remove(it.service.key.as_str());
         async move {
             match remembers {
                 Ok((memory, damage)) => act(command, it, memory, damage, looked, fleet).await,
@@ -369,10 +374,13 @@ async fn act(
         return (run::out_of_time(), None);
     }
     let ended = match command {
-        ChangingCommand::Pass => match looked {
-            Some(looked) => run::act(service, heading, &mut memory, looked, fleet).await,
-            None => run::out_of_time(),
-        },
+        ChangingCommand::Pass => {
+            let looked = match looked {
+                Some(looked) => looked,
+                None => run::look(service, heading, &mut memory).await,
+            };
+            run::act(service, heading, &mut memory, looked, fleet).await
+        }
         ChangingCommand::Rollback(RollbackWay::Gitops, consent) => {
             rollback::gitops(service, heading, &mut memory, consent).await
         }

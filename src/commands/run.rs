@@ -29,6 +29,18 @@ pub(super) enum Looked {
     Seen(Box<Seen>),
 }
 
+impl Looked {
+    /// Returns the deployment that is to blame, as far as one is.
+    pub(super) fn suspect(&self, service: &Service<'_>) -> Option<String> {
+        let Self::Seen(seen) = self else {
+            return None;
+        };
+        let history = history(&seen.state);
+        let attribution = decide(&seen.known.inputs(service, &history)).attribution?;
+        (attribution.verdict == Blame::Deployment).then_some(attribution.suspect)
+    }
+}
+
 /// What a pass saw of a service.
 pub(super) struct Seen {
     state: ServiceState,
@@ -47,20 +59,6 @@ impl Seen {
     /// Tells whether the service burns.
     pub(super) fn burns(&self) -> bool {
         self.known.assessment.burning == Some(true)
-    }
-
-    /// Returns the deployment that is to blame, as far as one is.
-    pub(super) fn suspect(&self, service: &Service<'_>) -> Option<String> {
-        let history = history(&self.state);
-        let attribution = decide(&self.known.inputs(service, &history)).attribution?;
-        (attribution.verdict == Blame::Deployment).then_some(attribution.suspect)
-    }
-
-    /// Tells whether people were told of a trouble of all services.
-    pub(super) fn knows_of_a_fleet_wide_burn(&self) -> bool {
-        let held = &self.state.notifications.last_told.held;
-        held.iter()
-            .any(|reason| reason == Reason::FleetWide.as_str())
     }
 }
 
@@ -109,12 +107,12 @@ pub(super) async fn act(
     looked: Looked,
     fleet: Option<&FleetView>,
 ) -> Ended {
-    let looked = match looked {
+    let looked = match &looked {
         // Others took their time; what is acted on must be so now.
         Looked::Seen(seen) if seen.burns() && seen.at.elapsed() > STALE_AFTER => {
             look(service, heading, memory).await
         }
-        looked => looked,
+        Looked::Seen(_) | Looked::Unfinished(_) | Looked::Over(_) => looked,
     };
     match (looked, &mut *memory) {
         (Looked::Over(ended), _) => ended,

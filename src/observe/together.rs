@@ -534,7 +534,7 @@ async fn over_time<T>(
         .await?;
     let all: Vec<&Queries> = voices.iter().map(|voice| &voice.queries).collect();
     let shares = shared_series(answer, &all, apart);
-    Ok(shares.into_iter().map(|share| read(share)).collect())
+    Ok(shares.into_iter().map(read).collect())
 }
 
 /// The queries of several services in one.
