@@ -20,7 +20,7 @@ mod watch;
 pub use ci_outputs::hand_over;
 pub use finished::{CommandReport, Finished, Pass, Served};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -35,7 +35,8 @@ use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
 use crate::exit::Exit;
-use crate::journal::Memory;
+use crate::journal::{Journal, Memory};
+use crate::log_file::AUDIT;
 use crate::metrics::Numbers;
 use crate::notifications;
 use crate::outcome::Ended;
@@ -88,7 +89,8 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         Err((exit, why)) => return Pass::refused(exit, why),
     };
     let signals = Signals::listen();
-    let pass = async || once(&command, &chosen, &signals, &Consent::Anything).await;
+    let everyone: BTreeSet<String> = configs.iter().map(service::key).collect();
+    let pass = async || once(&command, &chosen, &everyone, &signals, &Consent::Anything).await;
     match &command {
         Command::Run(RunArgs {
             watch: Some(span),
@@ -139,9 +141,12 @@ async fn by_hand(
     let [config] = configs else {
         return Pass::of(Vec::new());
     };
-    let shows = async |shown: &Config| once(command, &[shown], signals, &Consent::Anything).await;
+    let everyone: BTreeSet<String> = configs.iter().map(|config| service::key(config)).collect();
+    let shows = async |shown: &Config| {
+        once(command, &[shown], &everyone, signals, &Consent::Anything).await
+    };
     match consent(arguments, config, signals, colour, shows).await {
-        Ok(consent) => once(command, configs, signals, &consent).await,
+        Ok(consent) => once(command, configs, &everyone, signals, &consent).await,
         Err(ended) => ended,
     }
 }
@@ -150,6 +155,7 @@ async fn by_hand(
 async fn once(
     command: &Command,
     configs: &[&Config],
+    everyone: &BTreeSet<String>,
     signals: &Signals,
     consent: &Consent,
 ) -> Pass {
@@ -161,10 +167,10 @@ async fn once(
         Err(problems) => return Pass::refused(Exit::Configuration, problems.to_string()),
     };
     match command {
-        Command::Run(_) => remembering(&prepared, ChangingCommand::Pass).await,
+        Command::Run(_) => remembering(&prepared, ChangingCommand::Pass, everyone).await,
         Command::Rollback(rollback) => {
             let command = ChangingCommand::Rollback(rollback.way, consent);
-            remembering(&prepared, command).await
+            remembering(&prepared, command, everyone).await
         }
         Command::Check(check) => {
             together::look(&prepared).await;
@@ -295,7 +301,11 @@ fn served(prepared: &Prepared<'_>, ended: impl Into<Finished>) -> Served {
 }
 
 /// Runs a command that may change something, with the memory open, and tells people what came of it.
-async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) -> Pass {
+async fn remembering(
+    prepared: &[Prepared<'_>],
+    command: ChangingCommand<'_>,
+    everyone: &BTreeSet<String>,
+) -> Pass {
     let (mut memories, shared) = match memories::opened(prepared).await {
         Ok(opened) => opened,
         Err(ended) => return Pass::refused(ended.exit, ended.complaint.unwrap_or_default()),
@@ -352,6 +362,9 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
     }
     if let Some(Memory::Writable(mut journal)) = shared {
         if matches!(command, ChangingCommand::Pass) {
+            tell_of_the_left(&journal, everyone);
+        }
+        if matches!(command, ChangingCommand::Pass) {
             together::keep_days(prepared, &mut journal).await;
         }
         notifications::hand_on(&mut journal, numbers).await;
@@ -360,6 +373,21 @@ async fn remembering(prepared: &[Prepared<'_>], command: ChangingCommand<'_>) ->
         }
     }
     Pass::of(all)
+}
+
+/// Tells of rollbacks that were begun and are not finished, of services that nobody names any more: they go on once
+/// their settings are back.
+fn tell_of_the_left(journal: &Journal, everyone: &BTreeSet<String>) {
+    for (service, rollback) in journal.unfinished() {
+        if !everyone.contains(&service) {
+            tracing::error!(
+                target: AUDIT,
+                { slo.name = %service, rollback.id = %rollback },
+                "rollback {rollback} of {service} is not finished and no file of SERVICES_DIR names that service any more; put \
+                 its file back until the rollback is over, or look after it by hand"
+            );
+        }
+    }
 }
 
 async fn act(

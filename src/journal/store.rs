@@ -67,6 +67,15 @@ impl Journal {
         self.open_store().state.clone()
     }
 
+    /// Returns the services with a rollback that was begun and is not finished, each with its id.
+    pub fn unfinished(&self) -> Vec<(String, String)> {
+        let open = self.open_store();
+        let services = open.state.services.iter();
+        services
+            .filter_map(|(service, state)| Some((service.clone(), state.unfinished()?.id.clone())))
+            .collect()
+    }
+
     /// Returns what is remembered of one service.
     pub fn service(&self, service: &str) -> ServiceState {
         self.open_store().state.service(service)

@@ -19,6 +19,7 @@ mod doctor;
 mod documented;
 mod done_when;
 mod evidence;
+mod fleet;
 mod forged;
 mod forges;
 mod gate;
