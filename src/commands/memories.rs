@@ -8,7 +8,7 @@ use crate::journal::{JournalError, Memory};
 use crate::outcome::Ended;
 use crate::state;
 
-/// A service's memory, with what was wrong with it when the run began; else why this run leaves the service alone.
+/// A service's memory, and the sentence what was wrong with it when the run began; else why this run leaves the service alone.
 pub(super) type Remembers = Result<(Memory, Option<String>), Box<Ended>>;
 
 /// Opens the memories of all services. They share one and its lock; a dry run only reads. The memory that is shared
@@ -48,7 +48,10 @@ pub(super) async fn opened(
         memories.push(match memory.admits(&service.key) {
             // Noted before any service writes, which mends it.
             Ok(()) => {
-                let damage = memory.damage(&service.key);
+                let damage = memory.damage(&service.key).map(|damage| {
+                    let place = state::place(&service.config.state, &service.key);
+                    format!("{place} was damaged: {damage}")
+                });
                 Ok((memory, damage))
             }
             Err(error) => Err(Box::new(Ended::without_state(&error))),

@@ -13,6 +13,7 @@ use crate::record::{Heading, Record, RollbackPart};
 use crate::report::{Hold, Limits, PastPart, Pending, StatusReport};
 use crate::rollback::{NotWhole, whole};
 use crate::service::{Service, history};
+use crate::state as store;
 
 /// How many ended rollbacks are shown.
 const SHOWN: usize = 10;
@@ -124,7 +125,8 @@ pub(super) async fn status(service: &Service<'_>, heading: &Heading) -> Finished
                 let history = history.map_or("nothing that could be read", |it| &it.source);
                 match damage {
                     Some(damage) => {
-                        format!("{history}, because the state is damaged ({damage})")
+                        let place = store::place(&service.config.state, &service.key);
+                        format!("{history}, because {place} is damaged ({damage})")
                     }
                     None => format!("{history}, because there is no state yet"),
                 }

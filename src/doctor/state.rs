@@ -13,6 +13,7 @@ use crate::state;
 
 const FOLDER: &str = "state folder";
 const FILE: &str = "state file";
+const CONFIG_MAP: &str = "state ConfigMap";
 const LOCK: &str = "state lock";
 const RIGHTS: &str = "state rights";
 const SHARD: &str = "shard";
@@ -38,26 +39,39 @@ pub(super) fn look(
     if config.sharding.shards > 1 {
         findings.push(shard(service));
     }
-    let is_there = config.objects.is_some() || config.state_file.exists();
+    let (subject, rebuilds) = match &config.objects {
+        Some(_) => (
+            CONFIG_MAP,
+            "let the next run rebuild it from git and Argo CD; it keeps a copy of the damaged one beside it",
+        ),
+        None => (
+            FILE,
+            "let the next run rebuild it from git and Argo CD; it keeps the damaged file beside it",
+        ),
+    };
     let tried = format!("read {}", state::place(config, &service.key));
     match state::view(config, std::slice::from_ref(&service.key)) {
         Ok(glimpse) => {
             let state = glimpse.state.service(&service.key);
             let count = state.rollbacks.len();
+            let is_there = match &config.objects {
+                Some(_) => glimpse.state.services.contains_key(&service.key),
+                None => config.state_file.exists(),
+            };
             findings.push(match glimpse.damage {
                 Some(damage) => Finding::warning(
-                    FILE,
+                    subject,
                     tried,
                     format!("it is damaged ({damage})"),
-                    "let the next run rebuild it from git and Argo CD; it keeps the damaged file beside it",
+                    rebuilds,
                 ),
                 None if is_there => Finding::ok(
-                    FILE,
+                    subject,
                     tried,
                     format!("usable, {count} rollbacks of this service are remembered"),
                 ),
                 None => Finding::ok(
-                    FILE,
+                    subject,
                     tried,
                     "it is not there yet; the first run fills it from git and Argo CD",
                 ),
@@ -67,7 +81,7 @@ pub(super) fn look(
         }
         Err(error) => {
             let remedy = "make it readable, or run the version that wrote it";
-            findings.push(Finding::failed(FILE, tried, &error.to_string(), remedy));
+            findings.push(Finding::failed(subject, tried, &error.to_string(), remedy));
         }
     }
     findings.push(blackout(service, now));

@@ -31,7 +31,7 @@ pub(super) struct RunView<'a> {
     pub(super) is_unavailable: bool,
     pub(super) levels: LevelThresholds,
     pub(super) at: DateTime<Utc>,
-    /// What was wrong with the state file when the run began.
+    /// What was wrong with the memory when the run began, as a sentence that names the place.
     pub(super) damage: Option<&'a str>,
     /// Whether what was rolled back stays away.
     pub(super) holds: &'a Holds,
@@ -147,9 +147,8 @@ pub(super) fn incident(
 fn memory(told: &mut LastTold, seen: &RunView<'_>, is_whole: bool) -> Option<Notice> {
     if is_whole {
         told.held.retain(|reason| reason != MEMORY);
-        let detail = format!("the state file was damaged: {}", seen.damage?);
         return Some(Notice {
-            detail: Some(detail),
+            detail: Some(seen.damage?.to_owned()),
             ..Notice::of(NewsKind::MemoryRebuilt)
         });
     }

@@ -95,7 +95,7 @@ pub(crate) fn view(state: &StateConfig, keys: &[String]) -> Result<StateView, Jo
 pub(crate) fn place(state: &StateConfig, key: &str) -> String {
     match &state.objects {
         Some(objects) => format!("ConfigMap {}", object_name(&objects.name, key)),
-        None => state.state_file.display().to_string(),
+        None => format!("the state file {}", state.state_file.display()),
     }
 }
 

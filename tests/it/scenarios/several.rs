@@ -355,7 +355,13 @@ fn a_damaged_memory_is_told_of_every_service() {
     let ran = fleet.runs(&["run"]).exits(0);
     let is_news = |line: &&Value| line["kind"] == "memory_rebuilt";
     let told: Vec<Value> = ran.log();
-    assert_eq!(told.iter().filter(is_news).count(), 2, "{ran}");
+    let news: Vec<&Value> = told.iter().filter(is_news).collect();
+    assert_eq!(news.len(), 2, "{ran}");
+    let place = format!("the state file {} was damaged: ", state.display());
+    for one in news {
+        let detail = one["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(&place), "{one}");
+    }
 }
 
 /// Largest memory of a pass (KiB), whatever the servers answer: 128 MiB are promised and some 90 are seen; on a busy

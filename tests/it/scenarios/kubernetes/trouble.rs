@@ -119,6 +119,53 @@ fn what_was_edited_by_hand_is_set_aside_and_rebuilt() {
 }
 
 #[test]
+fn whoever_looks_and_whoever_is_told_reads_which_config_map_was_damaged() {
+    let Some((world, _)) = bad_release() else {
+        return;
+    };
+    let mut map = world.object();
+    map["data"]["state"] = json!("{");
+    world.objects().put("configmaps", &map);
+    let name = format!("ConfigMap {}", world.object_name());
+    let status = program(&world).arguments(&["status"]).run().exits(0);
+    let source = status.text("/source");
+    assert!(
+        source.contains(&format!("because {name} is damaged")),
+        "{source}"
+    );
+    let doctor = program(&world)
+        .arguments(&["doctor", "--output", "json"])
+        .run();
+    let findings = doctor.record["findings"].as_array().expect("findings");
+    let of_it = findings
+        .iter()
+        .find(|it| it["subject"] == "state ConfigMap");
+    let of_it = of_it.unwrap_or_else(|| panic!("{doctor}"));
+    assert_eq!(of_it["tried"], format!("read {name}"));
+    assert_eq!(of_it["state"], "warning");
+    let ran = program(&world)
+        .env("ROLLBACK_ENABLED", "false")
+        .run()
+        .exits(0);
+    let news = ran.log().into_iter();
+    let news: Vec<Value> = news
+        .filter(|line| line["kind"] == "memory_rebuilt")
+        .collect();
+    let [news] = &news[..] else {
+        panic!("people are told once: {ran}");
+    };
+    let detail = news["detail"].as_str().expect("a detail");
+    assert!(
+        detail.contains(&format!("{name} was damaged: ")),
+        "{detail}"
+    );
+    for said in [&status, &doctor, &ran] {
+        assert!(!said.stdout.contains("state file"), "{said}");
+        assert!(!said.stderr.contains("state file"), "{said}");
+    }
+}
+
+#[test]
 fn what_was_deleted_is_read_back_and_its_limits_hold() {
     let Some((world, _)) = bad_release() else {
         return;
