@@ -1,5 +1,7 @@
 //! One watched service: its settings, its clients, its memory's key.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use crate::clients::git::{Git, GitError, GitSettings, Snapshot};
 use crate::clients::github::Github;
 use crate::clients::http::{HttpSettings, HttpSettingsError};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
-use crate::config::{Config, GitopsConfig, PrometheusConfig, ServiceConfig};
+use crate::config::{Config, GitopsConfig, PrometheusConfig, ServiceConfig, StateConfig};
 use crate::journal::{ApprovalAnswer, JournalError, Memory, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
 use crate::observe::{self, Metrics, Observation, Observed, Queries, SeenForm, Trust, Workload};
@@ -60,8 +62,8 @@ pub(crate) struct Service<'a> {
     queries: Queries,
     /// Where its branch is, as far as a run that needs nothing else of it looked.
     tip: Tip,
-    /// The state, as all services of this run see it that only look.
-    looked: Arc<OnceLock<Result<Memory, Arc<JournalError>>>>,
+    /// The state, as all services of this run see it that only look and whose memory lies in the same place.
+    looked: Looked,
     /// What was read of it together with others, and when.
     observed: Mutex<Option<(Instant, Observed)>>,
     /// In which form its events were counted in this run, where they were.
@@ -73,10 +75,13 @@ pub(crate) struct Service<'a> {
 pub(crate) struct Shared {
     /// Whether there is one service, which then has all of it.
     is_alone: bool,
-    looked: Arc<OnceLock<Result<Memory, Arc<JournalError>>>>,
+    looked: BTreeMap<PathBuf, Looked>,
     servers: Vec<(Url, HttpSettings, Prometheus)>,
     tips: Vec<(GitSettings, Tip)>,
 }
+
+/// What is remembered, once somebody looked.
+type Looked = Arc<OnceLock<Result<Memory, Arc<JournalError>>>>;
 
 /// Where a branch is, once somebody looked.
 type Tip = Arc<OnceCell<Result<String, String>>>;
@@ -86,9 +91,20 @@ impl Shared {
     pub(crate) fn by(services: usize) -> Self {
         Self {
             is_alone: services == 1,
-            looked: Arc::default(),
+            looked: BTreeMap::new(),
             servers: Vec::new(),
             tips: Vec::new(),
+        }
+    }
+
+    /// Returns where a service's look at its memory is kept: a file has that of many, an object that of one.
+    fn looked(&mut self, config: &StateConfig) -> Looked {
+        match config.objects {
+            Some(_) => Looked::default(),
+            None => {
+                let known = self.looked.entry(config.state_file.clone());
+                known.or_default().clone()
+            }
         }
     }
 
@@ -170,7 +186,7 @@ impl<'a> Service<'a> {
             tellers: Arc::new(Tellers::new(&config.notify)?),
             stop: Stop::of_a_run(signals, config.verify.timeout),
             prometheus: shared.prometheus(&config.prometheus)?,
-            looked: shared.looked.clone(),
+            looked: shared.looked(&config.state),
             tip: shared.tip(config, is_app),
             observed: Mutex::default(),
             counted: Mutex::default(),
@@ -208,13 +224,14 @@ impl<'a> Service<'a> {
     /// # Errors
     /// Fails when the state cannot be read, or is of a newer version.
     pub(crate) fn looks(&self) -> Result<Memory, Arc<JournalError>> {
-        let config = &self.config.state;
-        let look = || state::look(config, std::slice::from_ref(&self.key)).map_err(Arc::new);
-        // One file has all of them; a shard has a file of its own, and in Kubernetes each service has its object.
-        match config.objects.is_none() && config.sharding.shards == 1 {
-            true => self.looked.get_or_init(look).clone(),
-            false => look(),
-        }
+        let look = || state::look(&self.config.state, std::slice::from_ref(&self.key));
+        self.looked.get_or_init(|| look().map_err(Arc::new)).clone()
+    }
+
+    /// Keeps what was read of it together with others.
+    pub(crate) fn remembers(&self, memory: Result<Memory, Arc<JournalError>>) {
+        // Who looked before has it already.
+        let _ = self.looked.set(memory);
     }
 
     /// Looks where its branch is, once in a run for all services that have the same one.

@@ -1,5 +1,7 @@
 //! The memories of the services that a command serves.
 
+use std::sync::Arc;
+
 use super::prepared::Prepared;
 use super::run::told_to_end;
 use crate::blocking;
@@ -71,6 +73,38 @@ async fn open(
         Some(_) => {
             let config = config.clone();
             blocking(move || state::open(&config, &keys, is_dry_run)).await
+        }
+    }
+}
+
+/// Reads the memories that lie in objects of their own ahead, several at a time, for a command that only looks. What
+/// cannot be read is told by each service.
+pub(super) async fn look(prepared: &[Prepared<'_>]) {
+    let services = prepared.iter().map(|it| &it.service);
+    let services: Vec<_> = services
+        .filter_map(|service| Some((service, service.config.state.objects.as_ref()?)))
+        .collect();
+    let Some((first, objects)) = services.first() else {
+        return;
+    };
+    let keys: Vec<String> = services.iter().map(|(it, _)| it.key.clone()).collect();
+    let objects = (*objects).clone();
+    let looking = blocking(move || state::look_at_each(&objects, &keys));
+    let looked = tokio::select! {
+        looked = looking => looked,
+        () = first.stop.told() => return,
+    };
+    match looked {
+        Ok(memories) => {
+            for ((service, _), memory) in services.iter().zip(memories) {
+                service.remembers(memory.map_err(Arc::new));
+            }
+        }
+        Err(error) => {
+            let error = Arc::new(error);
+            for (service, _) in &services {
+                service.remembers(Err(Arc::clone(&error)));
+            }
         }
     }
 }

@@ -173,6 +173,7 @@ async fn once(
             remembering(&prepared, command, everyone).await
         }
         Command::Check(check) => {
+            memories::look(&prepared).await;
             together::look(&prepared).await;
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, check::check(service, heading, check))
@@ -185,6 +186,7 @@ async fn once(
         Command::Reject(word) => say(&prepared, ApprovalCommand::Reject, word).await,
         Command::Release(word) => say(&prepared, ApprovalCommand::Release, word).await,
         Command::Status => {
+            memories::look(&prepared).await;
             together::look(&prepared).await;
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, status::status(service, heading)).await
@@ -192,6 +194,7 @@ async fn once(
             each(&prepared, look).await
         }
         Command::History => {
+            memories::look(&prepared).await;
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
                 unless_told(service, history::history(service, heading)).await
             };
@@ -450,8 +453,10 @@ fn role(prepared: &[Prepared<'_>]) -> Pass {
 /// Ends what only looks as soon as it is told to.
 async fn unless_told<T: From<Ended>>(service: &Service<'_>, looking: impl Future<Output = T>) -> T {
     tokio::select! {
-        ended = looking => ended,
+        // First, so that a command that was told to end begins with no other service.
+        biased;
         () = service.stop.told() => run::told_to_end().into(),
+        ended = looking => ended,
     }
 }
 

@@ -85,10 +85,31 @@ pub(crate) fn look(state: &StateConfig, keys: &[String]) -> Result<Memory, Journ
 /// # Errors
 /// As for [`look`].
 pub(crate) fn view(state: &StateConfig, keys: &[String]) -> Result<StateView, JournalError> {
-    match &state.objects {
-        Some(objects) => objects::view(&connected(objects)?, objects, keys),
-        None => crate::journal::read(&state.state_file),
+    let Some(objects) = &state.objects else {
+        return crate::journal::read(&state.state_file);
+    };
+    let mut all = StateView::default();
+    for one in objects::views(&connected(objects)?, objects, keys) {
+        let one = one?;
+        all.state.services.extend(one.state.services);
+        all.damage = all.damage.or(one.damage);
     }
+    Ok(all)
+}
+
+/// Reads the memory of services that have an object each, several at a time, for a command that only looks. What is
+/// wrong with one is told of it alone; the answers are in the order of the keys.
+///
+/// # Errors
+/// Fails when there is no way to the objects.
+pub(crate) fn look_at_each(
+    objects: &StateObjects,
+    keys: &[String],
+) -> Result<Vec<Result<Memory, JournalError>>, JournalError> {
+    let views = objects::views(&connected(objects)?, objects, keys);
+    let memories = views.into_iter();
+    let memories = memories.map(|view| view.map(|view| Memory::ReadOnly(Arc::new(view))));
+    Ok(memories.collect())
 }
 
 /// Says where the memory of a service lies, for people.

@@ -478,35 +478,32 @@ fn newer(what: &str, found: u32) -> Refused {
     }
 }
 
-/// Reads the memory of some services without the Lease: for those who only look.
-///
-/// # Errors
-/// Fails where one of them cannot be read, or is of a newer version.
-pub(super) fn view(
+/// Reads the memory of some services without the Lease: for those who only look. What is wrong with one is told of it
+/// alone; the answers are in the order of the keys.
+pub(super) fn views(
     cluster: &Cluster,
     objects: &StateObjects,
     keys: &[String],
-) -> Result<StateView, JournalError> {
-    let mut view = StateView::default();
+) -> Vec<Result<StateView, JournalError>> {
     let names = keys.iter().map(|key| object_name(&objects.name, key));
-    for (key, found) in keys.iter().zip(cluster.read_texts(names.collect())) {
+    let found = cluster.read_texts(names.collect());
+    let of_one = |(key, found): (&String, Result<Option<StoredText>, KubernetesError>)| {
+        let mut view = StateView::default();
         let Some(stored) = found.map_err(|error| told(&error))? else {
-            continue;
+            return Ok(view);
         };
         match decoded(key, &stored) {
             Ok((_, service)) => drop(view.state.services.insert(key.clone(), service)),
-            Err(Unreadable::Damaged(why)) => drop(view.damage.get_or_insert(why)),
+            Err(Unreadable::Damaged(why)) => view.damage = Some(why),
             Err(Unreadable::Newer(found)) => {
-                let what = format!(
-                    "ConfigMap {}/{}",
-                    cluster.namespace(),
-                    object_name(&objects.name, key)
-                );
+                let name = object_name(&objects.name, key);
+                let what = format!("ConfigMap {}/{name}", cluster.namespace());
                 return Err(JournalError::from(&newer(&what, found)));
             }
         }
-    }
-    Ok(view)
+        Ok(view)
+    };
+    keys.iter().zip(found).map(of_one).collect()
 }
 
 fn labels(key: &str) -> BTreeMap<String, String> {

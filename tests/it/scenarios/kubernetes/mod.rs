@@ -1,5 +1,6 @@
 //! `STATE=kubernetes` against a real API server, with the least rights that the program asks for.
 
+mod many;
 mod trouble;
 
 use serde_json::{Value, json};
