@@ -203,6 +203,25 @@ impl ObjectStore {
         )
     }
 
+    /// Returns by what an object is found: one with a rollback that goes on also where nobody names its service any more.
+    fn labels(&self, key: &str, is_underway: bool) -> BTreeMap<String, String> {
+        let (namespace, _) = key.split_once('/').unwrap_or((key, ""));
+        let labels = [
+            ("app.kubernetes.io/managed-by", "error-budget-monitor"),
+            ("app.kubernetes.io/component", "state"),
+            ("error-budget-monitor/state", &self.beginning),
+            ("error-budget-monitor/namespace", namespace),
+            (
+                "error-budget-monitor/rollback",
+                if is_underway { "underway" } else { "none" },
+            ),
+        ];
+        let labels = labels.into_iter();
+        labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     fn lost(&self, not: NotHeld) -> JournalError {
         match not {
             NotHeld::By(by) => JournalError::TakenOver {
@@ -255,7 +274,7 @@ impl ObjectStore {
         Ok(TextToWrite {
             name: object_name(&self.beginning, key),
             over: self.known.get(key).and_then(|known| known.stored.clone()),
-            labels: labels(key),
+            labels: self.labels(key, service.unfinished().is_some()),
             texts: BTreeMap::from([
                 (STATE.to_owned(), text),
                 (LEASE.to_owned(), self.lease.name().to_owned()),
@@ -295,7 +314,7 @@ impl ObjectStore {
         let copy = TextToWrite {
             name: name.clone(),
             over,
-            labels: labels(key),
+            labels: self.labels(key, false),
             texts,
         };
         match self.cluster.write_texts(vec![copy]).pop() {
@@ -504,21 +523,6 @@ pub(super) fn views(
         Ok(view)
     };
     keys.iter().zip(found).map(of_one).collect()
-}
-
-fn labels(key: &str) -> BTreeMap<String, String> {
-    let (namespace, _) = key.split_once('/').unwrap_or((key, ""));
-    BTreeMap::from([
-        (
-            "app.kubernetes.io/managed-by".to_owned(),
-            "error-budget-monitor".to_owned(),
-        ),
-        ("app.kubernetes.io/component".to_owned(), "state".to_owned()),
-        (
-            "error-budget-monitor/namespace".to_owned(),
-            namespace.to_owned(),
-        ),
-    ])
 }
 
 /// Returns a name that no other run has: the pod, or the host; the process; and a number that the kernel drew.

@@ -231,3 +231,28 @@ fn a_person_approves_where_the_memory_is_in_kubernetes() {
     asking.run().exits(0);
     assert_eq!(world.rollback_commits(), 1);
 }
+
+#[test]
+fn a_rollback_that_goes_on_is_found_by_a_label() {
+    let Some((world, _)) = bad_release() else {
+        return;
+    };
+    let label = || world.object()["metadata"]["labels"]["error-budget-monitor/rollback"].clone();
+    program(&world)
+        .env("ROLLBACK_ENABLED", "false")
+        .run()
+        .exits(0);
+    assert_eq!(label(), "none");
+    let ran = program(&world)
+        .run()
+        .exits(0)
+        .decides("rollback", "trigger");
+    let id = ran.text("/rollback/id");
+    ran.has_outcome("verifying");
+    assert_eq!(label(), "underway");
+    let state = &world.object()["metadata"]["labels"]["error-budget-monitor/state"];
+    assert_eq!(state, "error-budget-monitor");
+    let given_up = program(&world).arguments(&["release", &id]);
+    given_up.run().exits(0);
+    assert_eq!(label(), "none");
+}
