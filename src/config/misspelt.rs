@@ -30,7 +30,7 @@ const OTHERS: [&str; 6] = [
 ];
 
 /// What decides whether, where and how often something is rolled back.
-const SWITCHES: [&str; 23] = [
+const SWITCHES: [&str; 24] = [
     "APPROVAL_TIMEOUT",
     "ARGOCD_MAY_DISABLE_AUTO_SYNC",
     "AUTO_ROLLBACK_CRITICAL",
@@ -47,6 +47,7 @@ const SWITCHES: [&str; 23] = [
     "MAX_REVISIONS_BACK",
     "MAX_ROLLBACKS_PER_DAY",
     "MAX_ROLLBACKS_PER_HOUR",
+    "MAX_ROLLBACKS_PER_HOUR_FLEET",
     "MIN_EVENTS",
     "REQUIRE_ACTIVE_BURN",
     "REQUIRE_APPROVAL",

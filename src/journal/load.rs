@@ -16,7 +16,7 @@ use crate::files;
 use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Largest state file that is read. 200 rollbacks take some 400 KB, a month of days of 1,000 services 2 MB.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -298,10 +298,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         for place in [beside(&file, "prev"), file.clone()] {
-            fs::write(place, r#"{"schema":4,"anything":true}"#).unwrap();
+            fs::write(place, r#"{"schema":5,"anything":true}"#).unwrap();
             assert!(matches!(
                 load(&file),
-                Err(JournalError::Newer { found: 4, .. })
+                Err(JournalError::Newer { found: 5, .. })
             ));
         }
     }

@@ -23,7 +23,10 @@ pub(super) fn migrated(schema: u32, body: &str) -> serde_json::Result<State> {
         if schema < 2 {
             one_to_two(service);
         }
-        two_to_three(service);
+        if schema < 3 {
+            two_to_three(service);
+        }
+        // Schema 4 adds what was counted on days that are over; a memory of schema 3 has none of it yet.
     }
     serde_json::from_value(body)
 }

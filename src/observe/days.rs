@@ -352,3 +352,198 @@ pub(super) fn difference(kept: &KeptDay, at_begin: &Parts, found: &Parts) -> Opt
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::prometheus::{InstantSample, QueryAnswer};
+    use crate::observe::queries::PART;
+    use crate::slo::Events;
+
+    const WINDOW: Duration = Duration::from_secs(30 * 86_400);
+
+    /// A moment on a day, by the hour.
+    fn at(day: u32, hour: u32) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + DAY * day + Duration::from_secs(u64::from(hour) * 3600)
+    }
+
+    fn parts(found: &[(&str, f64)]) -> Parts {
+        let sample = |(name, value): &(&str, f64)| InstantSample {
+            labels: [(PART.to_owned(), (*name).to_owned())].into(),
+            at: DateTime::UNIX_EPOCH,
+            value: *value,
+        };
+        Parts::of(QueryAnswer {
+            value: found.iter().map(sample).collect(),
+            partial: None,
+            notes: Vec::new(),
+        })
+    }
+
+    /// A day with 100 events an hour, one of them bad, as a server answers with the hour before it.
+    fn steady() -> Parts {
+        parts(&[
+            ("total", 2500.0),
+            ("bad", 25.0),
+            ("slots", 24.0),
+            ("end_total", 100.0),
+            ("end_bad", 1.0),
+        ])
+    }
+
+    /// Keeps all days that are over at a moment, each steady.
+    fn kept(now: DateTime<Utc>) -> KeptDays {
+        let mut days = useful(None, "q".to_owned(), WINDOW, now);
+        while let Some(next) = next_day(&days, WINDOW, now) {
+            let begin = parts(&[("end_total", 100.0), ("end_bad", 1.0)]);
+            let begin = next.is_first.then_some(&begin);
+            assert!(keep(&mut days, &next, begin, &steady()));
+        }
+        days
+    }
+
+    fn planned(days: &KeptDays, now: DateTime<Utc>) -> Option<DaysPlan> {
+        plan(Some(days), || "q".to_owned(), WINDOW, now)
+    }
+
+    #[test]
+    fn a_window_is_its_first_piece_the_days_and_the_running_one() {
+        let now = at(100, 12);
+        let days = kept(now);
+        assert_eq!((days.first, days.days.len()), (71, 29));
+        let plan = planned(&days, now).expect("days");
+        let head = plan.head.expect("a piece");
+        assert_eq!((head.end, head.length), (at(71, 0), DAY / 2));
+        assert_eq!(plan.tail.length, DAY / 2);
+        assert_eq!(plan.tail.reach, DAY / 2 + OVERLAP);
+        let head = parts(&[("total", 1200.0), ("bad", 12.0), ("slots", 12.0)]);
+        let tail = parts(&[("total", 1300.0), ("bad", 13.0), ("slots", 12.0)]);
+        let window = plan.window(Some(&head), &tail, 720);
+        let all = Events::new(720.0, 72_000.0).expect("a count");
+        assert_eq!(window.events, Reading::Measured(all));
+        assert_eq!(window.coverage, Reading::Measured(1.0));
+    }
+
+    #[test]
+    fn a_day_is_kept_once_late_samples_had_their_time() {
+        for (hour, kept_days) in [(0, 28), (1, 28), (2, 29), (23, 29)] {
+            let now = at(100, hour);
+            let days = kept(now);
+            assert_eq!(
+                end_of(&days),
+                at(if kept_days == 28 { 99 } else { 100 }, 0),
+                "{hour}"
+            );
+            assert!(planned(&days, now).is_some(), "{hour}");
+        }
+    }
+
+    #[test]
+    fn days_of_another_question_or_with_a_gap_are_of_no_use() {
+        let now = at(100, 12);
+        let days = kept(now);
+        assert!(plan(Some(&days), || "other".to_owned(), WINDOW, now).is_none());
+        assert_eq!(
+            useful(Some(&days), "other".to_owned(), WINDOW, now).days,
+            []
+        );
+        // Two weeks without a pass: what came since is more than is read again in each pass.
+        assert!(planned(&days, at(114, 12)).is_none());
+        // It begins too late for a longer window.
+        assert!(plan(Some(&days), || "q".to_owned(), WINDOW + DAY, now).is_none());
+        // A clock that went back knows nothing of days to come.
+        assert!(planned(&days, at(99, 12)).is_none());
+        assert!(plan(None, || "q".to_owned(), WINDOW, now).is_none());
+    }
+
+    #[test]
+    fn days_that_left_the_window_are_dropped_and_the_next_one_is_counted() {
+        let days = kept(at(100, 12));
+        let later = at(101, 12);
+        let days = useful(Some(&days), "q".to_owned(), WINDOW, later);
+        assert_eq!((days.first, days.days.len()), (72, 28));
+        let next = next_day(&days, WINDOW, later).expect("a day more");
+        assert_eq!((next.chunk.end, next.is_first), (at(101, 0), false));
+        assert!(planned(&days, later).is_some());
+    }
+
+    #[test]
+    fn what_follows_a_gap_is_counted_from_the_last_samples_before_it() {
+        let mut days = kept(at(100, 12));
+        let next = next_day(&days, WINDOW, at(101, 12)).expect("a day more");
+        let without_end = parts(&[("total", 700.0), ("bad", 7.0), ("slots", 6.0)]);
+        assert!(keep(&mut days, &next, None, &without_end));
+        let next = next_day(&days, WINDOW, at(102, 12)).expect("a day more");
+        assert_eq!(next.chunk.reach, 2 * DAY + OVERLAP);
+        let after = parts(&[
+            ("total", 1700.0),
+            ("bad", 8.0),
+            ("slots", 12.0),
+            ("end_total", 100.0),
+        ]);
+        assert!(keep(&mut days, &next, None, &after));
+        let [.., before, after] = days.days.as_slice() else {
+            panic!("two days");
+        };
+        assert_eq!((before.total, before.bad), (Some(600.0), Some(6.0)));
+        assert_eq!((after.total, after.bad), (Some(1000.0), Some(1.0)));
+    }
+
+    #[test]
+    fn only_what_was_answered_in_full_is_kept() {
+        let mut days = kept(at(100, 12));
+        let before = days.clone();
+        let next = next_day(&days, WINDOW, at(101, 12)).expect("a day more");
+        let partial = Parts::of(QueryAnswer {
+            value: Vec::new(),
+            partial: Some("a store did not answer".to_owned()),
+            notes: Vec::new(),
+        });
+        let contradiction = parts(&[("bad", 3.0), ("slots", 1.0)]);
+        let no_number = parts(&[("total", f64::NAN)]);
+        for answer in [partial, contradiction, no_number] {
+            assert!(!keep(&mut days, &next, None, &answer));
+            assert_eq!(days, before);
+        }
+        // A day without the service is a day all the same.
+        assert!(keep(&mut days, &next, None, &parts(&[])));
+        assert_eq!(days.days.last(), Some(&KeptDay::default()));
+    }
+
+    #[test]
+    fn a_day_that_changed_is_told_and_rounding_is_no_change() {
+        let days = kept(at(100, 12));
+        let begin = parts(&[("end_total", 100.0), ("end_bad", 1.0)]);
+        assert_eq!(difference(&days.days[3], &begin, &steady()), None);
+        let more = parts(&[("total", 2500.3), ("bad", 25.0), ("slots", 24.0)]);
+        assert_eq!(difference(&days.days[3], &begin, &more), None);
+        let late = parts(&[("total", 2600.0), ("bad", 29.0), ("slots", 24.0)]);
+        let told = difference(&days.days[3], &begin, &late).expect("it changed");
+        assert!(
+            told.contains("24 bad of 2400") && told.contains("28 of 2500"),
+            "{told}"
+        );
+        // What reaches across a gap was counted another way.
+        assert_eq!(difference(&days.days[3], &parts(&[]), &late), None);
+    }
+
+    #[test]
+    fn every_kept_day_is_read_again_now_and_then() {
+        let days = kept(at(100, 12));
+        let passes = (0..20_000u32).filter_map(|pass| {
+            checked(
+                &days,
+                at(100, 12) + Duration::from_secs(u64::from(pass) * 300),
+            )
+        });
+        let places: Vec<usize> = passes.map(|(place, _)| place).collect();
+        for place in 0..days.days.len() {
+            assert!(places.contains(&place), "{place}");
+        }
+        let share = places.len() as f64 / 20_000.0;
+        assert!(
+            (share * CHECKED_ONCE_IN as f64 - 1.0).abs() < 0.2,
+            "{share}"
+        );
+    }
+}

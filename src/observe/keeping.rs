@@ -8,10 +8,11 @@ use tokio::try_join;
 
 use super::budget::Chunk;
 use super::days::{self, NextDay};
+use super::joined::{MOST, Voice, at_one_time, divided};
 use super::metrics::Metrics;
 use super::queries::Queries;
 use super::series::SeenForm;
-use super::together::{MOST, Voice, at_one_time, divided};
+
 use crate::journal::KeptDays;
 
 /// How many days of a service are counted in one pass.

@@ -10,6 +10,7 @@ mod followed;
 mod grid;
 mod hydrated;
 mod identity;
+mod joined;
 mod keeping;
 mod metrics;
 mod near;
