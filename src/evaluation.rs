@@ -19,7 +19,7 @@ use crate::policy::{
 use crate::record::{Heading, Record};
 use crate::service::{Service, sightings, watched_place};
 use crate::slo::{
-    Assessment, Reading, Signal, Sli, Unknown, Weight, assess_knowing_pods, assess_slices,
+    Assessment, Reading, Signal, Sli, Unknown, Verdict, Weight, assess_knowing_pods, assess_slices,
 };
 use crate::with_sources;
 
@@ -130,14 +130,18 @@ pub(crate) async fn measure_since(
         Ok(observation) => {
             service.note_form(&observation);
             let assessment = judge(service, &observation).await;
-            tracing::info!(
-                verdict = ?assessment.verdict,
-                consumed = assessment.budget.consumed,
-                window = "1h",
-                burn_rate = assessment.burn_rates.h1,
-                queries = service.prometheus_requests(),
-                "evaluated"
-            );
+            let is_well = assessment.verdict == Verdict::Healthy;
+            match is_well && service.is_in_a_crowd {
+                true => tracing::debug!(verdict = ?assessment.verdict, "evaluated"),
+                false => tracing::info!(
+                    verdict = ?assessment.verdict,
+                    consumed = assessment.budget.consumed,
+                    window = "1h",
+                    burn_rate = assessment.burn_rates.h1,
+                    queries = service.prometheus_requests(),
+                    "evaluated"
+                ),
+            }
             Ok((observation, assessment))
         }
         Err(error) => Err(unreachable_prometheus(service, heading, &error)),

@@ -170,6 +170,11 @@ fn finish(cli: &Cli, pass: &Pass, shown: TextLength) -> bool {
         complain(complaint, None, pass.exit, None);
     }
     let is_one = pass.served.len() == 1;
+    let is_many = pass.is_crowd();
+    if is_many {
+        let (exit, services) = (pass.exit.code(), pass.served.len());
+        tracing::info!(exit, services, "the run is over");
+    }
     let table = table(cli, pass).filter(|_| matches!(shown, TextLength::Whole));
     for (position, Served { service, ended }) in pass.served.iter().enumerate() {
         let run_id = ended.record().map(|record| record.run_id.as_str());
@@ -177,6 +182,10 @@ fn finish(cli: &Cli, pass: &Pass, shown: TextLength) -> bool {
         match &ended.complaint {
             Some(_) if is_shown(cli, ended) => {}
             Some(complaint) => complain(complaint, name, ended.exit, run_id),
+            // Of many, those that are well would hide the others.
+            None if is_many && ended.exit == Exit::Complete => {
+                tracing::debug!(exit = ended.exit.code(), slo.name = name, "the run is over");
+            }
             None => {
                 tracing::info!(exit = ended.exit.code(), slo.name = name, "the run is over");
             }

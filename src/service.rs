@@ -54,6 +54,8 @@ pub(crate) struct Service<'a> {
     pub(crate) argo: Option<Argo>,
     /// The API of the forge that hosts the repository, where one does.
     pub(crate) forge: Option<Forge>,
+    /// Whether it is one of so many that a line of the log for each that is well would hide the others.
+    pub(crate) is_in_a_crowd: bool,
     /// When this run has to end.
     pub(crate) stop: Stop,
     /// What people are told by.
@@ -70,11 +72,15 @@ pub(crate) struct Service<'a> {
     counted: Mutex<Option<SeenForm>>,
 }
 
+/// Most services of which each has its lines in the log also where all is well.
+pub(crate) const CROWD: usize = 20;
+
 /// What the services of one run share: the connections to the servers that several of them ask.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Whether there is one service, which then has all of it.
     is_alone: bool,
+    is_crowd: bool,
     looked: BTreeMap<PathBuf, Looked>,
     servers: Vec<(Url, HttpSettings, Prometheus)>,
     tips: Vec<(GitSettings, Tip)>,
@@ -91,6 +97,7 @@ impl Shared {
     pub(crate) fn by(services: usize) -> Self {
         Self {
             is_alone: services == 1,
+            is_crowd: services > CROWD,
             looked: BTreeMap::new(),
             servers: Vec::new(),
             tips: Vec::new(),
@@ -186,6 +193,7 @@ impl<'a> Service<'a> {
             tellers: Arc::new(Tellers::new(&config.notify)?),
             stop: Stop::of_a_run(signals, config.verify.timeout),
             prometheus: shared.prometheus(&config.prometheus)?,
+            is_in_a_crowd: shared.is_crowd,
             looked: shared.looked(&config.state),
             tip: shared.tip(config, is_app),
             observed: Mutex::default(),

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::Record;
 use crate::report::{ApprovalReport, ExplainReport, HistoryReport, StatusReport};
+use crate::service::CROWD;
 
 /// What a command prints.
 #[derive(Debug, Clone)]
@@ -85,6 +86,11 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// Tells whether it served so many services that a line of the log for each that is well would hide the others.
+    pub fn is_crowd(&self) -> bool {
+        self.served.len() > CROWD
+    }
+
     pub(super) fn of(served: Vec<Served>) -> Self {
         let exits = served.iter().map(|served| served.ended.exit);
         Self {

@@ -1,5 +1,7 @@
 //! The configuration as it was read, fit to be shown.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::reader::Reader;
@@ -14,7 +16,7 @@ pub struct Setting {
     /// Where its value comes from.
     pub origin: SettingOrigin,
     /// Its value; nothing for a secret and where there is none.
-    pub value: Option<String>,
+    pub value: Option<Cow<'static, str>>,
 }
 
 /// Where the value of a variable comes from.
@@ -39,20 +41,19 @@ pub(super) fn settings(reader: &Reader) -> Vec<Setting> {
 fn setting(reader: &Reader, key: &Key) -> Setting {
     let variable = key.variable;
     let given = reader.given(key);
+    let shown = |value: &str| match looks_like_credential(value) {
+        true => Cow::Borrowed("(not shown: it looks like a secret)"),
+        false => Cow::Owned(value.to_owned()),
+    };
     let (origin, value) = match (given, variable.default) {
-        (Some(given), _) => (SettingOrigin::Set, Some(given)),
+        (Some(given), _) => (SettingOrigin::Set, (!variable.secret).then(|| shown(given))),
         (None, _) if reader.is_set(key) => (SettingOrigin::File, None),
-        (None, Some(default)) => (SettingOrigin::Default, Some(default)),
+        (None, Some(default)) => (SettingOrigin::Default, Some(Cow::Borrowed(default))),
         (None, None) => (SettingOrigin::Unset, None),
     };
     Setting {
         name: variable.name,
         origin,
-        value: value
-            .filter(|_| !variable.secret)
-            .map(|value| match looks_like_credential(value) {
-                true => "(not shown: it looks like a secret)".to_owned(),
-                false => value.to_owned(),
-            }),
+        value,
     }
 }

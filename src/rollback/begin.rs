@@ -24,7 +24,7 @@ pub(crate) async fn carry_out(
     record: Record,
     request: &Request,
 ) -> Ended {
-    decided(&record);
+    decided(service, &record);
     let (plan, asks) = match &decision.action {
         Action::Nothing => return Ended::with(Exit::Complete, record),
         Action::Hold => return Ended::held(record, request.when_held),
@@ -116,11 +116,13 @@ pub(crate) async fn carry_out(
 }
 
 /// Logs a decision, and keeps it where it is not that all is well.
-fn decided(record: &Record) {
+fn decided(service: &Service<'_>, record: &Record) {
     let decision = &record.decision;
     let (reason, detail) = (decision.reason, &decision.detail);
     let (action, code) = (decision.action.as_str(), reason.as_str());
-    if reason == Reason::Healthy {
+    if reason == Reason::Healthy && service.is_in_a_crowd {
+        tracing::debug!(action, reason = code, detail, "decided");
+    } else if reason == Reason::Healthy {
         tracing::info!(action, reason = code, detail, "decided");
     } else {
         tracing::info!(target: AUDIT, action, reason = code, detail, "decided");
