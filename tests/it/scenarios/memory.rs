@@ -49,6 +49,7 @@ impl World {
         let mut journal = Journal::open(&self.state_file()).expect("a usable state");
         let adopted = journal.adopt(&self.key(), &[], history);
         adopted.expect("a writable state");
+        journal.write_what_is_due().expect("a writable state");
     }
 
     /// Takes the memory away, as a lost volume does.

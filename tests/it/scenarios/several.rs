@@ -56,6 +56,7 @@ impl Fleet {
         };
         let adopted = journal.adopt(&world.key(), &[], history);
         adopted.expect("a writable state");
+        journal.write_what_is_due().expect("a writable state");
     }
 
     fn program(&self) -> Program {
