@@ -203,7 +203,7 @@ impl ObjectStore {
         )
     }
 
-    /// Returns by what an object is found: one with a rollback that goes on also where nobody names its service any more.
+    /// Returns by what an object is found: one with a rollback that goes on also where nobody names its service.
     fn labels(&self, key: &str, is_underway: bool) -> BTreeMap<String, String> {
         let (namespace, _) = key.split_once('/').unwrap_or((key, ""));
         let labels = [
