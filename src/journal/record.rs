@@ -449,7 +449,7 @@ impl ServiceState {
         self.recovered_from = Some(history);
     }
 
-    /// Forgets what the memory of a service that lies alone need not hold: as [`State::forget`] does for one service.
+    /// Forgets what the memory of a service that lies alone need not hold: as `State::forget` does for one service.
     pub fn forget_alone(&mut self) {
         self.forget(MAX_KEPT, MIN_KEPT, 1);
     }

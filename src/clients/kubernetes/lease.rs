@@ -33,7 +33,7 @@ pub struct WantedLease {
     pub name: String,
     /// Who wants it, as nobody else is called.
     pub holder: String,
-    /// How long it holds after its last renewal: whole seconds, at most [`LONGEST`].
+    /// How long it holds after its last renewal: whole seconds, at most 60 s.
     pub duration: Duration,
 }
 
@@ -77,7 +77,7 @@ struct Standing {
 
 impl Cluster {
     /// Takes a lock. One that another holds is watched: as soon as it changes its holder is alive, and where it does
-    /// not change for its own duration, of at most [`LONGEST`], it is taken over.
+    /// not change for its own duration, of at most 60 s, it is taken over.
     ///
     /// # Errors
     /// Fails where another holds it, or it cannot be read or written.
