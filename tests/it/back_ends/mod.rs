@@ -190,7 +190,7 @@ async fn are_known_together(server: &Running, normals: &[Normal]) {
             (at_once.bad(), by_days.bad()),
             (at_once.total(), by_days.total()),
         ] {
-            let close = (one - other).abs() <= 0.001 * one + ROUNDING + normal.blur;
+            let close = (one - other).abs() <= TOLERANCE * one + ROUNDING + normal.blur;
             assert!(
                 close,
                 "{}: {at_once:?} at once, {by_days:?} by days",
