@@ -3,8 +3,8 @@
 //!
 //! `scripts/bench.sh` builds and runs it. Arguments: the program to measure (else the one cargo built beside this),
 //! `--beside PROGRAM` for another one that takes turns with it, and `--runs N`. `--git` instead measures the git side
-//! of a rollback; `--fleet` a pass over many services (`--slow` with what takes minutes); `--series N` asks how long each answer takes when the service has N series whose old samples are
-//! `--spacing S` seconds apart.
+//! of a rollback; `--fleet` a pass over many services (`--slow` with what takes minutes); `--series N` asks how long
+//! each answer takes when the service has N series whose old samples are `--spacing S` seconds apart.
 
 mod core_costs;
 mod fleet;

@@ -10,7 +10,8 @@ use crate::journal::{JournalError, Memory};
 use crate::outcome::Ended;
 use crate::state;
 
-/// A service's memory, and the sentence what was wrong with it when the run began; else why this run leaves the service alone.
+/// A service's memory, and the sentence what was wrong with it when the run began; else why this run leaves the
+/// service alone.
 pub(super) type Remembers = Result<(Memory, Option<String>), Box<Ended>>;
 
 /// Opens the memories of all services. They share one and its lock; a dry run only reads. The memory that is shared

@@ -29,8 +29,8 @@ pub struct PrometheusConfig {
     /// none by default, valid in HTTP; `PROMETHEUS_CA_FILE`, `PROMETHEUS_CLIENT_CERT_FILE` and
     /// `PROMETHEUS_CLIENT_KEY_FILE`; `PROMETHEUS_TIMEOUT` (10s), up to 10m.
     pub http: HttpSettings,
-    /// `PROMETHEUS_MAX_CONNECTIONS` (8): how many connections all services that ask this server with this access have to
-    /// it at once, 1 to 512.
+    /// `PROMETHEUS_MAX_CONNECTIONS` (8): how many connections all services that ask this server with this access have
+    /// to it at once, 1 to 512.
     pub connections: usize,
 }
 

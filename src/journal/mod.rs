@@ -1,4 +1,5 @@
-//! What the program remembers between runs. A [`StateStore`] keeps it: a file, or objects in Kubernetes (`crate::state`).
+//! What the program remembers between runs. A [`StateStore`] keeps it: a file, or objects in Kubernetes
+//! (`crate::state`).
 //!
 //! Files on disk, all written by this module only: `STATE_FILE` (the state), `STATE_FILE.prev` (the generation
 //! before), `STATE_FILE.lock` (held for a run), `STATE_FILE.corrupt.<time>` (what was damaged and had to be rebuilt),

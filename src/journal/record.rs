@@ -466,7 +466,8 @@ impl ServiceState {
         }
     }
 
-    /// Keeps so many ended rollbacks at most, and so many whatever their age. The watch is as long as so many services together may have it.
+    /// Keeps so many ended rollbacks at most, and so many whatever their age. The watch is as long as so many
+    /// services together may have it.
     fn forget(&mut self, most: usize, least: usize, services: usize) {
         if let Some(watch) = &mut self.watch {
             watch.thin_out(services);

@@ -1,8 +1,8 @@
 //! Days of the SLO window that are over: counted once and kept, so that a pass reads only what is still going on.
 //!
-//! Days begin at midnight UTC. A window of kept days is read in two pieces: what lies before the first kept day, and what
-//! came after the last one. Each day counts from the last sample before it, like a chunk of a window that is read in
-//! chunks, so that what happened between the samples around midnight is in exactly one of the two.
+//! Days begin at midnight UTC. A window of kept days is read in two pieces: what lies before the first kept day, and
+//! what came after the last one. Each day counts from the last sample before it, like a chunk of a window that is
+//! read in chunks, so that what happened between the samples around midnight is in exactly one of the two.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -246,8 +246,8 @@ pub(super) fn useful(
     days
 }
 
-/// Adds a day that was read: `at_begin` is what was asked about its beginning where it is the first one. Says whether it
-/// could be kept: only what was answered in full is.
+/// Adds a day that was read: `at_begin` is what was asked about its beginning where it is the first one. Says whether
+/// it could be kept: only what was answered in full is.
 pub(super) fn keep(
     days: &mut KeptDays,
     next: &NextDay,

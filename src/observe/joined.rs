@@ -122,8 +122,8 @@ impl<'q> Places<'q> {
         Self(named.collect())
     }
 
-    /// Takes the labels that name a service off, so that what is left is what it alone would have been answered. Nothing
-    /// for a service that nobody asked about.
+    /// Takes the labels that name a service off, so that what is left is what it alone would have been answered.
+    /// Nothing for a service that nobody asked about.
     fn take(&self, labels: &mut BTreeMap<String, String>, apart: Apart) -> Option<usize> {
         let (namespace, service) = (labels.remove(apart.0)?, labels.remove(apart.1)?);
         self.0.get(&(namespace.as_str(), service.as_str())).copied()
@@ -176,8 +176,8 @@ fn shared_series(
     shares.into_iter().map(of).collect()
 }
 
-/// Asks about services in as few questions as are answered: what is too much, too slow or refused is asked for in pieces,
-/// down to single services. Nothing for those that are left when the time for that is over.
+/// Asks about services in as few questions as are answered: what is too much, too slow or refused is asked for in
+/// pieces, down to single services. Nothing for those that are left when the time for that is over.
 pub(super) async fn divided<T>(
     all: &[usize],
     most: usize,
