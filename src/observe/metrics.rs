@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::try_join;
 
 use super::budget::SloWindow;
+use super::count_doubt::CountDoubt;
 use super::grid::{Grid, histograms, native_histograms, slices};
 use super::parts::{Parts, Quantity, asked, contradiction};
 use super::queries::{LatencyQuery, Queries, SCRAPE_RANGE, combine};
@@ -596,61 +597,6 @@ fn recent_contradiction(recent: &Parts) -> Option<String> {
 /// Whether any series of the service has a sample now.
 fn is_alive(recent: &Parts) -> bool {
     recent.quantity("copies") != Quantity::Absent
-}
-
-/// What stands against all readings of one observation alike.
-struct CountDoubt {
-    /// Why no count may be believed.
-    trouble: Option<String>,
-    /// How old the newest sample is at least, where the series have ended.
-    gone: Option<Duration>,
-    /// Why own queries have no series.
-    rare: Option<String>,
-}
-
-impl CountDoubt {
-    /// Returns a count as far as it may be believed.
-    fn about<T>(&self, reading: Reading<T>) -> Reading<T> {
-        let reading = self.absent(reading);
-        match &self.trouble {
-            Some(why) => reading.and_then(|_| Reading::Invalid { why: why.clone() }),
-            None => reading,
-        }
-    }
-
-    /// The same for counts of events whose outcome is known: that there is none may be what is wrong.
-    fn about_counts<T>(&self, reading: Reading<T>) -> Reading<T> {
-        match (&self.trouble, self.about(reading)) {
-            (Some(why), Reading::NoTraffic | Reading::NoSeries) => {
-                Reading::Invalid { why: why.clone() }
-            }
-            (_, reading) => reading,
-        }
-    }
-
-    /// Says why it is not known how much of the SLO window is covered. Where its events are, the service is there.
-    fn of_coverage(&self, coverage: Reading<f64>, has_budget: bool) -> Reading<f64> {
-        let coverage = self.absent(coverage);
-        if has_budget && coverage == Reading::NoSeries {
-            return Reading::Invalid {
-                why: "events are counted, and for too short a time to say how much of the SLO window they cover; it is known \
-                      once the service has been counted for some hours"
-                    .to_owned(),
-            };
-        }
-        coverage
-    }
-
-    /// Returns a reading with the true reason why there is none.
-    fn absent<T>(&self, reading: Reading<T>) -> Reading<T> {
-        match (reading, self.gone, &self.rare) {
-            (Reading::NoSeries | Reading::Stale { .. }, Some(at_least), _) => {
-                Reading::Gone { at_least }
-            }
-            (Reading::NoSeries, None, Some(why)) => Reading::Invalid { why: why.clone() },
-            (reading, _, _) => reading,
-        }
-    }
 }
 
 /// The newest slices of a service.

@@ -2,6 +2,7 @@
 
 mod branch;
 mod budget;
+mod count_doubt;
 mod days;
 mod deployments;
 mod evidence;
