@@ -27,6 +27,9 @@ pub enum KubernetesFault {
     /// The object is not there.
     #[error("it is not there (404)")]
     NotFound,
+    /// The kind is not there, as where its CustomResourceDefinition is not installed.
+    #[error("the API server does not know this kind (404 page not found)")]
+    NotServed,
     /// Somebody wrote it since it was read.
     #[error("somebody else wrote it meanwhile (409)")]
     Conflict,
@@ -75,10 +78,15 @@ impl KubernetesFault {
     }
 
     fn told(status: &Status) -> Self {
-        let message = short(&status.message);
+        let message = match unknown_field(&status.message) {
+            Some(field) => format!("the object has no field {field}"),
+            None => short(&status.message),
+        };
         match (status.code, status.reason.as_str()) {
             (401, _) => Self::Unauthorized,
             (403, _) => Self::Forbidden(message),
+            // Only of an object it says so in a Status of its own.
+            (404, reason) if reason != "NotFound" => Self::NotServed,
             (404, _) => Self::NotFound,
             (409, "AlreadyExists") => Self::Exists,
             (409, _) => Self::Conflict,
@@ -99,6 +107,7 @@ impl KubernetesFault {
             | Self::Unauthorized
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::NotServed
             | Self::Conflict
             | Self::Exists
             | Self::Immutable
@@ -113,6 +122,7 @@ impl KubernetesFault {
             Self::Unauthorized => "check the service account's token, or the user in KUBECONFIG",
             Self::Forbidden(_) => "grant the Role that `doctor --print-rbac` prints",
             Self::NotFound => "make the namespace, or name another with STATE_NAMESPACE",
+            Self::NotServed => "install its CustomResourceDefinition",
             Self::Conflict | Self::Exists => "the next run reads it again",
             Self::Immutable => {
                 "delete the ConfigMap, so that the next run fills another one from git"
@@ -125,9 +135,19 @@ impl KubernetesFault {
     }
 }
 
+/// Returns the first field that a strict check does not know. The message quotes the whole object before it.
+fn unknown_field(message: &str) -> Option<&str> {
+    let (_, after) = message.split_once("strict decoding error: unknown field \"")?;
+    let (field, _) = after.split_once('"')?;
+    let is_path = field
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b".[]-_/".contains(&byte));
+    is_path.then_some(field)
+}
+
 /// Cuts what may quote a whole object, and what is too long for a sentence.
 pub(super) fn short(text: &str) -> String {
-    let end = ["strict decoding error:", "json:"]
+    let end = ["strict decoding error:", "json:", "Invalid value: \"{"]
         .iter()
         .filter_map(|mark| text.find(mark))
         .min()
@@ -166,6 +186,9 @@ mod tests {
             short(told),
             "ConfigMap in version \"v1\" cannot be handled as a ConfigMap:"
         );
+        let quoted = r#" "" is invalid: patch: Invalid value: "{\"env\":\"hunter2\"}": strict decoding error: unknown field "spec.replica""#;
+        assert_eq!(short(quoted), "\"\" is invalid: patch:");
+        assert_eq!(unknown_field(quoted), Some("spec.replica"));
         assert_eq!(short("a\nb"), "a b");
         assert_eq!(short(&"x".repeat(1000)).len(), LONGEST);
     }
@@ -186,6 +209,10 @@ mod tests {
         let table = [
             ((401, "Unauthorized", ""), KubernetesFault::Unauthorized),
             ((404, "NotFound", ""), KubernetesFault::NotFound),
+            (
+                (404, "Failed to parse error data", "404 page not found"),
+                KubernetesFault::NotServed,
+            ),
             ((409, "Conflict", ""), KubernetesFault::Conflict),
             ((409, "AlreadyExists", ""), KubernetesFault::Exists),
             (

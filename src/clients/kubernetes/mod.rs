@@ -1,4 +1,4 @@
-//! Kubernetes: ConfigMaps that hold texts, the Lease that is a lock, and the question what one may do.
+//! Kubernetes: ConfigMaps that hold texts, the Lease that is a lock, objects of any kind, and the question what one may do.
 //!
 //! The client runs on a thread of its own with its own event loop, so that a Lease is renewed while the caller is
 //! busy or blocked. Callers wait for their answer, and never longer than they said.
@@ -14,10 +14,12 @@ mod connect;
 mod error;
 mod job;
 mod lease;
+mod objects;
 mod texts;
 
 pub use access::{ResourceAccess, Verb};
 pub use cluster::{Cluster, KubernetesSettings};
 pub use error::{KubernetesError, KubernetesFault};
 pub use lease::{HeldLease, LeaseSeen, NotHeld, WantedLease};
+pub use objects::{ObjectCollection, ObjectRight, ServedKind};
 pub use texts::{StoredText, TextToWrite};
