@@ -124,6 +124,8 @@ pub enum Command {
     Explain,
     /// What would stop a rollback today: each access and setting looked at, nothing changed
     Doctor(Doctor),
+    /// The steps of RUNBOOK_FILE: look at them before they are needed, or print them; nothing is changed
+    Runbook(RunbookArgs),
     /// The manual page of the program or of one command, to be shown by `man -l -`
     Man {
         /// The command [default: the program]
@@ -196,6 +198,34 @@ pub struct Doctor {
     pub print_rbac: bool,
 }
 
+/// Arguments of a look at a runbook.
+#[derive(Debug, Clone, Args)]
+pub struct RunbookArgs {
+    /// What is wanted of it.
+    #[command(subcommand)]
+    pub verb: RunbookVerb,
+}
+
+/// What is wanted of a runbook.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RunbookVerb {
+    /// What of it would fail or do something else than it says: the file, then the objects, owners and rights in the
+    /// cluster, and a dry run by the API server
+    Check(RunbookFile),
+    /// Its steps in plain English, with what each waits for and how it is undone
+    Show(RunbookFile),
+    /// The JSON Schema of the file, for editors
+    Schema,
+}
+
+/// The file that is looked at.
+#[derive(Debug, Clone, Args)]
+pub struct RunbookFile {
+    /// The file [default: RUNBOOK_FILE]
+    #[arg(value_name = "FILE")]
+    pub file: Option<String>,
+}
+
 /// Arguments of an approval, a rejection and a release.
 #[derive(Debug, Clone, Args)]
 pub struct ApprovalArgs {
@@ -231,6 +261,12 @@ impl Cli {
         let mut overrides = Vec::new();
         if self.common.dry_run {
             overrides.push(("DRY_RUN", "true".to_owned()));
+        }
+        if let Some(Command::Runbook(RunbookArgs {
+            verb: RunbookVerb::Check(named) | RunbookVerb::Show(named),
+        })) = &self.command
+        {
+            overrides.extend(named.file.clone().map(|file| ("RUNBOOK_FILE", file)));
         }
         if let Some(Command::Rollback(rollback)) = &self.command {
             let target = match rollback.way {

@@ -27,6 +27,7 @@ pub mod record;
 mod redact;
 pub mod report;
 pub mod rollback;
+pub mod runbook;
 mod service;
 pub mod slo;
 pub mod state;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use error_budget_monitor::cli::{Cli, Command, Output};
+use error_budget_monitor::cli::{Cli, Command, Output, RunbookArgs, RunbookVerb};
 use error_budget_monitor::commands::{CommandReport, Finished, Pass, Served, execute, hand_over};
 use error_budget_monitor::config::{CiConfig, Config, LogConfig};
-use error_budget_monitor::doctor::diagnosis as diagnosis_text;
+use error_budget_monitor::doctor::{diagnosis as diagnosis_text, runbook_diagnosis};
 use error_budget_monitor::exit::Exit;
 use error_budget_monitor::log_file::{AUDIT, LogFile};
 use error_budget_monitor::notify::Row;
-use error_budget_monitor::{manual, notify, terminal};
+use error_budget_monitor::{manual, notify, runbook, terminal};
 use serde::Serialize;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -91,6 +91,9 @@ fn written_without_configuration(cli: &Cli) -> Option<Exit> {
     let text = match cli.command.as_ref()? {
         Command::Completions { shell } => Ok(Some(manual::completions(*shell))),
         Command::Man { command } => manual::page(command.as_deref()),
+        Command::Runbook(RunbookArgs {
+            verb: RunbookVerb::Schema,
+        }) => Ok(Some(runbook::SCHEMA.as_bytes().to_vec())),
         Command::Run(_)
         | Command::Check(_)
         | Command::Rollback(_)
@@ -100,6 +103,7 @@ fn written_without_configuration(cli: &Cli) -> Option<Exit> {
         | Command::Status
         | Command::Explain
         | Command::History
+        | Command::Runbook(_)
         | Command::Doctor(_) => return None,
     };
     let written = text.and_then(|text| match text {
@@ -257,6 +261,8 @@ fn print(cli: &Cli, report: &CommandReport, shown: TextLength, between: &str) ->
             CommandReport::Diagnosis(diagnosis) => json(diagnosis),
             CommandReport::Explained(explained) => json(explained),
             CommandReport::History(history) => json(history),
+            CommandReport::Runbook(shown) => json(shown),
+            CommandReport::RunbookChecked(diagnosis) => json(diagnosis),
             CommandReport::Role(role) => io::stdout().write_all(role.as_bytes()),
         },
         Output::Text => {
@@ -282,6 +288,8 @@ fn text(report: &CommandReport, shown: TextLength) -> String {
         CommandReport::Explained(explained) => notify::explained(explained),
         CommandReport::History(history) => notify::history(history),
         CommandReport::Diagnosis(diagnosis) => diagnosis_text(diagnosis),
+        CommandReport::Runbook(shown) => runbook::text(shown),
+        CommandReport::RunbookChecked(diagnosis) => runbook_diagnosis(diagnosis),
         CommandReport::Role(role) => role.clone(),
     }
 }
@@ -308,6 +316,7 @@ fn log_file(cli: &Cli, configs: &[Config]) -> Option<LogFile> {
         | Command::Explain
         | Command::History
         | Command::Doctor(_)
+        | Command::Runbook(_)
         | Command::Man { .. }
         | Command::Completions { .. } => false,
     };

@@ -32,6 +32,7 @@ pub(super) fn choose<'a>(
         | Command::Explain
         | Command::History
         | Command::Doctor(_) => Ok(configs.iter().collect()),
+        Command::Runbook(_) => with_a_runbook(configs),
         _ if configs.len() <= 1 => Ok(configs.iter().collect()),
         Command::Rollback(_) => Err((
             Exit::Usage,
@@ -60,6 +61,20 @@ fn all_of_a_shard(configs: &[Config]) -> Result<Vec<&Config>, (Exit, String)> {
             ),
         )),
         None => Ok(configs.iter().collect()),
+    }
+}
+
+/// Returns the services that have a runbook.
+fn with_a_runbook(configs: &[Config]) -> Result<Vec<&Config>, (Exit, String)> {
+    let has_one = |config: &&Config| config.runbook.is_some();
+    let found: Vec<&Config> = configs.iter().filter(has_one).collect();
+    match found.is_empty() {
+        true => Err((
+            Exit::Configuration,
+            "RUNBOOK_FILE is not set; set it, or name the file as in `runbook check FILE`"
+                .to_owned(),
+        )),
+        false => Ok(found),
     }
 }
 

@@ -1,10 +1,11 @@
 //! How a command ended, for one service and for all, and what it prints.
 
-use crate::doctor::Diagnosis;
+use crate::doctor::{Diagnosis, RunbookDiagnosis};
 use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::Record;
 use crate::report::{ApprovalReport, ExplainReport, HistoryReport, StatusReport};
+use crate::runbook::RunbookShown;
 use crate::service::CROWD;
 
 /// What a command prints.
@@ -22,6 +23,10 @@ pub enum CommandReport {
     History(Box<HistoryReport>),
     /// What a pass asks.
     Explained(Box<ExplainReport>),
+    /// The steps of a runbook.
+    Runbook(Box<RunbookShown>),
+    /// What of a runbook would fail.
+    RunbookChecked(Box<RunbookDiagnosis>),
     /// A Role for the API server, as YAML.
     Role(String),
 }
@@ -58,6 +63,8 @@ impl Finished {
                 | CommandReport::Diagnosis(_)
                 | CommandReport::History(_)
                 | CommandReport::Explained(_)
+                | CommandReport::Runbook(_)
+                | CommandReport::RunbookChecked(_)
                 | CommandReport::Role(_),
             )
             | None => None,

@@ -13,6 +13,7 @@ mod memories;
 mod prepared;
 mod rollback;
 mod run;
+mod runbook;
 mod status;
 mod together;
 mod watch;
@@ -31,7 +32,7 @@ use self::choose::choose;
 use self::consent::{Consent, consent};
 use self::fleet::FleetView;
 use self::prepared::Prepared;
-use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs};
+use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs, RunbookVerb};
 use crate::config::Config;
 use crate::doctor::{self, Diagnosis, FindingState};
 use crate::exit::Exit;
@@ -108,6 +109,7 @@ pub async fn execute(cli: &Cli, configs: &[Config], earlier: &mut dyn FnMut(&Pas
         | Command::Status
         | Command::Explain
         | Command::History
+        | Command::Runbook(_)
         | Command::Doctor(_) => pass().await,
         // They are answered before anything is configured.
         Command::Man { .. } | Command::Completions { .. } => Pass::of(Vec::new()),
@@ -207,6 +209,17 @@ async fn once(
             each(&prepared, look).await
         }
         Command::Man { .. } | Command::Completions { .. } => Pass::of(Vec::new()),
+        Command::Runbook(wanted) => {
+            let look = async |it: &Prepared<'_>| match &wanted.verb {
+                RunbookVerb::Check(_) => {
+                    unless_told(&it.service, async { runbook::check(it) }).await
+                }
+                RunbookVerb::Show(_) => runbook::show(it),
+                // It is printed before anything is configured.
+                RunbookVerb::Schema => runbook::nothing(),
+            };
+            each(&prepared, look).await
+        }
         Command::Doctor(wanted) if wanted.print_rbac => role(&prepared),
         Command::Doctor(wanted) => {
             let look = async |Prepared { service, heading }: &Prepared<'_>| {
@@ -483,6 +496,7 @@ fn name(command: &Command) -> &'static str {
         Command::Status => "status",
         Command::Explain => "explain",
         Command::History => "history",
+        Command::Runbook(_) => "runbook",
         Command::Man { .. } => "man",
         Command::Completions { .. } => "completions",
         Command::Doctor(_) => "doctor",

@@ -25,6 +25,7 @@ mod problems;
 mod prometheus;
 mod reader;
 mod remote;
+mod runbook;
 mod secret;
 mod selector;
 mod service;
@@ -53,6 +54,7 @@ pub use policy::{RunConfig, VerifyConfig};
 pub use problems::{ConfigError, Invalid};
 pub use prometheus::PrometheusConfig;
 pub use remote::GitopsRepo;
+pub use runbook::RunbookConfig;
 pub use service::{Namespace, ServiceConfig, ServiceName};
 pub use shard::{Sharding, shard_of};
 pub use shown::{Setting, SettingOrigin};
@@ -94,6 +96,8 @@ pub struct Config {
     pub gate: GateConfig,
     /// What a person's rollback goes back to.
     pub manual: ManualConfig,
+    /// The runbook; none when `RUNBOOK_FILE` is not set.
+    pub runbook: Option<RunbookConfig>,
     /// Every variable as it was read; of a secret only whether it is set.
     pub settings: Vec<Setting>,
     /// What of the environment looks like a variable of ours and is none.
@@ -184,10 +188,12 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
     let gitops = gitops::read(reader, &access);
     let argocd = argocd::read(reader);
     let policy = policy::read(reader, &objective, &gitops);
-    let state = state::read_state(reader, &service);
+    let cluster = state::read_cluster(reader);
+    let state = state::read_state(reader, &service, &cluster);
     let notify = notify::read(reader, &access, &gitops, &service);
     let gate = state::read_gate(reader);
     let manual = state::read_manual(reader);
+    let runbook = runbook::read(reader, &service, &cluster);
     let policy::Policy {
         settings: policy,
         run,
@@ -207,6 +213,7 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
         notify: notify?,
         gate: gate?,
         manual: manual?,
+        runbook: runbook?,
         settings: shown::settings(reader),
         misspelt: Vec::new(),
         secrets: Arc::new(reader.secrets()),

@@ -79,6 +79,7 @@ pub struct ManualConfig {
 pub(super) fn read_state(
     reader: &mut Reader,
     service: &Checked<ServiceConfig>,
+    cluster: &Checked<KubernetesSettings>,
 ) -> Checked<StateConfig> {
     let is_in_kubernetes = reader.required(&STATE, |text| match text {
         "file" => Ok(false),
@@ -88,7 +89,7 @@ pub(super) fn read_state(
             quoted(text)
         ))),
     });
-    let objects = read_objects(reader);
+    let objects = read_objects(reader, cluster);
     let sharding = shard::read(reader);
     let state_file = reader.required(&STATE_FILE, file_path);
     let log_file = reader.file(&LOG_FILE);
@@ -110,13 +111,10 @@ pub(super) fn read_state(
     })
 }
 
-fn read_objects(reader: &mut Reader) -> Checked<StateObjects> {
-    let kubeconfig = reader.optional(&KUBECONFIG, |text| {
-        Ok(split_paths(text)
-            .filter(|path| !path.as_os_str().is_empty())
-            .collect::<Vec<PathBuf>>())
-    });
-    let context = reader.optional(&KUBERNETES_CONTEXT, |text| Ok(text.to_owned()));
+fn read_objects(
+    reader: &mut Reader,
+    cluster: &Checked<KubernetesSettings>,
+) -> Checked<StateObjects> {
     let namespace = reader.optional(&STATE_NAMESPACE, str::parse::<Namespace>);
     let name = reader.required(&STATE_NAME, |text| {
         rfc1123_label(text).and_then(|name| match name.len() {
@@ -127,17 +125,32 @@ fn read_objects(reader: &mut Reader) -> Checked<StateObjects> {
         })
     });
     let second = Duration::from_secs(1);
-    let timeout = reader.duration(&STATE_TIMEOUT, second..=60 * second);
     let lease = reader.duration(&STATE_LEASE, second..=60 * second);
     Ok(StateObjects {
         cluster: KubernetesSettings {
-            kubeconfig: kubeconfig?.unwrap_or_default(),
-            context: context?,
             namespace: namespace?.map(|namespace| namespace.to_string()),
-            timeout: timeout?,
+            ..cluster.clone()?
         },
         name: name?,
         lease: lease?,
+    })
+}
+
+/// Reads how the API server is reached; the namespace is left to whoever asks.
+pub(super) fn read_cluster(reader: &mut Reader) -> Checked<KubernetesSettings> {
+    let kubeconfig = reader.optional(&KUBECONFIG, |text| {
+        Ok(split_paths(text)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect::<Vec<PathBuf>>())
+    });
+    let context = reader.optional(&KUBERNETES_CONTEXT, |text| Ok(text.to_owned()));
+    let second = Duration::from_secs(1);
+    let timeout = reader.duration(&STATE_TIMEOUT, second..=60 * second);
+    Ok(KubernetesSettings {
+        kubeconfig: kubeconfig?.unwrap_or_default(),
+        context: context?,
+        namespace: None,
+        timeout: timeout?,
     })
 }
 

@@ -155,6 +155,9 @@ variables! {
         MIN_BAD_EVENTS min_bad_events = "5", "Fewest bad events in the decision window that allow a rollback.";
         RESUME_MAX_AGE resume_max_age = "30m", "How old an interrupted rollback may be to be resumed.";
     }
+    "runbook" {
+        RUNBOOK_FILE runbook_file, "YAML file with the steps of a rollback that git and Argo CD cannot make, and of the way forward again; `runbook check` looks at it.";
+    }
     "limits" {
         COOLDOWN cooldown = "60m", "Shortest time between two rollbacks.";
         MAX_ROLLBACKS_PER_HOUR max_rollbacks_per_hour = "1", "Most rollbacks within one hour.";
@@ -173,10 +176,10 @@ variables! {
         STATE_FILE state_file = "/var/lib/error-budget-monitor/state.json", "File that remembers rollbacks between runs.";
         STATE_NAMESPACE state_namespace, "With STATE=kubernetes: namespace of its ConfigMaps and Leases, that of the pod or the context by default.";
         STATE_NAME state_name = "error-budget-monitor", "With STATE=kubernetes: how the names of its ConfigMaps and Leases begin.";
-        STATE_TIMEOUT state_timeout = "10s", "With STATE=kubernetes: longest wait for one answer of the API server.";
+        STATE_TIMEOUT state_timeout = "10s", "With STATE=kubernetes or a RUNBOOK_FILE: longest wait for one answer of the API server.";
         STATE_LEASE state_lease = "30s", "With STATE=kubernetes: how long the Lease of a run that died keeps others away.";
-        KUBECONFIG kubeconfig, "With STATE=kubernetes: files that say how the API server is reached; without it the pod's service account is used.";
-        KUBERNETES_CONTEXT kubernetes_context, "With STATE=kubernetes: context of KUBECONFIG, its current one by default.";
+        KUBECONFIG kubeconfig, "With STATE=kubernetes or a RUNBOOK_FILE: files that say how the API server is reached; without it the pod's service account is used.";
+        KUBERNETES_CONTEXT kubernetes_context, "With STATE=kubernetes or a RUNBOOK_FILE: context of KUBECONFIG, its current one by default.";
         SHARDS shards = "1", "Over how many runs at a time the services are spread.";
         SHARD shard, "Which of the SHARDS this run serves, from 0; JOB_COMPLETION_INDEX by default.";
         JOB_COMPLETION_INDEX job_completion_index, "Index of the pod in an Indexed Job; Kubernetes sets it.";

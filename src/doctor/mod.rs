@@ -13,6 +13,7 @@ mod github;
 mod overlay;
 mod prometheus;
 mod rights;
+mod runbook;
 mod settings;
 mod source;
 mod state;
@@ -20,6 +21,8 @@ mod telling;
 mod text;
 
 pub use finding::{Diagnosis, Finding, FindingState};
+pub(crate) use runbook::check as check_runbook;
+pub use runbook::{RunbookDiagnosis, StepFinding, runbook_diagnosis};
 pub use text::diagnosis;
 
 use chrono::Utc;

@@ -4,6 +4,7 @@ mod addresses;
 mod forges;
 mod names;
 mod problems;
+mod runbooks;
 mod secrets;
 mod ssh;
 mod values;
@@ -189,6 +190,7 @@ fn names_and_defaults_are_those_of_the_contract() {
     MIN_EVENTS = 50
     MIN_BAD_EVENTS = 5
     RESUME_MAX_AGE = 30m
+    RUNBOOK_FILE
     COOLDOWN = 60m
     MAX_ROLLBACKS_PER_HOUR = 1
     MAX_ROLLBACKS_PER_DAY = 3

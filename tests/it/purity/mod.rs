@@ -64,6 +64,23 @@ const POLICY: Rule = Rule {
     is_pure: true,
 };
 
+/// A runbook is text and values: nobody is asked for it. Its types are written by macros; tests make their schema.
+const RUNBOOK: Rule = Rule {
+    module: "runbook",
+    ours: &[],
+    crates: Some(&[
+        "std",
+        "serde",
+        "serde_json",
+        "serde_norway",
+        "strum",
+        "thiserror",
+        "schemars",
+    ]),
+    never: OUTSIDE,
+    is_pure: false,
+};
+
 const CLIENTS: Rule = Rule {
     module: "clients",
     ours: &["fail_point", "files", "redact"],
@@ -92,7 +109,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("stop", &[]),
     ("clients", &["fail_point", "files", "redact"]),
     ("policy", &["slo"]),
-    ("config", &["clients", "files", "policy", "redact", "slo"]),
+    ("runbook", &[]),
+    (
+        "config",
+        &["clients", "files", "policy", "redact", "runbook", "slo"],
+    ),
     ("terminal", &[]),
     ("cli", &["config", "terminal"]),
     ("manual", &["cli", "config"]),
@@ -161,7 +182,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "doctor",
         &[
             "clients", "config", "files", "journal", "notify", "observe", "policy", "record",
-            "service", "slo", "state",
+            "redact", "runbook", "service", "slo", "state",
         ],
     ),
     (
@@ -185,6 +206,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "record",
             "report",
             "rollback",
+            "runbook",
             "service",
             "slo",
             "state",
@@ -205,6 +227,11 @@ fn slo_is_pure_and_names_no_other_module() {
 #[test]
 fn policy_is_pure_and_names_only_slo() {
     assert_eq!(offences_of(&POLICY), Vec::<String>::new());
+}
+
+#[test]
+fn runbook_asks_nobody_and_names_no_other_module() {
+    assert_eq!(offences_of(&RUNBOOK), Vec::<String>::new());
 }
 
 #[test]
@@ -320,6 +347,9 @@ fn what_is_impure_or_foreign_is_found() {
         (&CLIENTS, "use crate::slo::Events;"),
         (&CLIENTS, "fn f() { crate::journal::open(); }"),
         (&CLIENTS, "use super::super::config::Config;"),
+        (&RUNBOOK, "use crate::clients::kubernetes::Cluster;"),
+        (&RUNBOOK, "use std::fs;"),
+        (&RUNBOOK, "use kube::Client;"),
         (&JOURNAL, "use crate::clients::http::Http;"),
         (&JOURNAL, "use std::net::TcpStream;"),
         (&JOURNAL, "fn f() { reqwest::get(\"x\"); }"),

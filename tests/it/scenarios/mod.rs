@@ -41,6 +41,7 @@ mod pull_request;
 mod race;
 mod recovery;
 mod refusals;
+mod runbooks;
 mod secrets;
 mod several;
 mod shards;

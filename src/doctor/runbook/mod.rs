@@ -1,0 +1,84 @@
+//! What of a runbook would fail, or would do something else than it says: first the file, then what the API server says
+//! of its objects. Nothing is changed.
+
+mod report;
+
+pub use report::{RunbookDiagnosis, StepFinding, runbook_diagnosis};
+
+use super::finding::{Finding, FindingState};
+use crate::config::RunbookConfig;
+use crate::record::Heading;
+use crate::redact::Scanner;
+use crate::runbook::{self, Runbook, StepList, TrapFound};
+
+const FILE: &str = "file";
+const TRAP: &str = "trap";
+
+/// Looks at the file and at the objects that it names.
+pub(crate) fn check(
+    config: &RunbookConfig,
+    heading: &Heading,
+    secrets: &Scanner,
+) -> RunbookDiagnosis {
+    let runbook = &config.runbook;
+    let mut findings = in_the_file(runbook);
+    for found in &mut findings {
+        found.finding.found = secrets.redact(&found.finding.found);
+    }
+    RunbookDiagnosis::new(config, heading, findings)
+}
+
+/// Returns what can be known without asking anybody.
+fn in_the_file(runbook: &Runbook) -> Vec<StepFinding> {
+    let trapped: Vec<StepFinding> = runbook::traps(runbook)
+        .into_iter()
+        .map(|found| trap(runbook, &found))
+        .collect();
+    if !trapped.is_empty() {
+        return trapped;
+    }
+    let steps = runbook.rollback.len() + runbook.forward.len();
+    let found = format!("{steps} steps, and nothing that does something else than it says");
+    vec![StepFinding::of_the_file(Finding::ok(
+        FILE,
+        "read the runbook",
+        found,
+    ))]
+}
+
+fn trap(runbook: &Runbook, found: &TrapFound) -> StepFinding {
+    let steps = match found.list {
+        StepList::Rollback => &runbook.rollback,
+        StepList::Return => &runbook.forward,
+    };
+    let name = steps
+        .get(found.step - 1)
+        .map_or_else(String::new, |step| step.name.to_string());
+    StepFinding {
+        list: Some(found.list),
+        step: Some(found.step),
+        name: Some(name),
+        finding: Finding::problem(
+            TRAP,
+            found.what.clone(),
+            found.trap.happens(),
+            found.trap.instead(),
+        ),
+    }
+}
+
+impl RunbookDiagnosis {
+    /// Says what would fail, where something would.
+    pub fn complaint(&self) -> Option<String> {
+        let problems = self.findings.iter();
+        let problems = problems.filter(|found| found.finding.state == FindingState::Problem);
+        let mut steps: Vec<String> = problems.map(StepFinding::place).collect();
+        steps.dedup();
+        (!steps.is_empty()).then(|| {
+            format!(
+                "the runbook would fail today, or do something else than it says: {}",
+                steps.join(", ")
+            )
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Runbooks: the file, what is wrong with it without asking anybody, and its steps in plain words. Pure: it reads text and
+//! computes values.
+//!
+//! A runbook has two lists of steps, `rollback` and `return`. What reads it ([`parse`]) refuses what is no runbook, with
+//! line and column. What is a runbook and does not do what it seems to do is a [`Trap`]: [`traps`] finds those that can be
+//! seen in the file.
+
+mod format;
+mod mapping;
+mod object;
+mod parse;
+mod plain;
+mod schema;
+mod step;
+mod traps;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use format::{
+    CommandStep, Expectation, FileStep, FlaggerStep, HttpStep, OnFailure, PatchOperation,
+    PatchStep, Percent, PrometheusStep, ReplaceStep, RouteKind, RouteStep, ScaleStep, StepGate,
+    TrafficChange, UndoStep,
+};
+pub use object::{ObjectKind, ObjectTarget};
+pub use parse::{LARGEST, RunbookError, parse};
+pub use plain::{RunbookShown, StepShown, shown, text};
+pub use schema::SCHEMA;
+pub use step::{Runbook, RunbookStep, StepAction};
+pub use traps::{StepList, Trap, TrapFound, traps};
+pub use words::{
+    ApiVersion, FilePath, GateQuery, JsonPointer, KindName, ObjectName, Replicas, ShortLine,
+    StepText, StepUrl, TimeSpan, UndoTo, VariableName, WorkloadKind, WorkloadName,
+};

@@ -1,0 +1,169 @@
+//! Each trap: a file that has it, and its harmless neighbour.
+
+use strum::IntoEnumIterator;
+
+use super::super::{Trap, traps};
+use super::accepted;
+
+/// A step with the trap, and one without any.
+const TABLE: &[(Trap, &str, &str)] = &[
+    (
+        Trap::SkipAnalysis,
+        "replace: {canary: a, field: /spec/skipAnalysis, value: true}",
+        "replace: {canary: a, field: /spec/skipAnalysis, value: false}",
+    ),
+    (
+        Trap::SkipAnalysis,
+        "command: {argv: [kubectl, patch, canary, a, --type=merge, -p, '{\"spec\":{\"skipAnalysis\":true}}']}",
+        "command: {argv: [kubectl, patch, canary, a, --type=merge, -p, '{\"spec\":{\"skipAnalysis\":false}}']}",
+    ),
+    (
+        Trap::CanaryDeleted,
+        "command: {argv: [kubectl, -n, shop, delete, canary/a]}",
+        "command: {argv: [kubectl, -n, shop, get, canary/a]}",
+    ),
+    (
+        Trap::PartOfSelector,
+        "replace: {service: a, field: /spec/selector/app, value: b}",
+        "replace: {service: a, field: /spec/selector, value: {app: b}}",
+    ),
+    (
+        Trap::PartOfSelector,
+        "command: {argv: [kubectl, patch, service, a, -p, '{\"spec\":{\"selector\":{\"app\":\"b\"}}}']}",
+        "command: {argv: [kubectl, patch, service, a, --type, json, -p, '[{\"op\":\"replace\",\"path\":\"/spec/selector\",\"value\":{\"app\":\"b\"}}]']}",
+    ),
+    (
+        Trap::PatchWithoutTest,
+        "patch: {deployment: a, operations: [{op: replace, path: /spec/paused, value: false}]}",
+        "patch: {deployment: a, operations: [{op: test, path: /spec/paused, value: true}, {op: replace, path: /spec/paused, value: false}]}",
+    ),
+    (
+        Trap::WeightByIndex,
+        "patch: {httproute: a, operations: [{op: test, path: /spec/rules/0/backendRefs/0/weight, value: 1}, {op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 9}]}",
+        "patch: {httproute: a, operations: [{op: test, path: /spec/rules/0/backendRefs/0/name, value: b}, {op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 9}]}",
+    ),
+    (
+        Trap::WeightByIndex,
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs/0/weight, value: 9}",
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs, value: [{name: b, weight: 9}]}",
+    ),
+    (
+        Trap::WeightsDoNotAddUp,
+        "replace: {virtualservice: a, field: /spec/http/0/route, value: [{destination: {host: b}, weight: 90}, {destination: {host: c}, weight: 20}]}",
+        "replace: {virtualservice: a, field: /spec/http/0/route, value: [{destination: {host: b}, weight: 90}, {destination: {host: c}, weight: 10}]}",
+    ),
+    (
+        Trap::WeightsDoNotAddUp,
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs, value: [{name: b, weight: 0}]}",
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs, value: [{name: b, weight: 1}, {name: c, weight: 1}]}",
+    ),
+    (
+        Trap::WeightsDoNotAddUp,
+        "patch: {virtualservice: a, operations: [{op: test, path: /spec/http/0/route/0/destination/subset, value: b}, {op: replace, path: /spec/http/0/route/0/weight, value: 90}]}",
+        "patch: {virtualservice: a, operations: [{op: test, path: /spec/http/0/route/0/destination/subset, value: b}, {op: replace, path: /spec/http/0/route/0/weight, value: 90}, {op: test, path: /spec/http/0/route/1/destination/subset, value: c}, {op: replace, path: /spec/http/0/route/1/weight, value: 10}]}",
+    ),
+    (
+        Trap::RungsNotRising,
+        "route: {httproute: a, to: b, stable: c, weights: [1, 10, 5]}",
+        "route: {httproute: a, to: b, stable: c, weights: [1, 5, 10]}",
+    ),
+    (
+        Trap::ScaledBeforeTraffic,
+        "scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  route: {httproute: a, to: b, stable: c, weights: [0]}",
+        "route: {httproute: a, to: b, stable: c, weights: [0]}\n- name: b\n  scale: {workloads: [deployment/a], replicas: 0}",
+    ),
+    (
+        Trap::MirrorToItself,
+        "file: {path: /a, content: 'location /push { mirror /push; proxy_pass http://a; }'}",
+        "file: {path: /a, content: 'location /push { mirror /_mirror; } location = /_mirror { internal; proxy_pass http://b; }'}",
+    ),
+    (
+        Trap::MirrorToItself,
+        "replace: {configmap: a, field: /data/nginx.conf, value: 'location / { mirror /shadow; }'}",
+        "replace: {configmap: a, field: /data/nginx.conf, value: 'location / { mirror /shadow; } location /shadow { internal; } # mirror /;'}",
+    ),
+    (
+        Trap::MirrorTimeout,
+        "file: {path: /a, content: 'location /a { mirror /b; mirror_timeout 5s; } location /b { internal; }'}",
+        "file: {path: /a, content: 'location /a { mirror /b; } location /b { internal; proxy_read_timeout 5s; }'}",
+    ),
+    (
+        Trap::SplitClients,
+        "file: {path: /a, content: 'split_clients \"$remote_addr$request_uri\" $to { 1% b; * a; }'}",
+        "file: {path: /a, content: 'split_clients \"$request_id\" $to { 1% b; * a; }'}",
+    ),
+    (
+        Trap::UnknownBecomesValue,
+        "command: {argv: [sh, -c, 'cat /state || echo blue']}",
+        "command: {argv: [cat, /state]}",
+    ),
+    (
+        Trap::UnknownBecomesValue,
+        "command: {argv: [cat, /state, '||', echo, blue]}",
+        "command: {argv: [grep, 'a||b', /state]}",
+    ),
+    (
+        Trap::ShellText,
+        "command: {argv: [/bin/bash, -euc, 'systemctl restart a']}",
+        "command: {argv: [/bin/bash, /usr/local/bin/restart]}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: ['true'], probe: [docker, ps, '|', grep, a]}",
+        "command: {argv: ['true'], probe: [docker, ps, --filter, name=a]}",
+    ),
+    (
+        Trap::LatestAsPrevious,
+        "command: {argv: [docker, tag, 'shop/a:latest', 'shop/a:previous']}",
+        "command: {argv: [docker, tag, 'shop/a:1.2.3', 'shop/a:previous']}",
+    ),
+    (
+        Trap::LatestAsPrevious,
+        "command: {argv: [crane, tag, 'registry:5000/a', rollback]}",
+        "command: {argv: [crane, tag, 'registry:5000/a@sha256:12', '1.2.4']}",
+    ),
+    (
+        Trap::RolloutUndo,
+        "command: {argv: [kubectl, -n, shop, rollout, undo, deployment/a]}",
+        "command: {argv: [kubectl, -n, shop, rollout, status, deployment/a]}",
+    ),
+    (
+        Trap::MergeOfList,
+        "command: {argv: [kubectl, patch, httproute, a, --type, merge, --patch, '{\"spec\":{\"rules\":[]}}']}",
+        "command: {argv: [kubectl, patch, deployment, a, --type, merge, --patch, '{\"spec\":{\"paused\":false}}']}",
+    ),
+];
+
+fn found(step: &str) -> Vec<Trap> {
+    let text = format!("name: x\nrollback:\n- name: a\n  {step}\n");
+    let found = traps(&accepted(&text));
+    found.into_iter().map(|found| found.trap).collect()
+}
+
+#[test]
+fn each_trap_is_found_and_its_neighbour_is_not() {
+    for (trap, trapped, harmless) in TABLE {
+        assert_eq!(found(trapped), [*trap], "{trapped}");
+        assert_eq!(found(harmless), [], "{harmless}");
+    }
+    for trap in Trap::iter() {
+        assert!(
+            TABLE.iter().any(|(of_table, _, _)| *of_table == trap),
+            "{trap:?} has no test"
+        );
+        for words in [trap.happens(), trap.instead()] {
+            assert!(!words.ends_with('.') && !words.contains('\n'), "{words}");
+        }
+    }
+}
+
+#[test]
+fn the_documentation_has_each_trap_with_its_sentence() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/runbooks.md");
+    let text = std::fs::read_to_string(path).expect("it is there");
+    for trap in Trap::iter() {
+        let row = format!("| {} | {} |", trap.happens(), trap.instead());
+        let row = row.replace("||", "\\|\\|");
+        assert!(text.contains(&row), "{row}");
+    }
+}
