@@ -4,7 +4,7 @@ use super::finished::{CommandReport, Finished};
 use super::prepared::Prepared;
 use crate::doctor::{FindingState, check_runbook};
 use crate::exit::Exit;
-use crate::runbook;
+use crate::{notify, runbook};
 
 /// Looks for what of the runbook would fail, or would do something else than it says.
 pub(super) fn check(Prepared { service, heading }: &Prepared<'_>) -> Finished {
@@ -29,7 +29,8 @@ pub(super) fn show(Prepared { service, heading }: &Prepared<'_>) -> Finished {
         return nothing();
     };
     let file = config.file.display().to_string();
-    let shown = runbook::shown(&config.runbook, &file, &heading.service, &heading.namespace);
+    let shown = runbook::shown(&config.runbook, &file, &heading.service, &heading.namespace)
+        .told_by(|text| notify::printable(&service.config.secrets.redact(text)));
     Finished {
         exit: Exit::Complete,
         report: Some(CommandReport::Runbook(Box::new(shown))),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::clients::kubernetes::KubernetesSettings;
 use crate::files;
+use crate::redact::redact;
 use crate::runbook::{self, Runbook};
 
 /// A runbook that was read, and how its objects are reached.
@@ -52,7 +53,8 @@ pub(super) fn read(
             file,
         })),
         Err(error) => Err(reader.report(format!(
-            "RUNBOOK_FILE is {shown}, which is no runbook: {error}; `runbook schema` has every member"
+            "RUNBOOK_FILE is {shown}, which is no runbook: {}; `runbook schema` has every member",
+            redact(&error.to_string())
         ))),
     }
 }

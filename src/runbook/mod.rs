@@ -1,9 +1,9 @@
-//! Runbooks: the file, what is wrong with it without asking anybody, and its steps in plain words. Pure: it reads text and
-//! computes values.
+//! Runbooks: the file, what is wrong with it without asking anybody, and its steps in plain words. It reads text,
+//! computes values, and asks nobody.
 //!
-//! A runbook has two lists of steps, `rollback` and `return`. What reads it ([`parse`]) refuses what is no runbook, with
-//! line and column. What is a runbook and does not do what it seems to do is a [`Trap`]: [`traps`] finds those that can be
-//! seen in the file.
+//! A runbook has two lists of steps, `rollback` and `return`. [`parse`] refuses what is no runbook, with line and
+//! column. What is a runbook and does not do what it seems to do is a [`Trap`]: [`traps`] finds those that can be seen
+//! in the file.
 
 mod format;
 mod mapping;

@@ -63,8 +63,8 @@ fn check(steps: &[RunbookStep], list: &str) -> Result<(), RunbookError> {
     }
 }
 
-/// Fills the placeholders in. Only names in capitals are placeholders, so that variables of NGINX stay; `$${` stands for
-/// `${`.
+/// Fills the placeholders in. Only names in capitals are placeholders, so that variables of NGINX stay; `$${` stands
+/// for `${`.
 fn filled(text: &str, service: &str, namespace: &str) -> Result<String, RunbookError> {
     let mut whole = String::with_capacity(text.len());
     for (number, line) in text.split('\n').enumerate() {

@@ -60,6 +60,25 @@ pub struct StepShown {
     pub on_failure: &'static str,
 }
 
+impl RunbookShown {
+    /// Has every text that comes from the file go through a function, as one that takes secrets out.
+    pub fn told_by(mut self, tell: impl Fn(&str) -> String) -> Self {
+        let steps = self.rollback.iter_mut().chain(&mut self.forward);
+        for step in steps {
+            for text in [
+                &mut step.name,
+                &mut step.does,
+                &mut step.done_when,
+                &mut step.undone_by,
+            ] {
+                *text = tell(text);
+            }
+        }
+        self.runbook = tell(&self.runbook);
+        self
+    }
+}
+
 /// Returns a runbook in plain words. `namespace` is where objects are that have no namespace of their own.
 pub fn shown(runbook: &Runbook, file: &str, service: &str, namespace: &str) -> RunbookShown {
     let list = |steps: &[RunbookStep]| {
@@ -158,7 +177,7 @@ fn step_shown(number: usize, step: &RunbookStep, namespace: &str) -> StepShown {
         needs: step.expect.as_ref().map(|expected| {
             format!(
                 "{} with the Service's port, before it and after it",
-                count(expected.endpoints, "ready pod")
+                count(expected.endpoints as usize, "ready pod")
             )
         }),
         done_when,
@@ -192,7 +211,7 @@ fn then(step: &RunbookStep) -> Option<String> {
             };
             format!(
                 "{each} for {hold}, and until {} on the new side are not worse than on the stable one, {by}",
-                count(gate.min_events, "event")
+                count(gate.min_events as usize, "event")
             )
         }
         None => format!("{each} for {hold}"),
@@ -226,7 +245,7 @@ fn scale_shown(step: &ScaleStep, namespace: &str) -> (String, String, String) {
             "no pod of them is left".to_owned(),
         ),
         Replicas::Count(replicas) => (
-            format!("gives {names} {} each", count(replicas, "pod")),
+            format!("gives {names} {} each", count(replicas as usize, "pod")),
             "so many are ready".to_owned(),
         ),
         Replicas::Previous => (
@@ -328,13 +347,17 @@ fn route_shown(step: &RouteStep, namespace: &str) -> (String, String, String) {
     if let Some(requests) = &step.requests {
         let _ = write!(done, ", and {} is above 0", cut(requests.as_str()));
     }
-    (does, done, "the weights that were read before".to_owned())
+    let undone = match &step.traffic {
+        TrafficChange::Weights { .. } => "the weights that were read before",
+        TrafficChange::Mirror { .. } => "the mirror that was read before, or none",
+    };
+    (does, done, undone.to_owned())
 }
 
 fn file_shown(step: &FileStep) -> (String, String, String) {
     let mut does = format!(
-        "writes {} lines into {}",
-        step.content.lines().count(),
+        "writes {} into {}",
+        count(step.content.lines().count(), "line"),
         step.path
     );
     let mut done = "the file has the content".to_owned();
@@ -416,7 +439,7 @@ fn at(name: &str, own: Option<&str>, namespace: &str) -> String {
     format!("{}/{name}", own.unwrap_or(namespace))
 }
 
-fn count(number: u32, what: &str) -> String {
+fn count(number: usize, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),

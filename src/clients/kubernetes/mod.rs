@@ -1,4 +1,5 @@
-//! Kubernetes: ConfigMaps that hold texts, the Lease that is a lock, objects of any kind, and the question what one may do.
+//! Kubernetes: ConfigMaps that hold texts, the Lease that is a lock, objects of any kind, and the question what one may
+//! do.
 //!
 //! The client runs on a thread of its own with its own event loop, so that a Lease is renewed while the caller is
 //! busy or blocked. Callers wait for their answer, and never longer than they said.

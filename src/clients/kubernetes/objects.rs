@@ -152,7 +152,8 @@ impl Cluster {
     /// Asks what a JSON patch would make of an object; nothing is written. Unknown fields are refused.
     ///
     /// # Errors
-    /// Fails where the API server refuses the patch, or cannot be asked. It is not repeated but where it was not taken up.
+    /// Fails where the API server refuses the patch, or cannot be asked. It is repeated only where it was not taken
+    /// up.
     pub fn dry_run(
         &self,
         collection: &ObjectCollection,

@@ -38,6 +38,23 @@ fn a_file_that_is_no_runbook_is_a_problem_with_its_place() {
         broken.contains("unknown field `wate`") && broken.contains("at line 3 column 13"),
         "{broken}"
     );
+    std::fs::write(
+        &file,
+        "name: x\nrollback:\n- {name: a, wait: ghp_0123456789abcdefghij}\n",
+    )
+    .expect("our own folder");
+    let secret = problem(&[("RUNBOOK_FILE", path)]);
+    assert!(!secret.contains("ghp_0123456789"), "{secret}");
+    std::fs::write(
+        &file,
+        "name: x\nrollback:\n- name: a\n  undo: {workloads: [deployment/a], to: ghp_0123456789abcdefghij}\n",
+    )
+    .expect("our own folder");
+    let secret = problem(&[("RUNBOOK_FILE", path)]);
+    assert!(
+        secret.contains("[redacted]") && !secret.contains("ghp_0123456789"),
+        "{secret}"
+    );
     // What is wrong with the cluster's settings is said once.
     std::fs::write(&file, "name: x\nrollback:\n- {name: a, wait: 1s}\n").expect("our own folder");
     problem(&[("RUNBOOK_FILE", path), ("STATE_TIMEOUT", "0s")]);

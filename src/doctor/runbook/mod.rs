@@ -1,11 +1,23 @@
 //! What of a runbook would fail, or would do something else than it says: first the file, then what the API server says
 //! of its objects. Nothing is changed.
 
+mod asking;
+mod changes;
+mod endpoints;
+mod owners;
 mod report;
+mod revisions;
+mod routes;
+mod steps;
+#[cfg(test)]
+mod tests;
 
 pub use report::{RunbookDiagnosis, StepFinding, runbook_diagnosis};
 
+use self::asking::{ClusterLook, StepPlace};
+use self::steps::asks_the_cluster;
 use super::finding::{Finding, FindingState};
+use crate::clients::kubernetes::Cluster;
 use crate::config::RunbookConfig;
 use crate::record::Heading;
 use crate::redact::Scanner;
@@ -13,6 +25,7 @@ use crate::runbook::{self, Runbook, StepList, TrapFound};
 
 const FILE: &str = "file";
 const TRAP: &str = "trap";
+const CLUSTER: &str = "cluster";
 
 /// Looks at the file and at the objects that it names.
 pub(crate) fn check(
@@ -22,8 +35,13 @@ pub(crate) fn check(
 ) -> RunbookDiagnosis {
     let runbook = &config.runbook;
     let mut findings = in_the_file(runbook);
-    for found in &mut findings {
-        found.finding.found = secrets.redact(&found.finding.found);
+    findings.extend(in_the_cluster(config, &heading.namespace, secrets));
+    for StepFinding { finding, .. } in &mut findings {
+        finding.tried = secrets.redact(&finding.tried);
+        // What a dry run changes was looked at value by value.
+        if finding.state != FindingState::Ok {
+            finding.found = secrets.redact(&finding.found);
+        }
     }
     RunbookDiagnosis::new(config, heading, findings)
 }
@@ -44,6 +62,41 @@ fn in_the_file(runbook: &Runbook) -> Vec<StepFinding> {
         "read the runbook",
         found,
     ))]
+}
+
+/// Returns what the API server says of the objects that the steps name; it is not asked where they name none.
+fn in_the_cluster(config: &RunbookConfig, namespace: &str, secrets: &Scanner) -> Vec<StepFinding> {
+    let runbook = &config.runbook;
+    let lists = [
+        (StepList::Rollback, &runbook.rollback),
+        (StepList::Return, &runbook.forward),
+    ];
+    let places: Vec<StepPlace<'_>> = lists
+        .into_iter()
+        .flat_map(|(list, steps)| {
+            (0..steps.len()).map(move |place| StepPlace { list, place, steps })
+        })
+        .filter(|at| asks_the_cluster(&at.steps[at.place]))
+        .collect();
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let cluster = match Cluster::connect(&config.cluster) {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            return vec![StepFinding::of_the_file(Finding::failed(
+                CLUSTER,
+                "reach the API server",
+                &error.fault.to_string(),
+                "set KUBECONFIG, or run it in the cluster",
+            ))];
+        }
+    };
+    let mut look = ClusterLook::new(cluster, namespace, secrets);
+    for place in places {
+        look.step(place);
+    }
+    look.into_findings()
 }
 
 fn trap(runbook: &Runbook, found: &TrapFound) -> StepFinding {

@@ -83,6 +83,11 @@ const TABLE: &[(Trap, &str, &str)] = &[
         "replace: {configmap: a, field: /data/nginx.conf, value: 'location / { mirror /shadow; } location /shadow { internal; } # mirror /;'}",
     ),
     (
+        Trap::MirrorToItself,
+        "file: {path: /a, content: 'location = /push { mirror /push; } location / { proxy_pass http://a; }'}",
+        "file: {path: /a, content: 'location = /push { mirror /push/copy; } location / { proxy_pass http://a; }'}",
+    ),
+    (
         Trap::MirrorTimeout,
         "file: {path: /a, content: 'location /a { mirror /b; mirror_timeout 5s; } location /b { internal; }'}",
         "file: {path: /a, content: 'location /a { mirror /b; } location /b { internal; proxy_read_timeout 5s; }'}",

@@ -30,10 +30,10 @@ pub(super) fn look(text: &str) -> Vec<(Trap, String)> {
         return Vec::new();
     }
     let directives = directives(text);
-    let paths: Vec<&str> = directives
+    let locations: Vec<&[String]> = directives
         .iter()
-        .filter(|one| one.words.first().is_some_and(|name| name == "location"))
-        .filter_map(|one| path(&one.words))
+        .map(|one| one.words.as_slice())
+        .filter(|words| words.first().is_some_and(|name| name == "location"))
         .collect();
     let mut found = Vec::new();
     for Directive { words, location } in &directives {
@@ -48,7 +48,7 @@ pub(super) fn look(text: &str) -> Vec<(Trap, String)> {
             }
             "mirror" if first != "off" && location.is_some() => {
                 let asked = first.split('?').next().unwrap_or_default();
-                if serving(&paths, asked) == location.as_deref() {
+                if serving(&locations, asked) == location.as_deref() {
                     let what = format!(
                         "mirror {first} in location {}",
                         location.as_deref().unwrap_or_default()
@@ -75,10 +75,18 @@ fn path(words: &[String]) -> Option<&str> {
     }
 }
 
-/// Returns the location that serves a path: the longest that it begins with.
-fn serving<'a>(paths: &[&'a str], asked: &str) -> Option<&'a str> {
-    let fitting = paths.iter().filter(|path| asked.starts_with(**path));
-    fitting.max_by_key(|path| path.len()).copied()
+/// Returns the location that serves a path: the one that is it, else the longest that it begins with.
+fn serving<'a>(locations: &[&'a [String]], asked: &str) -> Option<&'a str> {
+    let is_exact = |words: &[String]| words.get(1).is_some_and(|how| how == "=");
+    let fitting = locations.iter().filter_map(|words| {
+        let path = path(words)?;
+        let fits = match is_exact(words) {
+            true => asked == path,
+            false => asked.starts_with(path),
+        };
+        fits.then_some((is_exact(words), path.len(), path))
+    });
+    fitting.max().map(|(_, _, path)| path)
 }
 
 /// Takes a configuration apart: comments out, quotation marks off, blocks followed.

@@ -1,8 +1,199 @@
-//! `runbook check|show|schema`. Nothing is carried out.
+//! `runbook check|show|schema`, with the objects at a real API server. Nothing is carried out, so nothing may change.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use super::program::Program;
+use serde_json::{Value, json};
+use testkit::kubernetes::{Cluster, Namespace, shared_cluster};
+
+use super::program::{Program, Ran};
+
+/// What stands in the environment of a pod and must be seen nowhere.
+const SECRET: &str = "hunter2-of-the-pod";
+
+/// The kinds of others, with as much of their schema as a step looks at.
+static KINDS: LazyLock<()> = LazyLock::new(|| {
+    let cluster = shared_cluster().expect("a test has it");
+    let integer = json!({"type": "integer", "minimum": 0, "maximum": 1_000_000});
+    let list = |weighted: Value| json!({"type": "array", "items": {"type": "object", "properties": weighted}});
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let backends = list(json!({"name": {"type": "string"}, "weight": integer}));
+    let rules = list(json!({"backendRefs": backends}));
+    for (group, version, plural, kind, spec) in [
+        (
+            "gateway.networking.k8s.io",
+            "v1",
+            "httproutes",
+            "HTTPRoute",
+            json!({"type": "object", "properties": {"rules": rules}}),
+        ),
+        ("flagger.app", "v1beta1", "canaries", "Canary", any.clone()),
+    ] {
+        let made = cluster.admin(
+            "POST",
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            &json!({
+                "metadata": {
+                    "name": format!("{plural}.{group}"),
+                    "annotations": {"api-approved.kubernetes.io": "unapproved, of a test"},
+                },
+                "spec": {
+                    "group": group,
+                    "scope": "Namespaced",
+                    "names": {"plural": plural, "kind": kind, "singular": kind.to_lowercase()},
+                    "versions": [{
+                        "name": version, "served": true, "storage": true,
+                        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": any}}},
+                    }],
+                },
+            }),
+        );
+        assert_eq!(made.status, 201, "{}", made.text());
+        // It is served a moment later.
+        let listed = format!("/apis/{group}/{version}/namespaces/default/{plural}");
+        while cluster.admin("GET", &listed, &Value::Null).status != 200 {
+            std::thread::yield_now();
+        }
+    }
+});
+
+/// A namespace with a service whose pods are there, and a runbook.
+struct Shop {
+    cluster: &'static Cluster,
+    namespace: Namespace,
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    /// Makes one in which the program may do what the verbs say with everything; nothing where there is no API server.
+    fn new(verbs: &[&str]) -> Option<Self> {
+        let cluster = shared_cluster()?;
+        LazyLock::force(&KINDS);
+        let namespace = cluster.namespace();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        namespace.kubeconfig(folder.path());
+        if !verbs.is_empty() {
+            namespace.grants(&json!({
+                "metadata": {"name": "all"},
+                "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}],
+            }));
+        }
+        Some(Self {
+            cluster,
+            namespace,
+            folder,
+        })
+    }
+
+    fn make(&self, place: &str, object: &Value) -> Value {
+        let target = format!("/{}", place.replace("{}", &self.namespace.name));
+        let made = self.cluster.admin("POST", &target, object);
+        assert_eq!(made.status, 201, "{}", made.text());
+        made.json()
+    }
+
+    /// Makes a Deployment of two revisions, the newer one live.
+    fn deployment(&self, name: &str, metadata: &Value) -> Value {
+        let template = |image: &str| {
+            json!({
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{
+                    "name": "c", "image": image, "ports": [{"name": "web", "containerPort": 8080}],
+                    "env": [{"name": "PASSWORD", "value": SECRET}],
+                }]},
+            })
+        };
+        let mut metadata = metadata.clone();
+        metadata["name"] = json!(name);
+        let selector = json!({"matchLabels": {"app": name}});
+        let made = self.make(
+            "apis/apps/v1/namespaces/{}/deployments",
+            &json!({"metadata": metadata, "spec": {"replicas": 2, "selector": selector, "template": template("shop:2")}}),
+        );
+        for (revision, image) in [(1, "shop:1"), (2, "shop:2")] {
+            let mut template = template(image);
+            template["metadata"]["labels"]["pod-template-hash"] = json!(format!("hash{revision}"));
+            let mut labels = selector["matchLabels"].clone();
+            labels["pod-template-hash"] = json!(format!("hash{revision}"));
+            self.make(
+                "apis/apps/v1/namespaces/{}/replicasets",
+                &json!({
+                    "metadata": {
+                        "name": format!("{name}-{revision}"),
+                        "labels": labels,
+                        "annotations": {"deployment.kubernetes.io/revision": revision.to_string()},
+                        "ownerReferences": [{
+                            "apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": made["metadata"]["uid"],
+                            "controller": true,
+                        }],
+                    },
+                    "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template},
+                }),
+            );
+        }
+        made
+    }
+
+    /// Makes a Service.
+    fn service(&self, name: &str) -> Value {
+        self.make(
+            "api/v1/namespaces/{}/services",
+            &json!({
+                "metadata": {"name": name},
+                "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": "web"}]},
+            }),
+        )
+    }
+
+    /// Makes an HTTPRoute, the first of whose backends gets half.
+    fn route(&self, name: &str, backends: &[&str]) {
+        let mut backends: Vec<Value> = backends.iter().map(|name| json!({"name": name})).collect();
+        backends[0]["weight"] = json!(50);
+        self.make(
+            "apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
+            &json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+                "metadata": {"name": name}, "spec": {"rules": [{"backendRefs": backends}]},
+            }),
+        );
+    }
+
+    /// Makes a pod that is ready, as a kubelet would say.
+    fn pod(&self, name: &str, app: &str, port: &str) {
+        self.make(
+            "api/v1/namespaces/{}/pods",
+            &json!({
+                "metadata": {"name": name, "labels": {"app": app}},
+                "spec": {"containers": [{"name": "c", "image": "shop:1", "ports": [{"name": port, "containerPort": 8080}]}]},
+            }),
+        );
+        let place = format!(
+            "/api/v1/namespaces/{}/pods/{name}/status",
+            self.namespace.name
+        );
+        let mut pod = self.cluster.admin("GET", &place, &Value::Null).json();
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+        let written = self.cluster.admin("PUT", &place, &pod);
+        assert_eq!(written.status, 200, "{}", written.text());
+    }
+
+    fn object(&self, place: &str) -> Value {
+        let target = format!("/{}", place.replace("{}", &self.namespace.name));
+        self.cluster.admin("GET", &target, &Value::Null).json()
+    }
+
+    fn program(&self, runbook: &str) -> Program {
+        program(self.folder.path().join("runbook.yaml"), runbook)
+            .env("NAMESPACE", &self.namespace.name)
+            .env("STATE_TIMEOUT", "30s")
+            .env_path("KUBECONFIG", &self.folder.path().join("kubeconfig"))
+    }
+
+    fn check(&self, runbook: &str, code: i32) -> Ran {
+        let ran = self.program(runbook).arguments(&["runbook", "check"]).run();
+        ran.keeps_secret(SECRET).exits(code)
+    }
+}
 
 /// Prepares the program with a runbook, and with nothing else but what every command needs.
 fn program(file: PathBuf, runbook: &str) -> Program {
@@ -12,6 +203,265 @@ fn program(file: PathBuf, runbook: &str) -> Program {
         .env("NAMESPACE", "shop")
         .env("PROMETHEUS_URL", "http://127.0.0.1:9")
         .env_path("RUNBOOK_FILE", &file)
+}
+
+/// Checks that a finding is there, by its state, its subject and words of it.
+#[track_caller]
+fn finds(ran: &Ran, state: &str, subject: &str, words: &str) {
+    let findings = ran.record["findings"].as_array();
+    let is_there = findings.into_iter().flatten().any(|found| {
+        found["state"] == state && found["subject"] == subject && found.to_string().contains(words)
+    });
+    assert!(is_there, "no {state} of {subject} with {words:?}\n{ran}");
+}
+
+#[test]
+fn what_would_be_done_is_tried_by_the_api_server_and_nothing_is_changed() {
+    let Some(shop) = Shop::new(&["get", "list", "patch", "delete"]) else {
+        return;
+    };
+    let places = [
+        "apis/apps/v1/namespaces/{}/deployments/checkout",
+        "api/v1/namespaces/{}/services/front",
+        "apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes/checkout",
+    ];
+    shop.deployment("checkout", &json!({}));
+    shop.service("front");
+    shop.service("checkout");
+    shop.service("checkout-new");
+    shop.pod("checkout-a", "checkout", "web");
+    shop.route("checkout", &["checkout-new", "checkout"]);
+    let before = places.map(|place| shop.object(place));
+    let ran = shop.check(
+        "name: back\nrollback:\n\
+         - name: the route\n  route: {httproute: checkout, to: checkout-new, stable: checkout, weights: [0]}\n\
+         - name: the front\n  replace: {service: front, field: /spec/selector, value: {app: checkout}}\n  expect: {endpoints: 1}\n\
+         - name: the code\n  undo: {workloads: [deployment/checkout]}\n\
+         - name: more pods\n  scale: {workloads: [deployment/checkout], replicas: 5}\n",
+        0,
+    );
+    let route = "/spec/rules/0/backendRefs/0/weight from 50 to 0";
+    finds(&ran, "ok", "dry run", route);
+    finds(
+        &ran,
+        "ok",
+        "dry run",
+        "/spec/rules/0/backendRefs/1/weight from nothing to 100",
+    );
+    finds(
+        &ran,
+        "ok",
+        "dry run",
+        "/spec/selector/app from front to checkout",
+    );
+    finds(&ran, "ok", "endpoints", "1 of 1 pods");
+    finds(
+        &ran,
+        "ok",
+        "revisions",
+        "2 are kept; it could be revision 1",
+    );
+    finds(&ran, "ok", "dry run", "image from shop:2 to shop:1");
+    finds(&ran, "ok", "dry run", "/spec/replicas from 2 to 5");
+    assert_eq!(places.map(|place| shop.object(place)), before);
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_remedy() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.deployment("checkout", &json!({}));
+    shop.service("checkout");
+    shop.pod("another-port", "other", "metrics");
+    shop.route("checkout", &["checkout-new", "checkout"]);
+    let ran = shop.check(
+        "name: back\nrollback:\n\
+         - name: nowhere\n  scale: {workloads: [deployment/chekout], replicas: 0}\n\
+         - name: no kind\n  route: {traefikservice: checkout, to: a, stable: b, weights: [0]}\n\
+         - name: no port\n  replace: {service: checkout, field: /spec/selector, value: {app: other}}\n\
+         - name: nobody\n  route: {httproute: checkout, to: checkout-new, stable: checkout, weights: [0]}\n\
+         - name: no side\n  route: {httproute: checkout, to: other, stable: checkout, weights: [0]}\n\
+         - name: misspelt\n  replace: {deployment: checkout, field: /spec/replica, value: 3}\n\
+         - name: refused\n  replace: {deployment: checkout, field: /spec/replicas, value: -1}\n\
+         - name: no such revision\n  undo: {workloads: [deployment/checkout], to: 7}\n\
+         - name: moved on\n  patch: {deployment: checkout, operations: [{op: test, path: /spec/replicas, value: 9}, {op: replace, path: /spec/replicas, value: 1}]}\n",
+        2,
+    );
+    finds(&ran, "problem", "object", "deployments");
+    finds(&ran, "problem", "object", "it is not there (404)");
+    finds(
+        &ran,
+        "problem",
+        "object",
+        "TraefikService of traefik.io/v1alpha1",
+    );
+    finds(&ran, "problem", "endpoints", "0 of 1 pods, and 1 must be");
+    finds(&ran, "problem", "endpoints", "0 of 0 pods, and 1 must be");
+    finds(&ran, "problem", "route", "no rule has both");
+    finds(
+        &ran,
+        "problem",
+        "dry run",
+        "the object has no field spec.replica",
+    );
+    finds(&ran, "problem", "dry run", "spec.replicas");
+    finds(
+        &ran,
+        "problem",
+        "revisions",
+        "there is no revision 7, there are 2, 1",
+    );
+    finds(&ran, "problem", "dry run", "a test did not hold");
+    ran.complains_of(&["the runbook would fail today", "rollback 1 (nowhere)"]);
+}
+
+#[test]
+fn who_would_undo_it_is_found() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.service("flagged");
+    shop.deployment(
+        "argo",
+        &json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:x/argo"}}),
+    );
+    shop.deployment(
+        "flux",
+        &json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
+    );
+    shop.deployment(
+        "left",
+        &json!({
+            "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"},
+            "annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
+        }),
+    );
+    shop.deployment(
+        "helm",
+        &json!({
+            "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": "shop"},
+        }),
+    );
+    shop.deployment("scaled", &json!({}));
+    shop.deployment("flagged", &json!({}));
+    shop.make(
+        "apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+        &json!({
+            "metadata": {"name": "scaler"},
+            "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"}, "maxReplicas": 5},
+        }),
+    );
+    shop.make(
+        "apis/flagger.app/v1beta1/namespaces/{}/canaries",
+        &json!({
+            "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "flagged"},
+            "spec": {"targetRef": {"kind": "Deployment", "name": "flagged"}}, "status": {"phase": "Progressing"},
+        }),
+    );
+    let ran = shop.check(
+        "name: back\nrollback:\n\
+         - name: argo\n  undo: {workloads: [deployment/argo]}\n\
+         - name: flux\n  undo: {workloads: [deployment/flux]}\n\
+         - name: left\n  undo: {workloads: [deployment/left]}\n\
+         - name: helm\n  undo: {workloads: [deployment/helm]}\n\
+         - name: scaled\n  scale: {workloads: [deployment/scaled], replicas: previous}\n\
+         - name: flagged\n  undo: {workloads: [deployment/flagged]}\n\
+         - name: canary\n  flagger: {canary: flagged}\n\
+         - name: after it\n  scale: {workloads: [deployment/flagged], replicas: 0}\n\
+         return:\n- name: to zero\n  scale: {workloads: [deployment/scaled], replicas: 0}\n",
+        2,
+    );
+    finds(&ran, "problem", "owner", "Argo CD, application shop");
+    finds(&ran, "problem", "owner", "Flux: its next reconciliation");
+    finds(&ran, "warning", "owner", "Helm, release shop");
+    finds(
+        &ran,
+        "problem",
+        "scaling",
+        "scaler does: within seconds the autoscaler decides",
+    );
+    finds(&ran, "ok", "scaling", "scaler does: 0 stays");
+    finds(
+        &ran,
+        "problem",
+        "owner",
+        "write a flagger step with canary: flagged before it",
+    );
+    finds(&ran, "ok", "owner", "a flagger step comes before");
+    finds(&ran, "warning", "object", "Progressing: Flagger is judging");
+    finds(&ran, "warning", "traffic", "flagged: whoever asks there");
+    let findings = ran.record["findings"].as_array();
+    let of_left = findings
+        .into_iter()
+        .flatten()
+        .filter(|found| found["name"] == "left");
+    assert!(
+        of_left.into_iter().all(|found| found["state"] == "ok"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_paused_deployment_and_one_of_a_single_revision_are_no_way_back() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.deployment("paused", &json!({}));
+    let place = format!(
+        "/apis/apps/v1/namespaces/{}/deployments/paused",
+        shop.namespace.name
+    );
+    let mut paused = shop.cluster.admin("GET", &place, &Value::Null).json();
+    paused["spec"]["paused"] = json!(true);
+    let written = shop.cluster.admin("PUT", &place, &paused);
+    assert_eq!(written.status, 200, "{}", written.text());
+    shop.deployment("single", &json!({}));
+    let first = format!(
+        "/apis/apps/v1/namespaces/{}/replicasets/single-1",
+        shop.namespace.name
+    );
+    assert_eq!(
+        shop.cluster.admin("DELETE", &first, &Value::Null).status,
+        200
+    );
+    let ran = shop.check(
+        "name: back\nrollback:\n- name: a\n  undo: {workloads: [deployment/paused, deployment/single]}\n",
+        2,
+    );
+    finds(&ran, "problem", "object", "it is paused");
+    finds(
+        &ran,
+        "problem",
+        "revisions",
+        "1 revisions, and all have the containers that run now",
+    );
+}
+
+#[test]
+fn rights_that_are_missing_are_named_one_by_one() {
+    let Some(shop) = Shop::new(&["get"]) else {
+        return;
+    };
+    shop.deployment("checkout", &json!({}));
+    let ran = shop.check(
+        "name: back\nrollback:\n- name: a\n  undo: {workloads: [deployment/checkout]}\n",
+        2,
+    );
+    let missing = format!(
+        "missing: patch of deployments.apps in {0}, list of replicasets.apps in {0}",
+        shop.namespace.name
+    );
+    finds(&ran, "problem", "rights", &missing);
+    // Where the API server cannot be reached, that is said once.
+    let unreachable = shop
+        .program("name: back\nrollback:\n- name: a\n  undo: {workloads: [deployment/checkout, deployment/cart]}\n")
+        .env("KUBECONFIG", "/nonexistent")
+        .arguments(&["runbook", "check"]);
+    let ran = unreachable.run().exits(2);
+    finds(&ran, "problem", "cluster", "KUBECONFIG names /nonexistent");
+    assert_eq!(ran.record["findings"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

@@ -1,0 +1,322 @@
+//! A look at a cluster: what every step is asked about, and how its answers become findings.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::changes::changes;
+use super::owners::{appliers, owners};
+use super::report::StepFinding;
+use crate::clients::kubernetes::{
+    Cluster, KubernetesError, KubernetesFault, ObjectCollection, ObjectRight, ServedKind,
+};
+use crate::doctor::finding::Finding;
+use crate::redact::Scanner;
+use crate::runbook::{RunbookStep, StepList};
+
+pub(super) const OBJECT: &str = "object";
+pub(super) const RIGHTS: &str = "rights";
+pub(super) const OWNER: &str = "owner";
+/// What is done with an object that a step changes.
+pub(super) const CHANGING: &[&str] = &["get", "patch"];
+
+const DRY_RUN: &str = "dry run";
+
+/// The step that is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct StepPlace<'a> {
+    /// Its list.
+    pub(super) list: StepList,
+    /// Its place in the list, from 0.
+    pub(super) place: usize,
+    /// The steps of the list.
+    pub(super) steps: &'a [RunbookStep],
+}
+
+/// A look at a cluster, step by step.
+pub(super) struct ClusterLook<'a> {
+    pub(super) cluster: Cluster,
+    namespace: &'a str,
+    secrets: &'a Scanner,
+    kinds: BTreeMap<String, Option<Vec<ServedKind>>>,
+    findings: Vec<StepFinding>,
+    pub(super) place: Option<StepPlace<'a>>,
+    /// The API server did not answer: it is not asked again.
+    is_silent: bool,
+}
+
+impl<'a> ClusterLook<'a> {
+    /// Begins a look. `namespace` is where objects are that have no namespace of their own.
+    pub(super) fn new(cluster: Cluster, namespace: &'a str, secrets: &'a Scanner) -> Self {
+        Self {
+            cluster,
+            namespace,
+            secrets,
+            kinds: BTreeMap::new(),
+            findings: Vec::new(),
+            place: None,
+            is_silent: false,
+        }
+    }
+
+    /// Returns what was found.
+    pub(super) fn into_findings(self) -> Vec<StepFinding> {
+        self.findings
+    }
+}
+
+impl ClusterLook<'_> {
+    /// Looks whether a kind is known, the rights are there, and the object is; says what is not. The verbs are for the
+    /// object, what comes with them for all objects of other kinds.
+    pub(super) fn found(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        namespace: &str,
+        (verbs, more): (&[&'static str], &[(&'static str, ObjectCollection)]),
+    ) -> Option<(ObjectCollection, Value)> {
+        if self.is_silent {
+            return None;
+        }
+        let Some(plural) = self.plural(api_version, kind)? else {
+            self.problem(
+                OBJECT,
+                format!("look whether the API server knows {kind} of {api_version}"),
+                "it does not (404 page not found)",
+                "install its CustomResourceDefinition, or write the version that is installed with object: {apiVersion: …}",
+            );
+            return None;
+        };
+        let collection = self.collection(api_version, &plural, namespace);
+        let one = |verb| ObjectRight {
+            verb,
+            collection: collection.clone(),
+            name: Some(name.to_owned()),
+        };
+        let mut rights: Vec<ObjectRight> = verbs.iter().map(|verb| one(verb)).collect();
+        rights.extend(more.iter().map(|(verb, collection)| ObjectRight {
+            verb,
+            collection: collection.clone(),
+            name: None,
+        }));
+        if !self.allowed(&rights) {
+            return None;
+        }
+        match self.cluster.object(&collection, name) {
+            Ok(object) => {
+                self.ok(
+                    OBJECT,
+                    format!("read {kind} {namespace}/{name}"),
+                    "it is there",
+                );
+                Some((collection, object))
+            }
+            Err(error) => {
+                self.failed(OBJECT, &error);
+                None
+            }
+        }
+    }
+
+    /// Asks for rights, and names those that are missing.
+    pub(super) fn allowed(&mut self, rights: &[ObjectRight]) -> bool {
+        let mut missing = Vec::new();
+        for right in rights {
+            match self.cluster.has_right(right) {
+                Ok(true) => {}
+                Ok(false) => missing.push(right),
+                Err(error) => {
+                    self.failed(RIGHTS, &error);
+                    return false;
+                }
+            }
+        }
+        let said: Vec<String> = missing
+            .iter()
+            .map(|right| {
+                let ObjectCollection {
+                    plural, namespace, ..
+                } = &right.collection;
+                let group = match right.collection.group() {
+                    "" => String::new(),
+                    group => format!(".{group}"),
+                };
+                format!("{} of {plural}{group} in {namespace}", right.verb)
+            })
+            .collect();
+        if said.is_empty() {
+            return true;
+        }
+        self.problem(
+            RIGHTS,
+            "ask for the rights of the step",
+            format!("missing: {}", said.join(", ")),
+            "grant them in a Role of that namespace",
+        );
+        false
+    }
+
+    /// Returns the name of a kind in addresses; nothing inside where the API server does not have it.
+    pub(super) fn plural(&mut self, api_version: &str, kind: &str) -> Option<Option<String>> {
+        if !self.kinds.contains_key(api_version) {
+            match self.cluster.kinds(api_version) {
+                Ok(kinds) => {
+                    self.kinds.insert(api_version.to_owned(), kinds);
+                }
+                Err(error) => {
+                    self.is_silent = error.fault.is_transient();
+                    self.failed(OBJECT, &error);
+                    return None;
+                }
+            }
+        }
+        let kinds = self.kinds.get(api_version)?.iter().flatten();
+        let mut of_kind = kinds.filter(|served| served.kind == kind);
+        Some(of_kind.next().map(|served| served.plural.clone()))
+    }
+
+    /// Says who else writes an object, and a field of it.
+    pub(super) fn owned(&mut self, object: &Value, path: &str) {
+        let metadata = &object["metadata"];
+        let tried = format!(
+            "look who else writes {} {}",
+            object["kind"].as_str().unwrap_or("the object"),
+            metadata["name"].as_str().unwrap_or_default()
+        );
+        for owner in owners(object) {
+            let found = format!("{}: {}", owner.who, owner.undoes);
+            match owner.lasts {
+                true => self.warning(OWNER, tried.clone(), found, owner.remedy),
+                false => self.problem(OWNER, tried.clone(), found, owner.remedy),
+            }
+        }
+        for manager in appliers(object, path) {
+            self.warning(
+                OWNER,
+                format!("{tried} at {path}"),
+                format!("{manager} applies this field, and its next apply meets a conflict with error-budget-monitor"),
+                "know it: whoever applies next decides whose value stays",
+            );
+        }
+    }
+
+    /// Has the API server say what a patch would change.
+    pub(super) fn dry_run(
+        &mut self,
+        collection: &ObjectCollection,
+        name: &str,
+        object: &Value,
+        patch: &[Value],
+    ) {
+        let tried = format!(
+            "have the API server patch {} {}/{name} as a dry run",
+            collection.plural, collection.namespace
+        );
+        match self.cluster.dry_run(collection, name, patch) {
+            Ok(after) => match changes(object, &after, self.secrets) {
+                Some(changes) => self.ok(DRY_RUN, tried, format!("it would change {changes}")),
+                // Before a rollback the way forward has nothing to bring back.
+                None if self.is_in(StepList::Return) => {
+                    self.ok(DRY_RUN, tried, "it would change nothing today");
+                }
+                None => self.warning(
+                    DRY_RUN,
+                    tried,
+                    "it would change nothing",
+                    "know that it is so already, or correct the field",
+                ),
+            },
+            Err(error) => self.failed(DRY_RUN, &error),
+        }
+    }
+
+    pub(super) fn is_in(&self, list: StepList) -> bool {
+        self.place.is_some_and(|place| place.list == list)
+    }
+
+    pub(super) fn namespace_of(&self, own: Option<String>) -> String {
+        own.unwrap_or_else(|| self.namespace.to_owned())
+    }
+
+    pub(super) fn collection(
+        &self,
+        api_version: &str,
+        plural: &str,
+        namespace: &str,
+    ) -> ObjectCollection {
+        ObjectCollection {
+            api_version: api_version.to_owned(),
+            plural: plural.to_owned(),
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    pub(super) fn ok(
+        &mut self,
+        subject: &'static str,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        self.add(Finding::ok(subject, tried, found));
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        subject: &'static str,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(Finding::warning(subject, tried, found, remedy));
+    }
+
+    pub(super) fn problem(
+        &mut self,
+        subject: &'static str,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(Finding::problem(subject, tried, found, remedy));
+    }
+
+    pub(super) fn failed(&mut self, subject: &'static str, error: &KubernetesError) {
+        self.is_silent |= error.fault.is_transient();
+        let remedy = remedy(&error.fault);
+        let (tried, found) = (error.tried.clone(), error.fault.to_string());
+        self.add(Finding::problem(subject, tried, found, remedy));
+    }
+
+    fn add(&mut self, finding: Finding) {
+        let place = self.place;
+        let step = place.map(|place| &place.steps[place.place]);
+        self.findings.push(StepFinding {
+            list: place.map(|place| place.list),
+            step: place.map(|place| place.place + 1),
+            name: step.map(|step| step.name.to_string()),
+            finding,
+        });
+    }
+}
+
+/// Says what to do about a refusal of an object that the file names.
+fn remedy(fault: &KubernetesFault) -> &'static str {
+    match fault {
+        KubernetesFault::NotFound => "correct the name or the namespace, or make it",
+        KubernetesFault::Forbidden(_) => "grant the right in a Role of that namespace",
+        KubernetesFault::NotServed => "install its CustomResourceDefinition",
+        KubernetesFault::Invalid(_) | KubernetesFault::Immutable => {
+            "correct the field or the value; where it names neither, a test did not hold or a path is not there"
+        }
+        KubernetesFault::Conflict | KubernetesFault::Exists => {
+            "look again: somebody wrote it meanwhile"
+        }
+        KubernetesFault::Settings(_) | KubernetesFault::Unauthorized => {
+            "check the service account's token, or KUBECONFIG and KUBERNETES_CONTEXT"
+        }
+        KubernetesFault::Busy | KubernetesFault::Unavailable(_) | KubernetesFault::NoAnswer(_) => {
+            "look again; raise STATE_TIMEOUT where the API server is only slow"
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The patch that a step would send, and what the API server would make of it.
+
+use serde_json::{Value, json};
+
+use crate::redact::{Scanner, looks_like_credential};
+
+/// How many changes are listed.
+const LISTED: usize = 8;
+
+/// Longest value of a change (characters).
+const LONGEST: usize = 80;
+
+/// Returns the patch that replaces a field of an object as it was read, and nothing where it was changed since.
+pub(super) fn replacing(object: &Value, field: &str, value: &Value) -> Vec<Value> {
+    let old = object.pointer(field).unwrap_or(&Value::Null);
+    let mut patch = guards(object);
+    // Where the field is absent, null is what it is.
+    patch.push(json!({"op": "test", "path": field, "value": old}));
+    patch.push(json!({"op": "replace", "path": field, "value": value}));
+    patch
+}
+
+/// Returns the tests that keep a patch from another object, and from another version of it.
+pub(super) fn guards(object: &Value) -> Vec<Value> {
+    ["/metadata/uid", "/metadata/resourceVersion"]
+        .iter()
+        .map(|path| json!({"op": "test", "path": path, "value": object.pointer(path)}))
+        .collect()
+}
+
+/// Lists what the API server would change; nothing where it would change nothing. Values that may be secrets are not
+/// shown.
+pub(super) fn changes(before: &Value, after: &Value, secrets: &Scanner) -> Option<String> {
+    let mut found = Vec::new();
+    let parts = ["metadata", "spec", "data"];
+    for part in parts {
+        compare(&format!("/{part}"), &before[part], &after[part], &mut found);
+    }
+    let by_server = [
+        "/metadata/managedFields",
+        "/metadata/resourceVersion",
+        "/metadata/generation",
+    ];
+    found.retain(|(path, _, _)| !by_server.iter().any(|own| path.starts_with(own)));
+    let more = found.len().saturating_sub(LISTED);
+    let mut lines: Vec<String> = found
+        .iter()
+        .take(LISTED)
+        .map(|(path, old, new)| {
+            format!(
+                "{path} from {} to {}",
+                shown(path, old, secrets),
+                shown(path, new, secrets)
+            )
+        })
+        .collect();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+fn compare<'a>(
+    path: &str,
+    before: &'a Value,
+    after: &'a Value,
+    found: &mut Vec<(String, &'a Value, &'a Value)>,
+) {
+    match (before, after) {
+        _ if before == after => {}
+        (Value::Object(old), Value::Object(new)) => {
+            let names = old
+                .keys()
+                .chain(new.keys().filter(|name| !old.contains_key(*name)));
+            for name in names {
+                let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
+                compare(&path, &before[name], &after[name], found);
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (place, (old, new)) in old.iter().zip(new).enumerate() {
+                compare(&format!("{path}/{place}"), old, new, found);
+            }
+        }
+        _ => found.push((path.to_owned(), before, after)),
+    }
+}
+
+fn shown(path: &str, value: &Value, secrets: &Scanner) -> String {
+    let text = match value {
+        Value::Null => return "nothing".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    };
+    // A digest looks like one.
+    let is_image = path.ends_with("/image");
+    let may_be_secret = path.contains("/env")
+        || path.starts_with("/data")
+        || text.contains("\"env\":")
+        || (!is_image && looks_like_credential(&text));
+    if may_be_secret {
+        return "(not shown)".to_owned();
+    }
+    let text = match is_image {
+        true => text,
+        false => secrets.redact(&text),
+    };
+    match text.chars().count() > LONGEST {
+        true => format!("{}…", text.chars().take(LONGEST).collect::<String>()),
+        false => text,
+    }
+}

@@ -1,0 +1,421 @@
+//! What the API server says of the objects that the steps name.
+
+use serde_json::{Value, json};
+
+use super::asking::{CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace};
+use super::changes::{guards, replacing};
+use super::endpoints;
+use super::revisions::{choose, holders, labels, revisions};
+use super::routes;
+use crate::clients::kubernetes::{ObjectCollection, ObjectRight};
+use crate::runbook::{
+    ObjectKind, ObjectTarget, PatchStep, ReplaceStep, Replicas, RunbookStep, ScaleStep, StepAction,
+    UndoStep, WorkloadKind, WorkloadName,
+};
+
+const AUTOSCALER: &str = "scaling";
+const REVISIONS: &str = "revisions";
+const TRAFFIC: &str = "traffic";
+
+/// Tells whether the API server has to be asked about a step.
+pub(super) fn asks_the_cluster(step: &RunbookStep) -> bool {
+    match &step.action {
+        StepAction::Undo(_)
+        | StepAction::Scale(_)
+        | StepAction::Replace(_)
+        | StepAction::Patch(_)
+        | StepAction::Route(_)
+        | StepAction::Flagger(_) => true,
+        StepAction::File(_)
+        | StepAction::Command(_)
+        | StepAction::Http(_)
+        | StepAction::Prometheus(_)
+        | StepAction::Wait(_) => false,
+    }
+}
+
+/// What a workload is asked about beside its own fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WorkloadChange {
+    Template,
+    Replicas(Replicas),
+}
+
+impl<'a> ClusterLook<'a> {
+    /// Looks at everything that a step names.
+    pub(super) fn step(&mut self, place: StepPlace<'a>) {
+        self.place = Some(place);
+        let step = &place.steps[place.place];
+        match &step.action {
+            StepAction::Undo(undo) => self.undo(undo),
+            StepAction::Scale(scale) => self.scale(scale),
+            StepAction::Replace(replace) => self.replace(replace, step),
+            StepAction::Patch(patch) => self.patch(patch, step),
+            StepAction::Route(route) => routes::look(self, route),
+            StepAction::Flagger(flagger) => {
+                let namespace = flagger.namespace.as_ref().map(ToString::to_string);
+                self.canary(flagger.canary.as_str(), namespace);
+            }
+            StepAction::File(_)
+            | StepAction::Command(_)
+            | StepAction::Http(_)
+            | StepAction::Prometheus(_)
+            | StepAction::Wait(_) => {}
+        }
+    }
+
+    fn undo(&mut self, step: &UndoStep) {
+        for workload in &step.workloads {
+            let namespace = self.namespace_of(step.namespace.as_ref().map(ToString::to_string));
+            let revisions_of = self.collection("apps/v1", holders(workload.kind), &namespace);
+            let more = [("list", revisions_of.clone())];
+            let Some((collection, object)) = self.workload(workload, &namespace, &more) else {
+                continue;
+            };
+            self.owned(&object, "/spec/template");
+            self.autoscaled(workload, &namespace, WorkloadChange::Template);
+            if object["spec"]["paused"] == true {
+                self.problem(
+                    OBJECT,
+                    format!("look whether {workload} is paused"),
+                    "it is paused: the patch is answered with 200, and nothing happens",
+                    "resume it first (`kubectl rollout resume`), or add a step before that replaces /spec/paused with false",
+                );
+            }
+            let labels = labels(&object);
+            let held = match self.cluster.objects(&revisions_of, &labels) {
+                Ok(held) => held,
+                Err(error) => {
+                    self.failed(REVISIONS, &error);
+                    continue;
+                }
+            };
+            let known = revisions(workload.kind, &object, &held);
+            let tried = format!("look for a revision of {workload} to go back to");
+            match choose(&object, &known, step.to) {
+                Ok(revision) => {
+                    self.ok(
+                        REVISIONS,
+                        tried,
+                        format!(
+                            "{} are kept; it could be revision {}",
+                            known.len(),
+                            revision.number
+                        ),
+                    );
+                    let patch = replacing(&object, "/spec/template", &revision.template);
+                    self.dry_run(&collection, &workload.name, &object, &patch);
+                }
+                Err((found, remedy)) => self.problem(REVISIONS, tried, found, remedy),
+            }
+            if workload.kind == WorkloadKind::StatefulSet
+                && object["spec"]["podManagementPolicy"] != "Parallel"
+            {
+                let pods = self.collection("v1", "pods", &namespace);
+                let right = ObjectRight {
+                    verb: "delete",
+                    collection: pods,
+                    name: None,
+                };
+                if matches!(self.cluster.has_right(&right), Ok(false)) {
+                    self.warning(
+                        RIGHTS,
+                        format!("ask for the right to delete pods of {workload}"),
+                        "no: with ordered pods a pod that never gets ready stays after going back, until somebody deletes it",
+                        "grant delete of pods, or be ready to delete that pod by hand",
+                    );
+                }
+            }
+        }
+    }
+
+    fn scale(&mut self, step: &ScaleStep) {
+        for workload in &step.workloads {
+            let namespace = self.namespace_of(step.namespace.as_ref().map(ToString::to_string));
+            let Some((collection, object)) = self.workload(workload, &namespace, &[]) else {
+                continue;
+            };
+            self.owned(&object, "/spec/replicas");
+            self.autoscaled(
+                workload,
+                &namespace,
+                WorkloadChange::Replicas(step.replicas),
+            );
+            if step.replicas == Replicas::Count(0) {
+                self.still_asked(&object, &namespace);
+            }
+            if let Replicas::Count(count) = step.replicas {
+                let patch = replacing(&object, "/spec/replicas", &json!(count));
+                self.dry_run(&collection, &workload.name, &object, &patch);
+            }
+        }
+    }
+
+    /// Names the Services that find pods of a workload, and that no earlier step moved.
+    fn still_asked(&mut self, workload: &Value, namespace: &str) {
+        let services = self.collection("v1", "services", namespace);
+        let tried = "look for Services that find its pods";
+        let all = match self.cluster.objects(&services, "") {
+            Ok(all) => all,
+            Err(error) => {
+                let found = format!("not checked ({})", error.fault);
+                let remedy = format!("grant list of services in {namespace}");
+                self.warning(TRAFFIC, tried, found, remedy);
+                return;
+            }
+        };
+        let labels = &workload["spec"]["template"]["metadata"]["labels"];
+        let finds = |service: &&Value| {
+            let selector = service["spec"]["selector"].as_object();
+            selector.is_some_and(|selector| {
+                !selector.is_empty() && selector.iter().all(|(name, value)| labels[name] == *value)
+            })
+        };
+        let names: Vec<String> = all
+            .iter()
+            .filter(finds)
+            .filter_map(|service| service["metadata"]["name"].as_str())
+            .filter(|name| !self.is_moved(name))
+            .map(str::to_owned)
+            .collect();
+        match names.is_empty() {
+            true => self.ok(TRAFFIC, tried, "none does, or it was moved before"),
+            false => self.warning(
+                TRAFFIC,
+                tried,
+                format!(
+                    "{}: whoever asks there gets no answer any more",
+                    names.join(", ")
+                ),
+                "move them by a step before it, or know that nobody asks there",
+            ),
+        }
+    }
+
+    /// Tells whether an earlier step of the list changes where a Service sends its requests.
+    fn is_moved(&self, service: &str) -> bool {
+        let Some(StepPlace { place, steps, .. }) = self.place else {
+            return false;
+        };
+        steps[..place].iter().any(|step| {
+            let target = match &step.action {
+                StepAction::Replace(step) => &step.target,
+                StepAction::Patch(step) => &step.target,
+                StepAction::Undo(_)
+                | StepAction::Scale(_)
+                | StepAction::Route(_)
+                | StepAction::Flagger(_)
+                | StepAction::File(_)
+                | StepAction::Command(_)
+                | StepAction::Http(_)
+                | StepAction::Prometheus(_)
+                | StepAction::Wait(_) => return false,
+            };
+            target.kind == ObjectKind::Service && target.name == service
+        })
+    }
+
+    fn replace(&mut self, step: &ReplaceStep, whole: &RunbookStep) {
+        let path = step.field.as_str();
+        let Some((collection, object)) = self.target(&step.target) else {
+            return;
+        };
+        self.owned(&object, path);
+        if path == "/spec/selector" {
+            self.endpoints(&step.target, &object, &step.value, whole);
+        }
+        let patch = replacing(&object, path, &step.value);
+        self.dry_run(&collection, &step.target.name, &object, &patch);
+    }
+
+    fn patch(&mut self, step: &PatchStep, whole: &RunbookStep) {
+        let Some((collection, object)) = self.target(&step.target) else {
+            return;
+        };
+        let mut patch = guards(&object);
+        for operation in &step.operations {
+            if operation.changes() {
+                self.owned(&object, operation.path());
+            }
+            match operation.value() {
+                Some(value) if operation.changes() && operation.path() == "/spec/selector" => {
+                    self.endpoints(&step.target, &object, value, whole);
+                }
+                Some(_) | None => {}
+            }
+            patch.push(operation.to_json());
+        }
+        self.dry_run(&collection, &step.target.name, &object, &patch);
+    }
+
+    /// Looks at a Canary of Flagger.
+    fn canary(&mut self, name: &str, namespace: Option<String>) {
+        let namespace = self.namespace_of(namespace);
+        let Some((_, canary)) = self.found(
+            "flagger.app/v1beta1",
+            "Canary",
+            name,
+            &namespace,
+            (CHANGING, &[]),
+        ) else {
+            return;
+        };
+        let phase = canary["status"]["phase"].as_str().unwrap_or_default();
+        let tried = format!("look at the phase of Canary {namespace}/{name}");
+        let moves = [
+            "Waiting",
+            "Progressing",
+            "WaitingPromotion",
+            "Promoting",
+            "Finalising",
+        ];
+        match moves.contains(&phase) {
+            true => self.warning(
+                OBJECT,
+                tried,
+                format!(
+                    "{phase}: Flagger is judging a release now, and the step would wait for it"
+                ),
+                "let Flagger finish: it goes back itself where the analysis fails",
+            ),
+            false => self.ok(OBJECT, tried, phase),
+        }
+    }
+
+    /// Counts the pods that a new selector of a Service would find.
+    fn endpoints(
+        &mut self,
+        target: &ObjectTarget,
+        service: &Value,
+        selector: &Value,
+        step: &RunbookStep,
+    ) {
+        if target.kind != ObjectKind::Service {
+            return;
+        }
+        let namespace = self.namespace_of(target.namespace.clone());
+        let wanted = step
+            .expect
+            .as_ref()
+            .map_or(1, |expected| expected.endpoints as usize);
+        endpoints::look(self, &namespace, service, selector, wanted);
+    }
+
+    /// Looks at a workload, its rights and those that come with it.
+    fn workload(
+        &mut self,
+        workload: &WorkloadName,
+        namespace: &str,
+        more: &[(&'static str, ObjectCollection)],
+    ) -> Option<(ObjectCollection, Value)> {
+        let kind = match workload.kind {
+            WorkloadKind::Deployment => "Deployment",
+            WorkloadKind::StatefulSet => "StatefulSet",
+            WorkloadKind::DaemonSet => "DaemonSet",
+        };
+        self.found("apps/v1", kind, &workload.name, namespace, (CHANGING, more))
+    }
+
+    fn target(&mut self, target: &ObjectTarget) -> Option<(ObjectCollection, Value)> {
+        let namespace = self.namespace_of(target.namespace.clone());
+        let kind = target.kind.name().to_owned();
+        let more = match target.kind == ObjectKind::Service {
+            true => vec![("list", self.collection("v1", "pods", &namespace))],
+            false => Vec::new(),
+        };
+        self.found(
+            target.kind.api_version(),
+            &kind,
+            &target.name,
+            &namespace,
+            (CHANGING, &more),
+        )
+    }
+
+    /// Says what scales a workload, or analyses its releases, by its name.
+    fn autoscaled(&mut self, workload: &WorkloadName, namespace: &str, change: WorkloadChange) {
+        let watchers: [(&str, &str, &str); 3] = [
+            (
+                "autoscaling/v2",
+                "HorizontalPodAutoscaler",
+                "scaleTargetRef",
+            ),
+            ("keda.sh/v1alpha1", "ScaledObject", "scaleTargetRef"),
+            ("flagger.app/v1beta1", "Canary", "targetRef"),
+        ];
+        for (api_version, kind, reference) in watchers {
+            let Some(Some(plural)) = self.plural(api_version, kind) else {
+                continue;
+            };
+            let collection = self.collection(api_version, &plural, namespace);
+            let tried = format!("look whether a {kind} names {workload}");
+            let watchers = match self.cluster.objects(&collection, "") {
+                Ok(watchers) => watchers,
+                Err(error) => {
+                    self.warning(
+                        AUTOSCALER,
+                        tried,
+                        format!("not checked ({})", error.fault),
+                        format!("grant list of {plural} in {namespace}"),
+                    );
+                    continue;
+                }
+            };
+            let by = watchers.iter().find(|watcher| {
+                let target = &watcher["spec"][reference];
+                let target_kind = target["kind"].as_str().unwrap_or("Deployment");
+                target["name"] == workload.name.as_str()
+                    && target_kind.eq_ignore_ascii_case(&workload.kind.to_string())
+            });
+            let Some(name) = by.and_then(|watcher| watcher["metadata"]["name"].as_str()) else {
+                continue;
+            };
+            let name = name.to_owned();
+            self.watched(kind, &name, tried, change);
+        }
+    }
+
+    fn watched(&mut self, kind: &str, name: &str, tried: String, change: WorkloadChange) {
+        match (kind, change) {
+            ("Canary", _) if self.leaves_to_flagger(name) => {
+                self.ok(OWNER, tried, format!("{name} does, and a flagger step comes before"));
+            }
+            ("Canary", _) => self.problem(
+                OWNER,
+                tried,
+                format!("Canary {name} does: its -primary serves, and a change of this one starts a new analysis"),
+                format!("write a flagger step with canary: {name} before it"),
+            ),
+            (_, WorkloadChange::Template) => {}
+            ("HorizontalPodAutoscaler", WorkloadChange::Replicas(Replicas::Count(0 | 1))) => {
+                self.ok(
+                    AUTOSCALER,
+                    tried,
+                    format!("{name} does: 0 stays, and from 1 on it decides"),
+                );
+            }
+            ("ScaledObject", WorkloadChange::Replicas(Replicas::Count(_))) => self.problem(
+                AUTOSCALER,
+                tried,
+                format!("KEDA's {name} does, and sets its own number again, also from 0"),
+                "pause it by the annotation autoscaling.keda.sh/paused-replicas of the ScaledObject",
+            ),
+            (_, WorkloadChange::Replicas(_)) => self.problem(
+                AUTOSCALER,
+                tried,
+                format!("{name} does: within seconds the autoscaler decides (1 became 3, 10 became 5), and only 0 stays"),
+                "write replicas: 1, which wakes the workload, and leave the number to the autoscaler",
+            ),
+        }
+    }
+
+    /// Tells whether an earlier step of the list waits for a Canary.
+    fn leaves_to_flagger(&self, canary: &str) -> bool {
+        let Some(StepPlace { place, steps, .. }) = self.place else {
+            return false;
+        };
+        steps[..place].iter().any(|step| {
+            matches!(&step.action, StepAction::Flagger(flagger) if flagger.canary.as_str() == canary)
+        })
+    }
+}
