@@ -18,7 +18,7 @@ use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::config::{Config, GitopsConfig, PrometheusConfig, ServiceConfig, StateConfig};
 use crate::journal::{ApprovalAnswer, JournalError, Memory, ServiceState, Watch};
 use crate::notify::{Tellers, TellersError};
-use crate::observe::{self, Metrics, Observation, Observed, Queries, SeenForm, Trust, Workload};
+use crate::observe::{self, CountedForm, Metrics, Observation, Observed, Queries, Trust, Workload};
 use crate::policy::{History, PastRollback, TipSighting};
 use crate::slo::Reading;
 use crate::state;
@@ -69,7 +69,7 @@ pub(crate) struct Service<'a> {
     /// What was read of it together with others, and when.
     observed: Mutex<Option<(Instant, Observed)>>,
     /// In which form its events were counted in this run, where they were.
-    counted: Mutex<Option<SeenForm>>,
+    counted: Mutex<Option<CountedForm>>,
 }
 
 /// Most services of which each has its lines in the log also where all is well.
@@ -261,7 +261,7 @@ impl<'a> Service<'a> {
     }
 
     /// Returns in which form its events were counted in this run; nothing where they were not.
-    pub(crate) fn counted_form(&self) -> Option<SeenForm> {
+    pub(crate) fn counted_form(&self) -> Option<CountedForm> {
         *self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -60,6 +60,12 @@ impl FleetView {
         self.known.one_release = first.filter(|_| is_one);
     }
 
+    /// Returns what was seen of all, for a decision by which nothing can go back: what went back already counts only
+    /// for those that can.
+    pub(super) fn seen(&self) -> Fleet {
+        self.known.clone()
+    }
+
     /// Returns what holds for a decision that is made now: others may have been rolled back since.
     pub(super) fn now(&self, memory: &Memory) -> Fleet {
         let since = Utc::now() - TimeDelta::hours(1);

@@ -161,7 +161,10 @@ async fn follow(
 ) -> Ended {
     let history = history(state);
     known.looks_what_was_done(service, &history).await;
-    let of_all = fleet.map(|fleet| fleet.now(memory));
+    let of_all = fleet.map(|fleet| match known.branch.timeline() {
+        Some(_) => fleet.now(memory),
+        None => fleet.seen(),
+    });
     let decision = decide(&Inputs {
         fleet: of_all.as_ref(),
         ..known.inputs(service, &history)

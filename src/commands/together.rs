@@ -109,7 +109,7 @@ pub(super) async fn keep_days(prepared: &[Prepared<'_>], journal: &mut Journal) 
         .filter_map(|(service, state)| {
             Some(Keeping {
                 metrics: service.metrics(),
-                seen: service.counted_form()?,
+                counted: service.counted_form()?,
                 window: service.config.objective.window,
                 days: state.days.as_ref(),
             })

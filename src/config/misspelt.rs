@@ -57,6 +57,9 @@ const SWITCHES: [&str; 24] = [
     "TRAILER_KEY",
 ];
 
+/// How many letters may differ at most in a name of ours.
+const MOST_TOLERATED: usize = 3;
+
 /// A variable that looks like one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misspelt {
@@ -84,9 +87,9 @@ pub(super) fn misspelt(names: &[String]) -> Vec<Misspelt> {
         if is_known(name) || is_of_others(name) || is_of_kubernetes(name) {
             return None;
         }
-        let (nearest, distance) = nearest(name)?;
-        let is_near = distance <= tolerated(nearest);
         let begins_like_ours = OURS.iter().any(|prefix| name.starts_with(prefix));
+        let (nearest, distance) = nearest(name, begins_like_ours)?;
+        let is_near = distance <= tolerated(nearest);
         let is_set = names.iter().any(|other| other == nearest);
         (is_near || begins_like_ours).then(|| Misspelt {
             name: name.clone(),
@@ -99,17 +102,23 @@ pub(super) fn misspelt(names: &[String]) -> Vec<Misspelt> {
 
 /// How many letters may differ, be swapped, missing or too many: one in six, so that short names of others stay theirs.
 fn tolerated(name: &str) -> usize {
-    (name.len() / 6).clamp(1, 3)
+    (name.len() / 6).clamp(1, MOST_TOLERATED)
 }
 
-fn nearest(name: &str) -> Option<(&'static str, usize)> {
+/// Finds the nearest of ours: of a name that is not near any, nothing may be found.
+fn nearest(name: &str, begins_like_ours: bool) -> Option<(&'static str, usize)> {
     let upper = name.to_ascii_uppercase();
-    let plain = upper.strip_suffix("_FILE").unwrap_or(&upper);
-    VARIABLES
-        .iter()
-        .map(|variable| {
-            let whole = osa_distance(&upper, variable.name);
-            (variable.name, whole.min(osa_distance(plain, variable.name)))
+    let plain = upper.strip_suffix("_FILE");
+    let forms = || [Some(upper.as_str()), plain].into_iter().flatten();
+    let ours = VARIABLES.iter().map(|variable| variable.name);
+    // What is longer or shorter by more is no misspelling: an environment has many names, and comparing takes time.
+    let may_be = ours.filter(|ours| {
+        begins_like_ours || forms().any(|form| form.len().abs_diff(ours.len()) <= MOST_TOLERATED)
+    });
+    may_be
+        .filter_map(|ours| {
+            let distance = forms().map(|form| osa_distance(form, ours)).min()?;
+            Some((ours, distance))
         })
         .min_by_key(|(_, distance)| *distance)
 }

@@ -57,6 +57,7 @@ pub use remote::GitopsRepo;
 pub use runbook::RunbookConfig;
 pub use service::{Namespace, ServiceConfig, ServiceName};
 pub use shard::{Sharding, shard_of};
+pub(crate) use shown::Given;
 pub use shown::{Setting, SettingOrigin};
 pub use sli::{Buckets, MetricsFamily, SliSource};
 pub use ssh::SshAddress;
@@ -98,8 +99,8 @@ pub struct Config {
     pub manual: ManualConfig,
     /// The runbook; none when `RUNBOOK_FILE` is not set.
     pub runbook: Option<RunbookConfig>,
-    /// Every variable as it was read; of a secret only whether it is set.
-    pub settings: Vec<Setting>,
+    /// What somebody set; of a secret only that it is.
+    pub(crate) given: Given,
     /// What of the environment looks like a variable of ours and is none.
     pub misspelt: Vec<Misspelt>,
     /// Takes every secret of every service out of what others wrote.
@@ -145,6 +146,11 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         Self::read(variables, Vec::new())
+    }
+
+    /// Returns every variable of the contract as it was read, in its order; of a secret only whether it is set.
+    pub fn settings(&self) -> Vec<Setting> {
+        self.given.settings()
     }
 
     fn read(
@@ -214,7 +220,7 @@ fn read_sections(reader: &mut Reader) -> Checked<Config> {
         gate: gate?,
         manual: manual?,
         runbook: runbook?,
-        settings: shown::settings(reader),
+        given: Given::of(reader),
         misspelt: Vec::new(),
         secrets: Arc::new(reader.secrets()),
     })

@@ -80,11 +80,11 @@ pub(super) fn read(
     let count = files.len();
     for ServiceFile { name, read } in files {
         let read = read.and_then(|own| {
+            let mut problems = problems.clone();
+            problems.extend(not_shared(&environment, &own));
             let mut variables = environment.clone();
             put(&mut variables, own);
             put(&mut variables, overrides.clone());
-            let mut problems = problems.clone();
-            problems.extend(not_shared(&environment, &variables));
             Config::read(variables, problems).map_err(|error| error.problems().to_vec())
         });
         match read {
@@ -110,16 +110,18 @@ fn put<Name: Into<String>>(
 ) {
     for (name, value) in own {
         let name: String = name.into();
-        for secret in VARIABLES.iter().filter(|variable| variable.secret) {
-            let file = format!("{}_FILE", secret.name);
-            if name == secret.name {
-                variables.remove(&file);
-            } else if name == file {
-                variables.remove(secret.name);
-            }
+        if is_secret(&name) {
+            variables.remove(&format!("{name}_FILE"));
+        } else if let Some(plain) = name.strip_suffix("_FILE").filter(|name| is_secret(name)) {
+            variables.remove(plain);
         }
         variables.insert(name, value);
     }
+}
+
+fn is_secret(name: &str) -> bool {
+    let mut all = VARIABLES.iter();
+    all.any(|variable| variable.secret && variable.name == name)
 }
 
 /// Reads the files of the folder in the order of their names.
@@ -248,7 +250,9 @@ fn not_shared(environment: &Variables, own: &Variables) -> Vec<String> {
             variable.default.map(str::to_owned)
         })
     };
-    let differs = |name: &&str| effective(environment, name) != effective(own, name);
+    let differs = |name: &&str| {
+        own.contains_key(*name) && effective(environment, name) != effective(own, name)
+    };
     let names = SHARED.into_iter().filter(differs);
     names
         .map(|name| format!("{name} is shared by all services; set it in the environment only"))

@@ -62,7 +62,7 @@ pub(crate) async fn doctor(service: &Service<'_>, heading: &Heading, send_test: 
     Diagnosis::new(
         heading.service.clone(),
         heading.namespace.clone(),
-        config.settings.clone(),
+        config.settings(),
         findings,
     )
 }

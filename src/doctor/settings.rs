@@ -26,8 +26,9 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
 }
 
 fn configuration(config: &Config) -> Finding {
+    let settings = config.settings();
     let count = |origin| {
-        let settings = config.settings.iter();
+        let settings = settings.iter();
         settings.filter(|setting| setting.origin == origin).count()
     };
     Finding::ok(

@@ -168,7 +168,9 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
             .collect();
         state.notifications.post(news, served);
     }
-    for dropped in state.notifications.drop_old(seen.at) {
+    let dropped = state.notifications.drop_old(seen.at);
+    let is_said = !new.is_empty() || !dropped.is_empty();
+    for dropped in dropped {
         tracing::error!(
             target: AUDIT,
             news = %dropped.news.id,
@@ -176,7 +178,12 @@ async fn post_what_is_new(service: &Service<'_>, journal: &mut Journal, seen: &R
             "dropped: the message could not be delivered for too long"
         );
     }
-    remember(service, journal, |known| *known = state);
+    if is_said {
+        remember(service, journal, |known| *known = state);
+    } else {
+        // How it was when nothing was to be said can be found out again, and hundreds may change at once.
+        journal.note(&service.key, |known| *known = state);
+    }
 }
 
 fn take(service: &Service<'_>, journal: &mut Journal, deliveries: &[Delivery]) {

@@ -10,9 +10,8 @@ use super::budget::Chunk;
 use super::days::{self, NextDay};
 use super::joined::{MOST, Voice, at_one_time, divided};
 use super::metrics::Metrics;
+use super::moment::CountedForm;
 use super::queries::Queries;
-use super::series::SeenForm;
-
 use crate::journal::KeptDays;
 
 /// How many days of a service are counted in one pass.
@@ -26,12 +25,25 @@ const TIME_PER_PASS: Duration = Duration::from_secs(20);
 pub struct Keeping<'a> {
     /// Where its metrics come from.
     pub metrics: Metrics<'a>,
-    /// In which form it was seen.
-    pub seen: SeenForm,
+    /// How it was just counted.
+    pub counted: CountedForm,
     /// Its SLO window.
     pub window: Duration,
     /// The days that are kept already.
     pub days: Option<&'a KeptDays>,
+}
+
+impl Keeping<'_> {
+    /// Tells whether there is anything to do. Days from which a window was just read are those of the same question.
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        match self.days.filter(|_| self.counted.is_from_days) {
+            Some(days) => {
+                days::next_day(days, self.window, now).is_some()
+                    || days::checked(days, now).is_some()
+            }
+            None => true,
+        }
+    }
 }
 
 /// One service with the days that are kept of it so far.
@@ -39,6 +51,8 @@ struct Keeper<'a> {
     voice: Voice<'a>,
     window: Duration,
     days: KeptDays,
+    /// Whether others that count alike may be asked about in the same question.
+    is_joinable: bool,
     /// Whether a day could not be counted in this pass.
     is_stuck: bool,
 }
@@ -47,22 +61,28 @@ struct Keeper<'a> {
 /// nothing where that is what is kept already. What cannot be asked is left to later passes.
 pub async fn keep_days(keeping: &[Keeping<'_>], now: DateTime<Utc>) -> Vec<Option<KeptDays>> {
     let until = Instant::now() + TIME_PER_PASS;
-    let mut keepers: Vec<Keeper<'_>> = keeping.iter().map(|it| Keeper::of(it, now)).collect();
+    let due: Vec<usize> = (0..keeping.len())
+        .filter(|place| keeping[*place].is_due(now))
+        .collect();
+    let mut keepers: Vec<Keeper<'_>> = due
+        .iter()
+        .map(|place| Keeper::of(&keeping[*place], now))
+        .collect();
     check(&mut keepers, now).await;
     for _ in 0..DAYS_PER_PASS {
         if Instant::now() >= until || !count_one_more(&mut keepers, now).await {
             break;
         }
     }
-    let kept = keepers.into_iter().zip(keeping);
-    kept.map(|(keeper, before)| {
-        let is_new = match before.days {
+    let mut kept: Vec<Option<KeptDays>> = keeping.iter().map(|_| None).collect();
+    for (keeper, place) in keepers.into_iter().zip(due) {
+        let is_new = match keeping[place].days {
             Some(days) => *days != keeper.days,
             None => !keeper.days.days.is_empty(),
         };
-        is_new.then_some(keeper.days)
-    })
-    .collect()
+        kept[place] = is_new.then_some(keeper.days);
+    }
+    kept
 }
 
 /// Counts all days that are over and not kept, as far as that is done within a time, and returns what is kept then of
@@ -80,15 +100,17 @@ pub(super) async fn count_days(
 
 impl<'a> Keeper<'a> {
     fn of(keeping: &Keeping<'a>, now: DateTime<Utc>) -> Self {
-        let queries = keeping.metrics.queries.seen(keeping.seen);
+        let seen = keeping.counted.seen;
+        let queries = keeping.metrics.queries.seen(seen);
         let prometheus = keeping.metrics.prometheus;
         let question = days::question(&prometheus.origin(), &queries, keeping.window);
         Self {
             days: days::useful(keeping.days, question, keeping.window, now),
+            is_joinable: Queries::of_several(&[&queries], seen).is_some(),
             voice: Voice {
                 prometheus,
                 queries,
-                seen: keeping.seen,
+                seen,
             },
             window: keeping.window,
             is_stuck: false,
@@ -102,7 +124,7 @@ impl<'a> Keeper<'a> {
             && one.seen == two.seen
             && one.prometheus.is_same(two.prometheus)
             && one.queries.counts_like(&two.queries)
-            && Queries::of_several(&[&one.queries], one.seen).is_some()
+            && self.is_joinable
     }
 }
 

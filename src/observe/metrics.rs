@@ -7,13 +7,15 @@ use tokio::try_join;
 
 use super::budget::SloWindow;
 use super::count_doubt::CountDoubt;
-use super::grid::{Grid, histograms, native_histograms, slices};
+use super::grid::Grid;
+use super::moment::{Answers, Clock, CountedForm, Plan, slice_window};
+use super::newest::WIDE_SLICE;
 use super::parts::{Parts, Quantity, asked, contradiction};
-use super::queries::{LatencyQuery, Queries, SCRAPE_RANGE, combine};
+use super::queries::{Queries, SCRAPE_RANGE, combine};
 use super::series::SeenForm;
 use super::sighting::Recall;
 use super::unjudged::{self, unjudged};
-use crate::clients::prometheus::{Prometheus, PrometheusError, QueryAnswer, RangeSeries};
+use crate::clients::prometheus::{Prometheus, PrometheusError};
 use crate::journal::{KeptDays, SeriesSeen};
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
@@ -26,7 +28,6 @@ const HOUR: unjudged::PartNames = unjudged::PartNames {
     total: "h1_total",
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
 const M5: Duration = Duration::from_secs(300);
 const M30: Duration = Duration::from_secs(1800);
 const H1: Duration = Duration::from_secs(3600);
@@ -40,22 +41,9 @@ const RECENT: [(&str, &str, Duration); 4] = [
     ("h6_bad", "h6_total", H6),
 ];
 
-/// How many scrapes a slice must hold, so that a missed one leaves it measurable. Source: facts, section 6.
-const SCRAPES_PER_SLICE: u32 = 4;
-
-/// What a slice covers where the operator's own queries say nothing in shorter ones: four scrapes a minute apart.
-const WIDE_SLICE: Duration = Duration::from_secs(240);
-
 /// How far back own queries are asked for the newest events. Two scrapes lie in it. Where scrapes are rare enough for
 /// wide slices, more than 30 s apart, the newer of the two is at most [`MAX_SAMPLE_AGE`] old.
 const NEWEST_RANGE: Duration = Duration::from_secs(150);
-
-/// Slices, oldest first; nothing where one is missing or idle.
-pub(super) type Slices = Reading<Vec<Option<Events>>>;
-
-/// Most native histograms in one answer. Each may have 160 buckets (the usual limit of a scrape), some 40 bytes each:
-/// 500 of them stay well below the client's cap on an answer.
-const NATIVE_POINTS: usize = 500;
 
 /// Where the metrics of a service come from.
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +78,19 @@ pub struct Observation {
     pub sighting: Option<SeriesSeen>,
     /// The days of the SLO window that were counted for this, for later passes; nothing where none were.
     pub counted_days: Option<KeptDays>,
+    /// Whether the SLO window was read from the days that are kept, as far as is known.
+    pub(super) is_from_days: bool,
 }
 
 impl Observation {
     /// Returns in which form its events are counted, where that is known without a doubt: then days may be kept.
-    pub fn counted_form(&self) -> Option<SeenForm> {
+    pub fn counted_form(&self) -> Option<CountedForm> {
         let is_whole = !matches!(self.measurement.freshness, Reading::Partial { .. });
-        (is_whole && self.measurement.budget.value().is_some()).then_some(self.seen)
+        let is_counted = is_whole && self.measurement.budget.value().is_some();
+        is_counted.then_some(CountedForm {
+            seen: self.seen,
+            is_from_days: self.is_from_days,
+        })
     }
 }
 
@@ -237,6 +231,7 @@ impl Metrics<'_> {
             seen: clock.seen,
             sighting: recall.sighting(&recent, now),
             counted_days: None,
+            is_from_days: false,
         })
     }
 
@@ -447,106 +442,6 @@ impl Metrics<'_> {
         Ok(Parts::of_asked(asked(answer)?))
     }
 
-    pub(super) async fn slices(
-        &self,
-        slice: Duration,
-        grid: Grid,
-    ) -> Result<Reading<Vec<Option<Events>>>, PrometheusError> {
-        let query = self.queries.slices(slice);
-        self.over(&query, grid, |answer| slices(answer, grid)).await
-    }
-
-    /// Asks own queries again in wide slices where the usual ones hold next to nothing: they do not say how often
-    /// their series are scraped, and a slice without two scrapes is empty.
-    async fn widened(
-        &self,
-        slices: Slices,
-        slice: Duration,
-        grid: Grid,
-    ) -> Result<(Slices, Duration), PrometheusError> {
-        let is_sparse = match &slices {
-            Reading::Measured(slices) => 2 * slices.iter().flatten().count() < slices.len(),
-            Reading::NoSeries => true,
-            Reading::NoTraffic
-            | Reading::Gone { .. }
-            | Reading::Stale { .. }
-            | Reading::Partial { .. }
-            | Reading::Invalid { .. }
-            | Reading::Refused { .. } => false,
-        };
-        if !self.queries.are_own() || !is_sparse || slice >= WIDE_SLICE {
-            return Ok((slices, slice));
-        }
-        Ok((self.slices(WIDE_SLICE, grid).await?, WIDE_SLICE))
-    }
-
-    pub(super) async fn latency(
-        &self,
-        slice: Duration,
-        grid: Grid,
-    ) -> Result<Reading<Vec<Option<Histogram>>>, PrometheusError> {
-        match self.queries.latency(slice) {
-            None => Ok(Reading::NoSeries),
-            Some(query) if query.is_native => self.native_latency(&query, grid).await,
-            Some(query) => {
-                self.over(&query.text, grid, |answer| {
-                    histograms(answer, grid, query.unit_seconds)
-                })
-                .await
-            }
-        }
-    }
-
-    /// Asks for native histograms, which are large, in as few questions as their size allows.
-    async fn native_latency(
-        &self,
-        query: &LatencyQuery,
-        grid: Grid,
-    ) -> Result<Reading<Vec<Option<Histogram>>>, PrometheusError> {
-        let mut slices = Vec::with_capacity(grid.points);
-        for piece in grid.pieces(NATIVE_POINTS) {
-            let asked_for =
-                self.prometheus
-                    .range_histograms(&query.text, piece.start, piece.end(), piece.step);
-            let read = match asked(asked_for.await)? {
-                Ok(answer) => native_histograms(answer, piece, query.unit_seconds),
-                Err(refusal) => refusal.reading(),
-            };
-            match read {
-                Reading::Measured(found) => slices.extend(found),
-                unknown @ (Reading::NoTraffic
-                | Reading::NoSeries
-                | Reading::Gone { .. }
-                | Reading::Stale { .. }
-                | Reading::Partial { .. }
-                | Reading::Invalid { .. }
-                | Reading::Refused { .. }) => return Ok(unknown),
-            }
-        }
-        Ok(if slices.iter().any(Option::is_some) {
-            Reading::Measured(slices)
-        } else {
-            Reading::NoSeries
-        })
-    }
-
-    /// Asks for something at each point of a grid.
-    pub(super) async fn over<T>(
-        &self,
-        query: &str,
-        grid: Grid,
-        read: impl FnOnce(QueryAnswer<Vec<RangeSeries>>) -> Reading<T>,
-    ) -> Result<Reading<T>, PrometheusError> {
-        let answer = self
-            .prometheus
-            .range(query, grid.start, grid.end(), grid.step)
-            .await;
-        Ok(match asked(answer)? {
-            Ok(answer) => read(answer),
-            Err(refusal) => refusal.reading(),
-        })
-    }
-
     fn freshness(
         &self,
         recent: &Parts,
@@ -612,58 +507,6 @@ pub struct RecentSlices {
     pub slices: Reading<Vec<Option<Events>>>,
     /// Their latency.
     pub latency: Reading<Vec<Option<Histogram>>>,
-}
-
-/// What the first answer of a pass says.
-#[derive(Debug, Clone)]
-pub(super) struct Clock {
-    pub(super) now: DateTime<Utc>,
-    pub(super) skew: Duration,
-    pub(super) scrape_interval: Option<Duration>,
-    /// Why the scrape interval may be wrong.
-    pub(super) partial: Option<String>,
-    pub(super) seen: SeenForm,
-}
-
-/// For which slices a pass asks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Plan {
-    /// What each covers.
-    pub(super) slice: Duration,
-    /// Where they lie.
-    pub(super) grid: Grid,
-}
-
-impl Plan {
-    pub(super) fn of(clock: &Clock, objective: &Objective) -> Self {
-        Self {
-            slice: slice_window(objective, clock.scrape_interval),
-            grid: Grid::ending_at(
-                clock.now,
-                objective.slice_step(),
-                objective.slices_in(objective.violation_for),
-            ),
-        }
-    }
-}
-
-/// What was answered about one moment.
-pub(super) struct Answers {
-    pub(super) recent: Parts,
-    pub(super) budget: SloWindow,
-    pub(super) slices: Slices,
-    pub(super) latency: Reading<Vec<Option<Histogram>>>,
-}
-
-fn slice_window(objective: &Objective, scrape_interval: Option<Duration>) -> Duration {
-    let needed = scrape_interval.unwrap_or_default() * SCRAPES_PER_SLICE;
-    let whole = Duration::from_secs(needed.as_secs_f64().ceil() as u64);
-    // Samples are counted with both ends, so a 15 s scrape looks like 13 s or 15 s; a minute holds four of either.
-    objective.slice_window().max(if whole <= MINUTE {
-        whole.min(MINUTE)
-    } else {
-        whole
-    })
 }
 
 fn aged(age: Duration) -> Reading<Duration> {

@@ -14,7 +14,9 @@ mod identity;
 mod joined;
 mod keeping;
 mod metrics;
+mod moment;
 mod near;
+mod newest;
 mod offenders;
 mod parts;
 mod pods;
@@ -31,6 +33,7 @@ pub use followed::{Followed, followed, not_followed, revision_of, shown as shown
 pub use hydrated::hydrations;
 pub use keeping::{Keeping, keep_days};
 pub use metrics::{Metrics, Observation, RecentSlices, Remembered};
+pub use moment::CountedForm;
 pub use near::{KubeState, Near, OtherLabels, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};
 pub use queries::{Queries, Workload, parts_of};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures_util::future::join_all;
 use tokio::try_join;
 
@@ -17,7 +17,9 @@ use super::days::{self, DaysPlan};
 use super::grid::{histograms, slices};
 use super::joined::{MOST, Voice, at_one_time, divided, over_time, shared_samples};
 use super::keeping::{Keeping, count_days};
-use super::metrics::{Answers, Clock, Metrics, Observation, Plan, Remembered};
+use super::metrics::{Metrics, Observation, Remembered};
+use super::moment::{Answers, Clock, CountedForm, Plan};
+use super::newest::Slices;
 use super::parts::Parts;
 use super::queries::{PART, Queries, combine};
 use super::series::Apart;
@@ -100,7 +102,30 @@ struct Member<'a> {
     recall: Recall<'a>,
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    fn of(asking: Asking<'a>, place: usize, clock: Clock, counted: Option<&'a KeptDays>) -> Self {
+        let queries = asking.metrics.queries.seen(clock.seen);
+        let metrics = Metrics {
+            queries: &queries,
+            ..asking.metrics
+        };
+        let known = counted.or(asking.remembered.days);
+        Self {
+            place,
+            plan: Plan::of(&clock, asking.objective),
+            days: metrics.days_plan(asking.objective.window, clock.now, known),
+            counted,
+            recall: metrics.recall(asking.remembered.series, clock.now),
+            voice: Voice {
+                prometheus: asking.metrics.prometheus,
+                seen: clock.seen,
+                queries,
+            },
+            clock,
+            asking,
+        }
+    }
+
     fn metrics(&self) -> Metrics<'_> {
         Metrics {
             queries: &self.voice.queries,
@@ -125,48 +150,15 @@ impl Member<'_> {
 }
 
 async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Observed)> {
-    let mut clocks_read = clocks(asking, &batch).await;
-    let counted = days_first(asking, &clocks_read).await;
+    let none = BTreeMap::new();
+    let (mut members, mut observed) = members(asking, clocks(asking, &batch).await, &none);
+    let counted = by_place(days_first(&members).await);
     if !counted.is_empty() {
         // That took its time.
-        clocks_read = clocks(asking, &batch).await;
+        (members, observed) = self::members(asking, clocks(asking, &batch).await, &counted);
     }
-    let counted = by_place(counted);
-    let mut observed = Vec::new();
     let mut shapes: Vec<Vec<Member<'_>>> = Vec::new();
-    for (place, clock) in clocks_read {
-        let clock = match clock {
-            Ok(clock) => clock,
-            Err(error) => {
-                observed.push((place, Err(error)));
-                continue;
-            }
-        };
-        let one = asking[place];
-        let queries = one.metrics.queries.seen(clock.seen);
-        let metrics = Metrics {
-            queries: &queries,
-            ..one.metrics
-        };
-        let recall = metrics.recall(one.remembered.series, clock.now);
-        let counted = counted.get(&place);
-        let known = counted.or(one.remembered.days);
-        let days = metrics.days_plan(one.objective.window, clock.now, known);
-        let voice = Voice {
-            prometheus: one.metrics.prometheus,
-            queries: queries.clone(),
-            seen: clock.seen,
-        };
-        let member = Member {
-            voice,
-            place,
-            asking: one,
-            plan: Plan::of(&clock, one.objective),
-            clock,
-            days,
-            counted,
-            recall,
-        };
+    for member in members {
         match shapes.iter_mut().find(|shape| shape[0].asks_like(&member)) {
             Some(shape) => shape.push(member),
             None => shapes.push(vec![member]),
@@ -177,42 +169,49 @@ async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Obser
     observed
 }
 
+/// Makes members of the services whose clocks were read; the others are observed already, in vain.
+fn members<'a>(
+    asking: &[Asking<'a>],
+    clocks: Vec<(usize, Result<Clock, Arc<PrometheusError>>)>,
+    counted: &'a BTreeMap<usize, KeptDays>,
+) -> (Vec<Member<'a>>, Vec<(usize, Observed)>) {
+    let (mut members, mut observed) = (Vec::new(), Vec::new());
+    for (place, clock) in clocks {
+        match clock {
+            Ok(clock) => members.push(Member::of(asking[place], place, clock, counted.get(&place))),
+            Err(error) => observed.push((place, Err(error))),
+        }
+    }
+    (members, observed)
+}
+
 /// Counts the days of the SLO window first where many services have none that are of use: reading each day once is
 /// less than reading all windows at once. Returns the days of these services, of which a part may be missing where
 /// that takes long.
-async fn days_first(
-    asking: &[Asking<'_>],
-    clocks: &[(usize, Result<Clock, Arc<PrometheusError>>)],
-) -> Vec<(usize, KeptDays)> {
-    let lacking = clocks.iter().filter_map(|(place, clock)| {
-        let (one, clock) = (asking[*place], clock.as_ref().ok()?);
-        let queries = one.metrics.queries.seen(clock.seen);
-        let metrics = Metrics {
-            queries: &queries,
-            ..one.metrics
-        };
-        let (window, days) = (one.objective.window, one.remembered.days);
-        let plan = metrics.days_plan(window, clock.now, days);
-        let keeping = Keeping {
-            metrics: one.metrics,
-            seen: clock.seen,
-            window,
-            days,
-        };
-        (plan.is_none() && days::are_kept(window)).then_some((*place, clock.now, keeping))
-    });
-    let lacking: Vec<(usize, DateTime<Utc>, Keeping<'_>)> = lacking.collect();
-    let Some((_, now, _)) = lacking
+async fn days_first(members: &[Member<'_>]) -> Vec<(usize, KeptDays)> {
+    let lacking: Vec<&Member<'_>> = members
+        .iter()
+        .filter(|member| member.days.is_none() && days::are_kept(member.asking.objective.window))
+        .collect();
+    let Some(first) = lacking
         .first()
         .filter(|_| lacking.len() > MOST_WHOLE_WINDOWS)
     else {
         return Vec::new();
     };
-    let keeping: Vec<Keeping<'_>> = lacking.iter().map(|(_, _, keeping)| *keeping).collect();
-    let counted = count_days(&keeping, *now, COUNTING_LIMIT).await;
+    let keeping: Vec<Keeping<'_>> = lacking
+        .iter()
+        .map(|member| Keeping {
+            metrics: member.asking.metrics,
+            counted: CountedForm::anew(member.clock.seen),
+            window: member.asking.objective.window,
+            days: member.asking.remembered.days,
+        })
+        .collect();
+    let counted = count_days(&keeping, first.clock.now, COUNTING_LIMIT).await;
     lacking
         .iter()
-        .map(|(place, ..)| *place)
+        .map(|member| member.place)
         .zip(counted)
         .collect()
 }
@@ -329,6 +328,7 @@ async fn of_shape(members: Vec<Member<'_>>) -> Vec<(usize, Observed)> {
         };
         let concluded = concluded.map(|observation| Observation {
             counted_days: member.counted.cloned(),
+            is_from_days: member.days.is_some(),
             ..observation
         });
         observed.push((member.place, concluded));
@@ -426,7 +426,7 @@ async fn budgets(
 async fn sliced(
     members: &[Member<'_>],
     some: &[usize],
-) -> Result<Vec<(usize, super::metrics::Slices)>, PrometheusError> {
+) -> Result<Vec<(usize, Slices)>, PrometheusError> {
     let Plan { slice, grid } = members[0].plan;
     if let [index] = some {
         return Ok(vec![(

@@ -122,7 +122,7 @@ impl Crowd {
                         place,
                         Keeping {
                             metrics: self.metrics(place),
-                            seen: known[place].counted_form()?,
+                            counted: known[place].counted_form()?,
                             window: self.objective.window,
                             days: self.memories[place].days.as_ref(),
                         },
