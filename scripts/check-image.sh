@@ -48,6 +48,7 @@ check_binary() {
     [[ $described != *INTERP* ]] || fail "the program wants a loader"
     [[ $described != *'(NEEDED)'* ]] || fail "the program wants libraries"
     [[ $described == *.dep-v0* ]] || fail "the program has no list of its dependencies"
+    ! grep -qaF FAIL_POINT_ "$root/error-budget-monitor" || fail "the program can be made to die"
     ! grep -qaF "$PWD/" "$root/error-budget-monitor" || fail "the program holds a path of this machine"
 }
 
