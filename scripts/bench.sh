@@ -70,7 +70,7 @@ trap 'rm -rf "$folder"' EXIT
 cp "${CARGO_TARGET_DIR:-target}/release/error-budget-monitor" "$folder"
 
 if [ "${1-}" = --fleet ]; then
-  scripts/lib/servers.sh fleet
+  scripts/lib/servers.sh fleet victoria-metrics
   beside=()
   if [[ " $* " != *' --beside '* ]]; then
     beside=(--beside "$(build_older)")

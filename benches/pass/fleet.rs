@@ -69,6 +69,14 @@ pub(crate) fn report(wanted: &Wanted) -> Result<ExitCode, Failure> {
     }
     table.of_many(older.is_some(), many.as_ref().ok());
     table.of_both(older.as_ref(), &few, many.as_ref().ok());
+    if let Some(server) = month::victoria_metrics(&[]) {
+        let bench = Bench {
+            direct: server.url(),
+            meter: Meter::start(server.api().address(), PLAIN)?,
+        };
+        say("1,000 services on VictoriaMetrics")?;
+        table.of_victoria_metrics(&bench.many(&wanted.program)?);
+    }
     say("one service of 16 answers 8 MiB")?;
     let long = long(&wanted.program)?;
     let older_long = wanted.beside.as_deref().map(self::long).transpose()?;
@@ -188,7 +196,7 @@ impl Bench {
     }
 
     fn many(&self, program: &Path) -> Result<Many, Failure> {
-        say("1,000 services")?;
+        say("1,000 services, passes that count the days first")?;
         let mut watched = Watched::of(program, MANY)?;
         let filling = self.fill(&mut watched)?;
         let (passes, seen) = self.passes(&mut watched)?;
@@ -348,6 +356,33 @@ impl Figures {
         if let Some(many) = many {
             self.note("1,000 services", many.wall, &many.filling);
         }
+    }
+
+    /// It reads no query of more than 16 KiB, so that the joined questions are divided.
+    fn of_victoria_metrics(&mut self, many: &Many) {
+        let mut row = |figure: &str, wanted: &str, measured: String, is_ok: Option<bool>| {
+            let figure = format!("1,000 healthy services on VictoriaMetrics, {figure}");
+            self.row(&figure, None, wanted, &measured, is_ok);
+        };
+        row(
+            "unknown",
+            "0",
+            many.unknown.to_string(),
+            Some(many.unknown == 0),
+        );
+        row("requests", "–", many.seen.requests.to_string(), None);
+        row("processor time", "–", secs(many.cpu), None);
+        row(
+            "peak memory",
+            "≤ 64 MiB",
+            format!("{:.1} MiB", many.memory),
+            Some(many.memory <= MAX_MEMORY),
+        );
+        self.note(
+            "1,000 services on VictoriaMetrics",
+            many.wall,
+            &many.filling,
+        );
     }
 
     fn of_both(&mut self, older: Option<&Old>, few: &Few, many: Option<&Many>) {
