@@ -10,6 +10,7 @@ mod mapping;
 mod object;
 mod parse;
 mod plain;
+mod route;
 mod schema;
 mod step;
 mod traps;
@@ -20,12 +21,12 @@ mod tests;
 
 pub use format::{
     CommandStep, Expectation, FileStep, FlaggerStep, HttpStep, OnFailure, PatchOperation,
-    PatchStep, Percent, PrometheusStep, ReplaceStep, RouteKind, RouteStep, ScaleStep, StepGate,
-    TrafficChange, UndoStep,
+    PatchStep, PrometheusStep, ReplaceStep, ScaleStep, StepGate, UndoStep,
 };
 pub use object::{ObjectKind, ObjectTarget};
 pub use parse::{LARGEST, RunbookError, parse};
 pub use plain::{RunbookShown, StepShown, shown, text};
+pub use route::{Percent, RouteKind, RouteStep, TrafficChange};
 pub use schema::SCHEMA;
 pub use step::{Runbook, RunbookStep, StepAction};
 pub use traps::{StepList, Trap, TrapFound, traps};

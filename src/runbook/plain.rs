@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::format::{
     CommandStep, FileStep, OnFailure, PatchOperation, PatchStep, PrometheusStep, ReplaceStep,
-    RouteKind, RouteStep, ScaleStep, TrafficChange, UndoStep,
+    ScaleStep, UndoStep,
 };
+use super::route::{RouteKind, RouteStep, TrafficChange};
 use super::step::{Runbook, RunbookStep, StepAction};
 use super::words::{ObjectName, Replicas, StepText, TimeSpan, UndoTo, VariableName, WorkloadName};
 

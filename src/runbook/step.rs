@@ -5,11 +5,11 @@ use serde::de::Deserializer;
 
 use super::format::{
     CommandStep, Expectation, FileStep, FlaggerStep, HttpStep, OnFailure, PatchOperation,
-    PatchStep, PrometheusStep, ReplaceStep, RouteStep, ScaleStep, StepGate, TrafficChange,
-    UndoStep,
+    PatchStep, PrometheusStep, ReplaceStep, ScaleStep, StepGate, UndoStep,
 };
 use super::mapping::mapping;
 use super::object::ObjectKind;
+use super::route::{RouteStep, TrafficChange};
 use super::words::{Replicas, ShortLine, TimeSpan};
 
 /// A runbook: the steps of a rollback, and those of the way forward again.
@@ -53,7 +53,7 @@ struct StepMembers {
     #[cfg_attr(test, schemars(with = "Option<super::format::PatchMembers>"))]
     patch: Option<PatchStep>,
     /// Moves traffic by weights, or mirrors it.
-    #[cfg_attr(test, schemars(with = "Option<super::format::RouteMembers>"))]
+    #[cfg_attr(test, schemars(with = "Option<super::route::RouteMembers>"))]
     route: Option<RouteStep>,
     /// Waits until Flagger is not in the middle of an analysis, and lets the step after it through without a new one.
     flagger: Option<FlaggerStep>,

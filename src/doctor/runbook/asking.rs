@@ -37,7 +37,7 @@ pub(super) struct StepPlace<'a> {
 pub(super) struct ClusterLook<'a> {
     pub(super) cluster: Cluster,
     namespace: &'a str,
-    secrets: &'a Scanner,
+    pub(super) secrets: &'a Scanner,
     kinds: BTreeMap<String, Option<Vec<ServedKind>>>,
     findings: Vec<StepFinding>,
     pub(super) place: Option<StepPlace<'a>>,

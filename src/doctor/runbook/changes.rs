@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::redact::{Scanner, looks_like_credential};
+use crate::runbook::PatchOperation;
 
 /// How many changes are listed.
 const LISTED: usize = 8;
@@ -26,6 +27,25 @@ pub(super) fn guards(object: &Value) -> Vec<Value> {
         .iter()
         .map(|path| json!({"op": "test", "path": path, "value": object.pointer(path)}))
         .collect()
+}
+
+/// Says which test of a patch does not hold: the API server refuses it and does not say which.
+pub(super) fn failing_test(
+    object: &Value,
+    operations: &[PatchOperation],
+    secrets: &Scanner,
+) -> Option<String> {
+    operations.iter().find_map(|operation| {
+        let PatchOperation::Test { path, value } = operation else {
+            return None;
+        };
+        let path = path.as_str();
+        let there = object.pointer(path).unwrap_or(&Value::Null);
+        (there != value).then(|| {
+            let (there, wanted) = (shown(path, there, secrets), shown(path, value, secrets));
+            format!("{path} is {there}, and the test wants {wanted}")
+        })
+    })
 }
 
 /// Lists what the API server would change; nothing where it would change nothing. Values that may be secrets are not

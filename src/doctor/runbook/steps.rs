@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::asking::{CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace};
-use super::changes::{guards, replacing};
+use super::changes::{failing_test, guards, replacing};
 use super::endpoints;
 use super::revisions::{choose, holders, labels, revisions};
 use super::routes;
@@ -16,6 +16,7 @@ use crate::runbook::{
 const AUTOSCALER: &str = "scaling";
 const REVISIONS: &str = "revisions";
 const TRAFFIC: &str = "traffic";
+const TEST: &str = "test";
 
 /// Tells whether the API server has to be asked about a step.
 pub(super) fn asks_the_cluster(step: &RunbookStep) -> bool {
@@ -232,6 +233,15 @@ impl<'a> ClusterLook<'a> {
         let Some((collection, object)) = self.target(&step.target) else {
             return;
         };
+        if let Some(found) = failing_test(&object, &step.operations, self.secrets) {
+            self.problem(
+                TEST,
+                format!("compare the tests with {}", step.target),
+                found,
+                "correct the test, or look why the object is another one than the runbook was written for",
+            );
+            return;
+        }
         let mut patch = guards(&object);
         for operation in &step.operations {
             if operation.changes() {

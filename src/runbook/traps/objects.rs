@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use super::kinds::Trap;
 use super::nginx;
-use crate::runbook::format::{
-    PatchOperation, PatchStep, Percent, ReplaceStep, RouteStep, TrafficChange,
-};
+use crate::runbook::format::{PatchOperation, PatchStep, ReplaceStep};
 use crate::runbook::object::ObjectKind;
+use crate::runbook::route::{Percent, RouteStep, TrafficChange};
 
 /// Looks at a field that is replaced as a whole.
 pub(super) fn replace(step: &ReplaceStep) -> Vec<(Trap, String)> {

@@ -28,6 +28,13 @@ static KINDS: LazyLock<()> = LazyLock::new(|| {
             json!({"type": "object", "properties": {"rules": rules}}),
         ),
         ("flagger.app", "v1beta1", "canaries", "Canary", any.clone()),
+        (
+            "networking.istio.io",
+            "v1",
+            "virtualservices",
+            "VirtualService",
+            any.clone(),
+        ),
     ] {
         let made = cluster.admin(
             "POST",
@@ -312,7 +319,12 @@ fn what_is_missing_is_named_with_its_remedy() {
         "revisions",
         "there is no revision 7, there are 2, 1",
     );
-    finds(&ran, "problem", "dry run", "a test did not hold");
+    finds(
+        &ran,
+        "problem",
+        "test",
+        "/spec/replicas is 2, and the test wants 9",
+    );
     ran.complains_of(&["the runbook would fail today", "rollback 1 (nowhere)"]);
 }
 
@@ -462,6 +474,76 @@ fn rights_that_are_missing_are_named_one_by_one() {
     let ran = unreachable.run().exits(2);
     finds(&ran, "problem", "cluster", "KUBECONFIG names /nonexistent");
     assert_eq!(ran.record["findings"].as_array().map(Vec::len), Some(2));
+}
+
+/// Returns an example of the repository, its names of namespaces being those of a test.
+fn example(name: &str, namespace: &str) -> String {
+    let path = crate::documentation::at("examples/runbooks").join(name);
+    let text = std::fs::read_to_string(path).expect("it is there");
+    text.replace("mimir-edge-enforcement", namespace)
+}
+
+#[test]
+fn the_examples_would_work_where_their_objects_are() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    for name in [
+        "catalogue",
+        "cart",
+        "checkout",
+        "frontend",
+        "checkout-worker",
+        "mimir-envoy",
+        "mimir-rls",
+        "overrides-sync",
+    ] {
+        shop.deployment(name, &json!({}));
+    }
+    shop.service("mimir-envoy");
+    shop.pod("distributor", "mimir-distributor", "web");
+    shop.route("mimir-push", &["mimir-envoy", "mimir-distributor"]);
+    let side = |subset: &str, weight: u8| json!({"destination": {"host": "checkout", "subset": subset}, "weight": weight});
+    shop.make(
+        "apis/networking.istio.io/v1/namespaces/{}/virtualservices",
+        &json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "checkout"},
+            "spec": {"http": [{"route": [side("stable", 90), side("canary", 10)]}]},
+        }),
+    );
+    let check = |name: &str| {
+        let ran = shop.check(&example(name, &shop.namespace.name), 0);
+        assert_eq!(ran.text("/worst"), "ok", "{name}: {ran}");
+        ran
+    };
+    check("deployment-undo.yaml");
+    check("namespace-undo.yaml");
+    check("database-migration.yaml");
+    check("mimir-edge.yaml");
+    let ran = check("istio-weights.yaml");
+    finds(
+        &ran,
+        "ok",
+        "dry run",
+        "/spec/http/0/route/0/weight from 90 to 100, /spec/http/0/route/1/weight from 10 to 0",
+    );
+    shop.make(
+        "apis/flagger.app/v1beta1/namespaces/{}/canaries",
+        &json!({
+            "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "checkout"},
+            "spec": {"targetRef": {"kind": "Deployment", "name": "checkout"}}, "status": {"phase": "Succeeded"},
+        }),
+    );
+    check("flagger.yaml");
+    // Those that name no object need nobody.
+    for name in [
+        "compose-blue-green.yaml",
+        "compose-rolling.yaml",
+        "nginx-direct.yaml",
+        "regional-failover.yaml",
+    ] {
+        check(name);
+    }
 }
 
 #[test]
