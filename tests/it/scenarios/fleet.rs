@@ -256,6 +256,21 @@ fn all_services_together_have_a_limit_for_an_hour() {
 }
 
 #[test]
+fn a_first_pass_over_many_writes_the_memory_once_for_all() {
+    let scene = Scene::burning(&[], Releases::Apart);
+    let generation = || {
+        let text = fs::read_to_string(scene.state_file()).expect("a state");
+        let state: Value = serde_json::from_str(&text).expect("a state");
+        state["generation"].as_u64().expect("it is counted")
+    };
+    let before = generation();
+    let ran = scene.program().run().exits(0);
+    assert_eq!(ran.records().len(), SERVICES);
+    // What is new of each of them goes to disk together.
+    assert_eq!(generation() - before, 1, "{ran}");
+}
+
+#[test]
 fn a_service_that_is_taken_out_while_its_rollback_goes_on_is_told() {
     let scene = Scene::burning(&[3], Releases::Apart);
     let ran = scene.program().run().exits(0);
