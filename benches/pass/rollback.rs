@@ -50,6 +50,7 @@ pub(crate) fn report(
         world.set("ROLLBACK_ENABLED", "true");
         world.set("VERIFY_TIMEOUT", "0s");
         Ok(Start {
+            passes_before: 0,
             world,
             arguments,
             expected,
@@ -117,6 +118,7 @@ pub(crate) fn report_with_argo_cd(
         }
         prometheus.take();
         let start = Start {
+            passes_before: 0,
             world,
             arguments: vec!["run"],
             expected: r#""outcome":"verifying""#,

@@ -37,6 +37,7 @@ pub(crate) fn report(
         let mut world = World::new(prometheus, "healthy")?;
         world.set("PATH", &std::env::var("PATH")?);
         Ok(Start {
+            passes_before: 0,
             world,
             arguments: vec!["-c", SCRIPT],
             expected: r#""month":"#,

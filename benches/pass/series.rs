@@ -26,6 +26,7 @@ pub(crate) fn report(wanted: &Wanted, series: usize, spacing: Duration) -> Resul
     let proxy = Proxy::start(prometheus.address())?;
     let runs = repeat(wanted, &[&proxy], || {
         Ok(Start {
+            passes_before: 0,
             world: World::new(&proxy, SERVICE)?,
             arguments: vec!["run"],
             expected: r#""verdict":"healthy""#,
