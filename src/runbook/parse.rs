@@ -82,31 +82,37 @@ fn filled(text: &str, service: &str, namespace: &str) -> Result<String, RunbookE
                 continue;
             }
             whole.push_str(before);
-            let name = placeholder[2..].split('}').next().unwrap_or_default();
-            let is_ours = placeholder[2..].contains('}')
-                && name.starts_with(|c: char| c.is_ascii_uppercase())
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-            match name {
-                "SERVICE" => whole.push_str(service),
-                "NAMESPACE" => whole.push_str(namespace),
-                "WINDOW" => whole.push_str(WINDOW),
-                _ if is_ours => {
-                    let column = line.len() - rest.len() + at + 1;
-                    return Err(RunbookError(format!(
-                        "unknown placeholder ${{{name}}} at line {} column {column}; ${{SERVICE}}, ${{NAMESPACE}} and, \
-                         in a gate, ${{WINDOW}} are known, and $${{{name}}} stands for the text itself",
-                        number + 1
-                    )));
+            let inner = &placeholder[2..];
+            let refused = |what: &str, name: &str| {
+                let column = line.len() - rest.len() + at + 1;
+                Err(RunbookError(format!(
+                    "{what} ${{{name}}} at line {} column {column}; ${{SERVICE}}, ${{NAMESPACE}} and, in a gate, ${{WINDOW}} \
+                     are known, and $${{{name}}} stands for the text itself",
+                    number + 1
+                )))
+            };
+            let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            let (name, after) = inner.split_at(inner.find(|c| !is_part(c)).unwrap_or(inner.len()));
+            let value = match name {
+                "SERVICE" => Some(service),
+                "NAMESPACE" => Some(namespace),
+                "WINDOW" => Some(WINDOW),
+                _ => None,
+            };
+            rest = match (value, after.strip_prefix('}')) {
+                (Some(value), Some(after)) => {
+                    whole.push_str(value);
+                    after
                 }
-                _ => {
+                (Some(_), None) => return refused("unclosed placeholder", name),
+                (None, Some(_)) if name.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                    return refused("unknown placeholder", name);
+                }
+                (None, _) => {
                     whole.push_str("${");
-                    rest = &placeholder[2..];
-                    continue;
+                    inner
                 }
-            }
-            rest = &placeholder[name.len() + 3..];
+            };
         }
         whole.push_str(rest);
     }

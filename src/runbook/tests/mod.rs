@@ -54,6 +54,16 @@ fn placeholders_are_filled_in_and_those_of_others_stay() {
 }
 
 #[test]
+fn whatever_a_file_is_cut_down_to_is_refused_in_words() {
+    let whole = include_str!("mimir.yaml").replace("mimir-distributor", "${SERVICE}");
+    for (at, _) in whole.char_indices() {
+        if let Err(error) = parse(&whole[..at], "checkout", "shop") {
+            assert!(!error.to_string().is_empty(), "cut at {at}");
+        }
+    }
+}
+
+#[test]
 fn every_example_is_a_runbook_without_a_trap() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/runbooks");
     let mut names = Vec::new();

@@ -178,6 +178,10 @@ fn what_no_schema_can_say_is_refused_too() {
             "unknown placeholder ${REGION} at line 4 column 25",
         ),
         (
+            "name: x\nrollback:\n- name: a ${SERVICE\n  wait: 1s\n".to_owned(),
+            "unclosed placeholder ${SERVICE} at line 3 column 11",
+        ),
+        (
             "name: x\nrollback:\n- name: a\n  prometheus: {query: 'rate(a[${WINDOW}])', above: 0}\n".to_owned(),
             "${WINDOW} stands only in the queries of a gate",
         ),
