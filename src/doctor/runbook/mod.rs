@@ -56,7 +56,10 @@ fn in_the_file(runbook: &Runbook) -> Vec<StepFinding> {
         return trapped;
     }
     let steps = runbook.rollback.len() + runbook.forward.len();
-    let found = format!("{steps} steps, and nothing that does something else than it says");
+    let found = match steps {
+        1 => "one step, and none of the known traps in it".to_owned(),
+        _ => format!("{steps} steps, and none of the known traps in them"),
+    };
     vec![StepFinding::of_the_file(Finding::ok(
         FILE,
         "read the runbook",
