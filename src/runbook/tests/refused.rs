@@ -136,7 +136,62 @@ pub(super) const BROKEN: &[(&str, &str)] = &[
         "bad and total go together",
     ),
     ("- a\n", "invalid type: sequence"),
+    (
+        "name: x\nrollback:\n- name: a\n  wait: 1s\n  hold: 1s\n  gate:\n",
+        "rollback[0].gate: it has no value; write one, or leave the name out at line 6 column",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  flagger: {canary: a}\n  within:\n",
+        "rollback[0].within: it has no value",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  wait: 1s\n  hold: ~\n",
+        "rollback[0].hold: it has no value",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  replace: {service: a, field: /a, value: 1}\n  expect: null\n",
+        "rollback[0].expect: it has no value",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  wait: 1s\n  undo:\n",
+        "rollback[0].undo: it has no value",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  flagger: {canary: a, namespace: }\n",
+        "rollback[0].flagger.namespace: it has no value",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  command: {argv: [ls], probe: }\n",
+        "rollback[0].command.probe: it has no value",
+    ),
 ];
+
+#[test]
+fn a_value_that_is_written_may_be_null() {
+    accepted("name: x\nrollback:\n- name: a\n  replace: {service: a, field: /a, value: }\n");
+}
+
+#[test]
+fn a_byte_order_mark_at_the_beginning_is_no_part_of_the_file() {
+    let text = "name: x\nrollback:\n- name: a\n  wait: 1s\n";
+    assert_eq!(accepted(&format!("\u{feff}{text}")), accepted(text));
+}
+
+#[test]
+fn a_long_sentence_is_cut_and_keeps_its_place() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("name: x\nrollback:\n- name: a\n  wait: 1s\n  on_failure: {long}\n"),
+        format!("name: x\nrollback:\n- name: a\n  wait: 1s\n  ? {long}\n  : 1\n"),
+        format!(
+            "name: x\nrollback:\n- name: a\n  wait:\n    ? {long}\n    : 1\n    ? {long}\n    : 2\n"
+        ),
+    ] {
+        let refusal = refusal(&text);
+        assert_eq!(refusal.chars().count(), 300, "{refusal}");
+        assert!(refusal.contains(" at line "), "{refusal}");
+    }
+}
 
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
@@ -205,6 +260,11 @@ fn what_no_schema_can_say_is_refused_too() {
             "name: x\nrollback:\n- name: a\n  prometheus: {query: up, above: 2, below: 1}\n".to_owned(),
             "no value is above the one and below the other",
         ),
+        (
+            "name: x\nrollback:\n- name: a\n  replace: {service: a, field: /a, value: {b: &b {c: 1}, d: {<<: *b, e: 2}}}\n"
+                .to_owned(),
+            "<< joins no mapping here; write the members of both out at line 4 column",
+        ),
     ];
     for (text, expected) in table {
         let refusal = refusal(&text);
@@ -226,6 +286,23 @@ fn what_aliases_make_of_a_file_is_bounded() {
         refusal.contains("more than 50000 values") || refusal.contains("repetition limit"),
         "{refusal}"
     );
+    let text = "x".repeat(120_000);
+    let many = vec!["*s"; 40_000].join(",");
+    for copies in [
+        format!("[&s {text}, {many}]"),
+        format!("{{a: &s {text}, b: [{many}]}}"),
+    ] {
+        let copied = format!(
+            "name: x\nrollback:\n- name: a\n  replace: {{service: a, field: /a, value: {copies}}}\n"
+        );
+        let refusal = super::refusal(&copied);
+        let expected = "it has more than 1048576 bytes in its names and texts, those of aliases included; write less";
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    let few = format!(
+        "name: x\nrollback:\n- name: a\n  replace: {{service: a, field: /a, value: [&s {text}, *s]}}\n"
+    );
+    accepted(&few);
     let deep = format!("name: {}x{}", "[".repeat(5_000), "]".repeat(5_000));
     assert!(super::refusal(&deep).contains("recursion limit"));
 }

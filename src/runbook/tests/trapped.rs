@@ -63,6 +63,21 @@ const TABLE: &[(Trap, &str, &str)] = &[
         "patch: {virtualservice: a, operations: [{op: test, path: /spec/http/0/route/0/destination/subset, value: b}, {op: replace, path: /spec/http/0/route/0/weight, value: 90}, {op: test, path: /spec/http/0/route/1/destination/subset, value: c}, {op: replace, path: /spec/http/0/route/1/weight, value: 10}]}",
     ),
     (
+        Trap::WeightByIndex,
+        "patch: {httproute: a, operations: [{op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 9}, {op: test, path: /spec/rules/0/backendRefs/1/name, value: b}]}",
+        "patch: {httproute: a, operations: [{op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 9}, {op: test, path: /spec/rules/0/backendRefs/0/name, value: b}]}",
+    ),
+    (
+        Trap::WeightsDoNotAddUp,
+        "replace: {virtualservice: a, field: /spec/http/0/route, value: [{weight: 9223372036854775807}, {weight: 9223372036854775807}]}",
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs, value: [{weight: 9223372036854775807}, {weight: 9223372036854775807}]}",
+    ),
+    (
+        Trap::WeightsDoNotAddUp,
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs, value: [{name: b, weight: 18446744073709551615}]}",
+        "replace: {httproute: a, field: /spec/rules/0/backendRefs, value: [{name: b, weight: 100}]}",
+    ),
+    (
         Trap::RungsNotRising,
         "route: {httproute: a, to: b, stable: c, weights: [1, 10, 5]}",
         "route: {httproute: a, to: b, stable: c, weights: [1, 5, 10]}",
@@ -137,7 +152,29 @@ const TABLE: &[(Trap, &str, &str)] = &[
         "command: {argv: [kubectl, patch, httproute, a, --type, merge, --patch, '{\"spec\":{\"rules\":[]}}']}",
         "command: {argv: [kubectl, patch, deployment, a, --type, merge, --patch, '{\"spec\":{\"paused\":false}}']}",
     ),
+    (
+        Trap::PatchUnread,
+        "command: {argv: [kubectl, patch, deployment, a, -p, '{\"spec\": [']}",
+        "command: {argv: [kubectl, patch, deployment, a, -p, 'spec: {paused: false}']}",
+    ),
+    (
+        Trap::PatchUnread,
+        "command: {argv: [kubectl, patch, deployment, a, -p, 'a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9], b: &b [*a, *a, *a, *a, *a, *a, *a, *a]']}",
+        "command: {argv: [kubectl, patch, deployment, a, -p, 'spec: &a {paused: false}']}",
+    ),
 ];
+
+#[test]
+fn aliases_of_a_patch_cost_no_more_than_its_text() {
+    let mut patch = format!("a0: &a0 {}\n", "x".repeat(1_000));
+    for n in 1..9 {
+        let nine = vec![format!("*a{}", n - 1); 9].join(", ");
+        patch += &format!("a{n}: &a{n} [{nine}]\n");
+    }
+    let patch = serde_json::to_string(&patch).expect("a text");
+    let step = format!("command: {{argv: [kubectl, patch, deployment, a, -p, {patch}]}}");
+    assert_eq!(found(&step), [Trap::PatchUnread]);
+}
 
 fn found(step: &str) -> Vec<Trap> {
     let text = format!("name: x\nrollback:\n- name: a\n  {step}\n");

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::kinds::Trap;
+use crate::runbook::parse::{Null, count};
 
 /// Programs that take a text apart.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish"];
@@ -83,9 +84,11 @@ fn kubectl(argv: &[&str]) -> Vec<Trap> {
     if !argv.contains(&"patch") {
         return found;
     }
-    let body = option(argv, &["-p", "--patch"]);
-    let body = body.and_then(|text| serde_norway::from_str::<Value>(text).ok());
-    let body = body.unwrap_or_default();
+    let body = option(argv, &["-p", "--patch"]).map(patch_body);
+    if body == Some(None) {
+        found.push(Trap::PatchUnread);
+    }
+    let body = body.flatten().unwrap_or_default();
     let kind = option(argv, &["--type"]).unwrap_or("strategic");
     if sets(&body, "skipAnalysis", &|value| value == true) {
         found.push(Trap::SkipAnalysis);
@@ -103,6 +106,16 @@ fn kubectl(argv: &[&str]) -> Vec<Trap> {
         found.push(Trap::MergeOfList);
     }
     found
+}
+
+/// Reads a patch as kubectl does: JSON, or YAML, whose aliases are bounded by the length of the text.
+fn patch_body(text: &str) -> Option<Value> {
+    let read = serde_json::from_str(text).ok();
+    read.or_else(|| {
+        let most = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        count(text, most, most.into(), Null::IsValue).ok()?;
+        serde_norway::from_str(text).ok()
+    })
 }
 
 /// Returns the value of an option, which follows it or stands behind an equals sign.

@@ -52,6 +52,8 @@ pub enum Trap {
     RolloutUndo,
     /// A merge patch of a list.
     MergeOfList,
+    /// A patch that cannot be read.
+    PatchUnread,
 }
 
 impl Trap {
@@ -118,6 +120,9 @@ impl Trap {
             Self::MergeOfList => {
                 "a merge patch replaces the whole list: other routes, matches and weights are gone with a 200"
             }
+            Self::PatchUnread => {
+                "kubectl is given a patch that is neither JSON nor plain YAML: what it would change is unknown"
+            }
         }
     }
 
@@ -161,6 +166,7 @@ impl Trap {
             Self::MergeOfList => {
                 "write route for weights, replace for one field, or patch with operations and a test"
             }
+            Self::PatchUnread => "write replace for one field, or patch with operations and a test",
         }
     }
 }

@@ -30,12 +30,17 @@ pub(super) fn patch(step: &PatchStep) -> Vec<(Trap, String)> {
     if !step.operations.iter().any(is_tested) {
         found.push((Trap::PatchWithoutTest, step.target.to_string()));
     }
-    let mut tested: Vec<&str> = Vec::new();
+    // All operations are done or none is, so a test behind them is as good as one before.
+    let tested: Vec<&str> = step
+        .operations
+        .iter()
+        .filter(|one| is_tested(one))
+        .map(PatchOperation::path)
+        .collect();
     let mut weights: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for operation in &step.operations {
         let path = operation.path();
         if is_tested(operation) {
-            tested.push(path);
             continue;
         }
         found.extend(part_of_selector(kind, path));
@@ -51,7 +56,7 @@ pub(super) fn patch(step: &PatchStep) -> Vec<(Trap, String)> {
         }
     }
     for (list, weights) in weights {
-        let numbers: Vec<i64> = weights.iter().filter_map(|one| one.as_i64()).collect();
+        let numbers: Vec<i128> = weights.iter().filter_map(|one| weight(one)).collect();
         let is_whole = numbers.len() == weights.len();
         found.extend(sum(kind, &numbers, is_whole).map(|what| {
             let what = format!("{what} at {list}");
@@ -96,9 +101,9 @@ fn within(kind: &ObjectKind, path: &str, new: &Value, found: &mut Vec<(Trap, Str
     match new {
         Value::String(text) => found.extend(nginx::look(text)),
         Value::Array(list) => {
-            let weights: Vec<i64> = list
+            let weights: Vec<i128> = list
                 .iter()
-                .filter_map(|one| one["weight"].as_i64())
+                .filter_map(|one| weight(&one["weight"]))
                 .collect();
             if !weights.is_empty() {
                 let is_whole = weights.len() == list.len();
@@ -120,13 +125,19 @@ fn within(kind: &ObjectKind, path: &str, new: &Value, found: &mut Vec<(Trap, Str
     }
 }
 
+fn weight(value: &Value) -> Option<i128> {
+    let below = value.as_i64().map(i128::from);
+    below.or_else(|| value.as_u64().map(i128::from))
+}
+
 /// Says why weights do not add up; those of Istio are percent, those of others are relative.
-fn sum(kind: &ObjectKind, weights: &[i64], is_whole: bool) -> Option<String> {
-    let sum: i64 = weights.iter().sum();
+fn sum(kind: &ObjectKind, weights: &[i128], is_whole: bool) -> Option<String> {
+    let sum: i128 = weights.iter().sum();
     let listed: Vec<String> = weights.iter().map(ToString::to_string).collect();
     let listed = listed.join(" + ");
     let is_percent = *kind == ObjectKind::VirtualService;
-    if weights.iter().any(|weight| *weight < 0) || (is_whole && sum == 0) {
+    let is_weight = |weight: &i128| (0..=i128::from(i64::MAX)).contains(weight);
+    if !weights.iter().all(is_weight) || (is_whole && sum == 0) {
         return Some(format!("{listed} = {sum}"));
     }
     (is_percent && sum != 100).then(|| format!("{listed} = {sum}"))
