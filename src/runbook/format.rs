@@ -168,11 +168,11 @@ macro_rules! members_of_an_object {
                     })
                     .collect();
                 found.extend(self.object.as_ref().map(|object| {
-                    let kind = ObjectKind::Other {
+                    let kind = ObjectKind::of_manifest(object.api_version.as_str(), object.kind.as_str());
+                    ObjectTarget {
                         api_version: object.api_version.to_string(),
-                        kind: object.kind.to_string(),
-                    };
-                    ObjectTarget::new(kind, &object.name, self.namespace.as_ref())
+                        ..ObjectTarget::new(kind, &object.name, self.namespace.as_ref())
+                    }
                 }));
                 match (found.pop(), found.is_empty()) {
                     (Some(target), true) => Ok(target),

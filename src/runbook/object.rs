@@ -35,8 +35,28 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// Returns its group and version, as its manifests have them.
-    pub fn api_version(&self) -> &str {
+    /// Returns the kind that a manifest names, whatever its version.
+    pub(super) fn of_manifest(api_version: &str, kind: &str) -> Self {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        match (group, kind) {
+            ("", "Service") => Self::Service,
+            ("", "ConfigMap") => Self::ConfigMap,
+            ("apps", "Deployment") => Self::Deployment,
+            ("apps", "StatefulSet") => Self::StatefulSet,
+            ("apps", "DaemonSet") => Self::DaemonSet,
+            ("networking.k8s.io" | "extensions", "Ingress") => Self::Ingress,
+            ("gateway.networking.k8s.io", "HTTPRoute") => Self::HttpRoute,
+            ("networking.istio.io", "VirtualService") => Self::VirtualService,
+            ("flagger.app", "Canary") => Self::Canary,
+            _ => Self::Other {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+            },
+        }
+    }
+
+    /// Returns its group and the version that is asked for where the file writes none.
+    fn api_version(&self) -> &str {
         match self {
             Self::Service | Self::ConfigMap => "v1",
             Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps/v1",
@@ -70,6 +90,8 @@ impl ObjectKind {
 pub struct ObjectTarget {
     /// Its kind.
     pub kind: ObjectKind,
+    /// Its group and version, as the file writes them, or those that its kind usually has.
+    pub api_version: String,
     /// Its name.
     pub name: String,
     /// Its namespace; that of the service without it.
@@ -79,6 +101,7 @@ pub struct ObjectTarget {
 impl ObjectTarget {
     pub(super) fn new(kind: ObjectKind, name: &ObjectName, namespace: Option<&ObjectName>) -> Self {
         Self {
+            api_version: kind.api_version().to_owned(),
             kind,
             name: name.to_string(),
             namespace: namespace.map(ToString::to_string),

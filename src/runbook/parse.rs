@@ -7,8 +7,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_norway::Deserializer as Yaml;
 
-use super::step::{Runbook, RunbookStep};
-use super::words::WINDOW;
+use super::step::{Runbook, RunbookStep, StepAction};
+use super::words::{Replicas, WINDOW};
 
 /// Largest file (bytes): a hundred steps with a configuration of NGINX each take a tenth.
 pub const LARGEST: u64 = 256 * 1024;
@@ -56,6 +56,7 @@ pub fn parse(text: &str, service: &str, namespace: &str) -> Result<Runbook, Runb
     let runbook: Runbook = serde_norway::from_str(&filled).map_err(refused)?;
     check(&runbook.rollback, "rollback")?;
     check(&runbook.forward, "return")?;
+    numbers_are_known(&runbook, namespace)?;
     match runbook.rollback.is_empty() && runbook.forward.is_empty() {
         true => Err(RunbookError::new(
             "it has no step; write at least one into rollback or return",
@@ -79,6 +80,39 @@ fn check(steps: &[RunbookStep], list: &str) -> Result<(), RunbookError> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Refuses `replicas: previous` where no step that comes before reads the number.
+fn numbers_are_known(runbook: &Runbook, namespace: &str) -> Result<(), RunbookError> {
+    let mut read = BTreeSet::new();
+    let lists = [
+        ("rollback", &runbook.rollback),
+        ("return", &runbook.forward),
+    ];
+    for (list, steps) in lists {
+        for step in steps {
+            let StepAction::Scale(scale) = &step.action else {
+                continue;
+            };
+            let placed = scale.namespace.as_ref().map_or(namespace, |n| n.as_str());
+            for workload in &scale.workloads {
+                match scale.replicas {
+                    Replicas::Count(_) => {
+                        read.insert((placed, workload));
+                    }
+                    Replicas::Previous if read.contains(&(placed, workload)) => {}
+                    Replicas::Previous => {
+                        return Err(RunbookError::new(&format!(
+                            "{list}, step \"{}\": no step before it scales {workload}, so nothing reads how many pods it \
+                             had; write the number",
+                            step.name
+                        )));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Fills the placeholders in. Only names in capitals are placeholders, so that variables of NGINX stay; `$${` stands

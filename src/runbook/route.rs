@@ -116,8 +116,20 @@ impl RouteStep {
             members.mirror,
             members.percent,
         ) {
+            (Some(to), Some(stable), Some(_), None, None) if to == stable => {
+                return Err(format!(
+                    "to and stable are both {to}; a share is moved from one side to another"
+                ));
+            }
             (Some(to), Some(stable), Some(rungs), None, None) if !rungs.is_empty() => {
                 TrafficChange::Weights { to, stable, rungs }
+            }
+            (None, None, None, Some(_), Some(_)) if kind == RouteKind::Ingress => {
+                return Err(
+                    "a canary Ingress mirrors no share of the requests; write the mirror into the configuration of NGINX \
+                     by a file step"
+                        .to_owned(),
+                );
             }
             (None, None, None, Some(to), Some(percent)) => TrafficChange::Mirror { to, percent },
             _ => {

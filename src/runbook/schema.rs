@@ -13,7 +13,7 @@ mod made {
     use schemars::Schema;
     use serde_json::{Value, json};
 
-    /// Demands exactly one kind of step.
+    /// Demands exactly one kind of step, and `hold` for a ladder.
     pub(in crate::runbook) fn exactly_one_kind_of_step(schema: &mut Schema) {
         let kinds = [
             "undo",
@@ -29,6 +29,12 @@ mod made {
             "wait",
         ];
         exactly_one(schema, &kinds);
+        let ladder = json!({"required": ["weights"], "properties": {"weights": {"minItems": 2}}});
+        schema.insert(
+            "if".to_owned(),
+            json!({"required": ["route"], "properties": {"route": ladder}}),
+        );
+        schema.insert("then".to_owned(), json!({"required": ["hold"]}));
     }
 
     /// Demands exactly one object.
@@ -57,7 +63,7 @@ mod made {
                 {"required": ["mirror"]}, {"required": ["percent"]}
             ]}},
             {"required": ["mirror", "percent"], "not": {"anyOf": [
-                {"required": ["to"]}, {"required": ["stable"]}, {"required": ["weights"]}
+                {"required": ["to"]}, {"required": ["stable"]}, {"required": ["weights"]}, {"required": ["ingress"]}
             ]}},
         ]}]);
         schema.insert("allOf".to_owned(), ways);

@@ -10,7 +10,7 @@ use super::format::{
 use super::mapping::mapping;
 use super::object::ObjectKind;
 use super::route::{RouteStep, TrafficChange};
-use super::words::{Replicas, ShortLine, TimeSpan};
+use super::words::{ShortLine, TimeSpan};
 
 /// A runbook: the steps of a rollback, and those of the way forward again.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -223,25 +223,38 @@ impl RunbookStep {
         if self.gate.is_some() && self.hold.is_none() {
             return Some("a gate is looked at at the end of hold; write hold, too");
         }
+        let is_ladder = matches!(
+            &self.action,
+            StepAction::Route(RouteStep { traffic: TrafficChange::Weights { rungs, .. }, .. }) if rungs.len() > 1
+        );
+        if is_ladder && self.hold.is_none() {
+            return Some("a rung that is not held judges nothing; write hold, too");
+        }
         limits_itself.filter(|_| self.within.is_some())
-    }
-
-    /// Tells whether it takes all pods of workloads away.
-    pub(super) fn stops_everything(&self) -> bool {
-        matches!(&self.action, StepAction::Scale(step) if step.replicas == Replicas::Count(0))
     }
 
     /// Tells whether it decides where requests go.
     pub(super) fn moves_traffic(&self) -> bool {
-        let carries = |kind: &ObjectKind, paths: &[&str]| match kind {
-            ObjectKind::Service => paths.iter().any(|path| path.starts_with("/spec/selector")),
-            ObjectKind::HttpRoute | ObjectKind::VirtualService | ObjectKind::Ingress => true,
-            ObjectKind::Deployment
-            | ObjectKind::StatefulSet
-            | ObjectKind::DaemonSet
-            | ObjectKind::ConfigMap
-            | ObjectKind::Canary
-            | ObjectKind::Other { .. } => false,
+        let carries = |kind: &ObjectKind, paths: &[&str]| {
+            let fields: &[&str] = match kind {
+                ObjectKind::Service => &["/spec/selector"],
+                ObjectKind::HttpRoute => &["/spec/rules"],
+                ObjectKind::VirtualService => &["/spec/http", "/spec/tcp", "/spec/tls"],
+                ObjectKind::Ingress => &[
+                    "/spec/rules",
+                    "/spec/defaultBackend",
+                    "/metadata/annotations/nginx.ingress.kubernetes.io~1canary",
+                ],
+                ObjectKind::Deployment
+                | ObjectKind::StatefulSet
+                | ObjectKind::DaemonSet
+                | ObjectKind::ConfigMap
+                | ObjectKind::Canary
+                | ObjectKind::Other { .. } => return false,
+            };
+            paths
+                .iter()
+                .any(|path| *path == "/spec" || fields.iter().any(|field| path.starts_with(field)))
         };
         match &self.action {
             StepAction::Route(step) => matches!(step.traffic, TrafficChange::Weights { .. }),

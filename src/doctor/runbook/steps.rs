@@ -334,7 +334,7 @@ impl<'a> ClusterLook<'a> {
             false => Vec::new(),
         };
         self.found(
-            target.kind.api_version(),
+            &target.api_version,
             &kind,
             &target.name,
             &namespace,

@@ -5,7 +5,7 @@ mod schemas;
 mod trapped;
 
 use super::step::Runbook;
-use super::{parse, shown, text, traps};
+use super::{ObjectKind, parse, shown, text, traps};
 
 /// The example that the documentation of the format begins with.
 const MIMIR: &str = include_str!("mimir.yaml");
@@ -51,6 +51,43 @@ fn placeholders_are_filled_in_and_those_of_others_stay() {
     };
     assert_eq!(file.path.as_str(), "/etc/shop.conf");
     assert_eq!(file.content, "map ${remote_addr} ${TAG} shop");
+}
+
+#[test]
+fn an_object_of_a_known_kind_is_one_whatever_its_version() {
+    let table = [
+        (
+            "object: {apiVersion: v1, kind: Service, name: x}",
+            ObjectKind::Service,
+            "v1",
+        ),
+        ("service: x", ObjectKind::Service, "v1"),
+        (
+            "object: {apiVersion: networking.istio.io/v1beta1, kind: VirtualService, name: x}",
+            ObjectKind::VirtualService,
+            "networking.istio.io/v1beta1",
+        ),
+        (
+            "object: {apiVersion: serving.knative.dev/v1, kind: Service, name: x}",
+            ObjectKind::Other {
+                api_version: "serving.knative.dev/v1".to_owned(),
+                kind: "Service".to_owned(),
+            },
+            "serving.knative.dev/v1",
+        ),
+    ];
+    for (object, kind, api_version) in table {
+        let runbook = accepted(&format!(
+            "name: x\nrollback:\n- name: a\n  replace: {{{object}, field: /spec/a, value: 1}}\n"
+        ));
+        let super::StepAction::Replace(step) = &runbook.rollback[0].action else {
+            panic!("{object}");
+        };
+        assert_eq!(
+            (&step.target.kind, step.target.api_version.as_str()),
+            (&kind, api_version)
+        );
+    }
 }
 
 #[test]

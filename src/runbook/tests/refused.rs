@@ -164,7 +164,30 @@ pub(super) const BROKEN: &[(&str, &str)] = &[
         "name: x\nrollback:\n- name: a\n  command: {argv: [ls], probe: }\n",
         "rollback[0].command.probe: it has no value",
     ),
+    (
+        "name: x\nrollback:\n- name: a\n  route: {ingress: a, mirror: b, percent: 1}\n",
+        "a canary Ingress mirrors no share of the requests",
+    ),
+    (
+        "name: x\nrollback:\n- name: a\n  route: {httproute: a, to: b, stable: c, weights: [1, 5]}\n",
+        "a rung that is not held judges nothing; write hold, too",
+    ),
 ];
+
+#[test]
+fn their_neighbours_are_read() {
+    for steps in [
+        "- name: a\n  route: {httproute: a, mirror: b, percent: 1}\n",
+        "- name: a\n  route: {httproute: a, to: b, stable: c, weights: [1]}\n",
+        "- name: a\n  route: {ingress: a, to: b, stable: c, weights: [1, 5]}\n  hold: 1m\n",
+        "- name: a\n  scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  scale: {workloads: [deployment/a], \
+         namespace: shop, replicas: previous}\n",
+        "- name: a\n  scale: {workloads: [deployment/a], replicas: 0}\nreturn:\n- name: a\n  scale: {workloads: \
+         [deployment/a], replicas: previous}\n",
+    ] {
+        accepted(&format!("name: x\nrollback:\n{steps}"));
+    }
+}
 
 #[test]
 fn a_value_that_is_written_may_be_null() {
@@ -264,6 +287,26 @@ fn what_no_schema_can_say_is_refused_too() {
             "name: x\nrollback:\n- name: a\n  replace: {service: a, field: /a, value: {b: &b {c: 1}, d: {<<: *b, e: 2}}}\n"
                 .to_owned(),
             "<< joins no mapping here; write the members of both out at line 4 column",
+        ),
+        (
+            "name: x\nrollback:\n- name: a\n  route: {httproute: a, to: b, stable: b, weights: [1]}\n".to_owned(),
+            "rollback[0].route: to and stable are both b; a share is moved from one side to another at line 4",
+        ),
+        (
+            "name: x\nreturn:\n- name: a\n  scale: {workloads: [deployment/a], replicas: previous}\n".to_owned(),
+            "return, step \"a\": no step before it scales deployment/a",
+        ),
+        (
+            "name: x\nrollback:\n- name: a\n  scale: {workloads: [deployment/a], replicas: previous}\n- name: b\n  scale: \
+             {workloads: [deployment/a], replicas: 1}\n"
+                .to_owned(),
+            "rollback, step \"a\": no step before it scales deployment/a",
+        ),
+        (
+            "name: x\nrollback:\n- name: a\n  scale: {workloads: [deployment/a], namespace: other, replicas: 0}\nreturn:\n\
+             - name: b\n  scale: {workloads: [deployment/a], replicas: previous}\n"
+                .to_owned(),
+            "return, step \"b\": no step before it scales deployment/a",
         ),
     ];
     for (text, expected) in table {

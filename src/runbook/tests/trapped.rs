@@ -79,13 +79,38 @@ const TABLE: &[(Trap, &str, &str)] = &[
     ),
     (
         Trap::RungsNotRising,
-        "route: {httproute: a, to: b, stable: c, weights: [1, 10, 5]}",
-        "route: {httproute: a, to: b, stable: c, weights: [1, 5, 10]}",
+        "route: {httproute: a, to: b, stable: c, weights: [1, 10, 5]}\n  hold: 1m",
+        "route: {httproute: a, to: b, stable: c, weights: [1, 5, 10]}\n  hold: 1m",
     ),
     (
         Trap::ScaledBeforeTraffic,
         "scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  route: {httproute: a, to: b, stable: c, weights: [0]}",
         "route: {httproute: a, to: b, stable: c, weights: [0]}\n- name: b\n  scale: {workloads: [deployment/a], replicas: 0}",
+    ),
+    (
+        Trap::ScaledBeforeTraffic,
+        "scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  replace: {service: a, field: /spec/selector, value: {app: b}}",
+        "replace: {service: a, field: /spec/selector, value: {app: b}}\n- name: b\n  scale: {workloads: [deployment/a], replicas: 0}\n- name: c\n  replace: {service: c, field: /spec/selector, value: {app: d}}\n- name: d\n  scale: {workloads: [deployment/c], replicas: 0}",
+    ),
+    (
+        Trap::ScaledBeforeTraffic,
+        "scale: {workloads: [deployment/a, deployment/b], replicas: 0}\n- name: b\n  scale: {workloads: [deployment/a], replicas: previous}\n- name: c\n  route: {httproute: a, to: b, stable: c, weights: [0]}",
+        "scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  scale: {workloads: [deployment/a], replicas: previous}\n- name: c\n  route: {httproute: a, to: b, stable: c, weights: [0]}",
+    ),
+    (
+        Trap::ScaledBeforeTraffic,
+        "scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  replace: {ingress: a, field: /spec/rules, value: []}",
+        "scale: {workloads: [deployment/a], replicas: 0}\n- name: b\n  replace: {ingress: a, field: /metadata/labels/a, value: b}",
+    ),
+    (
+        Trap::PartOfSelector,
+        "replace: {object: {apiVersion: v1, kind: Service, name: a}, field: /spec/selector/app, value: b}",
+        "replace: {object: {apiVersion: serving.knative.dev/v1, kind: Service, name: a}, field: /spec/selector/app, value: b}",
+    ),
+    (
+        Trap::WeightsDoNotAddUp,
+        "replace: {object: {apiVersion: networking.istio.io/v1alpha3, kind: VirtualService, name: a}, field: /spec/http/0/route, value: [{weight: 90}]}",
+        "replace: {object: {apiVersion: networking.istio.io/v1alpha3, kind: VirtualService, name: a}, field: /spec/http/0/route, value: [{weight: 100}]}",
     ),
     (
         Trap::MirrorToItself,

@@ -21,9 +21,7 @@ pub fn traps(runbook: &Runbook) -> Vec<TrapFound> {
     let mut found = Vec::new();
     for (list, steps) in lists {
         for (place, step) in steps.iter().enumerate() {
-            let of_step = of_step(step)
-                .into_iter()
-                .chain(order::look(&steps[place..]));
+            let of_step = of_step(step).into_iter().chain(order::look(steps, place));
             found.extend(of_step.map(|(trap, what)| TrapFound {
                 list,
                 step: place + 1,
