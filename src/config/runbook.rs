@@ -11,7 +11,6 @@ use super::{
 };
 use crate::clients::kubernetes::KubernetesSettings;
 use crate::files;
-use crate::redact::redact;
 use crate::runbook::{self, Runbook};
 
 /// A runbook that was read, and how its objects are reached.
@@ -54,7 +53,7 @@ pub(super) fn read(
         })),
         Err(error) => Err(reader.report(format!(
             "RUNBOOK_FILE is {shown}, which is no runbook: {}; `runbook schema` has every member",
-            redact(&error.to_string())
+            reader.secrets().redact(&error.to_string())
         ))),
     }
 }

@@ -70,6 +70,11 @@ impl KubernetesFault {
         if matches!(error, kube::Error::SerdeError(_)) {
             return Self::NoAnswer("the answer is not one of an API server".to_owned());
         }
+        if let kube::Error::ReadEvents(error) = error
+            && error.kind() == std::io::ErrorKind::FileTooLarge
+        {
+            return Self::Invalid("the answer is too large to be read".to_owned());
+        }
         let text = short(&with_causes(error));
         match text.to_lowercase().contains("connect") {
             true => Self::Unavailable(text),
@@ -92,7 +97,8 @@ impl KubernetesFault {
             (409, _) => Self::Conflict,
             (429, _) => Self::Busy,
             (422, _) if message.contains("immutable") => Self::Immutable,
-            (400 | 413 | 415 | 422, _) => Self::Invalid(message),
+            // A list that went on too long has to be begun anew, so that asking the same again is of no use.
+            (400 | 410 | 413 | 415 | 422, _) => Self::Invalid(message),
             // Whether it was done is not known.
             (504, _) => Self::NoAnswer(message),
             (code, _) => Self::Unavailable(format!("{message} ({code})")),

@@ -2,6 +2,9 @@
 //!
 //! Objects are asked for by their addresses, so that no type of each kind is built in.
 
+use std::io::ErrorKind;
+
+use futures_util::AsyncReadExt;
 use http::Request;
 use serde_json::{Value, json};
 
@@ -17,6 +20,9 @@ const PAGE: u32 = 500;
 
 /// How many pages of a list are read at most. Protects the memory of a run.
 const MOST_PAGES: u32 = 20;
+
+/// Largest answer (bytes). Protects the memory of a run: a page of objects has a tenth of it.
+const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Where objects of a kind are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +234,17 @@ impl Cluster {
                     .header(http::header::CONTENT_TYPE, kind)
                     .body(bytes)
                     .map_err(kube::Error::HttpError)?;
-                client.request::<Value>(request).await
+                let answer = client.request_stream(request).await?;
+                let mut read = Vec::new();
+                let mut bounded = Box::pin(answer).take(LARGEST);
+                bounded
+                    .read_to_end(&mut read)
+                    .await
+                    .map_err(kube::Error::ReadEvents)?;
+                if bounded.limit() == 0 {
+                    return Err(kube::Error::ReadEvents(ErrorKind::FileTooLarge.into()));
+                }
+                serde_json::from_slice::<Value>(&read).map_err(kube::Error::SerdeError)
             })
             .await
         })

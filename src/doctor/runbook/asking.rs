@@ -1,6 +1,7 @@
 //! A look at a cluster: what every step is asked about, and how its answers become findings.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -22,6 +23,9 @@ pub(super) const CHANGING: &[&str] = &["get", "patch"];
 
 const DRY_RUN: &str = "dry run";
 
+/// How often a patch is tried over an object that changes meanwhile.
+const MOST_TRIES: u32 = 3;
+
 /// The step that is looked at.
 #[derive(Clone, Copy)]
 pub(super) struct StepPlace<'a> {
@@ -39,6 +43,8 @@ pub(super) struct ClusterLook<'a> {
     namespace: &'a str,
     pub(super) secrets: &'a Scanner,
     kinds: BTreeMap<String, Option<Vec<ServedKind>>>,
+    /// All objects of a kind, as they were listed once.
+    lists: BTreeMap<ObjectCollection, Rc<[Value]>>,
     findings: Vec<StepFinding>,
     pub(super) place: Option<StepPlace<'a>>,
     /// The API server did not answer: it is not asked again.
@@ -53,6 +59,7 @@ impl<'a> ClusterLook<'a> {
             namespace,
             secrets,
             kinds: BTreeMap::new(),
+            lists: BTreeMap::new(),
             findings: Vec::new(),
             place: None,
             is_silent: false,
@@ -117,6 +124,36 @@ impl ClusterLook<'_> {
                 None
             }
         }
+    }
+
+    /// Returns all objects of a kind, which are listed once.
+    pub(super) fn all(
+        &mut self,
+        collection: &ObjectCollection,
+    ) -> Result<Rc<[Value]>, KubernetesError> {
+        if let Some(known) = self.lists.get(collection) {
+            return Ok(Rc::clone(known));
+        }
+        let listed = self.cluster.objects(collection, "");
+        self.is_silent |= listed
+            .as_ref()
+            .is_err_and(|error| error.fault.is_transient());
+        let listed: Rc<[Value]> = listed?.into();
+        self.lists.insert(collection.clone(), Rc::clone(&listed));
+        Ok(listed)
+    }
+
+    /// Tells whether the API server can still be asked; where it did not answer before, the step is not looked at.
+    pub(super) fn is_asked(&mut self) -> bool {
+        if self.is_silent {
+            self.problem(
+                OBJECT,
+                "look at what the step names",
+                "not looked at: the API server did not answer before",
+                "look again; raise STATE_TIMEOUT where the API server is only slow",
+            );
+        }
+        !self.is_silent
     }
 
     /// Asks for rights, and names those that are missing.
@@ -213,7 +250,13 @@ impl ClusterLook<'_> {
             "have the API server patch {} {}/{name} as a dry run",
             collection.plural, collection.namespace
         );
-        match self.cluster.dry_run(collection, name, patch) {
+        match self.tried(collection, name, object, patch) {
+            Ok(after) if after["metadata"]["uid"] != object["metadata"]["uid"] => self.problem(
+                DRY_RUN,
+                tried,
+                "the answer is another object",
+                "check KUBECONFIG: whoever answers is no API server, or the object was made anew meanwhile",
+            ),
             Ok(after) => match changes(object, &after, self.secrets) {
                 Some(changes) => self.ok(DRY_RUN, tried, format!("it would change {changes}")),
                 // Before a rollback the way forward has nothing to bring back.
@@ -229,6 +272,35 @@ impl ClusterLook<'_> {
             },
             Err(error) => self.failed(DRY_RUN, &error),
         }
+    }
+
+    /// Tries a patch; again where the object was only written meanwhile, as its status is all the time.
+    fn tried(
+        &self,
+        collection: &ObjectCollection,
+        name: &str,
+        object: &Value,
+        patch: &[Value],
+    ) -> Result<Value, KubernetesError> {
+        let mut patch = patch.to_vec();
+        let mut version = object["metadata"]["resourceVersion"].clone();
+        for _ in 0..MOST_TRIES {
+            let refused = match self.cluster.dry_run(collection, name, &patch) {
+                Err(error) if matches!(error.fault, KubernetesFault::Invalid(_)) => error,
+                answer => return answer,
+            };
+            let now = self.cluster.object(collection, name)?["metadata"]["resourceVersion"].take();
+            if now == version {
+                return Err(refused);
+            }
+            for operation in &mut patch {
+                if operation["path"] == "/metadata/resourceVersion" {
+                    operation["value"] = now.clone();
+                }
+            }
+            version = now;
+        }
+        self.cluster.dry_run(collection, name, &patch)
     }
 
     pub(super) fn is_in(&self, list: StepList) -> bool {
@@ -282,7 +354,8 @@ impl ClusterLook<'_> {
     }
 
     pub(super) fn failed(&mut self, subject: &'static str, error: &KubernetesError) {
-        self.is_silent |= error.fault.is_transient();
+        // A dry run may fail for an admission webhook alone.
+        self.is_silent |= error.fault.is_transient() && subject != DRY_RUN;
         let remedy = remedy(&error.fault);
         let (tried, found) = (error.tried.clone(), error.fault.to_string());
         self.add(Finding::problem(subject, tried, found, remedy));

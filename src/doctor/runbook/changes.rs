@@ -52,14 +52,12 @@ pub(super) fn failing_test(
 /// shown.
 pub(super) fn changes(before: &Value, after: &Value, secrets: &Scanner) -> Option<String> {
     let mut found = Vec::new();
-    let parts = ["metadata", "spec", "data"];
-    for part in parts {
-        compare(&format!("/{part}"), &before[part], &after[part], &mut found);
-    }
+    compare("", before, after, &mut found);
     let by_server = [
         "/metadata/managedFields",
         "/metadata/resourceVersion",
         "/metadata/generation",
+        "/status",
     ];
     found.retain(|(path, _, _)| !by_server.iter().any(|own| path.starts_with(own)));
     let more = found.len().saturating_sub(LISTED);
@@ -106,19 +104,57 @@ fn compare<'a>(
     }
 }
 
+/// Members whose values are no secrets: what moves requests, and how many pods of what there are.
+const PLAIN: [&str; 16] = [
+    "canary-weight",
+    "image",
+    "maxReplicas",
+    "minReplicas",
+    "mirrorPercentage",
+    "name",
+    "paused",
+    "percent",
+    "port",
+    "ports",
+    "replicas",
+    "selector",
+    "skipAnalysis",
+    "suspend",
+    "targetPort",
+    "weight",
+];
+
+/// Tells whether the value at a path may be shown: numbers and switches may, of texts only those of [`PLAIN`].
+fn is_plain(path: &str, value: &Value) -> bool {
+    let is_kept = path.split('/').any(|part| {
+        matches!(
+            part,
+            "env" | "envFrom" | "data" | "binaryData" | "stringData"
+        )
+    });
+    let is_known = path.split('/').any(|part| {
+        let (_, last) = part.rsplit_once("~1").unwrap_or(("", part));
+        PLAIN.contains(&last)
+    });
+    match value {
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => !is_kept,
+        Value::String(_) | Value::Array(_) | Value::Object(_) => is_known && !is_kept,
+    }
+}
+
 fn shown(path: &str, value: &Value, secrets: &Scanner) -> String {
+    if !is_plain(path, value) {
+        return "(not shown)".to_owned();
+    }
     let text = match value {
         Value::Null => return "nothing".to_owned(),
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
-    // A digest looks like one.
+    // A digest looks like a credential.
     let is_image = path.ends_with("/image");
-    let may_be_secret = path.contains("/env")
-        || path.starts_with("/data")
-        || text.contains("\"env\":")
-        || (!is_image && looks_like_credential(&text));
-    if may_be_secret {
+    if !is_image && looks_like_credential(&text) {
         return "(not shown)".to_owned();
     }
     let text = match is_image {

@@ -21,11 +21,12 @@ use crate::clients::kubernetes::Cluster;
 use crate::config::RunbookConfig;
 use crate::record::Heading;
 use crate::redact::Scanner;
-use crate::runbook::{self, Runbook, StepList, TrapFound};
+use crate::runbook::{self, Replicas, Runbook, StepAction, StepList, TrafficChange, TrapFound};
 
 const FILE: &str = "file";
 const TRAP: &str = "trap";
 const CLUSTER: &str = "cluster";
+const NOT_ASKED: &str = "not asked";
 
 /// Looks at the file and at the objects that it names.
 pub(crate) fn check(
@@ -36,14 +37,60 @@ pub(crate) fn check(
     let runbook = &config.runbook;
     let mut findings = in_the_file(runbook);
     findings.extend(in_the_cluster(config, &heading.namespace, secrets));
-    for StepFinding { finding, .. } in &mut findings {
+    findings.extend(not_asked(runbook));
+    for StepFinding { name, finding, .. } in &mut findings {
+        *name = name.as_deref().map(|name| secrets.redact(name));
         finding.tried = secrets.redact(&finding.tried);
         // What a dry run changes was looked at value by value.
         if finding.state != FindingState::Ok {
             finding.found = secrets.redact(&finding.found);
         }
     }
-    RunbookDiagnosis::new(config, heading, findings)
+    RunbookDiagnosis::new(config, heading, findings, secrets)
+}
+
+/// Names the steps of which only the file was looked at, with what would show whether they work.
+fn not_asked(runbook: &Runbook) -> Vec<StepFinding> {
+    let lists = [
+        (StepList::Rollback, &runbook.rollback),
+        (StepList::Return, &runbook.forward),
+    ];
+    let steps = lists.into_iter().flat_map(|(list, steps)| {
+        let numbered = (1..).zip(steps);
+        numbered.map(move |(number, step)| (list, number, step))
+    });
+    let left = steps.filter_map(|(list, number, step)| {
+        let what = match &step.action {
+            StepAction::File(_) => "its path, and the programs that check and apply it",
+            StepAction::Command(_) => "its programs and their environment",
+            StepAction::Http(_) => "whether the address answers",
+            StepAction::Prometheus(_) => "whether the query gives a value",
+            StepAction::Route(route) if matches!(route.traffic, TrafficChange::Mirror { .. }) => {
+                "whether the mirror is taken"
+            }
+            StepAction::Scale(scale) if scale.replicas == Replicas::Previous => {
+                "the number, which is read when it is taken away"
+            }
+            StepAction::Undo(_)
+            | StepAction::Scale(_)
+            | StepAction::Replace(_)
+            | StepAction::Patch(_)
+            | StepAction::Route(_)
+            | StepAction::Flagger(_)
+            | StepAction::Wait(_) => return None,
+        };
+        Some(StepFinding {
+            list: Some(list),
+            step: Some(number),
+            name: Some(step.name.to_string()),
+            finding: Finding::ok(
+                NOT_ASKED,
+                "look at the step itself",
+                format!("not looked at: {what}"),
+            ),
+        })
+    });
+    left.collect()
 }
 
 /// Returns what can be known without asking anybody.

@@ -48,15 +48,23 @@ pub(super) fn owners(object: &Value) -> Vec<ObjectOwner> {
             lasts: false,
         });
     }
-    let mut flux = marks("labels", "kustomize.toolkit.fluxcd.io/");
-    flux.extend(marks("annotations", "kustomize.toolkit.fluxcd.io/"));
-    flux.extend(marks("labels", "helm.toolkit.fluxcd.io/"));
-    flux.extend(marks("annotations", "helm.toolkit.fluxcd.io/"));
-    let keeps_off = flux.iter().any(|(name, value)| {
-        let is_switch = name.ends_with("/reconcile") || name.ends_with("/driftDetection");
-        is_switch && value.eq_ignore_ascii_case("disabled")
-    });
-    if (!flux.is_empty() || manages("kustomize-controller")) && !keeps_off {
+    let flux: Vec<Vec<(String, String)>> =
+        ["kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/"]
+            .iter()
+            .map(|begins| [marks("labels", begins), marks("annotations", begins)].concat())
+            .collect();
+    // Each of its controllers has a switch of its own.
+    let keeps_off = |marks: &[(String, String)]| {
+        marks.iter().any(|(name, value)| {
+            let is_switch = name.ends_with("/reconcile") || name.ends_with("/driftDetection");
+            is_switch && value.eq_ignore_ascii_case("disabled")
+        })
+    };
+    let is_marked = flux
+        .iter()
+        .any(|marks| !marks.is_empty() && !keeps_off(marks));
+    let is_written = manages("kustomize-controller") && !keeps_off(&flux[0]);
+    if is_marked || is_written {
         found.push(ObjectOwner {
             who: "Flux".to_owned(),
             undoes: "its next reconciliation puts back what git says",
@@ -67,7 +75,7 @@ pub(super) fn owners(object: &Value) -> Vec<ObjectOwner> {
     let is_helm = metadata["labels"]["app.kubernetes.io/managed-by"] == "Helm";
     if let Some((_, release)) = marks("annotations", "meta.helm.sh/release-name")
         .first()
-        .filter(|_| is_helm && flux.is_empty())
+        .filter(|_| is_helm && flux.iter().all(Vec::is_empty))
     {
         found.push(ObjectOwner {
             who: format!("Helm, release {release}"),

@@ -5,10 +5,12 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::NOT_ASKED;
 use crate::config::RunbookConfig;
 use crate::doctor::finding::{Finding, FindingState};
 use crate::notify::printable;
 use crate::record::{Heading, rfc3339};
+use crate::redact::Scanner;
 use crate::runbook::StepList;
 
 /// Version of the layout.
@@ -76,6 +78,7 @@ impl RunbookDiagnosis {
         config: &RunbookConfig,
         heading: &Heading,
         mut findings: Vec<StepFinding>,
+        secrets: &Scanner,
     ) -> Self {
         findings.sort_by_key(|found| (found.list.map(|list| list == StepList::Return), found.step));
         let worst = findings.iter().map(|found| found.finding.state).max();
@@ -85,7 +88,7 @@ impl RunbookDiagnosis {
             namespace: heading.namespace.clone(),
             at: Utc::now(),
             file: config.file.display().to_string(),
-            runbook: config.runbook.name.to_string(),
+            runbook: secrets.redact(config.runbook.name.as_str()),
             findings,
             worst: worst.unwrap_or(FindingState::Ok),
         }
@@ -116,7 +119,14 @@ pub fn runbook_diagnosis(diagnosis: &RunbookDiagnosis) -> String {
             let _ = writeln!(text, "{:<7}  {:<9}  → {}", "", "", one_line(remedy));
         }
     }
+    let left = diagnosis.findings.iter();
+    let left = left
+        .filter(|found| found.finding.subject == NOT_ASKED)
+        .count();
     let sum = match diagnosis.worst {
+        FindingState::Ok if left > 0 => {
+            "nothing that was looked at stands in the way of the runbook; what was not shows when it is done"
+        }
         FindingState::Ok => "nothing stands in the way of the runbook",
         FindingState::Warning => "look at the warnings before the runbook is needed",
         FindingState::Problem => "the runbook would fail today, or do something else than it says",

@@ -48,6 +48,7 @@ pub(super) fn look(looking: &mut ClusterLook<'_>, step: &RouteStep) {
                 (to.as_str(), stable.as_str()),
                 first,
             );
+            not_reached(looking, step, &object, (to.as_str(), stable.as_str()));
         }
         TrafficChange::Mirror { to, .. } => {
             if step.kind != RouteKind::VirtualService {
@@ -104,6 +105,74 @@ fn weights(
     }
 }
 
+/// Says which requests of the route the weights of both sides do not reach.
+fn not_reached(
+    looking: &mut ClusterLook<'_>,
+    step: &RouteStep,
+    object: &Value,
+    (to, stable): (&str, &str),
+) {
+    let each = |rules: &str, list: &str| {
+        let rules = object["spec"][rules].as_array().into_iter().flatten();
+        let lists = rules.filter_map(|rule| rule[list].as_array());
+        lists.cloned().collect::<Vec<_>>()
+    };
+    let lists = match step.kind {
+        RouteKind::HttpRoute => each("rules", "backendRefs"),
+        RouteKind::VirtualService => each("http", "route"),
+        RouteKind::TraefikService => object["spec"]["weighted"]["services"]
+            .as_array()
+            .cloned()
+            .into_iter()
+            .collect(),
+        RouteKind::Ingress => {
+            let canary = &object["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary"];
+            if canary != "true" {
+                looking.problem(
+                    ROUTE,
+                    format!("look whether Ingress {} is a canary", step.name),
+                    "it has no annotation canary: \"true\", and without it the weight counts for nothing",
+                    "name the canary Ingress, not the one beside it",
+                );
+            }
+            return;
+        }
+    };
+    let tried = format!("look where {} {} sends the rest", step.kind, step.name);
+    for list in lists {
+        let of_rule = |name: &str| list.iter().any(|backend| is_named(backend, name));
+        let others = list.iter().filter(|backend| {
+            !is_named(backend, to) && !is_named(backend, stable) && backend["weight"] != 0
+        });
+        match (of_rule(to), of_rule(stable), others.count()) {
+            (true, true, 0) | (false, false, _) => {}
+            (true, true, others) => looking.problem(
+                ROUTE,
+                tried.clone(),
+                format!("{others} more in the same rule have a weight, so that the shares are not those of the step"),
+                "set their weights to 0 by a patch before it, or take them out of the rule",
+            ),
+            (has_to, _, _) => looking.warning(
+                ROUTE,
+                tried.clone(),
+                format!(
+                    "one rule has only {}: its requests stay there",
+                    if has_to { to } else { stable }
+                ),
+                "add the other side to that rule, or know that it is not moved",
+            ),
+        }
+    }
+}
+
+/// Where the name of a side stands.
+const NAMES: [&str; 3] = ["/name", "/destination/subset", "/destination/host"];
+
+fn is_named(backend: &Value, name: &str) -> bool {
+    let mut names = NAMES.iter().filter_map(|member| backend.pointer(member));
+    names.any(|found| found == name)
+}
+
 /// Returns the patch for every rule that has both sides.
 fn by_list(
     object: &Value,
@@ -141,7 +210,7 @@ fn operations(
     let backends = object.pointer(list)?.as_array()?;
     let place = |name: &str| {
         backends.iter().enumerate().find_map(|(place, backend)| {
-            ["/name", "/destination/subset", "/destination/host"]
+            NAMES
                 .iter()
                 .find(|member| backend.pointer(member).is_some_and(|found| found == name))
                 .map(|member| (place, *member, name.to_owned()))

@@ -35,6 +35,13 @@ pub(super) fn asks_the_cluster(step: &RunbookStep) -> bool {
     }
 }
 
+/// Tells whether a selector finds pods with the labels; one without labels finds none.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    selector.as_object().is_some_and(|selector| {
+        !selector.is_empty() && selector.iter().all(|(name, value)| labels[name] == *value)
+    })
+}
+
 /// What a workload is asked about beside its own fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WorkloadChange {
@@ -46,6 +53,9 @@ impl<'a> ClusterLook<'a> {
     /// Looks at everything that a step names.
     pub(super) fn step(&mut self, place: StepPlace<'a>) {
         self.place = Some(place);
+        if !self.is_asked() {
+            return;
+        }
         let step = &place.steps[place.place];
         match &step.action {
             StepAction::Undo(undo) => self.undo(undo),
@@ -75,12 +85,21 @@ impl<'a> ClusterLook<'a> {
             };
             self.owned(&object, "/spec/template");
             self.autoscaled(workload, &namespace, WorkloadChange::Template);
-            if object["spec"]["paused"] == true {
-                self.problem(
+            self.paused(workload, &object);
+            if object["spec"]["updateStrategy"]["type"] == "OnDelete" {
+                self.warning(
                     OBJECT,
-                    format!("look whether {workload} is paused"),
-                    "it is paused: the patch is answered with 200, and nothing happens",
-                    "resume it first (`kubectl rollout resume`), or add a step before that replaces /spec/paused with false",
+                    format!("look how {workload} replaces its pods"),
+                    "OnDelete: the pods stay as they are until somebody deletes them",
+                    "delete the pods after the step, or set RollingUpdate",
+                );
+            }
+            if workload.kind != WorkloadKind::DaemonSet && object["spec"]["replicas"] == 0 {
+                self.warning(
+                    OBJECT,
+                    format!("look how many pods {workload} has"),
+                    "none: going back is done at once, without a pod that shows whether it helped",
+                    "know it, or scale it before",
                 );
             }
             let labels = labels(&object);
@@ -118,11 +137,19 @@ impl<'a> ClusterLook<'a> {
                     collection: pods,
                     name: None,
                 };
-                if matches!(self.cluster.has_right(&right), Ok(false)) {
+                let answer = match self.cluster.has_right(&right) {
+                    Ok(true) => None,
+                    Ok(false) => Some("no".to_owned()),
+                    Err(error) => Some(format!("not checked ({})", error.fault)),
+                };
+                if let Some(answer) = answer {
                     self.warning(
                         RIGHTS,
                         format!("ask for the right to delete pods of {workload}"),
-                        "no: with ordered pods a pod that never gets ready stays after going back, until somebody deletes it",
+                        format!(
+                            "{answer}: with ordered pods a pod that never gets ready stays after going back, until somebody \
+                             deletes it"
+                        ),
                         "grant delete of pods, or be ready to delete that pod by hand",
                     );
                 }
@@ -156,7 +183,7 @@ impl<'a> ClusterLook<'a> {
     fn still_asked(&mut self, workload: &Value, namespace: &str) {
         let services = self.collection("v1", "services", namespace);
         let tried = "look for Services that find its pods";
-        let all = match self.cluster.objects(&services, "") {
+        let all = match self.all(&services) {
             Ok(all) => all,
             Err(error) => {
                 let found = format!("not checked ({})", error.fault);
@@ -166,17 +193,12 @@ impl<'a> ClusterLook<'a> {
             }
         };
         let labels = &workload["spec"]["template"]["metadata"]["labels"];
-        let finds = |service: &&Value| {
-            let selector = service["spec"]["selector"].as_object();
-            selector.is_some_and(|selector| {
-                !selector.is_empty() && selector.iter().all(|(name, value)| labels[name] == *value)
-            })
-        };
+        let finds = |service: &&Value| selects(&service["spec"]["selector"], labels);
         let names: Vec<String> = all
             .iter()
             .filter(finds)
             .filter_map(|service| service["metadata"]["name"].as_str())
-            .filter(|name| !self.is_moved(name))
+            .filter(|name| !self.is_moved(name, namespace, labels))
             .map(str::to_owned)
             .collect();
         match names.is_empty() {
@@ -193,16 +215,28 @@ impl<'a> ClusterLook<'a> {
         }
     }
 
-    /// Tells whether an earlier step of the list changes where a Service sends its requests.
-    fn is_moved(&self, service: &str) -> bool {
+    /// Tells whether an earlier step of the list has a Service find other pods than those with the labels.
+    fn is_moved(&self, service: &str, namespace: &str, labels: &Value) -> bool {
         let Some(StepPlace { place, steps, .. }) = self.place else {
             return false;
         };
         steps[..place].iter().any(|step| {
-            let target = match &step.action {
-                StepAction::Replace(step) => &step.target,
-                StepAction::Patch(step) => &step.target,
-                StepAction::Undo(_)
+            let (target, selector) = match &step.action {
+                StepAction::Replace(step) if step.field.as_str() == "/spec/selector" => {
+                    (&step.target, &step.value)
+                }
+                StepAction::Patch(step) => {
+                    let mut changes = step.operations.iter();
+                    let change = changes.find(|operation| {
+                        operation.changes() && operation.path() == "/spec/selector"
+                    });
+                    match change.and_then(|operation| operation.value()) {
+                        Some(value) => (&step.target, value),
+                        None => return false,
+                    }
+                }
+                StepAction::Replace(_)
+                | StepAction::Undo(_)
                 | StepAction::Scale(_)
                 | StepAction::Route(_)
                 | StepAction::Flagger(_)
@@ -212,8 +246,84 @@ impl<'a> ClusterLook<'a> {
                 | StepAction::Prometheus(_)
                 | StepAction::Wait(_) => return false,
             };
-            target.kind == ObjectKind::Service && target.name == service
+            target.kind == ObjectKind::Service
+                && target.name == service
+                && self.namespace_of(target.namespace.clone()) == namespace
+                && !selects(selector, labels)
         })
+    }
+
+    /// Looks at what a change of a workload's field would meet, as `undo` and `scale` do.
+    fn changed_workload(
+        &mut self,
+        target: &ObjectTarget,
+        object: &Value,
+        path: &str,
+        value: Option<&Value>,
+    ) {
+        let kind = match target.kind {
+            ObjectKind::Deployment => WorkloadKind::Deployment,
+            ObjectKind::StatefulSet => WorkloadKind::StatefulSet,
+            ObjectKind::DaemonSet => WorkloadKind::DaemonSet,
+            ObjectKind::Service
+            | ObjectKind::ConfigMap
+            | ObjectKind::Ingress
+            | ObjectKind::HttpRoute
+            | ObjectKind::VirtualService
+            | ObjectKind::Canary
+            | ObjectKind::Other { .. } => return,
+        };
+        let workload = WorkloadName {
+            kind,
+            name: target.name.clone(),
+        };
+        let namespace = self.namespace_of(target.namespace.clone());
+        let is_of_pods = path == "/spec" || path.starts_with("/spec/template");
+        if is_of_pods {
+            self.autoscaled(&workload, &namespace, WorkloadChange::Template);
+            self.paused(&workload, object);
+        }
+        if path == "/spec" || path == "/spec/replicas" {
+            let count = match path {
+                "/spec" => value.map(|value| &value["replicas"]),
+                _ => value,
+            };
+            let count = count
+                .and_then(Value::as_u64)
+                .and_then(|count| u32::try_from(count).ok());
+            if let Some(count) = count {
+                self.autoscaled(
+                    &workload,
+                    &namespace,
+                    WorkloadChange::Replicas(Replicas::Count(count)),
+                );
+                if count == 0 {
+                    self.still_asked(object, &namespace);
+                }
+            }
+        }
+    }
+
+    /// Says that a Deployment is paused, where no earlier step lets it go on.
+    fn paused(&mut self, workload: &WorkloadName, object: &Value) {
+        let goes_on = |step: &RunbookStep| {
+            matches!(&step.action, StepAction::Replace(step)
+                if step.target.kind == ObjectKind::Deployment
+                    && step.target.name == workload.name
+                    && step.field.as_str() == "/spec/paused"
+                    && step.value == false)
+        };
+        let is_resumed = self
+            .place
+            .is_some_and(|StepPlace { place, steps, .. }| steps[..place].iter().any(goes_on));
+        if object["spec"]["paused"] == true && !is_resumed {
+            self.problem(
+                OBJECT,
+                format!("look whether {workload} is paused"),
+                "it is paused: the patch is answered with 200, and nothing happens",
+                "resume it first (`kubectl rollout resume`), or add a step before that replaces /spec/paused with false",
+            );
+        }
     }
 
     fn replace(&mut self, step: &ReplaceStep, whole: &RunbookStep) {
@@ -222,6 +332,7 @@ impl<'a> ClusterLook<'a> {
             return;
         };
         self.owned(&object, path);
+        self.changed_workload(&step.target, &object, path, Some(&step.value));
         if path == "/spec/selector" {
             self.endpoints(&step.target, &object, &step.value, whole);
         }
@@ -246,6 +357,7 @@ impl<'a> ClusterLook<'a> {
         for operation in &step.operations {
             if operation.changes() {
                 self.owned(&object, operation.path());
+                self.changed_workload(&step.target, &object, operation.path(), operation.value());
             }
             match operation.value() {
                 Some(value) if operation.changes() && operation.path() == "/spec/selector" => {
@@ -359,7 +471,7 @@ impl<'a> ClusterLook<'a> {
             };
             let collection = self.collection(api_version, &plural, namespace);
             let tried = format!("look whether a {kind} names {workload}");
-            let watchers = match self.cluster.objects(&collection, "") {
+            let watchers = match self.all(&collection) {
                 Ok(watchers) => watchers,
                 Err(error) => {
                     self.warning(
@@ -381,13 +493,19 @@ impl<'a> ClusterLook<'a> {
                 continue;
             };
             let name = name.to_owned();
-            self.watched(kind, &name, tried, change);
+            self.watched(kind, (&name, namespace), tried, change);
         }
     }
 
-    fn watched(&mut self, kind: &str, name: &str, tried: String, change: WorkloadChange) {
+    fn watched(
+        &mut self,
+        kind: &str,
+        (name, namespace): (&str, &str),
+        tried: String,
+        change: WorkloadChange,
+    ) {
         match (kind, change) {
-            ("Canary", _) if self.leaves_to_flagger(name) => {
+            ("Canary", _) if self.leaves_to_flagger(name, namespace) => {
                 self.ok(OWNER, tried, format!("{name} does, and a flagger step comes before"));
             }
             ("Canary", _) => self.problem(
@@ -420,12 +538,14 @@ impl<'a> ClusterLook<'a> {
     }
 
     /// Tells whether an earlier step of the list waits for a Canary.
-    fn leaves_to_flagger(&self, canary: &str) -> bool {
+    fn leaves_to_flagger(&self, canary: &str, namespace: &str) -> bool {
         let Some(StepPlace { place, steps, .. }) = self.place else {
             return false;
         };
         steps[..place].iter().any(|step| {
-            matches!(&step.action, StepAction::Flagger(flagger) if flagger.canary.as_str() == canary)
+            matches!(&step.action, StepAction::Flagger(flagger)
+                if flagger.canary.as_str() == canary
+                    && self.namespace_of(flagger.namespace.as_ref().map(ToString::to_string)) == namespace)
         })
     }
 }

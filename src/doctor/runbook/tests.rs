@@ -29,6 +29,14 @@ fn marks_name_who_would_undo_a_change() {
             json!({"annotations": {"helm.toolkit.fluxcd.io/driftDetection": "disabled"}}),
             vec![],
         ),
+        // The switch of one of its controllers is none of the other's.
+        (
+            json!({
+                "labels": {"kustomize.toolkit.fluxcd.io/name": "a"},
+                "annotations": {"helm.toolkit.fluxcd.io/driftDetection": "disabled"},
+            }),
+            vec!["Flux"],
+        ),
         (
             json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
             vec![],
@@ -87,6 +95,45 @@ fn changes_show_no_value_that_may_be_a_secret() {
     let whole = json!({"spec": {"containers": []}});
     let found = changes(&before, &whole, &Scanner::default()).unwrap_or_default();
     assert!(!found.contains("hunter1"), "{found}");
+}
+
+#[test]
+fn of_texts_only_known_members_are_shown_and_no_member_is_left_out() {
+    let before = json!({"kind": "Role"});
+    for (changed, expected) in [
+        (
+            json!({"spec": {"args": ["--password=hunter2"]}}),
+            "(not shown)",
+        ),
+        (
+            json!({"metadata": {"annotations": {"token": "hunter2"}}}),
+            "(not shown)",
+        ),
+        (json!({"binaryData": {"a": "hunter2"}}), "(not shown)"),
+        (json!({"rules": [{"verbs": ["hunter2"]}]}), "(not shown)"),
+    ] {
+        let mut after = changed;
+        after["kind"] = json!("Role");
+        let found = changes(&before, &after, &Scanner::default()).unwrap_or_default();
+        assert!(found.contains(expected), "{after}: {found}");
+        assert!(!found.contains("hunter2"), "{after}: {found}");
+    }
+    let spec = |value: Value| json!({"spec": value});
+    for (before, after, expected) in [
+        (
+            json!({"replicas": 1}),
+            json!({"replicas": 0}),
+            "/spec/replicas from 1 to 0",
+        ),
+        (
+            json!({"selector": {"app": "a"}}),
+            json!({"selector": {"app": "b"}}),
+            "/spec/selector/app from a to b",
+        ),
+    ] {
+        let found = changes(&spec(before), &spec(after), &Scanner::default());
+        assert_eq!(found.as_deref(), Some(expected));
+    }
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! What a step meets that changes one field, one rule of a route, or nothing that can be looked at.
+
+use serde_json::{Value, json};
+
+use super::{Shop, finds, program};
+
+#[test]
+fn a_field_of_a_workload_meets_what_the_workload_meets() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.paused("paused");
+    shop.deployment("scaled", &json!({}));
+    shop.scaler("scaled");
+    shop.deployment("asked", &json!({}));
+    shop.service("asked");
+    let image = "field: /spec/template/spec/containers/0/image, value: 'shop:1'";
+    let ran = shop.check(
+        &format!(
+            "name: back\nrollback:\n\
+             - name: paused\n  replace: {{deployment: paused, {image}}}\n\
+             - name: scaled\n  patch: {{deployment: scaled, operations: [{{op: test, path: /spec/replicas, value: 2}}, \
+             {{op: replace, path: /spec/replicas, value: 5}}]}}\n\
+             - name: asked\n  replace: {{deployment: asked, field: /spec/replicas, value: 0}}\n"
+        ),
+        2,
+    );
+    finds(&ran, "problem", "object", "it is paused");
+    finds(&ran, "problem", "scaling", "scaler does");
+    finds(&ran, "warning", "traffic", "asked: whoever asks there");
+    // A step before it lets the Deployment go on.
+    let ran = shop.check(
+        &format!(
+            "name: back\nrollback:\n\
+             - name: go on\n  replace: {{deployment: paused, field: /spec/paused, value: false}}\n\
+             - name: image\n  replace: {{deployment: paused, {image}}}\n"
+        ),
+        0,
+    );
+    finds(&ran, "ok", "dry run", "/spec/paused from true to ");
+}
+
+#[test]
+fn requests_that_a_weight_does_not_reach_are_named() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.route("three", &["a", "b", "c"]);
+    shop.route("two", &["a", "b"]);
+    let backend = |name: &str| json!({"service": {"name": name, "port": {"number": 80}}});
+    for (name, annotations) in [
+        (
+            "beside",
+            json!({"nginx.ingress.kubernetes.io/canary-weight": "0"}),
+        ),
+        (
+            "canary",
+            json!({
+                "nginx.ingress.kubernetes.io/canary": "true",
+                "nginx.ingress.kubernetes.io/canary-weight": "0",
+            }),
+        ),
+    ] {
+        shop.make(
+            "apis/networking.k8s.io/v1/namespaces/{}/ingresses",
+            &json!({
+                "metadata": {"name": name, "annotations": annotations},
+                "spec": {"defaultBackend": backend("a")},
+            }),
+        );
+    }
+    let step = |route: &str| {
+        format!(
+            "name: back\nreturn:\n- name: a\n  route: {{{route}, to: a, stable: b, weights: [10]}}\n"
+        )
+    };
+    let ran = shop.check(&step("httproute: three"), 2);
+    finds(
+        &ran,
+        "problem",
+        "route",
+        "1 more in the same rule have a weight",
+    );
+    shop.check(&step("httproute: two"), 0);
+    let ran = shop.check(&step("ingress: beside"), 2);
+    finds(&ran, "problem", "route", "no annotation canary");
+    shop.check(&step("ingress: canary"), 0);
+}
+
+#[test]
+fn what_only_its_doing_shows_is_said_and_no_secret_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let secret = "s3cret-of-prometheus-1234";
+    let runbook = format!(
+        "name: {secret}\nrollback:\n- name: the pages answer {secret}\n  http: {{url: 'https://shop.example.com/', within: 60s}}\n"
+    );
+    let check = program(folder.path().join("runbook.yaml"), &runbook)
+        .env("PROMETHEUS_TOKEN", secret)
+        .env("PROMETHEUS_URL", "https://prometheus.example.com");
+    let ran = check.arguments(&["runbook", "check"]).run();
+    let ran = ran.keeps_secret(secret).exits(0);
+    finds(&ran, "ok", "not asked", "whether the address answers");
+    let runbook = runbook.replace("within: 60s", &format!("within: {secret}"));
+    let wrong = program(folder.path().join("runbook.yaml"), &runbook)
+        .env("PROMETHEUS_TOKEN", secret)
+        .env("PROMETHEUS_URL", "https://prometheus.example.com");
+    let ran = wrong.arguments(&["runbook", "check"]).run();
+    ran.keeps_secret(secret).exits(78);
+}
+
+#[test]
+fn a_paused_deployment_and_one_of_a_single_revision_are_no_way_back() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.paused("paused");
+    shop.deployment("single", &json!({}));
+    let first = format!(
+        "/apis/apps/v1/namespaces/{}/replicasets/single-1",
+        shop.namespace.name
+    );
+    assert_eq!(
+        shop.cluster.admin("DELETE", &first, &Value::Null).status,
+        200
+    );
+    let ran = shop.check(
+        "name: back\nrollback:\n- name: a\n  undo: {workloads: [deployment/paused, deployment/single]}\n",
+        2,
+    );
+    finds(&ran, "problem", "object", "it is paused");
+    finds(
+        &ran,
+        "problem",
+        "revisions",
+        "1 revisions, and all have the containers that run now",
+    );
+}
