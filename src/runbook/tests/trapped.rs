@@ -189,6 +189,155 @@ const TABLE: &[(Trap, &str, &str)] = &[
     ),
 ];
 
+/// The same for the many ways to write a program, its arguments, and a configuration.
+const WRITTEN_OTHERWISE: &[(Trap, &str, &str)] = &[
+    (
+        Trap::WeightByIndex,
+        "command: {argv: [kubectl, patch, httproute, a, --type=json, -p, '[{\"op\":\"replace\",\"path\":\"/spec/rules/0/backendRefs/0/weight\",\"value\":9}]']}",
+        "command: {argv: [kubectl, patch, httproute, a, --type=json, -p, '[{\"op\":\"test\",\"path\":\"/spec/rules/0/backendRefs/0/name\",\"value\":\"b\"}, {\"op\":\"replace\",\"path\":\"/spec/rules/0/backendRefs/0/weight\",\"value\":9}]']}",
+    ),
+    (
+        Trap::PartOfSelector,
+        "command: {argv: [kubectl, patch, svc/a, --type, json, '-p[{\"op\":\"add\",\"path\":\"/spec/selector/app\",\"value\":\"b\"}]']}",
+        "command: {argv: [kubectl, patch, deploy/a, --type, json, '-p[{\"op\":\"add\",\"path\":\"/spec/selector/app\",\"value\":\"b\"}]']}",
+    ),
+    (
+        Trap::PartOfSelector,
+        "command: {argv: [kubectl, patch, Service.v1., a, '-p{\"spec\":{\"selector\":{\"app\":\"b\"}}}']}",
+        "command: {argv: [kubectl, patch, Service.serving.knative.dev, a, '-p{\"spec\":{\"selector\":{\"app\":\"b\"}}}']}",
+    ),
+    (
+        Trap::SkipAnalysis,
+        "command: {argv: [kubectl, patch, canaries.flagger.app/a, --type=json, '--patch=[{\"op\":\"replace\",\"path\":\"/spec/skipAnalysis\",\"value\":true}]']}",
+        "command: {argv: [kubectl, patch, canaries.flagger.app/a, --type=json, '--patch=[{\"op\":\"replace\",\"path\":\"/spec/skipAnalysis\",\"value\":false}]']}",
+    ),
+    (
+        Trap::CanaryDeleted,
+        "command: {argv: [kubectl, delete, canary.flagger.app/x]}",
+        "command: {argv: [kubectl, delete, pod, canary]}",
+    ),
+    (
+        Trap::CanaryDeleted,
+        "command: {argv: [kubectl, delete, 'Canaries.v1beta1.flagger.app', x]}",
+        "command: {argv: [kubectl, delete, pod, x, -n, canary]}",
+    ),
+    (
+        Trap::CanaryDeleted,
+        "command: {argv: [kubectl, delete, 'pods,canary', x]}",
+        "command: {argv: [kubectl, delete, pod/canary]}",
+    ),
+    (
+        Trap::RolloutUndo,
+        "command: {argv: [sudo, kubectl, --context, prod, rollout, undo, deployment/a]}",
+        "command: {argv: [kubectl, delete, pod, rollout, undo]}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [cat, $STATE]}",
+        "command: {argv: [envsubst, $STATE]}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [curl, --data=$STATE, 'http://a']}",
+        "command: {argv: [grep, 'a=$', /state]}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [echo, '$(date)']}",
+        "command: {argv: [awk, '{print $(NF)}', /state]}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [echo, '`date`']}",
+        "command: {argv: [echo, 'date`']}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [cat, /state, '>/dev/null']}",
+        "command: {argv: [pip, install, 'a', '>=1.2']}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [cat, /state, '2>/dev/null']}",
+        "command: {argv: [cat, '2']}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [cat, /state, '&>', /log]}",
+        "command: {argv: [cat, /state, '&c']}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [cat, /state, '2>&1']}",
+        "command: {argv: [awk, '$1>2', /state]}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: ['nginx -t && nginx -s reload']}",
+        "command: {argv: [jq, '.a && .b']}",
+    ),
+    (
+        Trap::ShellOperator,
+        "command: {argv: [touch, a, ';', rm, a]}",
+        "command: {argv: [find, /tmp, -name, a, -exec, rm, '{}', ;]}",
+    ),
+    (
+        Trap::UnknownBecomesValue,
+        "command: {argv: ['cat /state || echo blue']}",
+        "command: {argv: [awk, '$1 || $2', /state]}",
+    ),
+    (
+        Trap::UnknownBecomesValue,
+        "command: {argv: [ssh, host, 'cat /state || echo blue']}",
+        "command: {argv: [ssh, host, cat, /state]}",
+    ),
+    (
+        Trap::ShellText,
+        "command: {argv: [ssh, -p, '22', host, 'nginx -t && nginx -s reload']}",
+        "command: {argv: [ssh, -p, '22', host, nginx -s reload]}",
+    ),
+    (
+        Trap::ShellText,
+        "command: {argv: [su, -, app, -c, 'restart a']}",
+        "command: {argv: [su, -, app]}",
+    ),
+    (
+        Trap::ShellText,
+        "command: {argv: [eval, 'restart a']}",
+        "command: {argv: [evaluate, 'restart a']}",
+    ),
+    (
+        Trap::ShellText,
+        "command: {argv: [bash, -euo, pipefail, -c, 'restart a']}",
+        "command: {argv: [sh, /opt/deploy.sh, -c, blue]}",
+    ),
+    (
+        Trap::LatestAsPrevious,
+        "command: {argv: [docker, tag, 'app:latest', 'app:good-1']}",
+        "command: {argv: [docker, tag, 'app:latest', 'app:goodwill-1']}",
+    ),
+    (
+        Trap::SplitClients,
+        "file: {path: /a, content: 'split_clients \"$http_x_tenant\" $to { 1% b; * a; }'}",
+        "file: {path: /a, content: 'split_clients \"$http_x_tenant${request_id}\" $to { 1% b; * a; }'}",
+    ),
+    (
+        Trap::MirrorToItself,
+        "file: {path: /a, content: 'server { mirror /push; location / { proxy_pass http://a; } }'}",
+        "file: {path: /a, content: 'server { mirror /_mirror; location / { proxy_pass http://a; } location = /_mirror { internal; proxy_pass http://b; } }'}",
+    ),
+    (
+        Trap::MirrorToItself,
+        "file: {path: /a, content: 'server { location / { mirror /_mirror; } } server { location = /_mirror { internal; } }'}",
+        "file: {path: /a, content: 'server { location / { mirror /_mirror; } location = /_mirror { internal; } } server { location / { proxy_pass http://a; } }'}",
+    ),
+    (
+        Trap::MirrorToItself,
+        "file: {path: /a, content: 'location /push { mirror /push; } location = /push/a { internal; }'}",
+        "file: {path: /a, content: 'location /push { mirror /push; } location = /push { internal; }'}",
+    ),
+];
+
 #[test]
 fn aliases_of_a_patch_cost_no_more_than_its_text() {
     let mut patch = format!("a0: &a0 {}\n", "x".repeat(1_000));
@@ -209,7 +358,7 @@ fn found(step: &str) -> Vec<Trap> {
 
 #[test]
 fn each_trap_is_found_and_its_neighbour_is_not() {
-    for (trap, trapped, harmless) in TABLE {
+    for (trap, trapped, harmless) in TABLE.iter().chain(WRITTEN_OTHERWISE) {
         assert_eq!(found(trapped), [*trap], "{trapped}");
         assert_eq!(found(harmless), [], "{harmless}");
     }

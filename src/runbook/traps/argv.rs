@@ -1,41 +1,59 @@
 //! Traps of programs and their arguments.
 
-use serde_json::Value;
-
 use super::kinds::Trap;
-use crate::runbook::parse::{Null, count};
+use super::kubectl;
 
 /// Programs that take a text apart.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish"];
 
 /// What only a shell understands.
-const OPERATORS: [&str; 9] = ["|", "&&", ";", "&", ">", ">>", "<", "2>&1", "2>/dev/null"];
+const OPERATORS: [&str; 10] = ["|", "|&", "&&", ";", "&", ">", ">>", "<", "<<", "<<<"];
+
+/// Programs that read a text in a language of their own, which has such signs, too.
+const WITH_LANGUAGE: [&str; 17] = [
+    "awk", "gawk", "sed", "jq", "yq", "perl", "python", "python3", "ruby", "node", "grep", "egrep",
+    "envsubst", "psql", "mysql", "mongosh", "promtool",
+];
 
 /// Programs that give images names.
 const TAGGERS: [&str; 6] = ["docker", "podman", "nerdctl", "buildah", "crane", "regctl"];
 
 /// What the name of an image to go back to is called.
-const EARLIER: [&str; 6] = ["prev", "rollback", "backup", "last", "stable", "good"];
+const EARLIER: [&str; 8] = [
+    "prev", "previous", "rollback", "backup", "last", "lastgood", "stable", "good",
+];
 
 /// Looks at a program and its arguments.
 pub(super) fn look(argv: &[&str]) -> Vec<(Trap, String)> {
     let mut found = Vec::new();
     let mut add = |trap: Trap, what: &str| found.push((trap, short(what)));
-    if let Some(text) = shell_text(argv) {
+    let text = shell_text(argv);
+    if let Some(text) = &text {
         match text.contains("||") {
             true => add(Trap::UnknownBecomesValue, text),
             false => add(Trap::ShellText, text),
         }
     }
-    for word in argv {
+    let reads_signs = text.is_some() || is_any(argv, &WITH_LANGUAGE);
+    let is_find = is_any(argv, &["find"]);
+    for (at, word) in argv.iter().enumerate() {
+        let ends_exec = is_find && *word == ";" && argv[..at].iter().any(|one| is_exec(one));
         match *word {
-            "||" => add(Trap::UnknownBecomesValue, &argv.join(" ")),
-            word if OPERATORS.contains(&word) => add(Trap::ShellOperator, word),
+            "||" if text.is_none() => add(Trap::UnknownBecomesValue, &argv.join(" ")),
+            word if OPERATORS.contains(&word) && !ends_exec && text.is_none() => {
+                add(Trap::ShellOperator, word);
+            }
+            word if reads_signs || word.starts_with(['{', '[']) => {}
+            word if word.contains(" || ") => add(Trap::UnknownBecomesValue, word),
+            word if word.contains(" && ") || is_redirection(word) || is_expansion(word) => {
+                add(Trap::ShellOperator, word);
+            }
             _ => {}
         }
     }
-    if is_any(argv, &["kubectl", "oc"]) {
-        for trap in kubectl(argv) {
+    let at = |names: &[&str]| argv.iter().position(|word| names.contains(&program(word)));
+    if let Some(at) = at(&["kubectl", "oc"]) {
+        for trap in kubectl::look(&argv[at + 1..]) {
             add(trap, &argv.join(" "));
         }
     }
@@ -43,6 +61,38 @@ pub(super) fn look(argv: &[&str]) -> Vec<(Trap, String)> {
         add(Trap::LatestAsPrevious, &argv.join(" "));
     }
     found
+}
+
+fn is_exec(word: &str) -> bool {
+    matches!(word, "-exec" | "-execdir" | "-ok" | "-okdir")
+}
+
+/// Tells whether a shell would send something elsewhere by the word, such as `2>/dev/null`.
+fn is_redirection(word: &str) -> bool {
+    let rest = word.strip_prefix(|c: char| c.is_ascii_digit() || c == '&');
+    let target = rest.unwrap_or(word).strip_prefix('>');
+    target.is_some_and(|target| {
+        let first = target.chars().next();
+        first.is_none_or(|c| c.is_alphabetic() || "/&>|.".contains(c))
+    })
+}
+
+/// Tells whether a shell would put something else for the word or for its end: `$NAME`, `--a=$NAME`, `$(…)`.
+fn is_expansion(word: &str) -> bool {
+    let end = word.rsplit(['=', ':']).next().unwrap_or(word);
+    let name = end.strip_prefix('$').map(|name| {
+        let inner = name
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'));
+        inner.unwrap_or(name)
+    });
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let is_command = word.len() > 2 && word.starts_with('`') && word.ends_with('`');
+    name.is_some_and(is_name) || word.contains("$(") || is_command
 }
 
 fn program(word: &str) -> &str {
@@ -55,103 +105,45 @@ fn is_any(argv: &[&str], programs: &[&str]) -> bool {
 }
 
 /// Returns the text that a shell is given.
-fn shell_text<'a>(argv: &[&'a str]) -> Option<&'a str> {
-    let at = argv
-        .iter()
-        .position(|word| SHELLS.contains(&program(word)))?;
-    let takes_text =
-        |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
-    let flag = argv[at..].iter().position(takes_text)?;
-    argv.get(at + flag + 1).copied()
-}
-
-fn kubectl(argv: &[&str]) -> Vec<Trap> {
-    let follows = |first: &str, second: fn(&str) -> bool| {
-        let at = argv.iter().position(|word| *word == first);
-        at.is_some_and(|at| argv[at..].iter().any(|word| second(word)))
-    };
-    let mut found = Vec::new();
-    if follows("rollout", |word| word == "undo") {
-        found.push(Trap::RolloutUndo);
-    }
-    let is_canary = |word: &str| {
-        let kind = word.split('/').next().unwrap_or_default();
-        matches!(kind, "canary" | "canaries" | "canaries.flagger.app")
-    };
-    if follows("delete", is_canary) {
-        found.push(Trap::CanaryDeleted);
-    }
-    if !argv.contains(&"patch") {
-        return found;
-    }
-    let body = option(argv, &["-p", "--patch"]).map(patch_body);
-    if body == Some(None) {
-        found.push(Trap::PatchUnread);
-    }
-    let body = body.flatten().unwrap_or_default();
-    let kind = option(argv, &["--type"]).unwrap_or("strategic");
-    if sets(&body, "skipAnalysis", &|value| value == true) {
-        found.push(Trap::SkipAnalysis);
-    }
-    if kind == "json" {
-        return found;
-    }
-    let is_service = argv
-        .iter()
-        .any(|word| matches!(word.split('/').next(), Some("service" | "services" | "svc")));
-    if is_service && sets(&body, "selector", &|value| value.is_object()) {
-        found.push(Trap::PartOfSelector);
-    }
-    if kind == "merge" && has_list(&body) {
-        found.push(Trap::MergeOfList);
-    }
-    found
-}
-
-/// Reads a patch as kubectl does: JSON, or YAML, whose aliases are bounded by the length of the text.
-fn patch_body(text: &str) -> Option<Value> {
-    let read = serde_json::from_str(text).ok();
-    read.or_else(|| {
-        let most = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        count(text, most, most.into(), Null::IsValue).ok()?;
-        serde_norway::from_str(text).ok()
-    })
-}
-
-/// Returns the value of an option, which follows it or stands behind an equals sign.
-fn option<'a>(argv: &[&'a str], names: &[&str]) -> Option<&'a str> {
+fn shell_text(argv: &[&str]) -> Option<String> {
     argv.iter().enumerate().find_map(|(at, word)| {
-        if names.contains(word) {
-            return argv.get(at + 1).copied();
+        let after = &argv[at + 1..];
+        match program(word) {
+            name if SHELLS.contains(&name) => text_of_shell(after).map(str::to_owned),
+            "su" | "runuser" => {
+                let flag = after
+                    .iter()
+                    .position(|word| matches!(*word, "-c" | "--command"))?;
+                after.get(flag + 1).map(|text| (*text).to_owned())
+            }
+            "eval" if at == 0 => Some(after.join(" ")),
+            // The shell of the other machine reads what is not its name.
+            "ssh" if at == 0 || program(argv[0]) == "sudo" => {
+                let text = after.join(" ");
+                let signs = ["|", "&", ";", ">", "<", "$(", "`"];
+                signs.iter().any(|sign| text.contains(sign)).then_some(text)
+            }
+            _ => None,
         }
-        let (name, value) = word.split_once('=')?;
-        names.contains(&name).then_some(value)
     })
 }
 
-/// Tells whether a member with the name has such a value, anywhere; in a JSON patch the name ends a path.
-fn sets(body: &Value, name: &str, is_so: &dyn Fn(&Value) -> bool) -> bool {
-    match body {
-        Value::Object(map) => {
-            let by_path = map
-                .get("path")
-                .and_then(Value::as_str)
-                .is_some_and(|path| path.ends_with(&format!("/{name}")));
-            map.iter()
-                .any(|(member, value)| (member == name && is_so(value)) || sets(value, name, is_so))
-                || (by_path && map.get("value").is_some_and(is_so))
+/// Returns the text behind the options of a shell, where one of them is `c`. Without it, its first word is a file.
+fn text_of_shell<'a>(arguments: &[&'a str]) -> Option<&'a str> {
+    let mut takes_text = false;
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        if !word.starts_with(['-', '+']) {
+            return takes_text.then_some(*word);
         }
-        Value::Array(list) => list.iter().any(|one| sets(one, name, is_so)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        let is_long = word.starts_with("--");
+        takes_text |= word.starts_with('-') && !is_long && word.contains('c');
+        // These are followed by the name of a setting, or of a file.
+        if (!is_long && word.ends_with(['o', 'O'])) || matches!(*word, "--rcfile" | "--init-file") {
+            words.next();
+        }
     }
-}
-
-fn has_list(body: &Value) -> bool {
-    match body {
-        Value::Array(_) => true,
-        Value::Object(map) => map.values().any(has_list),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
+    None
 }
 
 /// Tells whether what `latest` is now gets the name that is gone back to.
@@ -170,7 +162,8 @@ fn names_the_bad_image(argv: &[&str]) -> bool {
     };
     let is_latest = tag(from).is_none_or(|tag| tag == "latest");
     let to = tag(to).unwrap_or_else(|| (*to).to_owned());
-    is_latest && EARLIER.iter().any(|word| to.contains(word))
+    let mut words = to.split(|c: char| !c.is_ascii_alphabetic());
+    is_latest && words.any(|word| EARLIER.contains(&word.to_ascii_lowercase().as_str()))
 }
 
 /// Cuts what is too long for a sentence.

@@ -2,6 +2,7 @@
 
 mod argv;
 mod kinds;
+mod kubectl;
 mod nginx;
 mod objects;
 mod order;

@@ -2,23 +2,12 @@
 
 use super::kinds::Trap;
 
-/// What is the same for every request of a client, or of a client to one path.
-const OF_THE_CLIENT: [&str; 7] = [
-    "$remote_addr",
-    "$binary_remote_addr",
-    "$request_uri",
-    "$uri",
-    "$http_user_agent",
-    "${remote_addr}",
-    "${request_uri}",
-];
-
 /// A directive with its arguments.
 struct Directive {
     /// Its name and its arguments.
     words: Vec<String>,
-    /// The path of the location that it stands in, where that is found by its beginning or as a whole.
-    location: Option<String>,
+    /// The place of the directive whose block it stands in.
+    parent: Option<usize>,
 }
 
 /// Looks at a text that may be a configuration of NGINX.
@@ -30,31 +19,27 @@ pub(super) fn look(text: &str) -> Vec<(Trap, String)> {
         return Vec::new();
     }
     let directives = directives(text);
-    let locations: Vec<&[String]> = directives
-        .iter()
-        .map(|one| one.words.as_slice())
-        .filter(|words| words.first().is_some_and(|name| name == "location"))
-        .collect();
     let mut found = Vec::new();
-    for Directive { words, location } in &directives {
+    for (place, Directive { words, .. }) in directives.iter().enumerate() {
         let (name, first) = (
             words.first().map_or("", String::as_str),
             words.get(1).map_or("", String::as_str),
         );
         match name {
             "mirror_timeout" => found.push((Trap::MirrorTimeout, words.join(" "))),
-            "split_clients" if is_of_the_client(first) => {
+            "split_clients"
+                if !["$request_id", "${request_id}"]
+                    .iter()
+                    .any(|id| first.contains(id)) =>
+            {
                 found.push((Trap::SplitClients, first.to_owned()));
             }
-            "mirror" if first != "off" && location.is_some() => {
-                let asked = first.split('?').next().unwrap_or_default();
-                if serving(&locations, asked) == location.as_deref() {
-                    let what = format!(
-                        "mirror {first} in location {}",
-                        location.as_deref().unwrap_or_default()
-                    );
-                    found.push((Trap::MirrorToItself, what));
-                }
+            "mirror" if first != "off" => {
+                let place = mirrored_to_itself(&directives, place, first);
+                found.extend(place.map(|place| {
+                    let what = format!("mirror {first} in {place}");
+                    (Trap::MirrorToItself, what)
+                }));
             }
             _ => {}
         }
@@ -62,8 +47,45 @@ pub(super) fn look(text: &str) -> Vec<(Trap, String)> {
     found
 }
 
-fn is_of_the_client(key: &str) -> bool {
-    OF_THE_CLIENT.iter().any(|part| key.contains(part)) && !key.contains("request_id")
+/// Returns the block, such as `location /push`, whose requests are mirrored to where they are served anyway.
+fn mirrored_to_itself(directives: &[Directive], mirror: usize, to: &str) -> Option<String> {
+    let asked = to.split('?').next().unwrap_or_default();
+    let server = above(directives, mirror, "server");
+    let locations: Vec<(usize, &[String])> = directives
+        .iter()
+        .enumerate()
+        .filter(|(place, one)| {
+            one.words.first().is_some_and(|name| name == "location")
+                && above(directives, *place, "server") == server
+        })
+        .map(|(place, one)| (place, one.words.as_slice()))
+        .collect();
+    let (serving, served) = serving(&locations, asked)?;
+    match above(directives, mirror, "location") {
+        Some(location) => (location == serving).then(|| format!("location {served}")),
+        // All locations of the server mirror, so one that serves the path only for the mirror must be told from them.
+        None => {
+            let is_internal = directives.iter().any(|one| {
+                one.parent == Some(serving)
+                    && one.words.first().is_some_and(|name| name == "internal")
+            });
+            let is_of_its_own = served == asked && locations.len() > 1;
+            (!is_internal && !is_of_its_own).then(|| "a server".to_owned())
+        }
+    }
+}
+
+/// Returns the nearest block with the name that a directive stands in.
+fn above(directives: &[Directive], place: usize, name: &str) -> Option<usize> {
+    let mut parent = directives[place].parent;
+    while let Some(place) = parent {
+        let directive = &directives[place];
+        if directive.words.first().is_some_and(|first| first == name) {
+            return Some(place);
+        }
+        parent = directive.parent;
+    }
+    None
 }
 
 /// Returns the path of a location, but not of one that is a regular expression or has a name.
@@ -75,24 +97,24 @@ fn path(words: &[String]) -> Option<&str> {
     }
 }
 
-/// Returns the location that serves a path: the one that is it, else the longest that it begins with.
-fn serving<'a>(locations: &[&'a [String]], asked: &str) -> Option<&'a str> {
+/// Returns the location that serves a path, and its own: the one that is it, else the longest that it begins with.
+fn serving<'a>(locations: &[(usize, &'a [String])], asked: &str) -> Option<(usize, &'a str)> {
     let is_exact = |words: &[String]| words.get(1).is_some_and(|how| how == "=");
-    let fitting = locations.iter().filter_map(|words| {
+    let fitting = locations.iter().filter_map(|(place, words)| {
         let path = path(words)?;
         let fits = match is_exact(words) {
             true => asked == path,
             false => asked.starts_with(path),
         };
-        fits.then_some((is_exact(words), path.len(), path))
+        fits.then_some((is_exact(words), path.len(), *place, path))
     });
-    fitting.max().map(|(_, _, path)| path)
+    fitting.max().map(|(_, _, place, path)| (place, path))
 }
 
 /// Takes a configuration apart: comments out, quotation marks off, blocks followed.
 fn directives(text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
-    let mut blocks: Vec<Option<String>> = Vec::new();
+    let mut blocks: Vec<Option<usize>> = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut quote = None;
@@ -127,14 +149,14 @@ fn directives(text: &str) -> Vec<Directive> {
             '#' if word.is_empty() => is_comment = true,
             '{' | '}' | ';' => {
                 end(&mut word, &mut words);
-                let location = blocks.iter().rev().flatten().next().cloned();
-                let inside = match words.first().map(String::as_str) {
-                    Some("location") => path(&words).map(str::to_owned),
-                    _ => None,
+                let parent = blocks.last().copied().flatten();
+                let inside = match words.is_empty() {
+                    true => parent,
+                    false => Some(found.len()),
                 };
                 if !words.is_empty() {
                     let words = std::mem::take(&mut words);
-                    found.push(Directive { words, location });
+                    found.push(Directive { words, parent });
                 }
                 match letter {
                     '{' => blocks.push(inside),

@@ -24,23 +24,28 @@ pub(super) fn replace(step: &ReplaceStep) -> Vec<(Trap, String)> {
 
 /// Looks at a JSON patch.
 pub(super) fn patch(step: &PatchStep) -> Vec<(Trap, String)> {
-    let kind = &step.target.kind;
     let mut found = Vec::new();
-    let is_tested = |one: &PatchOperation| matches!(one, PatchOperation::Test { .. });
-    if !step.operations.iter().any(is_tested) {
+    if !step.operations.iter().any(is_test) {
         found.push((Trap::PatchWithoutTest, step.target.to_string()));
     }
+    found.extend(operations(&step.target.kind, &step.operations));
+    found
+}
+
+fn is_test(operation: &PatchOperation) -> bool {
+    !operation.changes()
+}
+
+/// Looks at the operations of a JSON patch, whoever sends it.
+pub(super) fn operations(kind: &ObjectKind, operations: &[PatchOperation]) -> Vec<(Trap, String)> {
+    let mut found = Vec::new();
     // All operations are done or none is, so a test behind them is as good as one before.
-    let tested: Vec<&str> = step
-        .operations
-        .iter()
-        .filter(|one| is_tested(one))
-        .map(PatchOperation::path)
-        .collect();
+    let tests = operations.iter().filter(|one| is_test(one));
+    let tested: Vec<&str> = tests.map(PatchOperation::path).collect();
     let mut weights: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-    for operation in &step.operations {
+    for operation in operations {
         let path = operation.path();
-        if is_tested(operation) {
+        if is_test(operation) {
             continue;
         }
         found.extend(part_of_selector(kind, path));
