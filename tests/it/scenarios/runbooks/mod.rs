@@ -399,11 +399,12 @@ fn who_would_undo_it_is_found() {
          - name: flux\n  undo: {workloads: [deployment/flux]}\n\
          - name: left\n  undo: {workloads: [deployment/left]}\n\
          - name: helm\n  undo: {workloads: [deployment/helm]}\n\
-         - name: scaled\n  scale: {workloads: [deployment/scaled], replicas: 3}\n\
+         - name: scaled\n  scale: {workloads: [deployment/scaled], replicas: 5}\n\
          - name: flagged\n  undo: {workloads: [deployment/flagged]}\n\
          - name: canary\n  flagger: {canary: flagged}\n\
          - name: after it\n  scale: {workloads: [deployment/flagged], replicas: 0}\n\
-         return:\n- name: to zero\n  scale: {workloads: [deployment/scaled], replicas: 0}\n",
+         return:\n- name: to zero\n  scale: {workloads: [deployment/scaled], replicas: 0}\n\
+         - name: as before\n  scale: {workloads: [deployment/scaled], replicas: previous}\n",
         2,
     );
     finds(&ran, "problem", "owner", "Argo CD, application shop");
