@@ -488,6 +488,7 @@ fn the_examples_would_work_where_their_objects_are() {
     }
     shop.service("mimir-envoy");
     shop.pod("distributor", "mimir-distributor", "web");
+    shop.pod("edge", "mimir-envoy", "web");
     shop.route("mimir-push", &["mimir-envoy", "mimir-distributor"]);
     let side = |subset: &str, weight: u8| json!({"destination": {"host": "checkout", "subset": subset}, "weight": weight});
     shop.make(
