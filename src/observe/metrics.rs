@@ -170,7 +170,12 @@ impl Metrics<'_> {
             slices,
             latency,
         };
-        self.conclude(clock, plan, answers, &recall).await
+        let days = self.days_plan(objective.window, clock.now, remembered.days);
+        let observation = self.conclude(clock, plan, answers, &recall).await?;
+        Ok(Observation {
+            is_from_days: days.is_some(),
+            ..observation
+        })
     }
 
     /// Makes an observation of the answers of one moment.
