@@ -15,6 +15,7 @@ mod tests;
 pub use report::{RunbookDiagnosis, StepFinding, runbook_diagnosis};
 
 use self::asking::{ClusterLook, StepPlace};
+use self::report::NOT_ASKED;
 use self::steps::asks_the_cluster;
 use super::finding::{Finding, FindingState};
 use crate::clients::kubernetes::Cluster;
@@ -26,7 +27,6 @@ use crate::runbook::{self, Replicas, Runbook, StepAction, StepList, TrafficChang
 const FILE: &str = "file";
 const TRAP: &str = "trap";
 const CLUSTER: &str = "cluster";
-const NOT_ASKED: &str = "not asked";
 
 /// Looks at the file and at the objects that it names.
 pub(crate) fn check(

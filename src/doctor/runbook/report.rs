@@ -5,13 +5,15 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::NOT_ASKED;
 use crate::config::RunbookConfig;
 use crate::doctor::finding::{Finding, FindingState};
 use crate::notify::printable;
 use crate::record::{Heading, rfc3339};
 use crate::redact::Scanner;
 use crate::runbook::StepList;
+
+/// The subject of what only the doing of a step shows.
+pub(super) const NOT_ASKED: &str = "not asked";
 
 /// Version of the layout.
 const SCHEMA: u32 = 1;
