@@ -1,6 +1,6 @@
 //! How a command ended, for one service and for all, and what it prints.
 
-use crate::doctor::{Diagnosis, RunbookDiagnosis};
+use crate::doctor::{Diagnosis, FindingState, RunbookDiagnosis};
 use crate::exit::Exit;
 use crate::outcome::Ended;
 use crate::record::Record;
@@ -115,5 +115,14 @@ impl Pass {
             served: Vec::new(),
             complaint: Some(why),
         }
+    }
+}
+
+/// Returns how a command ends that looked for what is wrong, by the worst that it found.
+pub(super) fn exit_of(worst: FindingState) -> Exit {
+    match worst {
+        FindingState::Ok => Exit::Complete,
+        FindingState::Warning => Exit::DoctorWarns,
+        FindingState::Problem => Exit::DoctorObjects,
     }
 }

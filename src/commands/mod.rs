@@ -30,11 +30,12 @@ use tracing::Instrument;
 use self::buffered::buffered;
 use self::choose::choose;
 use self::consent::{Consent, consent};
+use self::finished::exit_of;
 use self::fleet::FleetView;
 use self::prepared::Prepared;
 use crate::cli::{Cli, Command, RollbackArgs, RollbackWay, RunArgs, RunbookVerb};
 use crate::config::Config;
-use crate::doctor::{self, Diagnosis, FindingState};
+use crate::doctor::{self, Diagnosis};
 use crate::exit::Exit;
 use crate::journal::{Journal, Memory};
 use crate::log_file::AUDIT;
@@ -475,11 +476,7 @@ async fn unless_told<T: From<Ended>>(service: &Service<'_>, looking: impl Future
 
 fn diagnosed(diagnosis: Diagnosis) -> Finished {
     Finished {
-        exit: match diagnosis.worst {
-            FindingState::Ok => Exit::Complete,
-            FindingState::Warning => Exit::DoctorWarns,
-            FindingState::Problem => Exit::DoctorObjects,
-        },
+        exit: exit_of(diagnosis.worst),
         complaint: diagnosis.complaint(),
         report: Some(CommandReport::Diagnosis(Box::new(diagnosis))),
     }

@@ -1,8 +1,8 @@
 //! `runbook`: the steps of a runbook are looked at, or shown; nothing is carried out.
 
-use super::finished::{CommandReport, Finished};
+use super::finished::{CommandReport, Finished, exit_of};
 use super::prepared::Prepared;
-use crate::doctor::{FindingState, check_runbook};
+use crate::doctor::check_runbook;
 use crate::exit::Exit;
 use crate::{notify, runbook};
 
@@ -13,11 +13,7 @@ pub(super) fn check(Prepared { service, heading }: &Prepared<'_>) -> Finished {
     };
     let diagnosis = check_runbook(config, heading, &service.config.secrets);
     Finished {
-        exit: match diagnosis.worst {
-            FindingState::Ok => Exit::Complete,
-            FindingState::Warning => Exit::DoctorWarns,
-            FindingState::Problem => Exit::DoctorObjects,
-        },
+        exit: exit_of(diagnosis.worst),
         complaint: diagnosis.complaint(),
         report: Some(CommandReport::RunbookChecked(Box::new(diagnosis))),
     }
