@@ -28,7 +28,7 @@ const SHORTEST_CHUNK: Duration = Duration::from_secs(3600);
 
 /// How far a chunk reaches back into the one before it, where that one has samples until its end. Long against the
 /// distance of two samples, so that what `increase()` extrapolates to the ends of its range is little of what it
-/// counted there.
+/// counted there: at most as many events as an outage in that hour has between two samples.
 pub(super) const OVERLAP: Duration = Duration::from_secs(3600);
 
 /// How long all chunks together may take. Protects the rest of the pass: beyond it the SLO window stays unknown.

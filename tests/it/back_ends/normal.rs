@@ -1,6 +1,6 @@
 //! Fourteen normal histories, each with its truth.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use testkit::prometheus::{History, ServiceLabels, Traffic};
 
 /// The namespace of all services.
@@ -48,15 +48,21 @@ pub(super) fn fourteen(now: DateTime<Utc>) -> Vec<Normal> {
         blur: 0.0,
     };
     // An outage ten days ago, and nothing since.
-    let calm = |service: &'static str, consumed: f64, verdict, code| {
-        let outage = now - TimeDelta::days(10);
+    let calm = |service: &'static str, consumed: f64, outage: DateTime<Utc>, verdict, code| {
         let fixed = outage + outage_for(consumed);
+        let around = TimeDelta::hours(2);
         let pod = history(service)
             .segment(begin, outage, flawless)
             .segment(outage, fixed, flawless.errors(1.0))
-            .segment(fixed, end, flawless);
+            .segment(fixed, end, flawless)
+            .scraped_closely(outage - around, fixed + around);
         normal(service, vec![pod], verdict, code)
     };
+    // Days are counted by themselves: one outage lies in what two of them have in common, and one in both.
+    let ten_days_ago = now - TimeDelta::days(10);
+    let midnight = ten_days_ago.date_naive().and_time(NaiveTime::MIN).and_utc();
+    let before_midnight = midnight - TimeDelta::minutes(5) - outage_for(0.65);
+    let across_midnight = midnight - TimeDelta::minutes(10);
     let mut restarted = history("restarted").segment(begin, end, well);
     for days in 1..=30 {
         restarted = restarted.restart(now - TimeDelta::days(days) - TimeDelta::minutes(30));
@@ -78,9 +84,9 @@ pub(super) fn fourteen(now: DateTime<Utc>) -> Vec<Normal> {
             "healthy",
             0,
         ),
-        calm("warning", 0.65, "healthy", 1),
-        calm("critical", 0.87, "healthy", 2),
-        calm("exhausted-but-calm", 1.4, "exhausted", 3),
+        calm("warning", 0.65, before_midnight, "healthy", 1),
+        calm("critical", 0.87, across_midnight, "healthy", 2),
+        calm("exhausted-but-calm", 1.4, ten_days_ago, "exhausted", 3),
         normal(
             "fast-burn",
             vec![since_deployment("fast-burn", well.errors(0.2))],

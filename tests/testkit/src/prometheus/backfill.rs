@@ -206,7 +206,7 @@ impl Backfill {
             self.write_history(history, out)?;
         }
         for line in &self.lines {
-            for time in self.sample_times(line.from, line.to, line.every_secs) {
+            for time in self.sample_times(line.from, line.to, |step, _| step.max(line.every_secs)) {
                 let risen = ((time - line.from) as f64 * line.per_second).floor();
                 writeln!(out, "{} {} {time}", line.series, line.begins_with + risen)?;
             }
@@ -259,8 +259,11 @@ impl Backfill {
         };
         let series = SeriesNames::new(history);
         let mut counters = Counters::default();
+        let closely = self.spacing.recent_secs;
         let mut before = first.from;
-        for time in self.sample_times(first.from, last.to, history.scraped_every_secs) {
+        for time in self.sample_times(first.from, last.to, |step, time| {
+            history.step_at(time, step, closely)
+        }) {
             history.advance(&mut counters, before, time);
             if history.has_samples_at(time) && !self.is_blind_at(time) {
                 series.each_sample(&counters, |name, value| {
@@ -272,12 +275,17 @@ impl Backfill {
         Ok(())
     }
 
-    /// Returns `from` and all multiples of the spacing, or of `at_least` where that is more, up to `to`, in unix
-    /// seconds.
-    fn sample_times(&self, from: i64, to: i64, at_least: i64) -> impl Iterator<Item = i64> {
+    /// Returns `from` and all multiples of the spacing up to `to`, in unix seconds; `at` makes of the spacing and a time
+    /// what is wanted there.
+    fn sample_times(
+        &self,
+        from: i64,
+        to: i64,
+        at: impl Fn(i64, i64) -> i64,
+    ) -> impl Iterator<Item = i64> {
         let (now, spacing, late) = (self.now.timestamp(), self.spacing, self.late_secs);
         let next = move |time: &i64| {
-            let step = spacing.at_age(now - time).max(at_least);
+            let step = at(spacing.at_age(now - time), *time);
             Some(((time - late).div_euclid(step) + 1) * step + late)
         };
         std::iter::successors(Some(from), next).take_while(move |time| *time <= to)

@@ -93,7 +93,8 @@ pub struct History {
     pub(super) segments: Vec<Segment>,
     pub(super) restarts: Vec<i64>,
     hidden: Vec<(i64, i64)>,
-    pub(super) scraped_every_secs: i64,
+    scraped_every_secs: i64,
+    closely: Vec<(i64, i64)>,
     pub(super) error_series: bool,
     pub(super) histogram: bool,
 }
@@ -120,6 +121,7 @@ impl History {
             restarts: Vec::new(),
             hidden: Vec::new(),
             scraped_every_secs: 0,
+            closely: Vec::new(),
             error_series: true,
             histogram: true,
         }
@@ -160,6 +162,23 @@ impl History {
     pub fn scraped_every(mut self, seconds: i64) -> Self {
         self.scraped_every_secs = seconds;
         self
+    }
+
+    /// Takes samples between two times as often as the backfill takes recent ones, however old they are.
+    pub fn scraped_closely(mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        self.closely.push((from.timestamp(), to.timestamp()));
+        self
+    }
+
+    /// Returns how far the next sample lies from one at a time, where the backfill says `step`, and `closely` for recent
+    /// times.
+    pub(super) fn step_at(&self, time: i64, step: i64, closely: i64) -> i64 {
+        let is_close = |(from, to): &(i64, i64)| (*from..=*to).contains(&time);
+        let step = match self.closely.iter().any(is_close) {
+            true => closely,
+            false => step,
+        };
+        step.max(self.scraped_every_secs)
     }
 
     /// Returns how many requests failed between two times, and how many there were: what a measurement should find.
