@@ -152,7 +152,7 @@ pub(crate) async fn measure_since(
 pub(crate) fn remembered(state: &ServiceState) -> Remembered<'_> {
     Remembered {
         series: state.series_seen.as_ref(),
-        days: state.days.as_ref(),
+        periods: state.periods.as_ref(),
     }
 }
 

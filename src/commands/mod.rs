@@ -382,7 +382,7 @@ async fn remembering(
             tell_of_the_left(&journal, everyone);
         }
         if matches!(command, ChangingCommand::Pass) {
-            together::keep_days(prepared, &mut journal).await;
+            together::keep_periods(prepared, &mut journal).await;
         }
         notifications::hand_on(&mut journal, numbers).await;
         if let Err(error) = journal.write_what_is_due() {

@@ -250,8 +250,8 @@ fn remember_sighting(
     let Memory::Writable(journal) = memory else {
         return;
     };
-    if let Some(days) = &observation.counted_days {
-        journal.note(&service.key, |state| state.days = Some(days.clone()));
+    if let Some(periods) = &observation.counted_periods {
+        journal.note(&service.key, |state| state.periods = Some(periods.clone()));
     }
     let Some(seen) = &observation.sighting else {
         return;

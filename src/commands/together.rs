@@ -10,7 +10,7 @@ use super::fleet::FleetView;
 use super::prepared::Prepared;
 use crate::evaluation::remembered;
 use crate::journal::{Journal, Memory, ServiceState};
-use crate::observe::{Asking, Keeping, keep_days as keep, observe_together};
+use crate::observe::{Asking, Keeping, keep_periods as keep, observe_together};
 use crate::policy::Reason;
 use crate::service::Service;
 use crate::slo::assess_slices;
@@ -96,9 +96,9 @@ pub(super) async fn look(prepared: &[Prepared<'_>]) {
     observe(memories.iter().map(|(service, memory)| (*service, memory))).await;
 }
 
-/// Counts days of the SLO window that are over, so that later passes need not read them again. What a person waits for
+/// Counts periods of the SLO window that are over, so that later passes need not read them again. What a person waits for
 /// is done by then.
-pub(super) async fn keep_days(prepared: &[Prepared<'_>], journal: &mut Journal) {
+pub(super) async fn keep_periods(prepared: &[Prepared<'_>], journal: &mut Journal) {
     let states: Vec<(&Service<'_>, ServiceState)> = prepared
         .iter()
         .filter(|it| !it.service.stop.is_over())
@@ -111,7 +111,7 @@ pub(super) async fn keep_days(prepared: &[Prepared<'_>], journal: &mut Journal) 
                 metrics: service.metrics(),
                 counted: service.counted_form()?,
                 window: service.config.objective.window,
-                days: state.days.as_ref(),
+                periods: state.periods.as_ref(),
             })
         })
         .collect();
@@ -119,9 +119,9 @@ pub(super) async fn keep_days(prepared: &[Prepared<'_>], journal: &mut Journal) 
     let counted = states
         .iter()
         .filter(|(service, _)| service.counted_form().is_some());
-    for ((service, _), days) in counted.zip(kept) {
-        if let Some(days) = days {
-            journal.note(&service.key, |state| state.days = Some(days));
+    for ((service, _), periods) in counted.zip(kept) {
+        if let Some(periods) = periods {
+            journal.note(&service.key, |state| state.periods = Some(periods));
         }
     }
 }

@@ -16,9 +16,9 @@ use crate::files;
 use crate::policy::Phase;
 
 /// Version of the file's layout. A newer one is refused: what it means is not known here.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
-/// Largest state file that is read. 200 rollbacks take some 400 KB, a month of days of 1,000 services 2 MB.
+/// Largest state file that is read. 200 rollbacks take some 400 KB, a month of half days of 1,000 services 3 MB.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What was found on disk.
@@ -297,11 +297,12 @@ mod tests {
     fn a_newer_file_is_refused_also_where_it_is_the_generation_before() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
+        let newer = format!(r#"{{"schema":{},"anything":true}}"#, SCHEMA + 1);
         for place in [beside(&file, "prev"), file.clone()] {
-            fs::write(place, r#"{"schema":5,"anything":true}"#).unwrap();
+            fs::write(place, &newer).unwrap();
             assert!(matches!(
                 load(&file),
-                Err(JournalError::Newer { found: 5, .. })
+                Err(JournalError::Newer { found, .. }) if found == SCHEMA + 1
             ));
         }
     }

@@ -26,7 +26,8 @@ pub(super) fn migrated(schema: u32, body: &str) -> serde_json::Result<State> {
         if schema < 3 {
             two_to_three(service);
         }
-        // Schema 4 adds what was counted on days that are over; a memory of schema 3 has none of it yet.
+        // Schema 4 adds what was counted on days that are over, and schema 5 counts halves of days: they are counted anew.
+        service.remove("days");
     }
     serde_json::from_value(body)
 }
@@ -200,6 +201,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
     use super::*;
+    use crate::journal::ServiceState;
 
     /// Returns the steps of a rollback of schema 2 and what is left of its order.
     fn steps(argocd: Value, taken: &[&str]) -> Vec<String> {
@@ -226,6 +228,25 @@ mod tests {
             format!("{} {} {seconds}", step.unwrap(), state.unwrap())
         };
         steps.iter().map(story).collect()
+    }
+
+    #[test]
+    fn whole_days_of_schema_4_are_dropped_and_counted_anew_in_halves() {
+        let mut service = serde_json::to_value(ServiceState::default()).unwrap();
+        service["days"] = json!({
+            "question": "0123456789abcdef",
+            "first": 20_700,
+            "days": [[1200.0, 12.0, 24.0], [null, null, 0.0]],
+            "overlap_seconds": 3600,
+            "before_total": 50.0,
+            "before_bad": 1.0,
+        });
+        let body = json!({ "services": { "shop/checkout": service } }).to_string();
+        let state = migrated(4, &body).unwrap();
+        assert_eq!(
+            state.services.values().next(),
+            Some(&ServiceState::default())
+        );
     }
 
     #[test]

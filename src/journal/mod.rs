@@ -7,7 +7,6 @@
 
 mod approval;
 mod backing;
-mod days;
 mod disk;
 mod error;
 mod file_store;
@@ -19,6 +18,7 @@ mod named;
 mod news;
 mod outbox;
 mod paths;
+mod periods;
 mod probe;
 mod record;
 mod step;
@@ -29,7 +29,6 @@ mod words;
 pub use crate::policy::{Event, IllegalEvent, Order, Phase, StepKind, next};
 pub use approval::{Approval, ApprovalAnswer, Signature};
 pub use backing::StateStore;
-pub use days::{KeptDay, KeptDays};
 pub use error::JournalError;
 pub use holder::host_name;
 pub use load::{SCHEMA, Unreadable, decode_service, encode_service};
@@ -37,6 +36,7 @@ pub use memory::Memory;
 pub use named::{is_meant, short_id};
 pub use news::{LimitsLeft, News, NewsGate, NewsKind, NewsRollback, ServiceStanding};
 pub use outbox::{Counters, LastTold, Notifications, OutboxItem, count};
+pub use periods::{KeptPeriod, KeptPeriods};
 pub use probe::{FolderState, LockState, probe_folder, probe_lock, state_folder};
 pub use record::{
     ArgoOperation, ClosingReason, GoesBack, HistoryTarget, Proposal, RecoveredHistory, Rollback,

@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Approval, ApprovalAnswer, Signature};
-use super::days::KeptDays;
 use super::news::NewsKind;
 use super::outbox::Notifications;
+use super::periods::KeptPeriods;
 use super::step::{Origin, Step, StepState};
 use super::watch::Watch;
 use super::words::RollbackWords;
@@ -57,9 +57,9 @@ pub struct ServiceState {
     pub series_seen: Option<SeriesSeen>,
     /// What passes saw at the tip of the branch; nothing before the first one that looked.
     pub watch: Option<Watch>,
-    /// What was counted on the days of the SLO window that are over; nothing before the first pass that kept any.
+    /// What was counted in the periods of the SLO window that are over; nothing before the first pass that kept any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub days: Option<KeptDays>,
+    pub periods: Option<KeptPeriods>,
 }
 
 /// What a metrics back end held of a service at a moment: what it kept of that moment it still has to hold later.

@@ -12,12 +12,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
 use tokio::try_join;
 
-use super::days::{self, DaysPlan};
 use super::metrics::Metrics;
 use super::parts::{Parts, Quantity, count, events};
+use super::periods::{self, PeriodsPlan};
 use super::queries::Queries;
 use crate::clients::prometheus::{PrometheusError, QueryFault};
-use crate::journal::KeptDays;
+use crate::journal::KeptPeriods;
 use crate::slo::{self, Events, Reading};
 
 /// Length of the first chunk that is tried. A day of a window of 30 days is 3 % of its samples.
@@ -44,7 +44,7 @@ pub(super) struct SloWindow {
 }
 
 impl Metrics<'_> {
-    /// Reads the SLO window that ends at `now`, from the days that are kept of it where they are of use.
+    /// Reads the SLO window that ends at `now`, from the periods that are kept of it where they are of use.
     ///
     /// # Errors
     /// Fails when Prometheus cannot be asked or refuses us.
@@ -52,9 +52,9 @@ impl Metrics<'_> {
         &self,
         window: Duration,
         now: DateTime<Utc>,
-        days: Option<&KeptDays>,
+        periods: Option<&KeptPeriods>,
     ) -> Result<SloWindow, PrometheusError> {
-        let Some(plan) = self.days_plan(window, now, days) else {
+        let Some(plan) = self.periods_plan(window, now, periods) else {
             return self.whole_window(window, now).await;
         };
         let head = async {
@@ -72,15 +72,15 @@ impl Metrics<'_> {
         Ok(plan.window(head.as_ref(), &tail, self.queries.coverage(window).1))
     }
 
-    /// Plans how the window is read from kept days; nothing where it has to be read as a whole.
-    pub(super) fn days_plan(
+    /// Plans how the window is read from kept periods; nothing where it has to be read as a whole.
+    pub(super) fn periods_plan(
         &self,
         window: Duration,
         now: DateTime<Utc>,
-        days: Option<&KeptDays>,
-    ) -> Option<DaysPlan> {
-        let question = || days::question(&self.prometheus.origin(), self.queries, window);
-        days::plan(days, question, window, now)
+        periods: Option<&KeptPeriods>,
+    ) -> Option<PeriodsPlan> {
+        let question = || periods::question(&self.prometheus.origin(), self.queries, window);
+        periods::plan(periods, question, window, now)
     }
 
     async fn whole_window(

@@ -1,4 +1,4 @@
-//! Counts the days of the SLO window that are over, a few in each pass, and looks now and then whether they still hold.
+//! Counts the periods of the SLO window that are over, a few in each pass, and looks now and then whether they still hold.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use tokio::time::Instant;
 use tokio::try_join;
 
 use super::budget::Chunk;
-use super::days::{self, NextDay};
 use super::joined::{MOST, Voice, at_one_time, divided};
 use super::metrics::Metrics;
 use super::moment::CountedForm;
+use super::periods::{self, NextPeriod};
 use super::queries::Queries;
-use crate::journal::KeptDays;
+use crate::journal::KeptPeriods;
 
-/// How many days of a service are counted in one pass.
-const DAYS_PER_PASS: usize = 8;
+/// How many periods of a service are counted in one pass.
+const PERIODS_PER_PASS: usize = 16;
 
 /// How long that may take in one pass: what is left is counted by the next ones.
 const TIME_PER_PASS: Duration = Duration::from_secs(20);
 
-/// A service whose days may be kept.
+/// A service whose periods may be kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeping<'a> {
     /// Where its metrics come from.
@@ -29,37 +29,37 @@ pub struct Keeping<'a> {
     pub counted: CountedForm,
     /// Its SLO window.
     pub window: Duration,
-    /// The days that are kept already.
-    pub days: Option<&'a KeptDays>,
+    /// The periods that are kept already.
+    pub periods: Option<&'a KeptPeriods>,
 }
 
 impl Keeping<'_> {
-    /// Tells whether there is anything to do. Days from which a window was just read are those of the same question.
+    /// Tells whether there is anything to do. Periods from which a window was just read are those of the same question.
     fn is_due(&self, now: DateTime<Utc>) -> bool {
-        match self.days.filter(|_| self.counted.is_from_days) {
-            Some(days) => {
-                days::next_day(days, self.window, now).is_some()
-                    || days::checked(days, now).is_some()
+        match self.periods.filter(|_| self.counted.is_from_periods) {
+            Some(periods) => {
+                periods::next_period(periods, self.window, now).is_some()
+                    || periods::checked(periods, now).is_some()
             }
             None => true,
         }
     }
 }
 
-/// One service with the days that are kept of it so far.
+/// One service with the periods that are kept of it so far.
 struct Keeper<'a> {
     voice: Voice<'a>,
     window: Duration,
-    days: KeptDays,
+    periods: KeptPeriods,
     /// Whether others that count alike may be asked about in the same question.
     is_joinable: bool,
-    /// Whether a day could not be counted in this pass.
+    /// Whether a period could not be counted in this pass.
     is_stuck: bool,
 }
 
 /// Counts what is over and not kept, and returns what is to be kept from now on, for each service in their order;
 /// nothing where that is what is kept already. What cannot be asked is left to later passes.
-pub async fn keep_days(keeping: &[Keeping<'_>], now: DateTime<Utc>) -> Vec<Option<KeptDays>> {
+pub async fn keep_periods(keeping: &[Keeping<'_>], now: DateTime<Utc>) -> Vec<Option<KeptPeriods>> {
     let until = Instant::now() + TIME_PER_PASS;
     let due: Vec<usize> = (0..keeping.len())
         .filter(|place| keeping[*place].is_due(now))
@@ -69,33 +69,33 @@ pub async fn keep_days(keeping: &[Keeping<'_>], now: DateTime<Utc>) -> Vec<Optio
         .map(|place| Keeper::of(&keeping[*place], now))
         .collect();
     check(&mut keepers, now).await;
-    for _ in 0..DAYS_PER_PASS {
+    for _ in 0..PERIODS_PER_PASS {
         if Instant::now() >= until || !count_one_more(&mut keepers, now).await {
             break;
         }
     }
-    let mut kept: Vec<Option<KeptDays>> = keeping.iter().map(|_| None).collect();
+    let mut kept: Vec<Option<KeptPeriods>> = keeping.iter().map(|_| None).collect();
     for (keeper, place) in keepers.into_iter().zip(due) {
-        let is_new = match keeping[place].days {
-            Some(days) => *days != keeper.days,
-            None => !keeper.days.days.is_empty(),
+        let is_new = match keeping[place].periods {
+            Some(periods) => *periods != keeper.periods,
+            None => !keeper.periods.periods.is_empty(),
         };
-        kept[place] = is_new.then_some(keeper.days);
+        kept[place] = is_new.then_some(keeper.periods);
     }
     kept
 }
 
-/// Counts all days that are over and not kept, as far as that is done within a time, and returns what is kept then of
+/// Counts all periods that are over and not kept, as far as that is done within a time, and returns what is kept then of
 /// each service.
-pub(super) async fn count_days(
+pub(super) async fn count_periods(
     keeping: &[Keeping<'_>],
     now: DateTime<Utc>,
     within: Duration,
-) -> Vec<KeptDays> {
+) -> Vec<KeptPeriods> {
     let until = Instant::now() + within;
     let mut keepers: Vec<Keeper<'_>> = keeping.iter().map(|it| Keeper::of(it, now)).collect();
     while Instant::now() < until && count_one_more(&mut keepers, now).await {}
-    keepers.into_iter().map(|keeper| keeper.days).collect()
+    keepers.into_iter().map(|keeper| keeper.periods).collect()
 }
 
 impl<'a> Keeper<'a> {
@@ -103,9 +103,9 @@ impl<'a> Keeper<'a> {
         let seen = keeping.counted.seen;
         let queries = keeping.metrics.queries.seen(seen);
         let prometheus = keeping.metrics.prometheus;
-        let question = days::question(&prometheus.origin(), &queries, keeping.window);
+        let question = periods::question(&prometheus.origin(), &queries, keeping.window);
         Self {
-            days: days::useful(keeping.days, question, keeping.window, now),
+            periods: periods::useful(keeping.periods, question, keeping.window, now),
             is_joinable: Queries::of_several(&[&queries], seen).is_some(),
             voice: Voice {
                 prometheus,
@@ -128,15 +128,15 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Counts the next day of each service that has one; says whether there was any.
+/// Counts the next period of each service that has one; says whether there was any.
 async fn count_one_more(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) -> bool {
-    let mut wanted: Vec<(NextDay, Vec<usize>)> = Vec::new();
+    let mut wanted: Vec<(NextPeriod, Vec<usize>)> = Vec::new();
     for (place, keeper) in keepers.iter().enumerate() {
-        let next = days::next_day(&keeper.days, keeper.window, now);
+        let next = periods::next_period(&keeper.periods, keeper.window, now);
         let Some(next) = next.filter(|_| !keeper.is_stuck) else {
             continue;
         };
-        let is_like = |(other, places): &&mut (NextDay, Vec<usize>)| {
+        let is_like = |(other, places): &&mut (NextPeriod, Vec<usize>)| {
             *other == next && keepers[places[0]].asks_like(keeper)
         };
         match wanted.iter_mut().find(is_like) {
@@ -185,18 +185,19 @@ async fn count_one_more(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) -> bool 
         for (place, counted) in counted {
             if let Ok((found, begin)) = counted {
                 let keeper = &mut keepers[place];
-                keeper.is_stuck = !days::keep(&mut keeper.days, &next, begin.as_ref(), &found);
+                keeper.is_stuck =
+                    !periods::keep(&mut keeper.periods, &next, begin.as_ref(), &found);
             }
         }
     }
     is_any
 }
 
-/// Reads a kept day again where chance has it. One that changed is told, and all are counted anew.
+/// Reads a kept period again where chance has it. One that changed is told, and all are counted anew.
 async fn check(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) {
     let mut wanted: Vec<((usize, Chunk), Vec<usize>)> = Vec::new();
     for (place, keeper) in keepers.iter().enumerate() {
-        let Some(checked) = days::checked(&keeper.days, now) else {
+        let Some(checked) = periods::checked(&keeper.periods, now) else {
             continue;
         };
         let is_like = |(other, places): &&mut ((usize, Chunk), Vec<usize>)| {
@@ -207,7 +208,7 @@ async fn check(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) {
             None => wanted.push((checked, vec![place])),
         }
     }
-    for ((day, chunk), places) in wanted {
+    for ((period, chunk), places) in wanted {
         let all = &*keepers;
         let read = divided(&places, MOST, async |some| {
             let voices = voices(all, some);
@@ -226,7 +227,7 @@ async fn check(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) {
         for (place, read) in read {
             let keeper = &mut keepers[place];
             let Ok((begin, found)) = read else { continue };
-            let difference = days::difference(&keeper.days.days[day], &begin, &found);
+            let difference = periods::difference(&keeper.periods.periods[period], &begin, &found);
             let Some(difference) = difference else {
                 continue;
             };
@@ -234,13 +235,13 @@ async fn check(keepers: &mut [Keeper<'_>], now: DateTime<Utc>) {
             tracing::warn!(
                 namespace = workload.namespace,
                 service = workload.service,
-                day = %(chunk.end - chunk.length).format("%Y-%m-%d"),
+                since = %(chunk.end - chunk.length).format("%Y-%m-%dT%H:%MZ"),
                 difference,
-                "what was counted on a day that is over has changed; the days of the SLO window are read again"
+                "what was counted in half a day that is over has changed; all half days of the SLO window are read again"
             );
-            keeper.days = KeptDays {
-                question: keeper.days.question.clone(),
-                ..KeptDays::default()
+            keeper.periods = KeptPeriods {
+                question: keeper.periods.question.clone(),
+                ..KeptPeriods::default()
             };
         }
     }

@@ -16,7 +16,7 @@ use super::series::SeenForm;
 use super::sighting::Recall;
 use super::unjudged::{self, unjudged};
 use crate::clients::prometheus::{Prometheus, PrometheusError};
-use crate::journal::{KeptDays, SeriesSeen};
+use crate::journal::{KeptPeriods, SeriesSeen};
 use crate::slo::{
     Events, Histogram, MAX_SAMPLE_AGE, Measurement, NOTED_CLOCK_SKEW, Objective, Reading,
 };
@@ -59,8 +59,8 @@ pub struct Metrics<'a> {
 pub struct Remembered<'a> {
     /// What the back end held.
     pub series: Option<&'a SeriesSeen>,
-    /// What was counted on days that are over.
-    pub days: Option<&'a KeptDays>,
+    /// What was counted in periods that are over.
+    pub periods: Option<&'a KeptPeriods>,
 }
 
 /// One service as it was at one moment.
@@ -76,20 +76,20 @@ pub struct Observation {
     pub(super) seen: SeenForm,
     /// What the back end holds of the service, for later passes; nothing where something is known to be missing.
     pub sighting: Option<SeriesSeen>,
-    /// The days of the SLO window that were counted for this, for later passes; nothing where none were.
-    pub counted_days: Option<KeptDays>,
-    /// Whether the SLO window was read from the days that are kept, as far as is known.
-    pub(super) is_from_days: bool,
+    /// The periods of the SLO window that were counted for this, for later passes; nothing where none were.
+    pub counted_periods: Option<KeptPeriods>,
+    /// Whether the SLO window was read from the periods that are kept, as far as is known.
+    pub(super) is_from_periods: bool,
 }
 
 impl Observation {
-    /// Returns in which form its events are counted, where that is known without a doubt: then days may be kept.
+    /// Returns in which form its events are counted, where that is known without a doubt: then periods may be kept.
     pub fn counted_form(&self) -> Option<CountedForm> {
         let is_whole = !matches!(self.measurement.freshness, Reading::Partial { .. });
         let is_counted = is_whole && self.measurement.budget.value().is_some();
         is_counted.then_some(CountedForm {
             seen: self.seen,
-            is_from_days: self.is_from_days,
+            is_from_periods: self.is_from_periods,
         })
     }
 }
@@ -105,7 +105,7 @@ impl Metrics<'_> {
     }
 
     /// Reads the whole state of a service like [`observe`](Self::observe), with what earlier passes remember of it:
-    /// the days that they counted are not read again, and what the back end held then and lost since makes the newest
+    /// the periods that they counted are not read again, and what the back end held then and lost since makes the newest
     /// samples a partial reading.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl Metrics<'_> {
         let plan = Plan::of(&clock, objective);
         let (recent, budget, slices, latency) = try_join!(
             self.recent(clock.now, &recall),
-            self.slo_window(objective.window, clock.now, remembered.days),
+            self.slo_window(objective.window, clock.now, remembered.periods),
             self.slices(plan.slice, plan.grid),
             self.latency(plan.slice, plan.grid),
         )?;
@@ -170,10 +170,10 @@ impl Metrics<'_> {
             slices,
             latency,
         };
-        let days = self.days_plan(objective.window, clock.now, remembered.days);
+        let periods = self.periods_plan(objective.window, clock.now, remembered.periods);
         let observation = self.conclude(clock, plan, answers, &recall).await?;
         Ok(Observation {
-            is_from_days: days.is_some(),
+            is_from_periods: periods.is_some(),
             ..observation
         })
     }
@@ -235,8 +235,8 @@ impl Metrics<'_> {
             slice_window: slice,
             seen: clock.seen,
             sighting: recall.sighting(&recent, now),
-            counted_days: None,
-            is_from_days: false,
+            counted_periods: None,
+            is_from_periods: false,
         })
     }
 

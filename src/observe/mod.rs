@@ -3,7 +3,6 @@
 mod branch;
 mod budget;
 mod count_doubt;
-mod days;
 mod deployments;
 mod evidence;
 mod families;
@@ -19,6 +18,7 @@ mod near;
 mod newest;
 mod offenders;
 mod parts;
+mod periods;
 mod pods;
 mod queries;
 mod series;
@@ -31,7 +31,7 @@ pub use branch::{BRANCHES, Trust, branch, branch_back_to, commit_of, doings, tim
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use followed::{Followed, followed, not_followed, revision_of, shown as shown_address};
 pub use hydrated::hydrations;
-pub use keeping::{Keeping, keep_days};
+pub use keeping::{Keeping, keep_periods};
 pub use metrics::{Metrics, Observation, RecentSlices, Remembered};
 pub use moment::CountedForm;
 pub use near::{KubeState, Near, OtherLabels, Surroundings};

@@ -74,16 +74,16 @@ pub(super) fn slice_window(objective: &Objective, scrape_interval: Option<Durati
 pub struct CountedForm {
     /// In which form it was seen.
     pub(super) seen: SeenForm,
-    /// Whether the days that are kept of it were of use.
-    pub(super) is_from_days: bool,
+    /// Whether the periods that are kept of it were of use.
+    pub(super) is_from_periods: bool,
 }
 
 impl CountedForm {
-    /// Of no use were any days.
+    /// Of no use were any periods.
     pub(super) fn anew(seen: SeenForm) -> Self {
         Self {
             seen,
-            is_from_days: false,
+            is_from_periods: false,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! From the answers of Prometheus to readings.
 
-use std::collections::BTreeMap;
-
 use super::queries::PART;
 use crate::clients::prometheus::{InstantSample, PrometheusError, QueryAnswer, QueryFault};
 use crate::slo::{Events, Reading};
@@ -50,10 +48,11 @@ pub(super) enum Quantity {
     Invalid(String),
 }
 
-/// The quantities of a combined answer, by name.
+/// The quantities of a combined answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
-    samples: BTreeMap<String, Vec<InstantSample>>,
+    /// By the name of the quantity.
+    samples: Vec<InstantSample>,
     doubt: Option<AnswerDoubt>,
 }
 
@@ -76,11 +75,8 @@ impl AnswerDoubt {
 impl Parts {
     /// Sorts the samples of a combined answer.
     pub(super) fn of(answer: QueryAnswer<Vec<InstantSample>>) -> Self {
-        let mut samples: BTreeMap<String, Vec<InstantSample>> = BTreeMap::new();
-        for sample in answer.value {
-            let name = sample.labels.get(PART).cloned().unwrap_or_default();
-            samples.entry(name).or_default().push(sample);
-        }
+        let mut samples = answer.value;
+        samples.sort_by(|one, other| name(one).cmp(name(other)));
         Self {
             samples,
             doubt: answer.partial.map(AnswerDoubt::Partial),
@@ -92,7 +88,7 @@ impl Parts {
         match asked {
             Ok(answer) => Self::of(answer),
             Err(refusal) => Self {
-                samples: BTreeMap::new(),
+                samples: Vec::new(),
                 doubt: Some(AnswerDoubt::Refused(refusal)),
             },
         }
@@ -120,8 +116,10 @@ impl Parts {
     }
 
     /// Returns the samples of one name, which may be several.
-    pub(super) fn samples(&self, name: &str) -> &[InstantSample] {
-        self.samples.get(name).map_or(&[], Vec::as_slice)
+    pub(super) fn samples(&self, quantity: &str) -> &[InstantSample] {
+        let begin = self.samples.partition_point(|it| name(it) < quantity);
+        let of_it = &self.samples[begin..];
+        &of_it[..of_it.partition_point(|it| name(it) == quantity)]
     }
 
     /// Returns one quantity.
@@ -153,6 +151,11 @@ impl Parts {
     pub(super) fn events(&self, bad: &str, total: &str) -> Reading<Events> {
         events(self, bad, self, total)
     }
+}
+
+/// Returns the name of the quantity of which a sample is.
+fn name(sample: &InstantSample) -> &str {
+    sample.labels.get(PART).map_or("", String::as_str)
 }
 
 /// Returns the events of two quantities. The total decides: absent means no series, 0 means no traffic, and only with
@@ -236,6 +239,8 @@ pub(super) fn number(value: Option<f64>) -> Quantity {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use chrono::DateTime;
     use proptest::prelude::*;

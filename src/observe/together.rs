@@ -13,26 +13,26 @@ use futures_util::future::join_all;
 use tokio::try_join;
 
 use super::budget::{Chunk, SloWindow};
-use super::days::{self, DaysPlan};
 use super::grid::{histograms, slices};
 use super::joined::{MOST, Voice, at_one_time, divided, over_time, shared_samples};
-use super::keeping::{Keeping, count_days};
+use super::keeping::{Keeping, count_periods};
 use super::metrics::{Metrics, Observation, Remembered};
 use super::moment::{Answers, Clock, CountedForm, Plan};
 use super::newest::Slices;
 use super::parts::Parts;
+use super::periods::{self, PeriodsPlan};
 use super::queries::{PART, Queries, combine};
 use super::series::Apart;
 use super::sighting::Recall;
 use crate::clients::prometheus::{InstantSample, PrometheusError};
-use crate::journal::KeptDays;
+use crate::journal::KeptPeriods;
 use crate::slo::{Objective, Reading};
 
 /// Most services in one question about a whole SLO window. Source: a month of two counters of 64 services takes a
 /// Prometheus of two cores about a second.
 const MOST_WHOLE_WINDOWS: usize = 64;
 
-/// How long counting days that many services lack may take. What is left is counted by the next passes.
+/// How long counting periods that many services lack may take. What is left is counted by the next passes.
 const COUNTING_LIMIT: Duration = Duration::from_secs(30);
 
 /// One of several services that are asked about.
@@ -96,24 +96,29 @@ struct Member<'a> {
     voice: Voice<'a>,
     clock: Clock,
     plan: Plan,
-    days: Option<DaysPlan>,
-    /// The days that were counted just now.
-    counted: Option<&'a KeptDays>,
+    periods: Option<PeriodsPlan>,
+    /// The periods that were counted just now.
+    counted: Option<&'a KeptPeriods>,
     recall: Recall<'a>,
 }
 
 impl<'a> Member<'a> {
-    fn of(asking: Asking<'a>, place: usize, clock: Clock, counted: Option<&'a KeptDays>) -> Self {
+    fn of(
+        asking: Asking<'a>,
+        place: usize,
+        clock: Clock,
+        counted: Option<&'a KeptPeriods>,
+    ) -> Self {
         let queries = asking.metrics.queries.seen(clock.seen);
         let metrics = Metrics {
             queries: &queries,
             ..asking.metrics
         };
-        let known = counted.or(asking.remembered.days);
+        let known = counted.or(asking.remembered.periods);
         Self {
             place,
             plan: Plan::of(&clock, asking.objective),
-            days: metrics.days_plan(asking.objective.window, clock.now, known),
+            periods: metrics.periods_plan(asking.objective.window, clock.now, known),
             counted,
             recall: metrics.recall(asking.remembered.series, clock.now),
             voice: Voice {
@@ -136,8 +141,8 @@ impl<'a> Member<'a> {
     /// Tells whether all that is asked about another one is asked about this one too.
     fn asks_like(&self, other: &Self) -> bool {
         let pieces = |member: &Self| {
-            let days = member.days.as_ref();
-            days.map(|days| (days.head, days.tail))
+            let periods = member.periods.as_ref();
+            periods.map(|periods| (periods.head, periods.tail))
         };
         self.counted.is_some() == other.counted.is_some()
             && self.clock.now == other.clock.now
@@ -152,7 +157,7 @@ impl<'a> Member<'a> {
 async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Observed)> {
     let none = BTreeMap::new();
     let (mut members, mut observed) = members(asking, clocks(asking, &batch).await, &none);
-    let counted = by_place(days_first(&members).await);
+    let counted = by_place(periods_first(&members).await);
     if !counted.is_empty() {
         // That took its time.
         (members, observed) = self::members(asking, clocks(asking, &batch).await, &counted);
@@ -173,7 +178,7 @@ async fn of_batch(asking: &[Asking<'_>], batch: Vec<usize>) -> Vec<(usize, Obser
 fn members<'a>(
     asking: &[Asking<'a>],
     clocks: Vec<(usize, Result<Clock, Arc<PrometheusError>>)>,
-    counted: &'a BTreeMap<usize, KeptDays>,
+    counted: &'a BTreeMap<usize, KeptPeriods>,
 ) -> (Vec<Member<'a>>, Vec<(usize, Observed)>) {
     let (mut members, mut observed) = (Vec::new(), Vec::new());
     for (place, clock) in clocks {
@@ -185,13 +190,15 @@ fn members<'a>(
     (members, observed)
 }
 
-/// Counts the days of the SLO window first where many services have none that are of use: reading each day once is
-/// less than reading all windows at once. Returns the days of these services, of which a part may be missing where
+/// Counts the periods of the SLO window first where many services have none that are of use: reading each period once is
+/// less than reading all windows at once. Returns the periods of these services, of which a part may be missing where
 /// that takes long.
-async fn days_first(members: &[Member<'_>]) -> Vec<(usize, KeptDays)> {
+async fn periods_first(members: &[Member<'_>]) -> Vec<(usize, KeptPeriods)> {
     let lacking: Vec<&Member<'_>> = members
         .iter()
-        .filter(|member| member.days.is_none() && days::are_kept(member.asking.objective.window))
+        .filter(|member| {
+            member.periods.is_none() && periods::are_kept(member.asking.objective.window)
+        })
         .collect();
     let Some(first) = lacking
         .first()
@@ -205,10 +212,10 @@ async fn days_first(members: &[Member<'_>]) -> Vec<(usize, KeptDays)> {
             metrics: member.asking.metrics,
             counted: CountedForm::anew(member.clock.seen),
             window: member.asking.objective.window,
-            days: member.asking.remembered.days,
+            periods: member.asking.remembered.periods,
         })
         .collect();
-    let counted = count_days(&keeping, first.clock.now, COUNTING_LIMIT).await;
+    let counted = count_periods(&keeping, first.clock.now, COUNTING_LIMIT).await;
     lacking
         .iter()
         .map(|member| member.place)
@@ -327,8 +334,8 @@ async fn of_shape(members: Vec<Member<'_>>) -> Vec<(usize, Observed)> {
             Err(error) => Err(error),
         };
         let concluded = concluded.map(|observation| Observation {
-            counted_days: member.counted.cloned(),
-            is_from_days: member.days.is_some(),
+            counted_periods: member.counted.cloned(),
+            is_from_periods: member.periods.is_some(),
             ..observation
         });
         observed.push((member.place, concluded));
@@ -357,22 +364,22 @@ async fn recent(
     Ok(numbered(some, answers))
 }
 
-/// Asks for the SLO windows: from kept days where there are any, else at once.
+/// Asks for the SLO windows: from kept periods where there are any, else at once.
 async fn budgets(
     members: &[Member<'_>],
     all: &[usize],
 ) -> Vec<(usize, Result<SloWindow, Arc<PrometheusError>>)> {
     let (now, window) = (members[0].clock.now, members[0].asking.objective.window);
     let slots = members[0].voice.queries.coverage(window).1;
-    let most = match &members[0].days {
+    let most = match &members[0].periods {
         Some(_) => MOST,
         None => MOST_WHOLE_WINDOWS,
     };
-    if let (Some(_), None) = (members[0].counted, &members[0].days) {
+    if let (Some(_), None) = (members[0].counted, &members[0].periods) {
         let unfinished = members.iter().enumerate().filter_map(|(index, member)| {
             Some((
                 index,
-                Ok(days::unfinished(member.counted?, window, now, slots)),
+                Ok(periods::unfinished(member.counted?, window, now, slots)),
             ))
         });
         return unfinished.collect();
@@ -380,8 +387,8 @@ async fn budgets(
     divided(all, most, async |some| {
         if let [index] = some {
             let member = &members[*index];
-            let days = member.counted.or(member.asking.remembered.days);
-            let read = member.metrics().slo_window(window, now, days).await?;
+            let periods = member.counted.or(member.asking.remembered.periods);
+            let read = member.metrics().slo_window(window, now, periods).await?;
             return Ok(vec![(*index, read)]);
         }
         let voices = voices(members, some);
@@ -389,7 +396,7 @@ async fn budgets(
             let text = |queries: &Queries| chunk.counts(queries, window);
             at_one_time(&voices, text, chunk.end).await
         };
-        if let Some(DaysPlan { head, tail, .. }) = &members[0].days {
+        if let Some(PeriodsPlan { head, tail, .. }) = &members[0].periods {
             let head = async {
                 match head {
                     Some(head) => piece(*head).await.map(Some),
@@ -401,8 +408,8 @@ async fn budgets(
             let heads = heads.into_iter().chain(std::iter::repeat(None));
             let pieces = some.iter().zip(tail.into_iter().zip(heads));
             let read = pieces.filter_map(|(index, (tail, head))| {
-                let days = members[*index].days.as_ref()?;
-                Some((*index, days.window(head.as_ref(), &tail, slots)))
+                let periods = members[*index].periods.as_ref()?;
+                Some((*index, periods.window(head.as_ref(), &tail, slots)))
             });
             return Ok(read.collect());
         }

@@ -87,7 +87,7 @@ fn finished(left: &Left) {
         panic!("one rollback is remembered, not {remembered:#?}");
     };
     assert_eq!(rollback.phase, left.ends, "{rollback:#?}");
-    assert!(stage.world.state().starts_with(r#"{"schema":4,"#));
+    assert!(stage.world.state().starts_with(r#"{"schema":5,"#));
 }
 
 impl Left {

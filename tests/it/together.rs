@@ -6,9 +6,9 @@ use chrono::Utc;
 use error_budget_monitor::clients::http::HttpSettings;
 use error_budget_monitor::clients::prometheus::Prometheus;
 use error_budget_monitor::config::{Buckets, MetricsFamily, SliSource};
-use error_budget_monitor::journal::{KeptDays, SeriesSeen};
+use error_budget_monitor::journal::{KeptPeriods, SeriesSeen};
 use error_budget_monitor::observe::{
-    Asking, Keeping, Metrics, Observation, Queries, Remembered, Workload, keep_days,
+    Asking, Keeping, Metrics, Observation, Queries, Remembered, Workload, keep_periods,
     observe_together,
 };
 use error_budget_monitor::slo::{Objective, Reading};
@@ -21,14 +21,14 @@ use crate::families::objective;
 #[derive(Debug, Clone, Default)]
 struct Memory {
     series: Option<SeriesSeen>,
-    days: Option<KeptDays>,
+    periods: Option<KeptPeriods>,
 }
 
 impl Memory {
     fn remembered(&self) -> Remembered<'_> {
         Remembered {
             series: self.series.as_ref(),
-            days: self.days.as_ref(),
+            periods: self.periods.as_ref(),
         }
     }
 }
@@ -113,8 +113,8 @@ impl Crowd {
         known
     }
 
-    /// Keeps the days that are over, as later passes would.
-    pub(crate) async fn keeps_days(&mut self, known: &[Observation]) {
+    /// Keeps the periods that are over, as later passes would.
+    pub(crate) async fn keeps_periods(&mut self, known: &[Observation]) {
         for _ in 0..5 {
             let counted: Vec<(usize, Keeping<'_>)> = (0..self.queries.len())
                 .filter_map(|place| {
@@ -124,26 +124,27 @@ impl Crowd {
                             metrics: self.metrics(place),
                             counted: known[place].counted_form()?,
                             window: self.objective.window,
-                            days: self.memories[place].days.as_ref(),
+                            periods: self.memories[place].periods.as_ref(),
                         },
                     ))
                 })
                 .collect();
             let keeping: Vec<Keeping<'_>> = counted.iter().map(|(_, keeping)| *keeping).collect();
-            let kept = keep_days(&keeping, Utc::now()).await;
+            let kept = keep_periods(&keeping, Utc::now()).await;
             let places: Vec<usize> = counted.iter().map(|(place, _)| *place).collect();
-            for (place, days) in places.into_iter().zip(kept) {
-                if days.is_some() {
-                    self.memories[place].days = days;
+            for (place, periods) in places.into_iter().zip(kept) {
+                if periods.is_some() {
+                    self.memories[place].periods = periods;
                 }
             }
         }
     }
 
-    /// Returns how many days are kept of each.
+    /// Returns how many periods are kept of each.
     pub(crate) fn kept(&self) -> Vec<usize> {
-        let days = self.memories.iter().map(|memory| memory.days.as_ref());
-        days.map(|days| days.map_or(0, |days| days.days.len()))
+        let periods = self.memories.iter().map(|memory| memory.periods.as_ref());
+        periods
+            .map(|periods| periods.map_or(0, |periods| periods.periods.len()))
             .collect()
     }
 }

@@ -1,10 +1,11 @@
 //! Answers of the query API, read strictly.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{self, IgnoredAny, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::clients::http::quote;
 
@@ -129,9 +130,13 @@ struct RawSeries {
     histograms: Vec<RawHistogram>,
 }
 
-/// Unix seconds and the value as text.
+/// Unix seconds and the value.
 #[derive(Debug, Deserialize)]
-struct RawPoint(f64, String);
+struct RawPoint(f64, Number);
+
+/// A number that is sent as text, because JSON has neither NaN nor infinities.
+#[derive(Debug, Clone, Copy)]
+struct Number(f64);
 
 /// Unix seconds and the histogram.
 #[derive(Debug, Deserialize)]
@@ -139,10 +144,10 @@ struct RawHistogram(f64, RawBuckets);
 
 #[derive(Debug, Deserialize)]
 struct RawBuckets {
-    count: String,
+    count: Number,
     /// Which bounds belong to the bucket, its two bounds, and its count.
     #[serde(default)]
-    buckets: Vec<(IgnoredAny, String, String, String)>,
+    buckets: Vec<(IgnoredAny, Number, Number, Number)>,
 }
 
 impl QueryBody {
@@ -169,11 +174,14 @@ impl QueryBody {
                 .into_iter()
                 .map(RawSample::sample)
                 .collect(),
-            Data::Scalar(point) => Ok(vec![InstantSample {
-                labels: BTreeMap::new(),
-                at: point.time()?,
-                value: point.value()?,
-            }]),
+            Data::Scalar(point) => {
+                let (at, value) = point.read()?;
+                Ok(vec![InstantSample {
+                    labels: BTreeMap::new(),
+                    at,
+                    value,
+                }])
+            }
             Data::Matrix(_) | Data::String(_) => Err(wrong_type(&data, "vector or scalar")),
         })
     }
@@ -252,19 +260,29 @@ impl Words {
 }
 
 impl RawPoint {
-    fn time(&self) -> Result<DateTime<Utc>, Unusable> {
-        time_from_seconds(self.0)
-    }
-
-    fn value(&self) -> Result<f64, Unusable> {
-        number(&self.1)
+    fn read(&self) -> Result<(DateTime<Utc>, f64), Unusable> {
+        Ok((time_from_seconds(self.0)?, self.1.0))
     }
 }
 
-fn number(text: &str) -> Result<f64, Unusable> {
-    let text = text.trim();
-    text.parse()
-        .map_err(|_| malformed(format!("{text:?} is not a number")))
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Read in place: answers about many services hold tens of thousands of them.
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Number;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a number as text")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+                let number = text.trim().parse().map(Number);
+                number.map_err(|_| E::custom(format_args!("{text:?} is not a number")))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
 }
 
 /// Refuses several series where all were summed into one.
@@ -282,13 +300,11 @@ impl RawHistogram {
         let Self(at, RawBuckets { count, buckets }) = self;
         Ok(NativeHistogram {
             at: time_from_seconds(at)?,
-            count: number(&count)?,
+            count: count.0,
             buckets: buckets
                 .into_iter()
-                .map(|(_, lower, upper, count)| {
-                    Ok((number(&lower)?, number(&upper)?, number(&count)?))
-                })
-                .collect::<Result<_, Unusable>>()?,
+                .map(|(_, lower, upper, count)| (lower.0, upper.0, count.0))
+                .collect(),
         })
     }
 }
@@ -300,10 +316,11 @@ impl RawSample {
             (_, Some(_)) => return Err(histogram()),
             (None, None) => return Err(malformed("a sample without a value".to_owned())),
         };
+        let (at, value) = point.read()?;
         Ok(InstantSample {
             labels: self.metric,
-            at: point.time()?,
-            value: point.value()?,
+            at,
+            value,
         })
     }
 }
@@ -316,7 +333,7 @@ impl RawSeries {
         let points = self
             .values
             .iter()
-            .map(|point| Ok((point.time()?, point.value()?)))
+            .map(RawPoint::read)
             .collect::<Result<Vec<_>, Unusable>>()?;
         if !points.is_sorted_by(|(earlier, _), (later, _)| earlier < later) {
             return Err(malformed("points out of order".to_owned()));

@@ -163,20 +163,20 @@ fn agrees_with_the_truth(back_end: BackEnd) {
     assert!(wrong.is_empty(), "{back_end}:\n{}", wrong.join("\n"));
 }
 
-/// Asks about all of them together and alone, without and with the days that are over: the same is known.
+/// Asks about all of them together and alone, without and with the periods that are over: the same is known.
 async fn are_known_together(server: &Running, normals: &[Normal]) {
     let names = normals
         .iter()
         .map(|normal| (NAMESPACE.to_owned(), normal.service.to_owned()));
     let mut crowd = Crowd::of(server, names);
     let at_once = crowd.is_known_alike().await;
-    crowd.keeps_days(&at_once).await;
+    crowd.keeps_periods(&at_once).await;
     let kept = crowd.kept();
-    assert!(kept.iter().any(|days| *days >= 28), "{kept:?}");
-    let by_days = crowd.is_known_alike().await;
-    for (normal, (at_once, by_days)) in normals.iter().zip(at_once.iter().zip(&by_days)) {
-        let events = [at_once, by_days].map(|it| it.measurement.budget.value().copied());
-        let [Some(at_once), Some(by_days)] = events else {
+    assert!(kept.iter().any(|periods| *periods >= 57), "{kept:?}");
+    let by_periods = crowd.is_known_alike().await;
+    for (normal, (at_once, by_periods)) in normals.iter().zip(at_once.iter().zip(&by_periods)) {
+        let events = [at_once, by_periods].map(|it| it.measurement.budget.value().copied());
+        let [Some(at_once), Some(by_periods)] = events else {
             assert_eq!(
                 events[0].is_some(),
                 events[1].is_some(),
@@ -187,13 +187,13 @@ async fn are_known_together(server: &Running, normals: &[Normal]) {
         };
         // What is extrapolated at midnight, and the moments between the two.
         for (one, other) in [
-            (at_once.bad(), by_days.bad()),
-            (at_once.total(), by_days.total()),
+            (at_once.bad(), by_periods.bad()),
+            (at_once.total(), by_periods.total()),
         ] {
             let close = (one - other).abs() <= TOLERANCE * one + ROUNDING + normal.blur;
             assert!(
                 close,
-                "{}: {at_once:?} at once, {by_days:?} by days",
+                "{}: {at_once:?} at once, {by_periods:?} by days",
                 normal.service
             );
         }
