@@ -1,6 +1,8 @@
 //! Several services at once, so that one that hangs holds up no other.
 
-use futures_util::stream::{self, StreamExt};
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
 
 /// How many services are served at the same time. Bounds connections and memory; a service that waits for its proof
 /// keeps its place, so there are more places than rollbacks that are likely at once.
@@ -8,13 +10,19 @@ const MOST: usize = 8;
 
 /// Waits for all of them and returns what they came to, in their order.
 pub(super) async fn buffered<F: Future>(tasks: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let numbered = tasks.into_iter().enumerate();
-    let numbered = numbered.map(|(number, task)| async move { (number, task.await) });
-    // Not in their order while they run: one that is over makes room, whoever was first.
-    let mut ended: Vec<_> = stream::iter(numbered)
-        .buffer_unordered(MOST)
-        .collect()
-        .await;
+    let tasks = RefCell::new(tasks.into_iter().enumerate());
+    let ended = RefCell::new(Vec::new());
+    // Each place takes the next task when its own is over. What one of them needs is large, and lies in the place.
+    let place = async || {
+        loop {
+            let next = tasks.borrow_mut().next();
+            let Some((number, task)) = next else { return };
+            let came_to = task.await;
+            ended.borrow_mut().push((number, came_to));
+        }
+    };
+    join_all((0..MOST).map(|_| place())).await;
+    let mut ended = ended.into_inner();
     ended.sort_unstable_by_key(|(number, _)| *number);
     ended.into_iter().map(|(_, came_to)| came_to).collect()
 }
