@@ -200,11 +200,18 @@ fn decode(text: &str) -> Result<(u64, State), Unreadable> {
     let not_json = |error: serde_json::Error| {
         Unreadable::Damaged(format!("not the JSON that was written: {error}"))
     };
-    let SchemaOnly { schema } = serde_json::from_str(text).map_err(not_json)?;
+    let envelope = serde_json::from_str::<Envelope<'_>>(text);
+    // A newer one may be laid out otherwise: then its schema is all that is read.
+    let SchemaOnly { schema } = match &envelope {
+        Ok(envelope) => SchemaOnly {
+            schema: envelope.schema,
+        },
+        Err(_) => serde_json::from_str(text).map_err(not_json)?,
+    };
     if schema > SCHEMA {
         return Err(Unreadable::Newer(schema));
     }
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(not_json)?;
+    let envelope = envelope.map_err(not_json)?;
     if checksum(envelope.schema, envelope.generation, envelope.body.get()) != envelope.sha256 {
         return Err(Unreadable::Damaged("its checksum does not fit".to_owned()));
     }
