@@ -184,8 +184,6 @@ pub(super) fn cumulative(native: &NativeHistogram, unit_seconds: f64) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::slo::LatencyState;
     use proptest::prelude::*;
@@ -199,7 +197,7 @@ mod tests {
         );
         let at = |seconds: u64| DateTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let series = |part: &str, points: Vec<(DateTime<Utc>, f64)>| RangeSeries {
-            labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
+            labels: [(PART.to_owned(), part.to_owned())].into(),
             points,
         };
         let answer = QueryAnswer {

@@ -4,11 +4,12 @@
 //! a label of its own. It may hold one service twice as well: once from each of two Prometheus that watch the same
 //! pods. Either way the sum over all series is a number of nothing that exists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::parts::{Parts, Quantity};
 use super::series::Series;
+use crate::clients::prometheus::LabelSet;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 
 /// Labels that name a place or an owner: a cluster, an environment, a tenant, a Prometheus. One service has one value
@@ -230,7 +231,7 @@ impl<'a> Identity<'a> {
 
 /// Series that agree in all labels that are told apart.
 struct SeriesKind<'a> {
-    labels: &'a BTreeMap<String, String>,
+    labels: &'a LabelSet,
     events: f64,
 }
 

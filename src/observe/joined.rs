@@ -14,7 +14,7 @@ use super::parts::{Parts, asked};
 use super::queries::{Queries, combine};
 use super::series::{Apart, SeenForm};
 use crate::clients::prometheus::{
-    InstantSample, Prometheus, PrometheusError, QueryAnswer, RangeSeries,
+    InstantSample, LabelSet, Prometheus, PrometheusError, QueryAnswer, RangeSeries,
 };
 
 /// Most services in one question. The latency of so many has some 5 MB; an answer may have 8 MiB.
@@ -124,7 +124,7 @@ impl<'q> Places<'q> {
 
     /// Takes the labels that name a service off, so that what is left is what it alone would have been answered.
     /// Nothing for a service that nobody asked about.
-    fn take(&self, labels: &mut BTreeMap<String, String>, apart: Apart) -> Option<usize> {
+    fn take(&self, labels: &mut LabelSet, apart: Apart) -> Option<usize> {
         let (namespace, service) = (labels.remove(apart.0)?, labels.remove(apart.1)?);
         self.0.get(&(namespace.as_str(), service.as_str())).copied()
     }
@@ -134,7 +134,7 @@ impl<'q> Places<'q> {
 pub(super) fn shared_samples(
     answer: QueryAnswer<Vec<InstantSample>>,
     all: &[&Queries],
-    apart: impl Fn(&BTreeMap<String, String>) -> Option<Apart>,
+    apart: impl Fn(&LabelSet) -> Option<Apart>,
 ) -> Vec<Parts> {
     let places = Places::of(all);
     let mut shares: Vec<Vec<InstantSample>> = all.iter().map(|_| Vec::new()).collect();

@@ -162,7 +162,7 @@ impl Metrics<'_> {
             let parts = Parts::of(self.prometheus.instant(&combine(parts), now).await?);
             for (place, label) in asked.iter().enumerate() {
                 let samples = parts.samples(&format!("service_{place}")).iter();
-                let values = samples.filter_map(|sample| sample.labels.get(*label).cloned());
+                let values = samples.filter_map(|sample| sample.labels.get(label).cloned());
                 services.extend(values.map(|value| ((*label).to_owned(), value)));
                 if is_there(&parts, &format!("namespace_{place}")) {
                     namespaces.push((*label).to_owned());

@@ -239,15 +239,13 @@ pub(super) fn number(value: Option<f64>) -> Quantity {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use chrono::DateTime;
     use proptest::prelude::*;
 
     fn sample(part: &str, value: f64) -> InstantSample {
         InstantSample {
-            labels: BTreeMap::from([(PART.to_owned(), part.to_owned())]),
+            labels: [(PART.to_owned(), part.to_owned())].into(),
             at: DateTime::UNIX_EPOCH,
             value,
         }

@@ -24,7 +24,7 @@ use super::periods::{self, PeriodsPlan};
 use super::queries::{PART, Queries, combine};
 use super::series::Apart;
 use super::sighting::Recall;
-use crate::clients::prometheus::{InstantSample, PrometheusError};
+use crate::clients::prometheus::{InstantSample, LabelSet, PrometheusError};
 use crate::journal::KeptPeriods;
 use crate::slo::{Objective, Reading};
 
@@ -265,9 +265,7 @@ async fn clocks(
         };
         let skew = (now - here).abs().to_std().unwrap_or(Duration::MAX);
         let flagger = served_by_flagger(&answer.value);
-        let apart = |labels_of: &BTreeMap<String, String>| {
-            labels.get(labels_of.get(PART)?.as_str()).copied()
-        };
+        let apart = |labels_of: &LabelSet| labels.get(labels_of.get(PART)?.as_str()).copied();
         let shares = shared_samples(answer, &all, apart);
         let clocks = places.iter().zip(shares).filter_map(|(place, parts)| {
             let metrics = &asking[*place].metrics;

@@ -37,7 +37,7 @@ pub(super) fn unjudged(series: &Series, parts: &Parts, names: &PartNames) -> Opt
         .map(|sample| {
             let labels: Vec<String> = outcomes
                 .iter()
-                .filter_map(|label| Some(format!("{label}={:?}", sample.labels.get(*label)?)))
+                .filter_map(|label| Some(format!("{label}={:?}", sample.labels.get(label)?)))
                 .collect();
             labels.join(" with ")
         })

@@ -1,12 +1,12 @@
 //! Answers of the query API, read strictly.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::de::{self, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::label_set::LabelSet;
 use crate::clients::http::quote;
 
 /// Most series accepted in one answer. Protects memory from a query that groups by far too many labels; an SLO needs
@@ -37,7 +37,7 @@ pub struct QueryAnswer<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstantSample {
     /// All labels; none for a scalar.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// The time of which it speaks, by the server's clock.
     pub at: DateTime<Utc>,
     /// The value. May be NaN or infinite.
@@ -48,7 +48,7 @@ pub struct InstantSample {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RangeSeries {
     /// All labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelSet,
     /// Times, strictly ascending, with their values. Values may be NaN or infinite.
     pub points: Vec<(DateTime<Utc>, f64)>,
 }
@@ -115,7 +115,7 @@ enum Data {
 #[derive(Debug, Deserialize)]
 struct RawSample {
     #[serde(default)]
-    metric: BTreeMap<String, String>,
+    metric: LabelSet,
     value: Option<RawPoint>,
     histogram: Option<RawHistogram>,
 }
@@ -123,7 +123,7 @@ struct RawSample {
 #[derive(Debug, Deserialize)]
 struct RawSeries {
     #[serde(default)]
-    metric: BTreeMap<String, String>,
+    metric: LabelSet,
     #[serde(default)]
     values: Vec<RawPoint>,
     #[serde(default)]
@@ -177,7 +177,7 @@ impl QueryBody {
             Data::Scalar(point) => {
                 let (at, value) = point.read()?;
                 Ok(vec![InstantSample {
-                    labels: BTreeMap::new(),
+                    labels: LabelSet::default(),
                     at,
                     value,
                 }])
@@ -396,7 +396,7 @@ mod tests {
         )
     }
 
-    fn reason<T: std::fmt::Debug>(result: Result<T, Unusable>) -> String {
+    fn reason<T: fmt::Debug>(result: Result<T, Unusable>) -> String {
         match result.expect_err("an unusable answer") {
             Unusable::Malformed(reason) => reason,
             Unusable::TooMany { found, limit } => format!("{found} > {limit}"),

@@ -7,11 +7,13 @@
 mod about;
 mod answer;
 mod error;
+mod label_set;
 pub mod promql;
 
 pub use about::{About, Retention, Store, Stores};
 pub use answer::{InstantSample, NativeHistogram, QueryAnswer, RangeSeries};
 pub use error::{PrometheusError, QueryFault};
+pub use label_set::LabelSet;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -156,7 +156,10 @@ async fn keeps_several_series_and_values_that_are_no_numbers() {
     assert_eq!(answer.value.len(), 2);
     assert!(answer.value[0].value.is_nan());
     assert_eq!(answer.value[1].value, f64::INFINITY);
-    assert_eq!(answer.value[1].labels["pod"], "b");
+    assert_eq!(
+        answer.value[1].labels.get("pod").map(String::as_str),
+        Some("b")
+    );
     assert_eq!(answer.partial, None);
 }
 
