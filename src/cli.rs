@@ -193,7 +193,8 @@ pub struct Doctor {
     #[arg(long)]
     pub send_test: bool,
 
-    /// Print the least Role that STATE=kubernetes needs, as YAML for kubectl, and look at nothing
+    /// Print the least Roles that STATE=kubernetes and the steps of RUNBOOK_FILE need, as YAML for kubectl, and look at
+    /// nothing
     #[arg(long, conflicts_with = "send_test")]
     pub print_rbac: bool,
 }

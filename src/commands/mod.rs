@@ -442,24 +442,36 @@ async fn act(
     (ended, numbers)
 }
 
-/// Prints the rights that the settings need; nothing is asked for that.
+/// Prints the rights that the settings and the runbooks need; nothing is asked for that.
 fn role(prepared: &[Prepared<'_>]) -> Pass {
     let Some(first) = prepared.first() else {
         return Pass::of(Vec::new());
     };
     let keys: Vec<String> = prepared.iter().map(|it| it.service.key.clone()).collect();
-    match state::role(&first.service.config.state, &keys) {
-        Some(role) => Pass::of(vec![served(
+    let configs = prepared.iter().map(|it| it.service.config);
+    let runbooks = configs.filter_map(|config| {
+        let runbook = config.runbook.as_ref()?;
+        Some((&*runbook.runbook, config.service.namespace.as_str()))
+    });
+    let roles = [
+        state::role(&first.service.config.state, &keys),
+        doctor::runbook_roles(runbooks),
+    ];
+    let roles: Vec<String> = roles.into_iter().flatten().collect();
+    match roles.is_empty() {
+        false => Pass::of(vec![served(
             first,
             Finished {
                 exit: Exit::Complete,
-                report: Some(CommandReport::Role(role)),
+                report: Some(CommandReport::Role(roles.join("---\n"))),
                 complaint: None,
             },
         )]),
-        None => Pass::refused(
+        true => Pass::refused(
             Exit::Configuration,
-            "STATE is file, which needs no rights in Kubernetes; set STATE=kubernetes for the Role that it would need".to_owned(),
+            "no rights in Kubernetes are needed: STATE is file, and no RUNBOOK_FILE names an object; set STATE=kubernetes or \
+             RUNBOOK_FILE for the Roles that they would need"
+                .to_owned(),
         ),
     }
 }

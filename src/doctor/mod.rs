@@ -21,8 +21,8 @@ mod telling;
 mod text;
 
 pub use finding::{Diagnosis, Finding, FindingState};
-pub(crate) use runbook::check as check_runbook;
 pub use runbook::{RunbookDiagnosis, StepFinding, runbook_diagnosis};
+pub(crate) use runbook::{check as check_runbook, roles as runbook_roles};
 pub use text::diagnosis;
 
 use chrono::Utc;

@@ -23,7 +23,7 @@ pub(crate) fn role(state: &StateConfig, keys: &[String]) -> Option<String> {
         _ => Vec::new(),
     };
     let namespace = match &objects.cluster.namespace {
-        Some(namespace) => format!("\n  namespace: {namespace}"),
+        Some(namespace) => format!("\n  namespace: \"{namespace}\""),
         None => String::new(),
     };
     let mut text = format!(

@@ -7,10 +7,13 @@ mod endpoints;
 mod owners;
 mod report;
 mod revisions;
+mod rights;
 mod routes;
 mod steps;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use rights::roles;
 
 pub use report::{RunbookDiagnosis, StepFinding, runbook_diagnosis};
 
