@@ -14,7 +14,7 @@ cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.."
 list=$PWD/tests/testkit/servers.txt
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/error-budget-monitor/servers
 
-# Builds one server: its name, version, module, the module's version and checksum, tags and packages.
+# Builds one server: its name, version, module, the module's version and checksum, tags and packages. Or copies files of a module.
 build() {
     if [[ $3 == maven ]]; then
         fetch_jars "$1" "$2" "$4"
@@ -34,6 +34,11 @@ build() {
     fi
     folder=$(mktemp -d "$cache/.$name-XXXXXX") || return
     chmod 755 "$folder"
+    if [[ $tags == files ]]; then
+        (cd -- "$(field_of Dir <<<"$about")" && cp --no-preserve=mode -- "$@" "$folder/") || return
+        mv -T -- "$folder" "$cache/$name-$version"
+        return
+    fi
     # In the module's own folder its go.sum and its replacements count.
     (
         cd -- "$(field_of Dir <<<"$about")" || exit

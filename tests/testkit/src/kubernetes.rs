@@ -73,6 +73,41 @@ pub fn shared_cluster() -> Option<&'static Cluster> {
     SHARED.as_ref()
 }
 
+/// The CustomResourceDefinitions that steps of a runbook name, by the server of the list that has them, the file and the
+/// plural of the kind.
+const PUBLISHED: [(&str, &str, &str); 5] = [
+    (
+        "gateway-api",
+        "gateway.networking.k8s.io_httproutes.yaml",
+        "httproutes",
+    ),
+    (
+        "istio-api",
+        "customresourcedefinitions.gen.yaml",
+        "virtualservices",
+    ),
+    ("flagger", "crd.yaml", "canaries"),
+    (
+        "traefik",
+        "traefik.io_traefikservices.yaml",
+        "traefikservices",
+    ),
+    ("keda", "keda.sh_scaledobjects.yaml", "scaledobjects"),
+];
+
+/// Returns the files with the kinds of the Gateway API, Istio, Flagger, Traefik and KEDA as they are published, each with
+/// the plural of the kind that is meant; nothing where they were not fetched.
+///
+/// # Panics
+/// If one is missing and `CI` is `true`, or cannot be read.
+pub fn published_kinds() -> Option<Vec<(String, &'static str)>> {
+    let files = PUBLISHED.iter().map(|(server, file, plural)| {
+        let path = servers::built(server, file)?;
+        Some((fs::read_to_string(path).expect("it is text"), *plural))
+    });
+    files.collect()
+}
+
 impl Cluster {
     fn start() -> Option<Self> {
         let program = servers::built("kubernetes", "kubernetes")?;

@@ -85,6 +85,17 @@ fn requests_that_a_weight_does_not_reach_are_named() {
     let ran = shop.check(&step("ingress: beside"), 2);
     finds(&ran, "problem", "route", "no annotation canary");
     shop.check(&step("ingress: canary"), 0);
+    let side = |name: &str, weight: u8| json!({"name": name, "port": 80, "weight": weight});
+    shop.make(
+        "apis/traefik.io/v1alpha1/namespaces/{}/traefikservices",
+        &json!({
+            "apiVersion": "traefik.io/v1alpha1", "kind": "TraefikService", "metadata": {"name": "weighted"},
+            "spec": {"weighted": {"services": [side("a", 0), side("b", 100)]}},
+        }),
+    );
+    let ran = shop.check(&step("traefikservice: weighted"), 0);
+    let moved = "/spec/weighted/services/0/weight from 0 to 10, /spec/weighted/services/1/weight from 100 to 90";
+    finds(&ran, "ok", "dry run", moved);
 }
 
 #[test]

@@ -31,13 +31,7 @@ fn furnished() -> Option<Shop> {
         "api/v1/namespaces/{}/configmaps",
         &json!({"metadata": {"name": "flags"}, "data": {"new": "yes"}}),
     );
-    shop.make(
-        "apis/flagger.app/v1beta1/namespaces/{}/canaries",
-        &json!({
-            "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "flagged"},
-            "spec": {"targetRef": {"kind": "Deployment", "name": "flagged"}}, "status": {"phase": "Succeeded"},
-        }),
-    );
+    shop.canary("flagged", "Succeeded");
     shop.make(
         "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
         &json!({"metadata": {"name": "checkout"}, "spec": {"minAvailable": 1}}),
@@ -110,10 +104,6 @@ fn the_role_of_a_runbook_suffices_and_no_verb_of_it_is_too_much() {
     let ran = shop.check(STEPS, 0);
     assert_eq!(ran.text("/worst"), "ok", "{ran}");
     for (left_out, less) in less_by_one(role) {
-        // The API server here knows no KEDA.
-        if left_out.contains("scaledobjects") {
-            continue;
-        }
         shop.grant(&less);
         // The authorizer comes to know of it a moment later.
         let mut ran = shop.program(STEPS).arguments(&["runbook", "check"]).run();
