@@ -14,7 +14,7 @@ timed() {
     times+=("$((SECONDS - started)) s | $*")
 }
 
-ensure_programs prometheus=prometheus promtool=prometheus etcd=etcd-server prometheus-pushgateway=prometheus-pushgateway git=git cc=gcc,libc6-dev
+ensure_programs prometheus=prometheus promtool=prometheus etcd=etcd-server prometheus-pushgateway=prometheus-pushgateway /usr/sbin/nginx=nginx git=git cc=gcc,libc6-dev
 # Where it cannot be had, the tests over SSH say that they are left out, and fail under CI=true.
 ensure_programs ssh=openssh-client /usr/sbin/sshd=openssh-server || true
 ensure_cargo

@@ -23,6 +23,7 @@ pub mod github;
 pub mod gitlab;
 pub mod http;
 pub mod kubernetes;
+pub mod nginx;
 pub mod pagerduty;
 mod passage;
 mod process;

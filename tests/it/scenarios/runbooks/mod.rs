@@ -1,6 +1,7 @@
 //! `runbook check|show|schema`, with the objects at a real API server. Nothing is carried out, so nothing may change.
 
 mod changes;
+mod nginx;
 mod rights;
 
 use std::path::PathBuf;
