@@ -488,7 +488,9 @@ mod tests {
         let two = r#"[{"metric":{"a":"1"},"histograms":[]},{"metric":{},"histograms":[]}]"#;
         assert!(reason(read(&success("matrix", two))).contains("2 series"));
         let wrong = r#"[{"metric":{},"histogram":[1,{"count":"x","sum":"1"}]}]"#;
-        assert!(read(&success("vector", wrong)).is_err());
+        let read = QueryBody::read(success("vector", wrong).as_bytes());
+        let refused = reason(read.and_then(QueryBody::histograms));
+        assert!(refused.contains("\"x\" is not a number"), "{refused}");
     }
 
     #[test]
