@@ -4,6 +4,7 @@
 mod asking;
 mod changes;
 mod endpoints;
+mod keda;
 mod owners;
 mod report;
 mod revisions;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::asking::{CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace};
 use super::changes::{failing_test, guards, replacing};
 use super::endpoints;
+use super::keda;
 use super::revisions::{choose, holders, labels, revisions};
 use super::routes;
 use crate::clients::kubernetes::{ObjectCollection, ObjectRight};
@@ -13,7 +14,7 @@ use crate::runbook::{
     UndoStep, WorkloadKind, WorkloadName,
 };
 
-const AUTOSCALER: &str = "scaling";
+pub(super) const AUTOSCALER: &str = "scaling";
 const REVISIONS: &str = "revisions";
 const TRAFFIC: &str = "traffic";
 const TEST: &str = "test";
@@ -483,17 +484,23 @@ impl<'a> ClusterLook<'a> {
                     continue;
                 }
             };
-            let by = watchers.iter().find(|watcher| {
+            let names_it = |watcher: &&Value| {
                 let target = &watcher["spec"][reference];
                 let target_kind = target["kind"].as_str().unwrap_or("Deployment");
                 target["name"] == workload.name.as_str()
                     && target_kind.eq_ignore_ascii_case(&workload.kind.to_string())
-            });
-            let Some(name) = by.and_then(|watcher| watcher["metadata"]["name"].as_str()) else {
+            };
+            let Some(by) = watchers.iter().find(names_it) else {
                 continue;
             };
-            let name = name.to_owned();
-            self.watched(kind, (&name, namespace), tried, change);
+            let name = by["metadata"]["name"].as_str().unwrap_or_default();
+            match (kind, change) {
+                ("ScaledObject", WorkloadChange::Replicas(replicas)) => {
+                    let hold = keda::hold(by);
+                    keda::say(self, (name, namespace), tried, hold, replicas);
+                }
+                _ => self.watched(kind, (name, namespace), tried, change),
+            }
         }
     }
 
@@ -522,12 +529,6 @@ impl<'a> ClusterLook<'a> {
                     format!("{name} does: 0 stays, and from 1 on it decides"),
                 );
             }
-            ("ScaledObject", WorkloadChange::Replicas(Replicas::Count(_))) => self.problem(
-                AUTOSCALER,
-                tried,
-                format!("KEDA's {name} does, and sets its own number again, also from 0"),
-                "pause it by the annotation autoscaling.keda.sh/paused-replicas of the ScaledObject",
-            ),
             (_, WorkloadChange::Replicas(_)) => self.problem(
                 AUTOSCALER,
                 tried,

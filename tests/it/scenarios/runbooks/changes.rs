@@ -146,3 +146,47 @@ fn a_paused_deployment_and_one_of_a_single_revision_are_no_way_back() {
         "1 revisions, and all have the containers that run now",
     );
 }
+
+#[test]
+fn keda_leaves_a_number_alone_where_it_is_paused() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    let cron = json!({"timezone": "UTC", "start": "0 6 * * *", "end": "0 20 * * *", "desiredReplicas": "3"});
+    for (name, annotations) in [
+        ("switch", json!({"autoscaling.keda.sh/paused": "true"})),
+        (
+            "number",
+            json!({"autoscaling.keda.sh/paused-replicas": "4"}),
+        ),
+        ("later", json!({"team": "shop"})),
+    ] {
+        shop.deployment(name, &json!({}));
+        shop.make(
+            "apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects",
+            &json!({
+                "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+                "metadata": {"name": name, "annotations": annotations},
+                "spec": {"scaleTargetRef": {"name": name}, "triggers": [{"type": "cron", "metadata": cron}]},
+            }),
+        );
+    }
+    let ran = shop.check(
+        "name: back\nrollback:\n\
+         - name: fits\n  scale: {workloads: [deployment/switch], replicas: 5}\n\
+         - name: at four\n  scale: {workloads: [deployment/number], replicas: 4}\n\
+         - name: pauses\n  patch: {object: {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: later}, operations: [\
+         {op: test, path: /metadata/annotations/team, value: shop}, \
+         {op: add, path: /metadata/annotations/autoscaling.keda.sh~1paused, value: \"true\"}]}\n\
+         - name: then\n  scale: {workloads: [deployment/later], replicas: 5}\n",
+        0,
+    );
+    finds(&ran, "ok", "scaling", "KEDA's switch does, and is paused");
+    finds(&ran, "ok", "scaling", "paused at the same number");
+    finds(&ran, "ok", "scaling", "an earlier step changes");
+    let step = |step: &str| format!("name: back\nrollback:\n- name: a\n  scale: {{{step}}}\n");
+    let other = step("workloads: [deployment/number], replicas: 5");
+    finds(&shop.check(&other, 2), "problem", "scaling", "paused at 4");
+    let none = step("workloads: [deployment/later], replicas: 5");
+    finds(&shop.check(&none, 2), "problem", "scaling", "also from 0");
+}
