@@ -99,6 +99,12 @@ pub struct ObjectTarget {
 }
 
 impl ObjectTarget {
+    /// Tells whether it has the version that its kind usually has, as where the file writes none.
+    pub fn is_of_usual_version(&self) -> bool {
+        !matches!(self.kind, ObjectKind::Other { .. })
+            && self.api_version == self.kind.api_version()
+    }
+
     pub(super) fn new(kind: ObjectKind, name: &ObjectName, namespace: Option<&ObjectName>) -> Self {
         Self {
             api_version: kind.api_version().to_owned(),

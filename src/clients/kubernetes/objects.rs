@@ -104,6 +104,24 @@ impl Cluster {
         }
     }
 
+    /// Returns a group's versions, such as `apps/v1`, that which the API server prefers first; none where it does not have
+    /// the group.
+    ///
+    /// # Errors
+    /// Fails where that cannot be asked.
+    pub fn versions(&self, group: &str) -> Result<Vec<String>, KubernetesError> {
+        let tried = format!("ask which versions {group} has");
+        match self.ask(&tried, "GET", format!("/apis/{group}"), None) {
+            Ok(answer) => {
+                let all = answer["versions"].as_array().into_iter().flatten();
+                let versions = all.filter_map(|one| one["groupVersion"].as_str());
+                Ok(versions.map(str::to_owned).collect())
+            }
+            Err(error) if matches!(error.fault, KubernetesFault::NotServed) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads an object.
     ///
     /// # Errors

@@ -37,12 +37,23 @@ pub(super) struct StepPlace<'a> {
     pub(super) steps: &'a [RunbookStep],
 }
 
+/// The group and version of a kind that is looked for.
+#[derive(Clone, Copy)]
+pub(super) enum WantedVersion<'a> {
+    /// No other one: the file names it.
+    Exactly(&'a str),
+    /// The one that is usual, or else the one that the API server prefers.
+    Usually(&'a str),
+}
+
 /// A look at a cluster, step by step.
 pub(super) struct ClusterLook<'a> {
     pub(super) cluster: Cluster,
     namespace: &'a str,
     pub(super) secrets: &'a Scanner,
     kinds: BTreeMap<String, Option<Vec<ServedKind>>>,
+    /// The versions of groups whose usual one was not there.
+    versions: BTreeMap<String, Vec<String>>,
     /// All objects of a kind, as they were listed once.
     lists: BTreeMap<ObjectCollection, Rc<[Value]>>,
     findings: Vec<StepFinding>,
@@ -59,6 +70,7 @@ impl<'a> ClusterLook<'a> {
             namespace,
             secrets,
             kinds: BTreeMap::new(),
+            versions: BTreeMap::new(),
             lists: BTreeMap::new(),
             findings: Vec::new(),
             place: None,
@@ -77,7 +89,7 @@ impl ClusterLook<'_> {
     /// object, what comes with them for all objects of other kinds.
     pub(super) fn found(
         &mut self,
-        api_version: &str,
+        version: WantedVersion<'_>,
         kind: &str,
         name: &str,
         namespace: &str,
@@ -86,16 +98,16 @@ impl ClusterLook<'_> {
         if self.is_silent {
             return None;
         }
-        let Some(plural) = self.plural(api_version, kind)? else {
+        let Some(collection) = self.served(version, kind, namespace)? else {
+            let (WantedVersion::Exactly(wanted) | WantedVersion::Usually(wanted)) = version;
             self.problem(
                 OBJECT,
-                format!("look whether the API server knows {kind} of {api_version}"),
+                format!("look whether the API server knows {kind} of {wanted}"),
                 "it does not (404 page not found)",
                 "install its CustomResourceDefinition, or write the version that is installed with object: {apiVersion: …}",
             );
             return None;
         };
-        let collection = self.collection(api_version, &plural, namespace);
         let one = |verb| ObjectRight {
             verb,
             collection: collection.clone(),
@@ -112,11 +124,15 @@ impl ClusterLook<'_> {
         }
         match self.cluster.object(&collection, name) {
             Ok(object) => {
-                self.ok(
-                    OBJECT,
-                    format!("read {kind} {namespace}/{name}"),
-                    "it is there",
-                );
+                let found = match version {
+                    WantedVersion::Usually(usual) if usual != collection.api_version => {
+                        format!("it is there, in version {}", collection.api_version)
+                    }
+                    WantedVersion::Usually(_) | WantedVersion::Exactly(_) => {
+                        "it is there".to_owned()
+                    }
+                };
+                self.ok(OBJECT, format!("read {kind} {namespace}/{name}"), found);
                 Some((collection, object))
             }
             Err(error) => {
@@ -194,8 +210,49 @@ impl ClusterLook<'_> {
         false
     }
 
+    /// Returns where objects of a kind are; nothing inside where the API server does not have it.
+    pub(super) fn served(
+        &mut self,
+        version: WantedVersion<'_>,
+        kind: &str,
+        namespace: &str,
+    ) -> Option<Option<ObjectCollection>> {
+        let (WantedVersion::Exactly(wanted) | WantedVersion::Usually(wanted)) = version;
+        if let Some(plural) = self.plural(wanted, kind)? {
+            return Some(Some(self.collection(wanted, &plural, namespace)));
+        }
+        let (WantedVersion::Usually(_), Some((group, _))) = (version, wanted.split_once('/'))
+        else {
+            return Some(None);
+        };
+        for other in self.versions_of(group)? {
+            if let Some(plural) = self.plural(&other, kind)? {
+                return Some(Some(self.collection(&other, &plural, namespace)));
+            }
+        }
+        Some(None)
+    }
+
+    /// Returns the versions of a group, which are asked for once.
+    fn versions_of(&mut self, group: &str) -> Option<Vec<String>> {
+        if let Some(known) = self.versions.get(group) {
+            return Some(known.clone());
+        }
+        match self.cluster.versions(group) {
+            Ok(versions) => {
+                self.versions.insert(group.to_owned(), versions.clone());
+                Some(versions)
+            }
+            Err(error) => {
+                self.is_silent = error.fault.is_transient();
+                self.failed(OBJECT, &error);
+                None
+            }
+        }
+    }
+
     /// Returns the name of a kind in addresses; nothing inside where the API server does not have it.
-    pub(super) fn plural(&mut self, api_version: &str, kind: &str) -> Option<Option<String>> {
+    fn plural(&mut self, api_version: &str, kind: &str) -> Option<Option<String>> {
         if !self.kinds.contains_key(api_version) {
             match self.cluster.kinds(api_version) {
                 Ok(kinds) => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::asking::{CHANGING, ClusterLook};
+use super::asking::{CHANGING, ClusterLook, WantedVersion};
 use super::changes::guards;
 use super::endpoints;
 use crate::clients::kubernetes::ObjectCollection;
@@ -19,7 +19,8 @@ pub(super) fn look(looking: &mut ClusterLook<'_>, step: &RouteStep) {
         RouteKind::TraefikService => ("traefik.io/v1alpha1", "TraefikService"),
         RouteKind::Ingress => ("networking.k8s.io/v1", "Ingress"),
     };
-    let found = looking.found(api_version, kind, &step.name, &namespace, (CHANGING, &[]));
+    let version = WantedVersion::Usually(api_version);
+    let found = looking.found(version, kind, &step.name, &namespace, (CHANGING, &[]));
     let Some((collection, object)) = found else {
         return;
     };
@@ -52,7 +53,8 @@ pub(super) fn look(looking: &mut ClusterLook<'_>, step: &RouteStep) {
         }
         TrafficChange::Mirror { to, .. } => {
             if step.kind != RouteKind::VirtualService {
-                looking.found("v1", "Service", to.as_str(), &namespace, (&["get"], &[]));
+                let version = WantedVersion::Exactly("v1");
+                looking.found(version, "Service", to.as_str(), &namespace, (&["get"], &[]));
             }
         }
     }
@@ -61,7 +63,13 @@ pub(super) fn look(looking: &mut ClusterLook<'_>, step: &RouteStep) {
 /// Looks whether anybody answers behind a Service that gets requests.
 fn answers(looking: &mut ClusterLook<'_>, name: &str, namespace: &str) {
     let pods = [("list", looking.collection("v1", "pods", namespace))];
-    let found = looking.found("v1", "Service", name, namespace, (&["get"], &pods));
+    let found = looking.found(
+        WantedVersion::Exactly("v1"),
+        "Service",
+        name,
+        namespace,
+        (&["get"], &pods),
+    );
     if let Some((_, service)) = found {
         let selector = &service["spec"]["selector"];
         endpoints::look(looking, namespace, &service, selector, 1);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::asking::{CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace};
+use super::asking::{CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace, WantedVersion};
 use super::changes::{failing_test, guards, replacing};
 use super::endpoints;
 use super::keda;
@@ -375,7 +375,7 @@ impl<'a> ClusterLook<'a> {
     fn canary(&mut self, name: &str, namespace: Option<String>) {
         let namespace = self.namespace_of(namespace);
         let Some((_, canary)) = self.found(
-            "flagger.app/v1beta1",
+            WantedVersion::Usually("flagger.app/v1beta1"),
             "Canary",
             name,
             &namespace,
@@ -436,7 +436,8 @@ impl<'a> ClusterLook<'a> {
             WorkloadKind::StatefulSet => "StatefulSet",
             WorkloadKind::DaemonSet => "DaemonSet",
         };
-        self.found("apps/v1", kind, &workload.name, namespace, (CHANGING, more))
+        let version = WantedVersion::Usually("apps/v1");
+        self.found(version, kind, &workload.name, namespace, (CHANGING, more))
     }
 
     fn target(&mut self, target: &ObjectTarget) -> Option<(ObjectCollection, Value)> {
@@ -446,13 +447,11 @@ impl<'a> ClusterLook<'a> {
             true => vec![("list", self.collection("v1", "pods", &namespace))],
             false => Vec::new(),
         };
-        self.found(
-            &target.api_version,
-            &kind,
-            &target.name,
-            &namespace,
-            (CHANGING, &more),
-        )
+        let version = match target.is_of_usual_version() {
+            true => WantedVersion::Usually(&target.api_version),
+            false => WantedVersion::Exactly(&target.api_version),
+        };
+        self.found(version, &kind, &target.name, &namespace, (CHANGING, &more))
     }
 
     /// Says what scales a workload, or analyses its releases, by its name.
@@ -467,10 +466,10 @@ impl<'a> ClusterLook<'a> {
             ("flagger.app/v1beta1", "Canary", "targetRef"),
         ];
         for (api_version, kind, reference) in watchers {
-            let Some(Some(plural)) = self.plural(api_version, kind) else {
+            let version = WantedVersion::Usually(api_version);
+            let Some(Some(collection)) = self.served(version, kind, namespace) else {
                 continue;
             };
-            let collection = self.collection(api_version, &plural, namespace);
             let tried = format!("look whether a {kind} names {workload}");
             let watchers = match self.all(&collection) {
                 Ok(watchers) => watchers,
@@ -479,7 +478,7 @@ impl<'a> ClusterLook<'a> {
                         AUTOSCALER,
                         tried,
                         format!("not checked ({})", error.fault),
-                        format!("grant list of {plural} in {namespace}"),
+                        format!("grant list of {} in {namespace}", collection.plural),
                     );
                     continue;
                 }

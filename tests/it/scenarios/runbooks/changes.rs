@@ -1,6 +1,7 @@
 //! What a step meets that changes one field, one rule of a route, or nothing that can be looked at.
 
 use serde_json::{Value, json};
+use testkit::stub::Reply;
 
 use super::{Shop, finds, program};
 
@@ -189,4 +190,32 @@ fn keda_leaves_a_number_alone_where_it_is_paused() {
     finds(&shop.check(&other, 2), "problem", "scaling", "paused at 4");
     let none = step("workloads: [deployment/later], replicas: 5");
     finds(&shop.check(&none, 2), "problem", "scaling", "also from 0");
+}
+
+#[test]
+fn a_kind_is_found_in_an_older_version_unless_the_file_names_one() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.deployment("flagged", &json!({}));
+    shop.route("checkout", &["a", "b"]);
+    // As before the Gateway API 1.0.
+    let hidden = "/apis/gateway.networking.k8s.io/v1";
+    let older = shop.namespace.behind(move |request| {
+        let is_hidden =
+            request.path() == hidden || request.path().starts_with(&format!("{hidden}/"));
+        is_hidden.then(|| Reply::text(404, "404 page not found\n"))
+    });
+    shop.namespace
+        .kubeconfig_for(shop.folder.path(), &older.url());
+    let step = "name: back\nreturn:\n- name: a\n  route: {httproute: checkout, to: a, stable: b, weights: [10]}\n";
+    let ran = shop.check(step, 0);
+    let found = "it is there, in version gateway.networking.k8s.io/v1beta1";
+    finds(&ran, "ok", "object", found);
+    let moved = "/spec/rules/0/backendRefs/0/weight from 50 to 10";
+    finds(&ran, "ok", "dry run", moved);
+    let named = "name: back\nrollback:\n- name: a\n  replace: {object: {apiVersion: gateway.networking.k8s.io/v1alpha2, \
+                 kind: HTTPRoute, name: checkout}, field: /spec/hostnames, value: [shop.example.com]}\n";
+    let unknown = "HTTPRoute of gateway.networking.k8s.io/v1alpha2";
+    finds(&shop.check(named, 2), "problem", "object", unknown);
 }
