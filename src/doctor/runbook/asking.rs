@@ -295,40 +295,48 @@ impl ClusterLook<'_> {
         }
     }
 
-    /// Has the API server say what a patch would change.
+    /// Has the API server say what a patch would change, and returns the object as it would be.
     pub(super) fn dry_run(
         &mut self,
         collection: &ObjectCollection,
         name: &str,
         object: &Value,
         patch: &[Value],
-    ) {
+    ) -> Option<Value> {
         let tried = format!(
             "have the API server patch {} {}/{name} as a dry run",
             collection.plural, collection.namespace
         );
-        match self.tried(collection, name, object, patch) {
-            Ok(after) if after["metadata"]["uid"] != object["metadata"]["uid"] => self.problem(
+        let after = match self.tried(collection, name, object, patch) {
+            Ok(after) => after,
+            Err(error) => {
+                self.failed(DRY_RUN, &error);
+                return None;
+            }
+        };
+        if after["metadata"]["uid"] != object["metadata"]["uid"] {
+            self.problem(
                 DRY_RUN,
                 tried,
                 "the answer is another object",
                 "check KUBECONFIG: whoever answers is no API server, or the object was made anew meanwhile",
-            ),
-            Ok(after) => match changes(object, &after, self.secrets) {
-                Some(changes) => self.ok(DRY_RUN, tried, format!("it would change {changes}")),
-                // Before a rollback the way forward has nothing to bring back.
-                None if self.is_in(StepList::Return) => {
-                    self.ok(DRY_RUN, tried, "it would change nothing today");
-                }
-                None => self.warning(
-                    DRY_RUN,
-                    tried,
-                    "it would change nothing",
-                    "know that it is so already, or correct the field",
-                ),
-            },
-            Err(error) => self.failed(DRY_RUN, &error),
+            );
+            return None;
         }
+        match changes(object, &after, self.secrets) {
+            Some(changes) => self.ok(DRY_RUN, tried, format!("it would change {changes}")),
+            // Before a rollback the way forward has nothing to bring back.
+            None if self.is_in(StepList::Return) => {
+                self.ok(DRY_RUN, tried, "it would change nothing today");
+            }
+            None => self.warning(
+                DRY_RUN,
+                tried,
+                "it would change nothing",
+                "know that it is so already, or correct the field",
+            ),
+        }
+        Some(after)
     }
 
     /// Tries a patch; again where the object was only written meanwhile, as its status is all the time.

@@ -102,7 +102,9 @@ fn weights(
         }
     };
     match patch {
-        Some(patch) => looking.dry_run(collection, &step.name, object, &patch),
+        Some(patch) => {
+            looking.dry_run(collection, &step.name, object, &patch);
+        }
         None => looking.problem(
             ROUTE,
             tried,

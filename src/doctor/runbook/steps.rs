@@ -334,11 +334,9 @@ impl<'a> ClusterLook<'a> {
         };
         self.owned(&object, path);
         self.changed_workload(&step.target, &object, path, Some(&step.value));
-        if path == "/spec/selector" {
-            self.endpoints(&step.target, &object, &step.value, whole);
-        }
         let patch = replacing(&object, path, &step.value);
-        self.dry_run(&collection, &step.target.name, &object, &patch);
+        let after = self.dry_run(&collection, &step.target.name, &object, &patch);
+        self.endpoints(&step.target, &object, after.as_ref(), whole);
     }
 
     fn patch(&mut self, step: &PatchStep, whole: &RunbookStep) {
@@ -360,15 +358,10 @@ impl<'a> ClusterLook<'a> {
                 self.owned(&object, operation.path());
                 self.changed_workload(&step.target, &object, operation.path(), operation.value());
             }
-            match operation.value() {
-                Some(value) if operation.changes() && operation.path() == "/spec/selector" => {
-                    self.endpoints(&step.target, &object, value, whole);
-                }
-                Some(_) | None => {}
-            }
             patch.push(operation.to_json());
         }
-        self.dry_run(&collection, &step.target.name, &object, &patch);
+        let after = self.dry_run(&collection, &step.target.name, &object, &patch);
+        self.endpoints(&step.target, &object, after.as_ref(), whole);
     }
 
     /// Looks at a Canary of Flagger.
@@ -405,23 +398,29 @@ impl<'a> ClusterLook<'a> {
         }
     }
 
-    /// Counts the pods that a new selector of a Service would find.
+    /// Counts the pods that a Service would find with its new selector and ports, where it gets any.
     fn endpoints(
         &mut self,
         target: &ObjectTarget,
-        service: &Value,
-        selector: &Value,
+        before: &Value,
+        after: Option<&Value>,
         step: &RunbookStep,
     ) {
-        if target.kind != ObjectKind::Service {
+        let Some(after) = after.filter(|_| target.kind == ObjectKind::Service) else {
             return;
-        }
-        let namespace = self.namespace_of(target.namespace.clone());
+        };
         let wanted = step
             .expect
             .as_ref()
-            .map_or(1, |expected| expected.endpoints as usize);
-        endpoints::look(self, &namespace, service, selector, wanted);
+            .map(|expected| expected.endpoints as usize);
+        let (old, new) = (&before["spec"], &after["spec"]);
+        let has_one = !old["selector"].is_null() || !new["selector"].is_null();
+        let others = old["selector"] != new["selector"] || old["ports"] != new["ports"];
+        if wanted.is_some() || (has_one && others) {
+            let namespace = self.namespace_of(target.namespace.clone());
+            let wanted = wanted.unwrap_or(1);
+            endpoints::look(self, &namespace, after, &new["selector"], wanted);
+        }
     }
 
     /// Looks at a workload, its rights and those that come with it.

@@ -219,3 +219,42 @@ fn a_kind_is_found_in_an_older_version_unless_the_file_names_one() {
     let unknown = "HTTPRoute of gateway.networking.k8s.io/v1alpha2";
     finds(&shop.check(named, 2), "problem", "object", unknown);
 }
+
+#[test]
+fn the_pods_of_a_service_are_counted_as_it_would_be() {
+    let Some(shop) = Shop::new(&["get", "list", "patch"]) else {
+        return;
+    };
+    shop.service("front");
+    shop.pod("front-a", "front", "web");
+    let check = |step: &str, code: i32| {
+        shop.check(
+            &format!("name: back\nrollback:\n- name: a\n  {step}\n"),
+            code,
+        )
+    };
+    let ports =
+        "replace: {service: front, field: /spec/ports, value: [{port: 80, targetPort: admin}]}";
+    finds(&check(ports, 2), "problem", "endpoints", "0 of 1 pods");
+    let one = "patch: {service: front, operations: [{op: test, path: /spec/ports/0/port, value: 80}, \
+               {op: replace, path: /spec/ports/0/targetPort, value: admin}]}";
+    finds(&check(one, 2), "problem", "endpoints", "0 of 1 pods");
+    let whole = "replace: {service: front, field: /spec, value: {selector: {app: nobody}, ports: [{port: 80, targetPort: web}]}}";
+    let ran = check(whole, 2);
+    finds(&ran, "problem", "endpoints", "0 of 0 pods");
+    // What finds pods and is not touched needs none.
+    let kind = "replace: {service: front, field: /spec/sessionAffinity, value: ClientIP}";
+    let ran = check(kind, 0);
+    assert!(!ran.stdout.contains("endpoints"), "{ran}");
+    let expected = format!("{kind}\n  expect: {{endpoints: 2}}");
+    let ran = check(&expected, 2);
+    finds(&ran, "problem", "endpoints", "1 of 1 pods, and 2 must be");
+    // One that leads elsewhere finds none, and never did.
+    shop.make(
+        "api/v1/namespaces/{}/services",
+        &json!({"metadata": {"name": "elsewhere"}, "spec": {"ports": [{"port": 80}]}}),
+    );
+    let port = "replace: {service: elsewhere, field: /spec/ports/0/port, value: 81}";
+    let ran = check(port, 0);
+    assert!(!ran.stdout.contains("endpoints"), "{ran}");
+}
