@@ -23,7 +23,7 @@ pub(super) fn hold(scaled_object: &Value) -> Option<ScaledObjectHold> {
         all[format!("autoscaling.keda.sh/{name}")].as_str()
     };
     match (annotation("paused-replicas"), annotation("paused")) {
-        // A number that cannot be read is an error of KEDA, which then goes on as it did.
+        // Where it cannot be read KEDA is to pause and fails: nobody knows what becomes of the number.
         (Some(count), _) => count.parse().ok().map(ScaledObjectHold::At),
         (None, Some("0" | "f" | "F" | "false" | "FALSE" | "False") | None) => None,
         (None, Some(_)) => Some(ScaledObjectHold::AsItIs),
