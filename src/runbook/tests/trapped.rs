@@ -115,7 +115,7 @@ const TABLE: &[(Trap, &str, &str)] = &[
     (
         Trap::MirrorToItself,
         "file: {path: /a, content: 'location /push { mirror /push; proxy_pass http://a; }'}",
-        "file: {path: /a, content: 'location /push { mirror /_mirror; } location = /_mirror { internal; proxy_pass http://b; }'}",
+        "file: {path: /a, content: 'location /push { mirror /_mirror; } location = /_mirror { internal; proxy_read_timeout 1s; proxy_pass http://b; }'}",
     ),
     (
         Trap::MirrorToItself,
@@ -125,12 +125,22 @@ const TABLE: &[(Trap, &str, &str)] = &[
     (
         Trap::MirrorToItself,
         "file: {path: /a, content: 'location = /push { mirror /push; } location / { proxy_pass http://a; }'}",
-        "file: {path: /a, content: 'location = /push { mirror /push/copy; } location / { proxy_pass http://a; }'}",
+        "file: {path: /a, content: 'location = /push { mirror /push/copy; } location / { proxy_read_timeout 1s; proxy_pass http://a; }'}",
     ),
     (
         Trap::MirrorTimeout,
         "file: {path: /a, content: 'location /a { mirror /b; mirror_timeout 5s; } location /b { internal; }'}",
         "file: {path: /a, content: 'location /a { mirror /b; } location /b { internal; proxy_read_timeout 5s; }'}",
+    ),
+    (
+        Trap::MirrorWaits,
+        "file: {path: /a, content: 'location /a { mirror /b; proxy_read_timeout 1s; } location /b { internal; proxy_pass http://b; }'}",
+        "file: {path: /a, content: 'location /a { mirror /b; } location /b { internal; proxy_read_timeout 1s; proxy_pass http://b; }'}",
+    ),
+    (
+        Trap::MirrorWaits,
+        "file: {path: /a, content: 'server { location /a { mirror /b; } location /b { proxy_connect_timeout 1s; proxy_pass http://b; } }'}",
+        "file: {path: /a, content: 'proxy_read_timeout 1s; server { location /a { mirror /b; } location /b { proxy_pass http://b; } }'}",
     ),
     (
         Trap::SplitClients,
@@ -324,7 +334,7 @@ const WRITTEN_OTHERWISE: &[(Trap, &str, &str)] = &[
     (
         Trap::MirrorToItself,
         "file: {path: /a, content: 'server { mirror /push; location / { proxy_pass http://a; } }'}",
-        "file: {path: /a, content: 'server { mirror /_mirror; location / { proxy_pass http://a; } location = /_mirror { internal; proxy_pass http://b; } }'}",
+        "file: {path: /a, content: 'server { mirror /_mirror; location / { proxy_pass http://a; } location = /_mirror { internal; proxy_read_timeout 1s; proxy_pass http://b; } }'}",
     ),
     (
         Trap::MirrorToItself,

@@ -38,6 +38,8 @@ pub enum Trap {
     MirrorToItself,
     /// A directive that NGINX does not have.
     MirrorTimeout,
+    /// A shadow that is waited for as long as NGINX does by default.
+    MirrorWaits,
     /// Clients are split, not requests.
     SplitClients,
     /// A fallback of a shell that makes a value of a failure.
@@ -98,6 +100,9 @@ impl Trap {
             Self::MirrorTimeout => {
                 "NGINX has no mirror_timeout: it refuses the whole file and goes on with the old one"
             }
+            Self::MirrorWaits => {
+                "a shadow that does not answer holds the next request of every client that keeps its connection, for up to 60 s"
+            }
             Self::SplitClients => {
                 "it splits clients, not requests: with six senders 1 % was 0 %, and 50 % was 33 %"
             }
@@ -152,6 +157,9 @@ impl Trap {
             }
             Self::MirrorTimeout => {
                 "write proxy_connect_timeout and proxy_read_timeout in the location that is mirrored to"
+            }
+            Self::MirrorWaits => {
+                "write a short proxy_read_timeout in the location that is mirrored to, beside proxy_connect_timeout"
             }
             Self::SplitClients => "split by $request_id, which each request has of its own",
             Self::UnknownBecomesValue => {

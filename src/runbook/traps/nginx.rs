@@ -34,13 +34,15 @@ pub(super) fn look(text: &str) -> Vec<(Trap, String)> {
             {
                 found.push((Trap::SplitClients, first.to_owned()));
             }
-            "mirror" if first != "off" => {
-                let place = mirrored_to_itself(&directives, place, first);
-                found.extend(place.map(|place| {
-                    let what = format!("mirror {first} in {place}");
-                    (Trap::MirrorToItself, what)
-                }));
-            }
+            "mirror" if first != "off" => match mirrored_to_itself(&directives, place, first) {
+                Some(place) => {
+                    found.push((Trap::MirrorToItself, format!("mirror {first} in {place}")));
+                }
+                None if is_waited_for(&directives, place, first) => {
+                    found.push((Trap::MirrorWaits, format!("mirror {first}")));
+                }
+                None => {}
+            },
             _ => {}
         }
     }
@@ -50,16 +52,7 @@ pub(super) fn look(text: &str) -> Vec<(Trap, String)> {
 /// Returns the block, such as `location /push`, whose requests are mirrored to where they are served anyway.
 fn mirrored_to_itself(directives: &[Directive], mirror: usize, to: &str) -> Option<String> {
     let asked = to.split('?').next().unwrap_or_default();
-    let server = above(directives, mirror, "server");
-    let locations: Vec<(usize, &[String])> = directives
-        .iter()
-        .enumerate()
-        .filter(|(place, one)| {
-            one.words.first().is_some_and(|name| name == "location")
-                && above(directives, *place, "server") == server
-        })
-        .map(|(place, one)| (place, one.words.as_slice()))
-        .collect();
+    let locations = beside(directives, mirror);
     let (serving, served) = serving(&locations, asked)?;
     match above(directives, mirror, "location") {
         Some(location) => (location == serving).then(|| format!("location {served}")),
@@ -73,6 +66,44 @@ fn mirrored_to_itself(directives: &[Directive], mirror: usize, to: &str) -> Opti
             (!is_internal && !is_of_its_own).then(|| "a server".to_owned())
         }
     }
+}
+
+/// Tells whether the location that serves a mirror passes it on, and nothing there or above says how long that may take.
+fn is_waited_for(directives: &[Directive], mirror: usize, to: &str) -> bool {
+    let asked = to.split('?').next().unwrap_or_default();
+    let Some((location, _)) = serving(&beside(directives, mirror), asked) else {
+        return false;
+    };
+    let has = |block: Option<usize>, wanted: &str| {
+        directives
+            .iter()
+            .any(|one| one.parent == block && one.words.first().is_some_and(|name| name == wanted))
+    };
+    if !has(Some(location), "proxy_pass") {
+        return false;
+    }
+    let mut block = Some(location);
+    loop {
+        if has(block, "proxy_read_timeout") {
+            return false;
+        }
+        match block {
+            Some(place) => block = directives[place].parent,
+            None => return true,
+        }
+    }
+}
+
+/// Returns the locations of the server that a directive stands in.
+fn beside(directives: &[Directive], place: usize) -> Vec<(usize, &[String])> {
+    let server = above(directives, place, "server");
+    let locations = directives.iter().enumerate().filter(|(place, one)| {
+        one.words.first().is_some_and(|name| name == "location")
+            && above(directives, *place, "server") == server
+    });
+    locations
+        .map(|(place, one)| (place, one.words.as_slice()))
+        .collect()
 }
 
 /// Returns the nearest block with the name that a directive stands in.

@@ -89,13 +89,23 @@ impl Nginx {
     /// # Errors
     /// Fails where there is no answer.
     pub fn get(&self, path: &str) -> io::Result<Answer> {
-        let mut stream = UnixStream::connect(&self.socket)?;
+        let mut stream = self.connect()?;
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: nginx\r\nConnection: close\r\n\r\n"
         )?;
         // It closes the connection when the copy of the request is over, too.
         http::answer(stream)
+    }
+}
+
+impl Nginx {
+    /// Opens a connection, on which several requests may be sent.
+    ///
+    /// # Errors
+    /// Fails where it does not listen any more.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(&self.socket)
     }
 }
 

@@ -1,6 +1,10 @@
 //! What is refused of a configuration of NGINX, and what is written instead, on a real NGINX: one that is refused does
 //! what the refusal says, the other one what it seems to do.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex};
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::nginx::Nginx;
@@ -61,7 +65,7 @@ fn check(configuration: &str) -> Ran {
 fn mirrored(location: &str, to: &str) -> String {
     format!(
         "server {{\n  listen 8080;\n  location {location} {{\n    mirror {to};\n    proxy_pass http://distributor:8080;\n  }}\n  \
-         location = /_mirror {{\n    internal;\n    proxy_pass http://edge:8080/api/v1/push;\n  }}\n}}\n"
+         location = /_mirror {{\n    internal;\n    proxy_read_timeout 60s;\n    proxy_pass http://edge:8080/api/v1/push;\n  }}\n}}\n"
     )
 }
 
@@ -130,4 +134,94 @@ fn nginx_takes_what_the_examples_write_and_does_what_their_steps_say() {
     let (distributor, edge) = Sides::new().asked(split);
     assert_eq!(distributor + edge, SENT);
     assert!(edge < distributor, "1 %: {edge} and {distributor}");
+}
+
+/// Holds every request of a side until it is let go, at the latest when the test is over.
+struct Hold(Arc<(Mutex<bool>, Condvar)>);
+
+impl Hold {
+    fn lets_go(&self) {
+        let (is_over, changed) = &*self.0;
+        *is_over.lock().expect("no panic") = true;
+        changed.notify_all();
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.lets_go();
+    }
+}
+
+/// Sides whose edge does not answer.
+struct HeldSides {
+    // Fields are dropped in this order: a server ends once its requests are over.
+    hold: Hold,
+    sides: Sides,
+}
+
+impl HeldSides {
+    fn new() -> Self {
+        let hold = Hold(Arc::default());
+        let held = Arc::clone(&hold.0);
+        let edge = Stub::http(move |_| {
+            let (is_over, changed) = &*held;
+            let is_over = is_over.lock().expect("no panic");
+            drop(changed.wait_while(is_over, |is_over| !*is_over));
+            Some(Reply::text(200, "ok"))
+        });
+        let sides = Sides {
+            edge,
+            ..Sides::new()
+        };
+        Self { hold, sides }
+    }
+}
+
+/// Sends a request and leaves the connection open.
+fn send(stream: &mut UnixStream) {
+    let request = b"GET /api/v1/push HTTP/1.1\r\nHost: nginx\r\n\r\n";
+    stream.write_all(request).expect("it reads");
+}
+
+/// Reads an answer whose body is `ok`.
+fn answered(stream: &mut UnixStream) {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\nok") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        seen.push(byte[0]);
+    }
+}
+
+#[test]
+fn a_mirror_without_a_limit_holds_whoever_keeps_the_connection() {
+    let limited = mirrored("/api/v1/push", "/_mirror").replace("60s", "1s");
+    let unlimited = limited.replace("proxy_read_timeout 1s;", "");
+    let HeldSides { hold, sides } = &HeldSides::new();
+    let nginx = sides.serves(&unlimited).expect("NGINX takes it");
+    let mut kept = nginx.connect().expect("it listens");
+    send(&mut kept);
+    answered(&mut kept);
+    send(&mut kept);
+    // Whoever comes over another connection is served, but the one that is kept is not even read.
+    let mut other = nginx.connect().expect("it listens");
+    send(&mut other);
+    answered(&mut other);
+    assert_eq!(sides.distributor.requests().len(), 2);
+    hold.lets_go();
+    answered(&mut kept);
+    assert_eq!(sides.distributor.requests().len(), 3);
+    let happens = "holds the next request of every client that keeps its connection";
+    finds(&check(&unlimited).exits(2), "problem", "trap", happens);
+
+    // With a limit nobody has to let it go.
+    let held = HeldSides::new();
+    let nginx = held.sides.serves(&limited).expect("NGINX takes it");
+    let mut kept = nginx.connect().expect("it listens");
+    for _ in 0..2 {
+        send(&mut kept);
+        answered(&mut kept);
+    }
+    check(&limited).exits(0);
 }
