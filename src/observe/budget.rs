@@ -79,7 +79,7 @@ impl Metrics<'_> {
         now: DateTime<Utc>,
         periods: Option<&KeptPeriods>,
     ) -> Option<PeriodsPlan> {
-        let question = || periods::question(&self.prometheus.origin(), self.queries, window);
+        let question = || periods::question(&self.prometheus.data_source(), self.queries, window);
         periods::plan(periods, question, window, now)
     }
 

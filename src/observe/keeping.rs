@@ -103,7 +103,7 @@ impl<'a> Keeper<'a> {
         let seen = keeping.counted.seen;
         let queries = keeping.metrics.queries.seen(seen);
         let prometheus = keeping.metrics.prometheus;
-        let question = periods::question(&prometheus.origin(), &queries, keeping.window);
+        let question = periods::question(&prometheus.data_source(), &queries, keeping.window);
         Self {
             periods: periods::useful(keeping.periods, question, keeping.window, now),
             is_joinable: Queries::of_several(&[&queries], seen).is_some(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Position, Url};
 
@@ -284,6 +285,22 @@ impl HttpClient {
     /// Returns scheme, host and port: what errors may name. Never user info, path or query.
     pub fn origin(&self) -> String {
         origin(&self.base)
+    }
+
+    /// Returns a checksum of what tells the data of this server from those of another: its address with the path, and the
+    /// headers, one of which may name a tenant. `Authorization` is left out: another token reads the same data.
+    pub fn data_source(&self) -> String {
+        let mut texts = vec![format!("{}{}", self.origin(), self.base.path()).into_bytes()];
+        let headers = self
+            .headers
+            .iter()
+            .filter(|(name, _)| **name != AUTHORIZATION);
+        let headers =
+            headers.map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()].join(&b':'));
+        texts.extend(headers);
+        texts[1..].sort_unstable();
+        let digest = Sha256::digest(texts.join(&b'\n'));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Returns a short, one-line piece of a response body with this client's own secrets taken out.

@@ -359,6 +359,11 @@ impl Prometheus {
         self.server.http.origin()
     }
 
+    /// Returns a checksum of what tells the data of this server and tenant from those of another.
+    pub fn data_source(&self) -> String {
+        self.server.http.data_source()
+    }
+
     /// Returns how many HTTP requests were sent so far, repeated ones included.
     pub fn requests(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
