@@ -481,9 +481,15 @@ impl Queries {
     }
 
     /// In how many of the slots of [`coverage`](Self::coverage) there was any data within a part of the SLO window
-    /// that ends now.
+    /// that ends now. A part begins a second late: Prometheus before 3.0 counts a slot that lies on its beginning, and it
+    /// lies on the end of the part before, too.
     pub(super) fn covered_slots(&self, part: Duration, slo_window: Duration) -> String {
         let slot = slot_of(slo_window);
+        let second = Duration::from_secs(1);
+        let part = match part < slo_window {
+            true => part.saturating_sub(second).max(second),
+            false => part,
+        };
         let range = format!("[{}:{}]", range_seconds(part), range_seconds(slot));
         match &self.events {
             EventQueries::Family { series, .. } => {
