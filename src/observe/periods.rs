@@ -29,7 +29,7 @@ const PERIOD: Duration = Duration::from_secs(PERIOD_SECS as u64);
 const MARGIN: Duration = Duration::from_secs(2 * 3600);
 
 /// How much may lie behind the last kept period, so that a window is still read from it: some that were missed, and the
-/// running one.
+/// running one. A gap that is longer is not reached across.
 const LONGEST_TAIL: Duration = Duration::from_secs(3 * 86_400);
 
 /// The shortest window of which periods are kept: less is read at once as cheaply.
@@ -65,9 +65,9 @@ pub(super) struct NextPeriod {
 }
 
 /// Returns what tells the counts of one question from those of another.
-pub(super) fn question(origin: &str, queries: &Queries, window: Duration) -> String {
+pub(super) fn question(data_source: &str, queries: &Queries, window: Duration) -> String {
     let texts = [
-        origin.to_owned(),
+        data_source.to_owned(),
         queries.total(PERIOD),
         queries.bad(PERIOD),
         queries.covered_slots(PERIOD, window),
@@ -314,6 +314,9 @@ fn period_of(
             rounded(at_end.total),
             rounded(at_end.bad),
         ),
+        // What lies before a gap so long is given up: a server may have deleted it by the time it is asked again, and what is
+        // deleted would be taken off what came since.
+        None if next.chunk.reach > LONGEST_TAIL => (OVERLAP.as_secs(), None, None),
         // No samples before the end: what comes after the gap is counted from the last ones before it.
         None => (
             next.chunk.reach.as_secs(),
@@ -511,6 +514,27 @@ mod tests {
         };
         assert_eq!((before.total, before.bad), (Some(600.0), Some(6.0)));
         assert_eq!((after.total, after.bad), (Some(1000.0), Some(1.0)));
+    }
+
+    #[test]
+    fn a_gap_of_more_than_three_days_is_not_reached_across() {
+        let begin = at(100, 12);
+        let mut periods = kept(begin);
+        let gone = parts(&[("total", 50.0), ("bad", 50.0)]);
+        for half_day in 1..=10 {
+            let now = begin + PERIOD * half_day;
+            let next = next_period(&periods, WINDOW, now).expect("a period more");
+            assert!(next.chunk.reach <= LONGEST_TAIL + PERIOD, "{half_day}");
+            assert!(keep(&mut periods, &next, None, &gone));
+        }
+        let [.., before, last] = periods.periods.as_slice() else {
+            panic!("two periods");
+        };
+        // As long as it is reached across, nothing came since; then all that is found is new.
+        assert_eq!((before.total, last.total), (Some(0.0), Some(0.0)));
+        let negative = periods.periods.iter().any(|one| one.bad < Some(0.0));
+        assert!(!negative, "{:?}", periods.periods);
+        assert!(periods.overlap_seconds <= LONGEST_TAIL.as_secs());
     }
 
     #[test]
