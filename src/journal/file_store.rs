@@ -9,7 +9,7 @@ use super::backing::StateStore;
 use super::disk::{self, Former, Writer};
 use super::error::JournalError;
 use super::holder;
-use super::load::{Loaded, encode, load};
+use super::load::{Loaded, MAX_BYTES, encode, load};
 use super::paths::{beside, folder};
 use super::record::State;
 use crate::files::{self, Links};
@@ -88,6 +88,11 @@ impl FileStore {
     }
 }
 
+/// Tells whether the next run would refuse to read it.
+fn is_too_large(text: &str) -> bool {
+    u64::try_from(text.len()).is_ok_and(|bytes| bytes > MAX_BYTES)
+}
+
 impl StateStore for FileStore {
     fn save(&mut self, state: &mut State, _: &BTreeSet<String>) -> Result<(), JournalError> {
         state.forget();
@@ -96,7 +101,25 @@ impl StateStore for FileStore {
             source,
         };
         let generation = self.generation + 1;
-        let text = encode(state, generation).map_err(|error| failed(io::Error::other(error)))?;
+        let encoded = |state: &State| {
+            encode(state, generation).map_err(|error| failed(io::Error::other(error)))
+        };
+        let mut text = encoded(state)?;
+        if is_too_large(&text) {
+            // What was counted can be counted again; what was done cannot.
+            tracing::warn!(
+                file = %self.file.display(),
+                bytes = text.len(),
+                "the state passes its limit, so that what was counted is not kept; spread the services over SHARDS"
+            );
+            for service in state.services.values_mut() {
+                service.periods = None;
+            }
+            text = encoded(state)?;
+            if is_too_large(&text) {
+                return Err(failed(io::ErrorKind::FileTooLarge.into()));
+            }
+        }
         let was = match &self.damage {
             Some(_) => Former::Damaged,
             None => Former::Sound,
