@@ -50,7 +50,7 @@ fn rule(group: &str, resource: &str, verbs: &[&str], names: &[String]) -> String
     if !names.is_empty() {
         text.push_str("    resourceNames:\n");
         for name in names {
-            text.push_str(&format!("      - {name}\n"));
+            text.push_str(&format!("      - \"{name}\"\n"));
         }
     }
     text
