@@ -34,7 +34,7 @@ fn a20_a_sync_that_is_tried_again_is_waited_for() {
             ..testkit::argocd::SyncPolicy::default()
         });
     });
-    let ran = hurried(&scene).env("VERIFY_TIMEOUT", "2s").run().exits(0);
+    let ran = hurried(&scene).env("VERIFY_TIMEOUT", "9s").run().exits(0);
     waits(&ran, "argocd_sync", "is tried again");
     // A28 and A21: it is ours and right, so it is neither ended nor asked for again.
     assert_eq!(writes(&scene), ["POST sync"]);
