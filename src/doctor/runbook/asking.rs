@@ -18,6 +18,7 @@ use crate::runbook::{RunbookStep, StepList};
 pub(super) const OBJECT: &str = "object";
 pub(super) const RIGHTS: &str = "rights";
 pub(super) const OWNER: &str = "owner";
+pub(super) const AUTOSCALER: &str = "scaling";
 /// What is done with an object that a step changes.
 pub(super) const CHANGING: &[&str] = &["get", "patch"];
 

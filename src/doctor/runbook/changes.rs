@@ -84,6 +84,7 @@ fn compare<'a>(
     after: &'a Value,
     found: &mut Vec<(String, &'a Value, &'a Value)>,
 ) {
+    let below = |name: &str| format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
     match (before, after) {
         _ if before == after => {}
         (Value::Object(old), Value::Object(new)) => {
@@ -91,13 +92,39 @@ fn compare<'a>(
                 .keys()
                 .chain(new.keys().filter(|name| !old.contains_key(*name)));
             for name in names {
-                let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
-                compare(&path, &before[name], &after[name], found);
+                compare(&below(name), &before[name], &after[name], found);
             }
         }
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
-            for (place, (old, new)) in old.iter().zip(new).enumerate() {
-                compare(&format!("{path}/{place}"), old, new, found);
+        // What is new or gone as a whole is told member by member: one may be shown, and another not.
+        (Value::Object(members), Value::Null) | (Value::Null, Value::Object(members))
+            if !members.is_empty() =>
+        {
+            for name in members.keys() {
+                compare(&below(name), &before[name], &after[name], found);
+            }
+        }
+        (Value::Array(old), Value::Array(new))
+            if old.len() == new.len() || old.starts_with(new) || new.starts_with(old) =>
+        {
+            for place in 0..old.len().max(new.len()) {
+                compare(
+                    &below(&place.to_string()),
+                    &before[place],
+                    &after[place],
+                    found,
+                );
+            }
+        }
+        (Value::Array(elements), Value::Null) | (Value::Null, Value::Array(elements))
+            if !elements.is_empty() =>
+        {
+            for place in 0..elements.len() {
+                compare(
+                    &below(&place.to_string()),
+                    &before[place],
+                    &after[place],
+                    found,
+                );
             }
         }
         _ => found.push((path.to_owned(), before, after)),
@@ -124,7 +151,11 @@ const PLAIN: [&str; 16] = [
     "weight",
 ];
 
-/// Tells whether the value at a path may be shown: numbers and switches may, of texts only those of [`PLAIN`].
+/// Members whose own values are no secrets, whatever may stand below others of that name.
+const PLAIN_ITSELF: [&str; 5] = ["group", "host", "kind", "subset", "type"];
+
+/// Tells whether the value at a path may be shown: numbers and switches may, of texts only those of [`PLAIN`]
+/// and [`PLAIN_ITSELF`].
 fn is_plain(path: &str, value: &Value) -> bool {
     let is_kept = path.split('/').any(|part| {
         matches!(
@@ -136,10 +167,15 @@ fn is_plain(path: &str, value: &Value) -> bool {
         let (_, last) = part.rsplit_once("~1").unwrap_or(("", part));
         PLAIN.contains(&last)
     });
+    let is_itself = path
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| PLAIN_ITSELF.contains(&name));
     match value {
         Value::Null => true,
         Value::Bool(_) | Value::Number(_) => !is_kept,
-        Value::String(_) | Value::Array(_) | Value::Object(_) => is_known && !is_kept,
+        Value::String(_) => (is_known || is_itself) && !is_kept,
+        Value::Array(_) | Value::Object(_) => is_known && !is_kept,
     }
 }
 

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::asking::{ClusterLook, StepPlace};
-use super::steps::AUTOSCALER;
+use super::asking::{AUTOSCALER, ClusterLook, StepPlace};
 use crate::runbook::{ObjectTarget, PatchOperation, Replicas, StepAction};
 
 /// What a ScaledObject whose scaling is paused does with its workload.

@@ -5,6 +5,7 @@ mod asking;
 mod changes;
 mod endpoints;
 mod keda;
+mod mirrors;
 mod owners;
 mod report;
 mod revisions;
@@ -26,7 +27,7 @@ use crate::clients::kubernetes::Cluster;
 use crate::config::RunbookConfig;
 use crate::record::Heading;
 use crate::redact::Scanner;
-use crate::runbook::{self, Replicas, Runbook, StepAction, StepList, TrafficChange, TrapFound};
+use crate::runbook::{self, Replicas, Runbook, StepAction, StepList, TrapFound};
 
 const FILE: &str = "file";
 const TRAP: &str = "trap";
@@ -69,9 +70,6 @@ fn not_asked(runbook: &Runbook) -> Vec<StepFinding> {
             StepAction::Command(_) => "its programs and their environment",
             StepAction::Http(_) => "whether the address answers",
             StepAction::Prometheus(_) => "whether the query gives a value",
-            StepAction::Route(route) if matches!(route.traffic, TrafficChange::Mirror { .. }) => {
-                "whether the mirror is taken"
-            }
             StepAction::Scale(scale) if scale.replicas == Replicas::Previous => {
                 "the number, which is read when it is taken away"
             }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::asking::{CHANGING, ClusterLook, WantedVersion};
 use super::changes::guards;
 use super::endpoints;
+use super::mirrors;
 use crate::clients::kubernetes::ObjectCollection;
 use crate::runbook::{Percent, RouteKind, RouteStep, StepList, TrafficChange};
 
@@ -51,10 +52,26 @@ pub(super) fn look(looking: &mut ClusterLook<'_>, step: &RouteStep) {
             );
             not_reached(looking, step, &object, (to.as_str(), stable.as_str()));
         }
-        TrafficChange::Mirror { to, .. } => {
-            if step.kind != RouteKind::VirtualService {
-                let version = WantedVersion::Exactly("v1");
-                looking.found(version, "Service", to.as_str(), &namespace, (&["get"], &[]));
+        TrafficChange::Mirror { to, percent } => {
+            let service = match step.kind {
+                RouteKind::VirtualService => None,
+                RouteKind::HttpRoute | RouteKind::TraefikService | RouteKind::Ingress => {
+                    let version = WantedVersion::Exactly("v1");
+                    let verbs = (&["get"][..], &[][..]);
+                    match looking.found(version, "Service", to.as_str(), &namespace, verbs) {
+                        Some((_, service)) => Some(service),
+                        None => return,
+                    }
+                }
+            };
+            match mirrors::patch(step.kind, &object, service.as_ref(), to.as_str(), *percent) {
+                Ok(patch) => {
+                    looking.dry_run(&collection, &step.name, &object, &patch);
+                }
+                Err((found, remedy)) => {
+                    let tried = format!("look how {} {} mirrors to {to}", step.kind, step.name);
+                    looking.problem(ROUTE, tried, found, remedy);
+                }
             }
         }
     }

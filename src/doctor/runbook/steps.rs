@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::asking::{CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace, WantedVersion};
+use super::asking::{
+    AUTOSCALER, CHANGING, ClusterLook, OBJECT, OWNER, RIGHTS, StepPlace, WantedVersion,
+};
 use super::changes::{failing_test, guards, replacing};
 use super::endpoints;
 use super::keda;
@@ -14,7 +16,6 @@ use crate::runbook::{
     UndoStep, WorkloadKind, WorkloadName,
 };
 
-pub(super) const AUTOSCALER: &str = "scaling";
 const REVISIONS: &str = "revisions";
 const TRAFFIC: &str = "traffic";
 const TEST: &str = "test";

@@ -1,11 +1,13 @@
 //! `runbook check|show|schema`, with the objects at a real API server. Nothing is carried out, so nothing may change.
 
 mod changes;
+mod mirrors;
 mod nginx;
 mod rights;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +17,9 @@ use super::program::{Program, Ran};
 
 /// What stands in the environment of a pod and must be seen nowhere.
 const SECRET: &str = "hunter2-of-the-pod";
+
+/// Protects the tests from a kind that never comes.
+const SERVED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Whether the API server knows the kinds of others, as they are published.
 static KINDS: LazyLock<bool> = LazyLock::new(|| {
@@ -39,13 +44,16 @@ static KINDS: LazyLock<bool> = LazyLock::new(|| {
             &definition["spec"]["group"],
             &definition["spec"]["versions"],
         );
-        for version in versions.as_array().expect("versions") {
+        let served = versions.as_array().expect("versions").iter();
+        for version in served.filter(|version| version["served"] == true) {
             let listed = format!(
                 "/apis/{}/{}/namespaces/default/{plural}",
                 group.as_str().expect("a group"),
                 version["name"].as_str().expect("a name")
             );
+            let begun = Instant::now();
             while cluster.admin("GET", &listed, &Value::Null).status != 200 {
+                assert!(begun.elapsed() < SERVED_WITHIN, "{listed} is not served");
                 std::thread::yield_now();
             }
         }
