@@ -305,6 +305,7 @@ mod tests {
     use std::process::Command;
 
     use super::super::paths::beside;
+    use super::super::periods::{KeptPeriod, KeptPeriods};
     use super::fixture::rollback;
     use super::*;
 
@@ -327,6 +328,30 @@ mod tests {
             names(file.parent().unwrap()),
             ["state.json", "state.json.lock", "state.json.prev"]
         );
+    }
+
+    #[test]
+    fn what_was_counted_goes_before_a_state_gets_too_large_to_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        let mut first = Journal::open(&file).unwrap();
+        let counted = KeptPeriod {
+            total: Some(123_456_789.5),
+            bad: Some(12_345.5),
+            slots: 12.0,
+        };
+        let periods = KeptPeriods {
+            periods: vec![counted; 2_600_000],
+            ..KeptPeriods::default()
+        };
+        first.note("shop/checkout", |state| state.periods = Some(periods));
+        first.put("shop/checkout", &rollback("one")).unwrap();
+        drop(first);
+        assert!(fs::metadata(&file).unwrap().len() < 64 * 1024);
+        let second = Journal::open(&file).unwrap();
+        assert_eq!(ids(&second.state()), ["one"]);
+        assert_eq!(second.damage("shop/checkout"), None);
+        assert_eq!(second.service("shop/checkout").periods, None);
     }
 
     #[test]

@@ -493,6 +493,42 @@ mod tests {
     }
 
     #[test]
+    fn another_path_or_tenant_is_another_source_of_data_and_another_token_is_not() {
+        let source = |base: &str, token: &str, headers: &[(&str, &str)]| {
+            let headers = headers.iter();
+            let settings = HttpSettings {
+                auth: HttpAuth::Bearer(token.into()),
+                headers: headers
+                    .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                    .collect(),
+                ..HttpSettings::default()
+            };
+            let base = Url::parse(base).expect("a URL");
+            let client = HttpClient::new(base, &settings).expect("a client");
+            client.data_source()
+        };
+        let tenant = ("X-Scope-OrgID", "staging");
+        let one = source("https://mimir/prometheus", "a", &[tenant, ("X-A", "1")]);
+        assert_eq!(
+            one,
+            source("https://mimir/prometheus", "b", &[("X-A", "1"), tenant])
+        );
+        for other in [
+            source(
+                "https://mimir/prometheus",
+                "a",
+                &[("X-Scope-OrgID", "prod"), ("X-A", "1")],
+            ),
+            source("https://mimir/prometheus", "a", &[]),
+            source("https://mimir/select/1", "a", &[tenant, ("X-A", "1")]),
+            source("https://other/prometheus", "a", &[tenant, ("X-A", "1")]),
+        ] {
+            assert_ne!(one, other);
+        }
+        assert!(!one.contains("staging"));
+    }
+
+    #[test]
     fn takes_its_own_secrets_out_of_what_it_quotes() {
         let settings = HttpSettings {
             auth: HttpAuth::Basic {

@@ -449,6 +449,22 @@ fn thirty_days_are_covered_by_nearly_hours_and_an_hour_by_minutes() {
 }
 
 #[test]
+fn a_slot_on_the_border_of_two_parts_is_in_one_of_them() {
+    let queries = family(MetricsFamily::Http);
+    let (day, year) = (
+        Duration::from_secs(86_400),
+        Duration::from_secs(366 * 86_400),
+    );
+    // A slot has half a day there, and so has the part.
+    let part = queries.covered_slots(day / 2, year);
+    assert!(part.ends_with("[43199s:43200s])"), "{part}");
+    let whole = queries.covered_slots(year, year);
+    assert!(whole.ends_with("[31622400s:43200s])"), "{whole}");
+    let shortest = queries.covered_slots(Duration::from_millis(300), year);
+    assert!(shortest.ends_with("[1s:43200s])"), "{shortest}");
+}
+
+#[test]
 fn own_queries_get_their_window_and_nothing_else() {
     let own = Queries::own(
         Workload::new("shop", "checkout"),
