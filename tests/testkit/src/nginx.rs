@@ -1,23 +1,17 @@
 //! A real NGINX.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::http::{self, Answer};
-use crate::process::Guarded;
+use crate::process::{Guarded, logged};
 
 /// Where Debian has it: not on the `PATH` of a user.
 const PROGRAM: &str = "/usr/sbin/nginx";
-
-/// Protects a test from one that never listens: the start fails with what it logged.
-const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// What it logs once its sockets listen.
 const LISTENING: &str = "event method";
@@ -76,7 +70,7 @@ impl Nginx {
             folder.path(),
         );
         let log = process.take_stderr().expect("its errors are piped");
-        listening(log)?;
+        logged(log, |line| line.contains(LISTENING).then_some(()))?;
         Ok(Self {
             _process: process,
             socket: socket.into(),
@@ -107,25 +101,4 @@ impl Nginx {
     pub fn connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect(&self.socket)
     }
-}
-
-/// Waits until it listens; fails with its log if it never does. What is logged later is read and dropped, so that the
-/// process never waits for a reader.
-fn listening(log: impl Read + Send + 'static) -> Result<(), String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(log).lines().map_while(Result::ok) {
-            // Nobody listens once it is ready.
-            let _ = sender.send(line);
-        }
-    });
-    let mut seen = String::new();
-    while let Ok(line) = receiver.recv_timeout(START_LIMIT) {
-        if line.contains(LISTENING) {
-            return Ok(());
-        }
-        seen.push_str(&line);
-        seen.push('\n');
-    }
-    Err(seen)
 }

@@ -1,7 +1,11 @@
 //! Child processes that never outlive the test.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// A running child process; killed and reaped on drop, and also when the test process itself is killed.
 #[derive(Debug)]
@@ -51,6 +55,33 @@ impl Guarded {
             .try_wait()
             .expect("the child is ours to wait for")
     }
+}
+
+/// Protects a test from a server that never listens: the start fails with what it logged.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Waits for the line of a log in which something is found, and returns it, or the log if there never is one. What is
+/// logged later is read and dropped, so that the process never waits for a reader.
+pub(crate) fn logged<T>(
+    log: impl Read + Send + 'static,
+    find: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            // Nobody listens once it is found.
+            let _ = sender.send(line);
+        }
+    });
+    let mut seen = String::new();
+    while let Ok(line) = receiver.recv_timeout(START_LIMIT) {
+        if let Some(found) = find(&line) {
+            return Ok(found);
+        }
+        seen.push_str(&line);
+        seen.push('\n');
+    }
+    Err(seen)
 }
 
 impl Drop for Guarded {

@@ -1,20 +1,13 @@
 //! A real Pushgateway.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
-use crate::process::Guarded;
-
-/// Protects a test from a Pushgateway that never listens: the start fails with what it logged.
-const START_LIMIT: Duration = Duration::from_secs(60);
+use crate::process::{Guarded, logged};
 
 /// What it logs, before its address, once connections are accepted.
 const LISTENING: &str = "msg=\"Listening on\" address=";
@@ -105,7 +98,11 @@ impl Pushgateway {
             folder.path(),
         );
         let log = process.take_stderr().expect("its errors are piped");
-        let address = listening(log).unwrap_or_else(|log| {
+        let address = logged(log, |line| {
+            let (_, address) = line.split_once(LISTENING)?;
+            Some(address.trim().parse().expect("it logs an address"))
+        });
+        let address = address.unwrap_or_else(|log| {
             panic!("the Pushgateway did not get ready: {log}");
         });
         Self {
@@ -114,25 +111,4 @@ impl Pushgateway {
             _folder: folder,
         }
     }
-}
-
-/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so
-/// that the process never waits for a reader.
-fn listening(log: impl Read + Send + 'static) -> Result<SocketAddr, String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(log).lines().map_while(Result::ok) {
-            // Nobody listens once the address is known.
-            let _ = sender.send(line);
-        }
-    });
-    let mut seen = String::new();
-    while let Ok(line) = receiver.recv_timeout(START_LIMIT) {
-        if let Some((_, address)) = line.split_once(LISTENING) {
-            return Ok(address.trim().parse().expect("it logs an address"));
-        }
-        seen.push_str(&line);
-        seen.push('\n');
-    }
-    Err(seen)
 }

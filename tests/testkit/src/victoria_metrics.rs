@@ -1,25 +1,18 @@
 //! A real VictoriaMetrics, single-node.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
-use crate::process::Guarded;
+use crate::process::{Guarded, logged};
 use crate::prometheus::{Api, Backfill, Instrumented, Recording};
 use crate::servers;
-
-/// Protects a test from a VictoriaMetrics that never listens: the start fails with what it logged.
-const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// What it logs, before its address, once connections are accepted.
 const LISTENING: &str = "started server at http://";
@@ -114,8 +107,12 @@ impl VictoriaMetrics {
             folder.path(),
         );
         let log = process.take_stderr().expect("its errors are piped");
-        let address =
-            listening(log).unwrap_or_else(|log| panic!("VictoriaMetrics did not get ready: {log}"));
+        let address = logged(log, |line| {
+            let (_, address) = line.split_once(LISTENING)?;
+            let address = address.trim().trim_end_matches('/');
+            Some(address.parse().expect("it logs an address"))
+        })
+        .unwrap_or_else(|log| panic!("VictoriaMetrics did not get ready: {log}"));
         Some(Self {
             _process: process,
             address,
@@ -157,26 +154,4 @@ impl VictoriaMetrics {
             http::get(self.address, "/internal/force_flush").expect("VictoriaMetrics answers");
         assert_eq!(status, 200, "flush");
     }
-}
-
-/// Returns the address once it is logged, or the log if it never is. What is logged later is read and dropped, so
-/// that the process never waits for a reader.
-fn listening(log: impl Read + Send + 'static) -> Result<SocketAddr, String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(log).lines().map_while(Result::ok) {
-            // Nobody listens once the address is known.
-            let _ = sender.send(line);
-        }
-    });
-    let mut seen = String::new();
-    while let Ok(line) = receiver.recv_timeout(START_LIMIT) {
-        if let Some((_, address)) = line.split_once(LISTENING) {
-            let address = address.trim().trim_end_matches('/');
-            return Ok(address.parse().expect("it logs an address"));
-        }
-        seen.push_str(&line);
-        seen.push('\n');
-    }
-    Err(seen)
 }
