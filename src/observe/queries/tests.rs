@@ -460,6 +460,12 @@ fn a_slot_on_the_border_of_two_parts_is_in_one_of_them() {
     assert!(part.ends_with("[43199s:43200s])"), "{part}");
     let whole = queries.covered_slots(year, year);
     assert!(whole.ends_with("[31622400s:43200s])"), "{whole}");
+    // Debian's Prometheus counts both ends of a subquery, newer ones the later end only.
+    let prometheus = testkit::prometheus::Prometheus::start_empty();
+    let range = part.rsplit_once(")[").expect("a range").1;
+    let noon = chrono::DateTime::UNIX_EPOCH + day * 20_000 + day / 2;
+    let found = prometheus.query_at(&format!("sum_over_time(vector(1)[{range}"), noon);
+    assert_eq!(found["result"][0]["value"][1], "1", "{found}");
     let shortest = queries.covered_slots(Duration::from_millis(300), year);
     assert!(shortest.ends_with("[1s:43200s])"), "{shortest}");
 }
