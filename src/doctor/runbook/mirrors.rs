@@ -69,7 +69,8 @@ fn http_route(
         let filters = format!("/spec/rules/{place}/filters");
         let known = rule["filters"].as_array();
         let mirrored = known.into_iter().flatten().position(|filter| {
-            filter["type"] == "RequestMirror" && filter["requestMirror"]["backendRef"]["name"] == to
+            let side = &filter["requestMirror"]["backendRef"];
+            filter["type"] == "RequestMirror" && side["name"] == to && side["namespace"].is_null()
         });
         match (mirrored, percent.0) {
             (None, 0) => {}
@@ -81,19 +82,15 @@ fn http_route(
                     continue;
                 }
                 let mut mirror = rule["filters"][at]["requestMirror"].clone();
-                if let Some(members) = mirror.as_object_mut() {
-                    members.remove("fraction");
-                }
-                mirror["percent"] = json!(share);
+                set_share(&mut mirror, share);
                 let path = format!("{filters}/{at}/requestMirror");
                 operations.push(json!({"op": "replace", "path": path, "value": mirror}));
             }
             (None, share) => {
                 let port = port(service, &rule["backendRefs"][0]["port"])?;
-                let filter = json!({
-                    "type": "RequestMirror",
-                    "requestMirror": {"backendRef": {"name": to, "port": port}, "percent": share},
-                });
+                let mut mirror = json!({"backendRef": {"name": to, "port": port}});
+                set_share(&mut mirror, share);
+                let filter = json!({"type": "RequestMirror", "requestMirror": mirror});
                 operations.push(match known {
                     Some(_) => {
                         json!({"op": "add", "path": format!("{filters}/-"), "value": filter})
@@ -104,6 +101,17 @@ fn http_route(
         }
     }
     Ok(operations)
+}
+
+/// Writes the share of a mirror. All requests are what none says, which a Gateway API before 1.3 knows, too.
+fn set_share(mirror: &mut Value, share: u8) {
+    if let Some(members) = mirror.as_object_mut() {
+        members.remove("fraction");
+        members.remove("percent");
+    }
+    if share < 100 {
+        mirror["percent"] = json!(share);
+    }
 }
 
 /// Returns the port of a side: that of the backends where it has it, else its only one.
