@@ -28,7 +28,7 @@ pub use parse::{LARGEST, RunbookError, parse};
 pub use plain::{RunbookShown, StepShown, shown, text};
 pub use route::{Percent, RouteKind, RouteStep, TrafficChange};
 pub use schema::SCHEMA;
-pub use step::{Runbook, RunbookStep, StepAction};
+pub use step::{ChangedFields, Runbook, RunbookStep, StepAction};
 pub use traps::{StepList, Trap, TrapFound, traps};
 pub use words::{
     ApiVersion, FilePath, GateQuery, JsonPointer, KindName, ObjectName, Replicas, ShortLine,

@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::Value;
 
 use super::format::{
-    CommandStep, Expectation, FileStep, FlaggerStep, HttpStep, OnFailure, PatchOperation,
-    PatchStep, PrometheusStep, ReplaceStep, ScaleStep, StepGate, UndoStep,
+    CommandStep, Expectation, FileStep, FlaggerStep, HttpStep, OnFailure, PatchStep,
+    PrometheusStep, ReplaceStep, ScaleStep, StepGate, UndoStep,
 };
 use super::mapping::mapping;
-use super::object::ObjectKind;
+use super::object::{ObjectKind, ObjectTarget};
 use super::route::{RouteStep, TrafficChange};
 use super::words::{ShortLine, TimeSpan};
 
@@ -100,6 +101,9 @@ pub struct RunbookStep {
     /// What happens where it fails.
     pub on_failure: OnFailure,
 }
+
+/// Fields that a step changes, by their paths, with their new values; a field that is removed has none.
+pub type ChangedFields<'a> = Vec<(&'a str, Option<&'a Value>)>;
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, strum::IntoStaticStr)]
@@ -204,19 +208,9 @@ impl RunbookStep {
             | StepAction::File(_)
             | StepAction::Command(_) => None,
         };
-        let service = match &self.action {
-            StepAction::Replace(step) => step.target.kind == ObjectKind::Service,
-            StepAction::Patch(step) => step.target.kind == ObjectKind::Service,
-            StepAction::Undo(_)
-            | StepAction::Scale(_)
-            | StepAction::Route(_)
-            | StepAction::Flagger(_)
-            | StepAction::File(_)
-            | StepAction::Command(_)
-            | StepAction::Http(_)
-            | StepAction::Prometheus(_)
-            | StepAction::Wait(_) => false,
-        };
+        let service = self
+            .fields()
+            .is_some_and(|(target, _)| target.kind == ObjectKind::Service);
         if self.expect.is_some() && !service {
             return Some("only a step that changes a Service can expect endpoints");
         }
@@ -231,6 +225,30 @@ impl RunbookStep {
             return Some("a rung that is not held judges nothing; write hold, too");
         }
         limits_itself.filter(|_| self.within.is_some())
+    }
+
+    /// Returns the object whose fields it changes by their paths, and these. Nothing where it changes no field by its path.
+    pub fn fields(&self) -> Option<(&ObjectTarget, ChangedFields<'_>)> {
+        match &self.action {
+            StepAction::Replace(step) => {
+                let field = (step.field.as_str(), Some(&step.value));
+                Some((&step.target, vec![field]))
+            }
+            StepAction::Patch(step) => {
+                let changing = step.operations.iter().filter(|one| one.changes());
+                let fields = changing.map(|one| (one.path(), one.value()));
+                Some((&step.target, fields.collect()))
+            }
+            StepAction::Undo(_)
+            | StepAction::Scale(_)
+            | StepAction::Route(_)
+            | StepAction::Flagger(_)
+            | StepAction::File(_)
+            | StepAction::Command(_)
+            | StepAction::Http(_)
+            | StepAction::Prometheus(_)
+            | StepAction::Wait(_) => None,
+        }
     }
 
     /// Tells whether it decides where requests go.
@@ -256,22 +274,12 @@ impl RunbookStep {
                 .iter()
                 .any(|path| *path == "/spec" || fields.iter().any(|field| path.starts_with(field)))
         };
-        match &self.action {
-            StepAction::Route(step) => matches!(step.traffic, TrafficChange::Weights { .. }),
-            StepAction::Replace(step) => carries(&step.target.kind, &[step.field.as_str()]),
-            StepAction::Patch(step) => {
-                let changing = step.operations.iter().filter(|one| one.changes());
-                let paths: Vec<&str> = changing.map(PatchOperation::path).collect();
-                carries(&step.target.kind, &paths)
-            }
-            StepAction::Undo(_)
-            | StepAction::Scale(_)
-            | StepAction::Flagger(_)
-            | StepAction::File(_)
-            | StepAction::Command(_)
-            | StepAction::Http(_)
-            | StepAction::Prometheus(_)
-            | StepAction::Wait(_) => false,
+        if let StepAction::Route(step) = &self.action {
+            return matches!(step.traffic, TrafficChange::Weights { .. });
         }
+        self.fields().is_some_and(|(target, fields)| {
+            let paths: Vec<&str> = fields.into_iter().map(|(path, _)| path).collect();
+            carries(&target.kind, &paths)
+        })
     }
 }

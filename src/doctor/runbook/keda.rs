@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::asking::{AUTOSCALER, ClusterLook, StepPlace};
-use crate::runbook::{ObjectTarget, PatchOperation, Replicas, StepAction};
+use crate::runbook::Replicas;
 
 /// What a ScaledObject whose scaling is paused does with its workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +16,8 @@ pub(super) enum ScaledObjectHold {
 
 /// Tells whether the scaling is paused, by the annotations that KEDA 2.21 reads: the number goes before the switch, and a
 /// switch that is no boolean of Go is on.
-pub(super) fn hold(scaled_object: &Value) -> Option<ScaledObjectHold> {
-    let annotation = |name: &str| {
-        let all = &scaled_object["metadata"]["annotations"];
-        all[format!("autoscaling.keda.sh/{name}")].as_str()
-    };
+fn hold(annotations: &Value) -> Option<ScaledObjectHold> {
+    let annotation = |name: &str| annotations[format!("autoscaling.keda.sh/{name}")].as_str();
     match (annotation("paused-replicas"), annotation("paused")) {
         // Where it cannot be read KEDA is to pause and fails: nobody knows what becomes of the number.
         (Some(count), _) => count.parse().ok().map(ScaledObjectHold::At),
@@ -32,16 +29,16 @@ pub(super) fn hold(scaled_object: &Value) -> Option<ScaledObjectHold> {
 /// Says what becomes of a number of pods that a step sets.
 pub(super) fn say(
     looking: &mut ClusterLook<'_>,
-    (name, namespace): (&str, &str),
+    scaled_object: &Value,
+    namespace: &str,
     tried: String,
-    hold: Option<ScaledObjectHold>,
     replicas: Replicas,
 ) {
-    if is_annotated_before(looking, name, namespace) {
-        let found = format!("KEDA's {name} does, and an earlier step changes its annotations");
-        return looking.ok(AUTOSCALER, tried, found);
-    }
-    match hold {
+    let name = scaled_object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default();
+    let annotations = annotations_by_then(looking, scaled_object, namespace);
+    match hold(&annotations) {
         Some(ScaledObjectHold::AsItIs) => {
             let found = format!("KEDA's {name} does, and is paused: the number stays");
             looking.ok(AUTOSCALER, tried, found);
@@ -65,33 +62,29 @@ pub(super) fn say(
     }
 }
 
-/// Tells whether an earlier step of the list changes annotations of the ScaledObject.
-fn is_annotated_before(looking: &ClusterLook<'_>, name: &str, namespace: &str) -> bool {
+/// Returns the annotations as they are when the step is taken: earlier steps of the list may change them.
+fn annotations_by_then(looking: &ClusterLook<'_>, scaled_object: &Value, namespace: &str) -> Value {
+    let metadata = &scaled_object["metadata"];
+    let mut annotations = metadata["annotations"].clone();
     let Some(StepPlace { place, steps, .. }) = looking.place else {
-        return false;
+        return annotations;
     };
-    let is_it = |target: &ObjectTarget| {
-        target.kind.name() == "ScaledObject"
-            && target.name == name
-            && looking.namespace_of(target.namespace.clone()) == namespace
-    };
-    let annotates = |path: &str| path.starts_with("/metadata/annotations");
-    steps[..place].iter().any(|step| match &step.action {
-        StepAction::Replace(step) => is_it(&step.target) && annotates(step.field.as_str()),
-        StepAction::Patch(step) => {
-            let mut changes = step.operations.iter().filter(|one| one.changes());
-            is_it(&step.target) && changes.any(|one: &PatchOperation| annotates(one.path()))
+    for (target, fields) in steps[..place].iter().filter_map(|step| step.fields()) {
+        let is_it = target.kind.name() == "ScaledObject"
+            && metadata["name"] == target.name
+            && looking.namespace_of(target.namespace.clone()) == namespace;
+        for (path, value) in fields.into_iter().filter(|_| is_it) {
+            if path == "/metadata/annotations" {
+                annotations = value.cloned().unwrap_or_default();
+            } else if let Some(name) = path.strip_prefix("/metadata/annotations/") {
+                let name = name.replace("~1", "/").replace("~0", "~");
+                let mut all = annotations.as_object().cloned().unwrap_or_default();
+                all.insert(name, value.cloned().unwrap_or_default());
+                annotations = all.into();
+            }
         }
-        StepAction::Undo(_)
-        | StepAction::Scale(_)
-        | StepAction::Route(_)
-        | StepAction::Flagger(_)
-        | StepAction::File(_)
-        | StepAction::Command(_)
-        | StepAction::Http(_)
-        | StepAction::Prometheus(_)
-        | StepAction::Wait(_) => false,
-    })
+    }
+    annotations
 }
 
 #[cfg(test)]
@@ -102,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_number_goes_before_the_switch_and_a_switch_that_is_no_boolean_is_on() {
-        let with = |annotations: &Value| hold(&json!({"metadata": {"annotations": annotations}}));
+        let with = |annotations: &Value| hold(annotations);
         let (paused, count) = (
             "autoscaling.keda.sh/paused",
             "autoscaling.keda.sh/paused-replicas",
@@ -118,6 +111,6 @@ mod tests {
         assert_eq!(with(&json!({count: "4", paused: "false"})), at);
         assert_eq!(with(&json!({count: "four", paused: "true"})), None);
         assert_eq!(with(&json!({})), None);
-        assert_eq!(hold(&json!({"metadata": {}})), None);
+        assert_eq!(with(&Value::Null), None);
     }
 }

@@ -75,14 +75,10 @@ impl StepsOf<'_> {
                     }
                 }
             }
-            StepAction::Replace(step) => {
-                let whole = [(step.field.as_str(), Some(&step.value))];
-                self.object(&step.target, &whole);
-            }
-            StepAction::Patch(step) => {
-                let changing = step.operations.iter().filter(|one| one.changes());
-                let changes: Vec<_> = changing.map(|one| (one.path(), one.value())).collect();
-                self.object(&step.target, &changes);
+            StepAction::Replace(_) | StepAction::Patch(_) => {
+                if let Some((target, fields)) = step.fields() {
+                    self.object(target, &fields);
+                }
             }
             StepAction::Route(step) => self.route(step),
             StepAction::Flagger(flagger) => {

@@ -223,30 +223,12 @@ impl<'a> ClusterLook<'a> {
             return false;
         };
         steps[..place].iter().any(|step| {
-            let (target, selector) = match &step.action {
-                StepAction::Replace(step) if step.field.as_str() == "/spec/selector" => {
-                    (&step.target, &step.value)
-                }
-                StepAction::Patch(step) => {
-                    let mut changes = step.operations.iter();
-                    let change = changes.find(|operation| {
-                        operation.changes() && operation.path() == "/spec/selector"
-                    });
-                    match change.and_then(|operation| operation.value()) {
-                        Some(value) => (&step.target, value),
-                        None => return false,
-                    }
-                }
-                StepAction::Replace(_)
-                | StepAction::Undo(_)
-                | StepAction::Scale(_)
-                | StepAction::Route(_)
-                | StepAction::Flagger(_)
-                | StepAction::File(_)
-                | StepAction::Command(_)
-                | StepAction::Http(_)
-                | StepAction::Prometheus(_)
-                | StepAction::Wait(_) => return false,
+            let Some((target, fields)) = step.fields() else {
+                return false;
+            };
+            let mut selectors = fields.iter().filter(|(path, _)| *path == "/spec/selector");
+            let Some(selector) = selectors.find_map(|(_, value)| *value) else {
+                return false;
             };
             target.kind == ObjectKind::Service
                 && target.name == service
@@ -495,8 +477,7 @@ impl<'a> ClusterLook<'a> {
             let name = by["metadata"]["name"].as_str().unwrap_or_default();
             match (kind, change) {
                 ("ScaledObject", WorkloadChange::Replicas(replicas)) => {
-                    let hold = keda::hold(by);
-                    keda::say(self, (name, namespace), tried, hold, replicas);
+                    keda::say(self, by, namespace, tried, replicas);
                 }
                 _ => self.watched(kind, (name, namespace), tried, change),
             }

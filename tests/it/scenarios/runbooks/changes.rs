@@ -184,7 +184,35 @@ fn keda_leaves_a_number_alone_where_it_is_paused() {
     );
     finds(&ran, "ok", "scaling", "KEDA's switch does, and is paused");
     finds(&ran, "ok", "scaling", "paused at the same number");
-    finds(&ran, "ok", "scaling", "an earlier step changes");
+    finds(&ran, "ok", "scaling", "KEDA's later does, and is paused");
+    // What an earlier step leaves counts, not that it was there.
+    let after = |operation: &str, name: &str| {
+        format!(
+            "name: back\nrollback:\n- name: a\n  patch: {{object: {{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: \
+             {name}}}, operations: [{{op: test, path: /spec/scaleTargetRef/name, value: {name}}}, {{{operation}}}]}}\n\
+             - name: b\n  scale: {{workloads: [deployment/{name}], replicas: 5}}\n"
+        )
+    };
+    let goes_on = after(
+        "op: remove, path: /metadata/annotations/autoscaling.keda.sh~1paused",
+        "switch",
+    );
+    finds(
+        &shop.check(&goes_on, 2),
+        "problem",
+        "scaling",
+        "also from 0",
+    );
+    let of_team = after(
+        "op: replace, path: /metadata/annotations/team, value: other",
+        "later",
+    );
+    finds(
+        &shop.check(&of_team, 2),
+        "problem",
+        "scaling",
+        "also from 0",
+    );
     let step = |step: &str| format!("name: back\nrollback:\n- name: a\n  scale: {{{step}}}\n");
     let other = step("workloads: [deployment/number], replicas: 5");
     finds(&shop.check(&other, 2), "problem", "scaling", "paused at 4");
