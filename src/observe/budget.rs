@@ -402,7 +402,7 @@ pub(super) fn covered(found: Reading<f64>, slots: u32) -> Reading<f64> {
 mod tests {
     use super::*;
     use crate::clients::prometheus::{InstantSample, QueryAnswer};
-    use crate::observe::queries::PART;
+    use crate::observe::combined::PART;
 
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;

@@ -6,10 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::try_join;
 
+use super::combined::PART;
 use super::grid::{Grid, cumulative};
 use super::metrics::{Metrics, Observation};
 use super::parts::{Refusal, asked};
-use super::queries::{IMAGE, PART};
+use super::queries::IMAGE;
 use crate::clients::prometheus::{InstantSample, NativeHistogram, PrometheusError, QueryAnswer};
 use crate::policy::{Answer, PodEvents, Question, Span};
 use crate::slo::{Events, Histogram, RangeRequest, Reading, SliceHistory, WindowCounts};

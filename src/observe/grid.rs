@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::combined::PART;
 use super::parts::{contradiction, count, number, several};
-use super::queries::PART;
 use crate::clients::prometheus::{NativeHistogram, QueryAnswer, RangeSeries};
 use crate::slo::{Events, Histogram, Reading};
 

@@ -316,7 +316,8 @@ mod tests {
     use super::*;
     use crate::clients::prometheus::{InstantSample, QueryAnswer};
     use crate::config::{Buckets, MetricsFamily};
-    use crate::observe::queries::{PART, Workload};
+    use crate::observe::combined::PART;
+    use crate::observe::queries::Workload;
     use crate::observe::series::SeenForm;
 
     fn series(selector: Option<&str>) -> Series {

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::combined::combine;
 use super::grid::Grid;
 use super::parts::{Parts, asked};
-use super::queries::{Queries, combine};
+use super::queries::Queries;
 use super::series::{Apart, SeenForm};
 use crate::clients::prometheus::{
     InstantSample, LabelSet, Prometheus, PrometheusError, QueryAnswer, RangeSeries,

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use tokio::try_join;
 
 use super::budget::SloWindow;
+use super::combined::combine;
 use super::count_doubt::CountDoubt;
 use super::grid::Grid;
 use super::moment::{Answers, Clock, CountedForm, Plan, slice_window};
 use super::newest::WIDE_SLICE;
 use super::parts::{Parts, Quantity, asked, contradiction};
-use super::queries::{Queries, SCRAPE_RANGE, combine};
+use super::queries::{Queries, SCRAPE_RANGE};
 use super::series::SeenForm;
 use super::sighting::Recall;
 use super::unjudged::{self, unjudged};

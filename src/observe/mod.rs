@@ -2,6 +2,7 @@
 
 mod branch;
 mod budget;
+mod combined;
 mod count_doubt;
 mod deployments;
 mod evidence;
@@ -28,6 +29,7 @@ mod together;
 mod unjudged;
 
 pub use branch::{BRANCHES, Trust, branch, branch_back_to, commit_of, doings, timeline, tip};
+pub use combined::parts_of;
 pub use deployments::{deployment_state, entry_of, joined, of_application};
 pub use followed::{Followed, followed, not_followed, revision_of, shown as shown_address};
 pub use hydrated::hydrations;
@@ -36,6 +38,6 @@ pub use metrics::{Metrics, Observation, RecentSlices, Remembered};
 pub use moment::CountedForm;
 pub use near::{KubeState, Near, OtherLabels, Surroundings};
 pub use offenders::{Breakdown, Offender, Probes};
-pub use queries::{Queries, Workload, parts_of};
+pub use queries::{Queries, Workload};
 pub use series::SeenForm;
 pub use together::{Asking, Observed, observe_together};

@@ -5,11 +5,12 @@
 
 use chrono::{DateTime, Utc};
 
+use super::combined::combine;
 use super::families::Labels;
 use super::metrics::Metrics;
 use super::parts::{Parts, Quantity};
 use super::pods::matchers;
-use super::queries::{Queries, Workload, combine};
+use super::queries::{Queries, Workload};
 use super::series::{SeenForm, Series};
 use crate::clients::prometheus::PrometheusError;
 use crate::clients::prometheus::promql::{regex_escape, string_literal};

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::combined::combine;
 use super::metrics::{Metrics, Observation};
 use super::parts::{Parts, asked};
-use super::queries::combine;
 use super::series::Series;
 use crate::clients::prometheus::InstantSample;
 use crate::clients::prometheus::promql::{regex_escape, string_literal};
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
     use crate::config::{Buckets, MetricsFamily};
     use crate::observe::Workload;
-    use crate::observe::queries::PART;
+    use crate::observe::combined::PART;
     use crate::observe::series::SeenForm;
 
     fn series() -> Series {

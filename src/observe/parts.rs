@@ -1,6 +1,6 @@
 //! From the answers of Prometheus to readings.
 
-use super::queries::PART;
+use super::combined::PART;
 use crate::clients::prometheus::{InstantSample, PrometheusError, QueryAnswer, QueryFault};
 use crate::slo::{Events, Reading};
 

@@ -379,7 +379,7 @@ pub(super) fn difference(kept: &KeptPeriod, at_begin: &Parts, found: &Parts) -> 
 mod tests {
     use super::*;
     use crate::clients::prometheus::{InstantSample, QueryAnswer};
-    use crate::observe::queries::PART;
+    use crate::observe::combined::PART;
     use crate::slo::Events;
 
     const WINDOW: Duration = Duration::from_secs(30 * 86_400);

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::combined::{PART, combine};
 use super::metrics::Metrics;
 use super::parts::Parts;
-use super::queries::{PART, Workload, combine};
+use super::queries::Workload;
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 use crate::clients::prometheus::{InstantSample, QueryAnswer};
 use crate::slo::{Objective, Pods, Reading};

@@ -1,20 +1,18 @@
 //! The PromQL of a service: which series count its events, and what is asked of them.
 //!
 //! Bad and total are asked as counts, never as a ratio: an empty answer, no traffic and zero errors are then three
-//! different things. Several quantities travel in one request, told apart by the label [`PART`].
+//! different things. Several quantities travel in one request, told apart by the label [`PART`](super::combined::PART).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::combined::combine;
 use super::identity::Identity;
 use super::parts::{Parts, Quantity};
 use super::pods::images;
 use super::series::{Apart, SeenForm, Series};
 use crate::clients::prometheus::promql::{range_seconds, regex_escape, string_literal};
 use crate::config::{Buckets, MetricsFamily, SliSource};
-
-/// Label that tells which quantity of a combined answer a series is.
-pub(super) const PART: &str = "error_budget_part";
 
 /// Label and part that tell which image a container runs.
 pub(super) const IMAGE: &str = "image";
@@ -377,7 +375,7 @@ impl Queries {
         }
     }
 
-    /// The pods of a window that ends now, by the label `pod` and by [`PART`]: their images as kube-state-metrics
+    /// The pods of a window that ends now, by the label `pod` and by [`PART`](super::combined::PART): their images as kube-state-metrics
     /// name them, by the label [`IMAGE`], and their bad and all events (`bad`, `total`) where the service's own pods
     /// are told apart.
     pub(super) fn pods(&self, window: Duration) -> String {
@@ -392,7 +390,7 @@ impl Queries {
         combine(parts)
     }
 
-    /// The bad and all events of the slice that ends now, by [`PART`].
+    /// The bad and all events of the slice that ends now, by [`PART`](super::combined::PART).
     pub(super) fn slices(&self, slice: Duration) -> String {
         combine([("bad", self.bad(slice)), ("total", self.total(slice))])
     }
@@ -587,39 +585,6 @@ fn own(query: &str, window: Duration) -> String {
         "(\n{}\n)",
         query.replace("${WINDOW}", &range_seconds(window))
     )
-}
-
-/// Joins several queries into one; each of their series carries its name in [`PART`].
-pub(super) fn combine<N: AsRef<str>>(parts: impl IntoIterator<Item = (N, String)>) -> String {
-    let marked: Vec<String> = parts
-        .into_iter()
-        .map(|(name, query)| {
-            let name = name.as_ref();
-            format!("label_replace({query}, \"{PART}\", \"{name}\", \"\", \"\")")
-        })
-        .collect();
-    marked.join(" or ")
-}
-
-/// Takes apart what `combine` joined: the name and the query of each part. Any other query is one part without a
-/// name.
-pub fn parts_of(query: &str) -> Vec<(String, String)> {
-    let marker = format!(", \"{PART}\", \"");
-    let end = "\", \"\", \"\")";
-    let mut parts = Vec::new();
-    let mut rest = query;
-    while let Some(begun) = rest.strip_prefix("label_replace(")
-        && let Some((part, behind)) = begun.split_once(&marker)
-        && let Some((name, behind)) = behind.split_once(end)
-    {
-        parts.push((name.to_owned(), part.trim().to_owned()));
-        match behind.strip_prefix(" or ") {
-            Some(next) => rest = next,
-            None if behind.is_empty() => return parts,
-            None => break,
-        }
-    }
-    vec![(String::new(), query.trim().to_owned())]
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn time(at: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::clients::prometheus::{InstantSample, QueryAnswer};
-    use crate::observe::queries::PART;
+    use crate::observe::combined::PART;
 
     fn sighting(series: u32) -> SeriesSeen {
         SeriesSeen {

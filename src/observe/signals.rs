@@ -5,9 +5,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::combined::combine;
 use super::metrics::Metrics;
 use super::parts::Parts;
-use super::queries::{Workload, combine};
+use super::queries::Workload;
 use crate::clients::prometheus::promql::{regex_escape, string_literal};
 use crate::slo::{Signal, SignalName};
 

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use tokio::try_join;
 
 use super::budget::{Chunk, SloWindow};
+use super::combined::{PART, combine};
 use super::grid::{histograms, slices};
 use super::joined::{MOST, Voice, at_one_time, divided, over_time, shared_samples};
 use super::keeping::{Keeping, count_periods};
@@ -21,7 +22,7 @@ use super::moment::{Answers, Clock, CountedForm, Plan};
 use super::newest::Slices;
 use super::parts::Parts;
 use super::periods::{self, PeriodsPlan};
-use super::queries::{PART, Queries, combine};
+use super::queries::Queries;
 use super::series::Apart;
 use super::sighting::Recall;
 use crate::clients::prometheus::{InstantSample, LabelSet, PrometheusError};

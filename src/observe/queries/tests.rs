@@ -1,4 +1,5 @@
 use super::*;
+use crate::observe::combined::{PART, parts_of};
 use crate::observe::families::PROBES;
 
 const MINUTE: Duration = Duration::from_secs(60);
