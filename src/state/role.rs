@@ -1,6 +1,7 @@
 //! The rights that the memory in Kubernetes needs, and no more.
 
 use super::names::{corrupt_names, lease_name, object_name};
+use crate::clients::kubernetes::{RoleRule, role_text};
 use crate::config::StateConfig;
 
 /// How many services' ConfigMaps a Role names one by one. A Role of more would be long, and large for the API server.
@@ -22,36 +23,25 @@ pub(crate) fn role(state: &StateConfig, keys: &[String]) -> Option<String> {
         0..=NAMED => maps.collect(),
         _ => Vec::new(),
     };
-    let namespace = match &objects.cluster.namespace {
-        Some(namespace) => format!("\n  namespace: \"{namespace}\""),
-        None => String::new(),
+    let rule = |group, plural, verbs: &[&'static str], names: Vec<String>| RoleRule {
+        group,
+        plural,
+        verbs: verbs.to_vec(),
+        names,
     };
-    let mut text = format!(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {}-state{namespace}\nrules:\n",
-        objects.name
-    );
-    text.push_str(&rule("coordination.k8s.io", "leases", &["create"], &[]));
-    text.push_str(&rule(
-        "coordination.k8s.io",
-        "leases",
-        &["get", "update"],
-        &leases.collect::<Vec<_>>(),
-    ));
-    text.push_str(&rule("", "configmaps", &["create"], &[]));
-    text.push_str(&rule("", "configmaps", &["get", "update"], &maps));
-    Some(text)
-}
-
-fn rule(group: &str, resource: &str, verbs: &[&str], names: &[String]) -> String {
-    let mut text = format!(
-        "  - apiGroups: [\"{group}\"]\n    resources: [{resource}]\n    verbs: [{}]\n",
-        verbs.join(", ")
-    );
-    if !names.is_empty() {
-        text.push_str("    resourceNames:\n");
-        for name in names {
-            text.push_str(&format!("      - \"{name}\"\n"));
-        }
-    }
-    text
+    Some(role_text(
+        &format!("{}-state", objects.name),
+        objects.cluster.namespace.as_deref(),
+        &[
+            rule("coordination.k8s.io", "leases", &["create"], Vec::new()),
+            rule(
+                "coordination.k8s.io",
+                "leases",
+                &["get", "update"],
+                leases.collect(),
+            ),
+            rule("", "configmaps", &["create"], Vec::new()),
+            rule("", "configmaps", &["get", "update"], maps),
+        ],
+    ))
 }

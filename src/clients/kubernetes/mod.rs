@@ -16,6 +16,7 @@ mod error;
 mod job;
 mod lease;
 mod objects;
+mod role;
 mod texts;
 
 pub use access::{ResourceAccess, Verb};
@@ -23,4 +24,5 @@ pub use cluster::{Cluster, KubernetesSettings};
 pub use error::{KubernetesError, KubernetesFault};
 pub use lease::{HeldLease, LeaseSeen, NotHeld, WantedLease};
 pub use objects::{ObjectCollection, ObjectRight, ServedKind};
+pub use role::{RoleRule, role_text};
 pub use texts::{StoredText, TextToWrite};

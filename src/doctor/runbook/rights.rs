@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asking::CHANGING;
 use super::revisions::holders;
-use crate::clients::kubernetes::{ObjectCollection, ObjectRight};
+use crate::clients::kubernetes::{ObjectCollection, ObjectRight, RoleRule, role_text};
 use crate::runbook::{
     ObjectKind, ObjectTarget, Replicas, RouteKind, RouteStep, Runbook, RunbookStep, StepAction,
     StepList, TrafficChange, WorkloadKind, WorkloadName,
@@ -271,22 +271,17 @@ impl StepRights {
                 ));
             }
         }
-        text.push_str(&format!(
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: error-budget-monitor-runbook\n  \
-             namespace: \"{namespace}\"\nrules:\n"
-        ));
-        for (((group, plural), verbs), names) in &rules {
-            text.push_str(&format!(
-                "  - apiGroups: [\"{group}\"]\n    resources: [{plural}]\n    verbs: [{}]\n",
-                verbs.join(", ")
-            ));
-            if !names.is_empty() {
-                text.push_str("    resourceNames:\n");
-            }
-            for name in names {
-                text.push_str(&format!("      - \"{name}\"\n"));
-            }
-        }
+        let rules: Vec<RoleRule<'_>> = rules
+            .into_iter()
+            .map(|(((group, plural), verbs), names)| RoleRule {
+                group,
+                plural,
+                verbs,
+                names: names.into_iter().map(str::to_owned).collect(),
+            })
+            .collect();
+        let name = "error-budget-monitor-runbook";
+        text.push_str(&role_text(name, Some(namespace), &rules));
         if self.ordered.contains(namespace) {
             text.push_str(
                 "  # Where a StatefulSet makes its pods in order, one that never gets ready stays after going back, until it is\n  \
